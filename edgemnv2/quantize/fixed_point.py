@@ -1,0 +1,83 @@
+"""TFLite's fixed-point requantisation, the one definition that every kernel is held against.
+
+Source: TFLite `kernels/internal/common.h` and gemmlowp `fixedpoint.h` (double rounding, as the
+reference kernels, TFLM and CMSIS-NN do).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Requantize
+
+__all__ = [
+    "make_requantize",
+    "multiply_by_quantized_multiplier",
+    "quantize_multiplier",
+    "rounding_divide_by_pot",
+    "saturating_rounding_doubling_high_mul",
+]
+
+Array = NDArray[Any]
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """`(multiplier, shift)` with `real ~ multiplier * 2**(shift - 31)`, as `QuantizeMultiplier`."""
+    if real == 0.0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    # TfLiteRound rounds halves away from zero; the product is exact in double, and positive.
+    multiplier = math.floor(fraction * 2.0**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    if shift > 30:
+        return INT32_MAX, 30
+    return multiplier, shift
+
+
+def make_requantize(reals: Sequence[float] | Array) -> Requantize:
+    """The `Requantize` of one real factor per channel."""
+    pairs = [quantize_multiplier(float(real)) for real in reals]
+    return Requantize(
+        np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
+    )
+
+
+def saturating_rounding_doubling_high_mul(a: Array, b: Array) -> Array:
+    """gemmlowp's SRDHM on int64 arrays that hold int32 values: `round(a * b / 2**31)`, saturated."""
+    product = a.astype(np.int64) * b.astype(np.int64)
+    nudge = np.where(product >= 0, np.int64(1 << 30), np.int64(1 - (1 << 30)))
+    total = product + nudge
+    # C's division truncates towards zero.
+    high = np.where(total >= 0, total >> 31, -((-total) >> 31))
+    return np.minimum(high, INT32_MAX)
+
+
+def rounding_divide_by_pot(x: Array, exponent: Array) -> Array:
+    """`x / 2**exponent`, halves away from zero; int64 arrays."""
+    mask = (np.int64(1) << exponent) - 1
+    remainder = x & mask
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + (remainder > threshold)
+
+
+def multiply_by_quantized_multiplier(x: Array, multiplier: Array, shift: Array) -> Array:
+    """TFLite's `MultiplyByQuantizedMultiplier` (double rounding), elementwise, int64 result.
+
+    `x` holds int32 values; `multiplier` and `shift` broadcast against it. The left shift wraps
+    at 32 bits as the C code does.
+    """
+    shift = np.asarray(shift, np.int64)
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    shifted = (np.asarray(x, np.int64) << left).astype(np.int32).astype(np.int64)
+    high = saturating_rounding_doubling_high_mul(shifted, np.asarray(multiplier, np.int64))
+    return rounding_divide_by_pot(high, right)
