@@ -1,0 +1,151 @@
+"""The residual addition on NEON; in place over either operand if the caller wishes.
+
+int8 is TFLite's ADD: both operands, zero points taken off, shifted left by 20, rescaled, added,
+rescaled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgemnv2.graph import Add, Graph, Requantize
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.builder import Builder, cast, concat, constant, load, shuffle, symbol_name
+from edgemnv2.schedules.neon.isa import Isa, high, low
+
+__all__ = ["add_kernel"]
+
+Expr = Any
+
+
+def add_kernel(graph: Graph, layer: Add, isa: Isa) -> RowKernel | None:
+    """The kernel for one row, or None for other dtypes and rows of less than one vector."""
+    tensors = [graph.tensor_in(layer, 0), graph.tensor_in(layer, 1), graph.tensor_out(layer)]
+    dtypes = {t.dtype for t in tensors}
+    elements = tensors[2].width * tensors[2].channels
+    if dtypes == {"int8"} and layer.rescale is not None:
+        return _int8(graph, layer, isa, elements) if elements >= 8 else None
+    if dtypes == {"float32"} and layer.rescale is None:
+        return _float(layer, isa, elements) if elements >= 4 else None
+    return None
+
+
+def _elementwise(
+    k: Builder,
+    sources: Sequence[Any],
+    out: Any,
+    dtype: str,
+    elements: int,
+    sizes: Sequence[int],
+    function: Callable[[list[Expr], int], Expr],
+) -> None:
+    """Store `function(vectors, lanes)` for all elements, by vectors of the given sizes.
+
+    What remains is a vector moved back to end with the row; its operands are read before anything
+    is stored, since the output may be one of them.
+    """
+    smallest = sizes[-1]
+    tail = elements % smallest
+    last: list[Expr] = []
+    if tail:
+        at = elements - smallest
+        last = [k.let(load(s, at, f"{dtype}x{smallest}")) for s in sources]
+    done = 0
+    for size in sizes:
+        count = (elements - done) // size
+        if count == 0:
+            continue
+        with k.loop(count) as i:
+            at = k.let(i * size + done)
+            vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
+            k.store(out, at, function(vectors, size))
+        done += count * size
+    if tail:
+        k.store(out, elements - smallest, function(last, smallest))
+
+
+def _float(layer: Add, isa: Isa, elements: int) -> RowKernel:
+    description = {"elements": elements, "clamp": layer.clamp, "isa": isa}
+    # No `noalias`: the output may be an operand.
+    k = Builder(symbol_name("add_float32", description), noalias=False)
+    sources = [k.pointer(name, "float32") for name in ("a", "b")]
+    out = k.pointer("out", "float32")
+
+    def add(vectors: list[Expr], lanes: int) -> Expr:
+        if lanes == 4:
+            return isa.clamp32(vectors[0] + vectors[1], layer.clamp)
+        parts = [
+            [k.let(shuffle([v], range(i, i + 4))) for v in vectors] for i in range(0, lanes, 4)
+        ]
+        return concat([k.let(isa.clamp32(a + b, layer.clamp)) for a, b in parts], 4)
+
+    _elementwise(k, sources, out, "float32", elements, (16, 4), add)
+    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+
+
+def _scalars(requantize: Requantize) -> tuple[int, int]:
+    return int(requantize.multiplier[0]), int(requantize.shift[0])
+
+
+def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel:
+    assert layer.rescale is not None
+    quants = [graph.tensor_in(layer, 0).quant, graph.tensor_in(layer, 1).quant]
+    out_quant = graph.tensor_out(layer).quant
+    assert quants[0] is not None and quants[1] is not None and out_quant is not None
+    zeros = [quants[0].zero_point, quants[1].zero_point]
+    factors = [_scalars(r) for r in layer.rescale]
+    zero_out = out_quant.zero_point
+    low_end, high_end = int(layer.clamp[0]), int(layer.clamp[1])
+    description = {
+        "elements": elements,
+        "zeros": (*zeros, zero_out),
+        "factors": factors,
+        "left_shift": layer.left_shift,
+        "clamp": (low_end, high_end),
+        "isa": isa,
+    }
+    k = Builder(symbol_name("add_int8", description), noalias=False)
+    sources = [k.pointer(name, "int8") for name in ("a", "b")]
+    out = k.pointer("out", "int8")
+
+    def rescale(x: Expr, factor: tuple[int, int]) -> Expr:
+        multiplier, shift = factor
+        if shift > 0:
+            x = x << constant(shift, "int32", 4)
+        x = k.let(isa.sqrdmulh32(x, constant(multiplier, "int32", 4)))
+        if shift >= 0:
+            return x
+        x = x + (x >> constant(31, "int32", 4))
+        return k.let(isa.srshl32(x, constant(shift, "int32", 4)))
+
+    def operand(x: Expr, number: int) -> Expr:
+        """Four int16 values of an operand, rescaled."""
+        shift = layer.left_shift
+        multiplier, right = factors[number]
+        half = multiplier == 1 << 30 and right == 0
+        if half:
+            # A multiplier of one half after a left shift is one shift less, exactly.
+            shift -= 1
+        wide = cast(x, "int32x4") << constant(shift, "int32", 4)
+        wide = k.let(wide - constant(zeros[number] << shift, "int32", 4))
+        return wide if half else rescale(wide, factors[number])
+
+    def add(vectors: list[Expr], lanes: int) -> Expr:
+        halves = []
+        for h in range(0, lanes, 8):
+            wide = []
+            for v in vectors:
+                part = v if lanes == 8 else shuffle([v], range(h, h + 8))
+                wide.append(k.let(cast(part, "int16x8")))
+            quarters = []
+            for take in (low, high):
+                a, b = (operand(take(w, 4), n) for n, w in enumerate(wide))
+                quarters.append(isa.sqxtn32(rescale(k.let(a + b), factors[2])))
+            both = k.let(concat(quarters, 4))
+            both = isa.sqadd16(both, constant(zero_out, "int16", 8))
+            halves.append(k.let(isa.sqxtn16(both)))
+        return isa.clamp8(concat(halves, 8), low_end, high_end, lanes)
+
+    _elementwise(k, sources, out, "int8", elements, (16, 8), add)
+    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

@@ -1,0 +1,250 @@
+"""3x3 depthwise convolution on NEON, one output row from three input rows.
+
+Eight (int8) or four (float32) channels at a time, outermost, with their nine weights in registers;
+then a few output pixels at once, which share input columns. Columns outside the image are known
+when the code is made: int8 takes the zero point for them, float32 leaves the products out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import DepthwiseConv2D, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
+from edgemnv2.schedules.neon.isa import Isa, high, low
+from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+
+__all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
+
+Expr = Any
+Array = NDArray[Any]
+
+
+def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
+    """Decision range: `pixels` computed at once."""
+    return {"pixels": (1, 2, 4, 7, 14) if isa.arm64 else (1, 2)}
+
+
+def default_depthwise(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
+    """Seven pixels on AArch64, two where there are 16 registers."""
+    return {"pixels": 7 if isa.arm64 else 2}
+
+
+def depthwise_kernel(
+    graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
+) -> RowKernel | None:
+    """The kernel for one output row, or None for other kernel sizes and very few channels."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    channels = out.channels
+    if layer.kernel != (3, 3):
+        return None
+    integer = layer.requantize is not None
+    if integer and (source.dtype, out.dtype, str(layer.weight.dtype)) != ("int8",) * 3:
+        return None
+    if not integer and (source.dtype, out.dtype) != ("float32", "float32"):
+        return None
+    if channels < (8 if integer else 4):
+        return None
+    return (_int8 if integer else _float)(graph, layer, isa, decisions)
+
+
+def pixel_tiles(
+    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+) -> Iterator[tuple[Expr, int, Callable[[int], bool]]]:
+    """`(first output pixel, pixels, inside)` tiles of a row; equal inner ones are a loop.
+
+    `inside(c)` says whether input column `c`, counted from the first one that the tile's first
+    pixel reads, lies in the image.
+    """
+    starts = list(range(0, width, size))
+    sizes = [min(size, width - s) for s in starts]
+
+    def needs_edge(start: int, count: int) -> bool:
+        first = start * stride - left
+        return first < 0 or first + (count - 1) * stride + window > source_width
+
+    def everywhere(_: int) -> bool:
+        return True
+
+    position = 0
+    while position < len(starts):
+        start, count = starts[position], sizes[position]
+        if needs_edge(start, count):
+            first = start * stride - left
+
+            def inside(c: int, first: int = first) -> bool:
+                return 0 <= first + c < source_width
+
+            yield start, count, inside
+            position += 1
+            continue
+        run = 1
+        while (
+            position + run < len(starts)
+            and sizes[position + run] == count
+            and not needs_edge(starts[position + run], count)
+        ):
+            run += 1
+        if run == 1:
+            yield start, count, everywhere
+        else:
+            with k.loop(run) as i:
+                yield k.let(i * size + start), count, everywhere
+        position += run
+
+
+def channel_blocks(k: Builder, channels: int, size: int) -> Iterator[tuple[Expr, Expr]]:
+    """`(first channel, first packed channel)`; the last block is moved back to fit."""
+    full = channels // size
+    if full == 1:
+        yield 0, 0
+    else:
+        with k.loop(full) as c:
+            first = k.let(c * size)
+            yield first, first
+    if channels % size:
+        yield channels - size, full * size
+
+
+def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:
+    """`(first channel, size)` of the blocks in packed order."""
+    blocks = [(c * size, size) for c in range(channels // size)]
+    return [*blocks, (channels - size, size)] if channels % size else blocks
+
+
+def pack_taps(weight: Array, blocks: list[tuple[int, int]]) -> Array:
+    """Weights `[3, 3, C]` per block: nine taps by the block's channels."""
+    taps = weight.reshape(9, -1)
+    return np.ascontiguousarray(np.concatenate([taps[:, c : c + n].ravel() for c, n in blocks]))
+
+
+def _int8(
+    graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
+) -> RowKernel | None:
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    requantize = layer.requantize
+    assert requantize is not None and source.quant is not None and out.quant is not None
+    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
+    paired = int(layer.weight.min()) > -128
+    epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp)
+    zero = source.quant.zero_point
+    sums = layer.weight.astype(np.int64).sum(axis=(0, 1))
+    bias = layer.bias.astype(np.int64) - zero * sums
+    description = {
+        "width": out.width,
+        "source_width": source.width,
+        "C": channels,
+        "stride": stride,
+        "left": left,
+        "zero": zero,
+        "paired": paired,
+        "epilogue": epilogue.key,
+        "isa": isa,
+        **decisions,
+    }
+    k = Builder(symbol_name("depthwise_int8", description))
+    rows = [k.pointer(f"row{r}", "int8") for r in range(3)]
+    output = k.pointer("out", "int8")
+    weights, parameters = k.pointer("weights", "int8"), k.pointer("parameters", "int32")
+    for channel, packed in channel_blocks(k, channels, 8):
+        w = [k.let(load(weights, packed * 9 + 8 * t, "int8x8")) for t in range(9)]
+        p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
+        tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
+        for first, count, inside in tiles:
+            base = k.let((first * stride - left) * channels + channel)
+            to = k.let(first * channels + channel)
+            columns: dict[tuple[int, int], Expr] = {}
+
+            def column(
+                r: int,
+                c: int,
+                base: Expr = base,
+                inside: Callable[[int], bool] = inside,
+                columns: dict[tuple[int, int], Expr] = columns,
+            ) -> Expr:
+                if not inside(c):
+                    return constant(zero, "int8", 8)
+                if (r, c) not in columns:
+                    columns[r, c] = k.let(load(rows[r], base + c * channels, "int8x8"))
+                return columns[r, c]
+
+            for x in range(count):
+                acc = [p.bias[0], p.bias[1]]
+                group = 2 if paired else 1
+                for t in range(0, 9, group):
+                    product: Expr = None
+                    for tap in range(t, min(t + group, 9)):
+                        r, q = divmod(tap, 3)
+                        term = isa.smull8(column(r, x * stride + q), w[tap])
+                        product = term if product is None else product + term
+                        product = k.let(product)
+                    acc = [
+                        k.let(isa.saddw(acc[0], low(product, 4))),
+                        k.let(isa.saddw(acc[1], high(product, 4))),
+                    ]
+                epilogue.store(k, output, to + x * channels, acc, p)
+    blocks = blocks_of(channels, 8)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=(
+            pack_taps(layer.weight, blocks),
+            pack_parameters(bias, requantize, blocks, epilogue),
+        ),
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )
+
+
+def _float(
+    graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
+) -> RowKernel | None:
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
+    description = {
+        "width": out.width,
+        "source_width": source.width,
+        "C": channels,
+        "stride": stride,
+        "left": left,
+        "clamp": layer.clamp,
+        "isa": isa,
+        **decisions,
+    }
+    k = Builder(symbol_name("depthwise_float32", description))
+    rows = [k.pointer(f"row{r}", "float32") for r in range(3)]
+    output = k.pointer("out", "float32")
+    weights, bias = k.pointer("weights", "float32"), k.pointer("bias", "float32")
+    for channel, packed in channel_blocks(k, channels, 4):
+        w = [k.let(load(weights, packed * 9 + 4 * t, "float32x4")) for t in range(9)]
+        b = k.let(load(bias, packed, "float32x4"))
+        tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
+        for first, count, inside in tiles:
+            base = k.let((first * stride - left) * channels + channel)
+            to = k.let(first * channels + channel)
+            acc = [b] * count
+            for r in range(3):
+                for c in range((count - 1) * stride + 3):
+                    users = [x for x in range(count) if 0 <= c - x * stride < 3]
+                    if not inside(c) or not users:
+                        continue
+                    v = k.let(load(rows[r], base + c * channels, "float32x4"))
+                    for x in users:
+                        acc[x] = k.let(isa.fma(acc[x], v, w[3 * r + c - x * stride]))
+            for x in range(count):
+                value = isa.clamp32(acc[x], layer.clamp)
+                k.store(output, to + x * channels, value)
+    blocks = blocks_of(channels, 4)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=(
+            pack_taps(layer.weight, blocks),
+            np.concatenate([layer.bias[c : c + n] for c, n in blocks]),
+        ),
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )

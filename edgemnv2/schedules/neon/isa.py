@@ -1,0 +1,142 @@
+"""The vector instructions that the NEON kernels use, for AArch64 and for Armv7.
+
+The operations are named after AArch64 instructions; on Armv7 each is the intrinsic of the same
+meaning, or two of half the width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edgemnv2.schedules.builder import cast, concat, constant, intrinsic, shuffle
+
+__all__ = ["Isa", "high", "isa_of", "low"]
+
+Expr = Any
+
+
+@dataclass(frozen=True)
+class Isa:
+    """Which vector instructions the core has."""
+
+    arm64: bool
+    dotprod: bool = False
+    fp16: bool = False
+
+    @property
+    def registers(self) -> int:
+        """128-bit registers."""
+        return 32 if self.arm64 else 16
+
+    def _call(self, arm64: str, arm: str, dtype: str, *arguments: Expr) -> Expr:
+        name = f"llvm.aarch64.neon.{arm64}" if self.arm64 else f"llvm.arm.neon.{arm}"
+        return intrinsic(name, dtype, *arguments)
+
+    def smull8(self, a: Expr, b: Expr) -> Expr:
+        """int8x8 times int8x8, int16x8."""
+        return self._call("smull.v8i16", "vmulls.v8i16", "int16x8", a, b)
+
+    def saddlp16(self, a: Expr) -> Expr:
+        """Sums of neighbours: int16x8 to int32x4."""
+        return self._call("saddlp.v4i32.v8i16", "vpaddls.v4i32.v8i16", "int32x4", a)
+
+    def sadalp16(self, acc: Expr, a: Expr) -> Expr:
+        """`acc` plus the sums of neighbours of int16x8 `a`."""
+        if self.arm64:
+            return acc + self.saddlp16(a)
+        return intrinsic("llvm.arm.neon.vpadals.v4i32.v8i16", "int32x4", acc, a)
+
+    def addp32(self, a: Expr, b: Expr) -> Expr:
+        """Sums of neighbours of the eight lanes of two int32x4."""
+        if self.arm64:
+            return intrinsic("llvm.aarch64.neon.addp.v4i32", "int32x4", a, b)
+        halves = [
+            intrinsic("llvm.arm.neon.vpadd.v2i32", "int32x2", low(v, 2), high(v, 2)) for v in (a, b)
+        ]
+        return concat(halves, 2)
+
+    def sqrdmulh32(self, a: Expr, b: Expr) -> Expr:
+        """SaturatingRoundingDoublingHighMul of int32x4."""
+        return self._call("sqrdmulh.v4i32", "vqrdmulh.v4i32", "int32x4", a, b)
+
+    def srshl32(self, a: Expr, shift: Expr) -> Expr:
+        """int32x4 shifted left by signed lanes, a right shift rounds halves up."""
+        return self._call("srshl.v4i32", "vrshifts.v4i32", "int32x4", a, shift)
+
+    def sshl32(self, a: Expr, shift: Expr) -> Expr:
+        """int32x4 shifted left by lanes, wrapping."""
+        return self._call("sshl.v4i32", "vshifts.v4i32", "int32x4", a, shift)
+
+    def sqxtn32(self, a: Expr) -> Expr:
+        """int32x4 saturated to int16x4."""
+        return self._call("sqxtn.v4i16", "vqmovns.v4i16", "int16x4", a)
+
+    def sqxtn16(self, a: Expr) -> Expr:
+        """int16x8 saturated to int8x8."""
+        return self._call("sqxtn.v8i8", "vqmovns.v8i8", "int8x8", a)
+
+    def sqxtun16(self, a: Expr) -> Expr:
+        """int16x8 saturated to 0..255, as int8x8."""
+        return self._call("sqxtun.v8i8", "vqmovnsu.v8i8", "int8x8", a)
+
+    def sqadd16(self, a: Expr, b: Expr) -> Expr:
+        """Saturating sum of int16x8."""
+        return intrinsic("llvm.sadd.sat.v8i16", "int16x8", a, b)
+
+    def sdot(self, acc: Expr, w: Expr, x: Expr) -> Expr:
+        """`acc` plus the dot products of four int8 in each of four groups."""
+        return intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", "int32x4", acc, w, x)
+
+    def saddw(self, acc: Expr, a: Expr) -> Expr:
+        """`acc` plus int16x4 `a`."""
+        return acc + cast(a, "int32x4")
+
+    def fma(self, acc: Expr, a: Expr, b: Expr) -> Expr:
+        """`acc + a * b` of float32x4; rounded once where the core has a fused multiply by lane."""
+        if self.arm64:
+            return intrinsic("llvm.fmuladd.v4f32", "float32x4", a, b, acc)
+        return acc + a * b
+
+    def clamp32(self, value: Expr, clamp: tuple[float, float]) -> Expr:
+        """float32x4 between the finite ends of `clamp`."""
+        for end, name in ((clamp[0], "max"), (clamp[1], "min")):
+            if math.isfinite(end):
+                other = constant(end, "float32", 4)
+                if self.arm64:
+                    value = intrinsic(f"llvm.{name}num.v4f32", "float32x4", value, other)
+                else:
+                    # LLVM would call fmaxf; vmax.f32 differs for NaN only.
+                    value = intrinsic(f"llvm.arm.neon.v{name}s.v4f32", "float32x4", value, other)
+        return value
+
+    def clamp8(self, value: Expr, low_: int, high_: int, lanes: int) -> Expr:
+        """int8 lanes clamped; no code for the ends of the type."""
+        dtype = f"int8x{lanes}"
+        name = f"v{lanes}i8"
+        if low_ > -128:
+            value = intrinsic(f"llvm.smax.{name}", dtype, value, constant(low_, "int8", lanes))
+        if high_ < 127:
+            value = intrinsic(f"llvm.smin.{name}", dtype, value, constant(high_, "int8", lanes))
+        return value
+
+
+def low(vector: Expr, lanes: int) -> Expr:
+    """The first `lanes` lanes of a vector of twice as many."""
+    return shuffle([vector], range(lanes))
+
+
+def high(vector: Expr, lanes: int) -> Expr:
+    """The last `lanes` lanes of a vector of twice as many."""
+    return shuffle([vector], range(lanes, 2 * lanes))
+
+
+def isa_of(target: Any) -> Isa:
+    """The `Isa` of a target file's core, by its features and its triple."""
+    features = set(target.cpu.features)
+    return Isa(
+        arm64=str(target.toolchain.triple).startswith("aarch64"),
+        dotprod="dotprod" in features,
+        fp16=bool(features & {"fp16", "fullfp16"}),
+    )

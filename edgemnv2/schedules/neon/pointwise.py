@@ -1,0 +1,87 @@
+"""1x1 convolution on NEON: one or more whole rows of pixels in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.builder import Builder, symbol_name
+from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
+from edgemnv2.schedules.neon.isa import Isa
+
+__all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
+
+
+def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
+    """Decision ranges: tile `mr` pixels by `nr` channels, and which loop is outermost."""
+    order = ("panel", "pixel")
+    if layer.requantize is None:
+        if not isa.arm64:
+            return {"mr": (2, 4), "nr": (8, 4), "order": order, "unroll": (4,)}
+        return {"mr": (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
+    if isa.dotprod:
+        return {"mr": (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
+    return {"mr": (1, 2, 3, 4), "nr": (4, 8), "order": order, "unroll": (1, 2)}
+
+
+def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
+    """Tiles that were best by instruction count on the paper's shapes."""
+    out = graph.tensor_out(layer)
+    channels, pixels = out.channels, out.width * out.height
+    if layer.requantize is None:
+        if not isa.arm64:
+            return {"mr": 4, "nr": 8 if channels % 8 == 0 else 4, "order": "panel", "unroll": 4}
+        if pixels == 1:
+            return {"mr": 1, "nr": 16, "order": "panel", "unroll": 4}
+        if channels % 12 == 0:
+            return {"mr": 7, "nr": 12, "order": "panel", "unroll": 8}
+        if out.width % 4 == 0 and channels % 16 == 0:
+            return {"mr": 4, "nr": 16, "order": "panel", "unroll": 8}
+        return {"mr": 7, "nr": 8, "order": "panel", "unroll": 8}
+    if isa.dotprod:
+        if pixels == 1:
+            return {"mr": 1, "nr": 16, "order": "panel"}
+        return {"mr": 7, "nr": 8, "order": "panel"}
+    nr = 8 if isa.arm64 else 4
+    return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
+
+
+def pointwise_kernel(
+    graph: Graph, layer: Conv2D, isa: Isa, decisions: Mapping[str, Any], rows_per_step: int
+) -> RowKernel | None:
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    expected = "float32" if layer.requantize is None else "int8"
+    if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
+        return None
+    gemm = gemm_of(
+        isa,
+        layer.weight[0, 0],
+        layer.bias,
+        layer.clamp,
+        decisions,
+        layer.requantize,
+        source.quant.zero_point if source.quant else 0,
+        out.quant.zero_point if out.quant else 0,
+    )
+    if gemm is None:
+        return None
+    pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
+    description = {"pixels": pixels, "mr": mr, "order": order, **gemm.key()}
+    k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
+    pointers = Pointers(
+        k.pointer("x", gemm.dtype),
+        k.pointer("out", gemm.dtype),
+        k.pointer("weights", gemm.dtype),
+        k.pointer("parameters", gemm.second_dtype),
+    )
+    gemm.emit(k, pointers, pixels, mr, order)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=tuple(gemm.constants()),
+        rows_per_step=rows_per_step,
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )
