@@ -1,0 +1,119 @@
+"""What the planner places: rows at fixed distances from one another, each with its live range.
+
+Two items may not have certain distances between their bases: whenever a row of the one and a row
+of the other are alive in the same step, their bytes must not meet. `forbidden_distances` collects
+these as merged open intervals; placing an item is then picking a base outside all of them. This
+one rule covers ring against ring, ring against whole tensor, output rows over spent input rows,
+and scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.memory.live import LiveRows, ring_depth
+from edgemnv2.program import FEED, Program
+
+__all__ = ["Item", "forbidden_distances", "make_items", "merge_intervals", "split_ring"]
+
+Numbers = NDArray[np.int64]
+SCRATCH_PREFIX = "scratch:"
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """Rows that move together: row `k` lies at `base + offset[k]` while step is in its range."""
+
+    name: str
+    tensor: str
+    """The tensor that it holds rows of, or the operation whose scratch it is."""
+    residue: int
+    """Which rows of the tensor: those with `row % residues == residue`."""
+    row_bytes: int
+    depth: int
+    offset: Numbers
+    first: Numbers
+    last: Numbers
+
+    @property
+    def extent(self) -> int:
+        """Bytes from the base to the end of the last row."""
+        return self.depth * self.row_bytes
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether this is an operation's scratch, not a tensor."""
+        return self.name.startswith(SCRATCH_PREFIX)
+
+
+def make_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int) -> dict[str, Item]:
+    """An item per tensor in the arena (a ring of least depth) and per operation with scratch.
+
+    Row distances are the row sizes, rounded up to the tensor's own element alignment.
+    """
+    items = {}
+    for name, rows in live.items():
+        if name in program.external:
+            continue
+        depth = ring_depth(rows)
+        stride = -(-rows.row_bytes // program.tensors[name].align_bytes)
+        stride *= program.tensors[name].align_bytes
+        offset = (np.arange(len(rows.first)) % depth) * stride
+        items[name] = Item(name, name, 0, stride, depth, offset, rows.first, rows.last)
+    times: dict[int, list[int]] = {}
+    for now, step in enumerate(program.steps):
+        if step.op != FEED and program.ops[step.op].scratch_bytes:
+            times.setdefault(step.op, []).append(now)
+    for index, steps in times.items():
+        op = program.ops[index]
+        at = np.array(steps, np.int64)
+        name = SCRATCH_PREFIX + op.name
+        items[name] = Item(name, op.name, 0, op.scratch_bytes, 1, np.zeros_like(at), at, at)
+    return items
+
+
+def split_ring(item: Item, residues: int) -> list[Item]:
+    """`item` as `residues` items, one per residue class of its rows, each placed on its own.
+
+    A ring's free slots rotate, so a neighbour at a fixed address cannot use them; the classes of a
+    finer cycle can.
+    """
+    return [
+        Item(
+            f"{item.name}#{k}",
+            item.tensor,
+            k,
+            item.row_bytes,
+            1,
+            np.zeros(len(item.first[k::residues]), np.int64),
+            item.first[k::residues],
+            item.last[k::residues],
+        )
+        for k in range(residues)
+    ]
+
+
+def merge_intervals(intervals: Numbers) -> Numbers:
+    """Union of open intervals `[n, 2]`, sorted; touching ones stay apart (the point is free)."""
+    if len(intervals) == 0:
+        return intervals.reshape(0, 2)
+    intervals = intervals[np.argsort(intervals[:, 0], kind="stable")]
+    reach = np.maximum.accumulate(intervals[:, 1])
+    starts = np.flatnonzero(np.r_[True, intervals[1:, 0] >= reach[:-1]])
+    ends = reach[np.r_[starts[1:] - 1, len(intervals) - 1]]
+    return np.stack([intervals[starts, 0], ends], axis=1)
+
+
+def forbidden_distances(a: Item, b: Item) -> Numbers | None:
+    """Open intervals `[n, 2]` that `base(b) - base(a)` must avoid; None if never alive together."""
+    if a.first[0] > b.last.max() or b.first[0] > a.last.max():
+        return None
+    together = (a.first[:, None] <= b.last[None]) & (b.first[None] <= a.last[:, None])
+    if not together.any():
+        return None
+    distance = np.unique((a.offset[:, None] - b.offset[None])[together])
+    return merge_intervals(np.stack([distance - b.row_bytes, distance + a.row_bytes], axis=1))

@@ -1,0 +1,154 @@
+"""The placer: a base for every item so that the arena spans as few bytes as possible.
+
+Greedy with signed addresses (a chain's output sits a little *below* its input), then repair: the
+item that last made the span grow is moved to an earlier place in the order, and so on. Seeded, so
+equal input gives equal plans.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgemnv2.memory.items import Item, Numbers, forbidden_distances, merge_intervals
+
+__all__ = ["Placed", "Placer"]
+
+NO_INTERVALS = np.zeros((0, 2), np.int64)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Bases of all items, from 0, and the bytes that they span."""
+
+    base: Mapping[str, int]
+    span: int
+    order: tuple[str, ...]
+    grower: str
+    """The item that last made the span grow."""
+
+
+class Placer:
+    """Places one fixed set of items, in any order, as often as wanted."""
+
+    def __init__(self, items: Mapping[str, Item], align_bytes: int) -> None:
+        self.items = items
+        self.align = align_bytes
+        self._forbidden: dict[tuple[str, str], Numbers | None] = {}
+
+    def _between(self, a: str, b: str) -> Numbers | None:
+        """Forbidden intervals of `base(b) - base(a)`, computed once per pair."""
+        key = (a, b)
+        if key not in self._forbidden:
+            found = forbidden_distances(self.items[a], self.items[b])
+            self._forbidden[key] = found
+            self._forbidden[b, a] = None if found is None else -found[::-1, ::-1]
+        return self._forbidden[key]
+
+    def place(
+        self, order: Sequence[str], limit: int | None = None, rng: random.Random | None = None
+    ) -> Placed | str:
+        """Place the items one after another where each makes the span grow least.
+
+        Returns the name of the offending item as soon as the span reaches `limit`. With `rng`,
+        equally good places are sometimes taken from the other end.
+        """
+        base: dict[str, int] = {}
+        low = high = 0
+        grower = order[0] if order else ""
+        align = self.align
+        for name in order:
+            item = self.items[name]
+            found = []
+            for other, other_base in base.items():
+                between = self._between(other, name)
+                if between is not None:
+                    found.append(between + other_base)
+            taken = merge_intervals(np.concatenate(found)) if found else NO_INTERVALS
+            candidates = np.concatenate(
+                [
+                    taken[:, 0] // align * align,
+                    -(-taken[:, 1] // align) * align,
+                    [-(-low // align) * align, (high - item.extent) // align * align],
+                ]
+            )
+            if len(taken):
+                # The last interval that starts below the candidate must end at or below it.
+                before = np.searchsorted(taken[:, 0], candidates, "left") - 1
+                free = (before < 0) | (taken[np.maximum(before, 0), 1] <= candidates)
+                candidates = candidates[free]
+            growth = np.maximum(high, candidates + item.extent) - np.minimum(low, candidates)
+            to_edge = np.minimum(np.abs(candidates - low), np.abs(high - candidates - item.extent))
+            if rng is not None and rng.random() < 0.3:
+                to_edge = -to_edge
+            chosen = int(candidates[np.lexsort((to_edge, growth))[0]])
+            if chosen < low or chosen + item.extent > high:
+                grower = name
+            base[name] = chosen
+            low, high = min(low, chosen), max(high, chosen + item.extent)
+            if limit is not None and high - low >= limit:
+                return grower
+        # Shift by a multiple of the alignment, so that aligned bases stay aligned.
+        shift = -(low // align * align)
+        return Placed(
+            {name: b + shift for name, b in base.items()}, high + shift, tuple(order), grower
+        )
+
+    def improve(self, start: Placed, bound: int, tries: int, seed: int = 0) -> Placed:
+        """Fail-first repair of `start` until `bound` (bytes) is met or `tries` are used up."""
+        rng = random.Random(seed)
+        best, current, good = start, list(start.order), list(start.order)
+        grower = start.grower
+        for attempt in range(tries):
+            if best.span < bound + self.align:
+                break
+            name = grower if rng.random() < 0.7 else rng.choice(current)
+            place = current.index(name)
+            current.pop(place)
+            earlier = rng.randrange(max(1, place)) if rng.random() < 0.8 else None
+            current.insert(rng.randrange(len(current) + 1) if earlier is None else earlier, name)
+            result = self.place(current, best.span, rng if attempt % 3 == 0 else None)
+            if isinstance(result, Placed):
+                best, good, grower = result, list(current), result.grower
+            else:
+                grower = result
+                if attempt % 8 == 7:
+                    current = list(good)
+        return best
+
+    def search(
+        self, leading: Sequence[str], bound: int, tries: int, seed: int = 0
+    ) -> Placed:
+        """Best of several orders (`leading` items first or nearly so), then repaired."""
+        rng = random.Random(seed)
+        rest = sorted(
+            (name for name in self.items if name not in leading),
+            key=lambda name: (-self.items[name].extent, name),
+        )
+        best: Placed | None = None
+        for attempt in range(tries):
+            if attempt == 0:
+                order = [*leading, *rest]
+            elif attempt == 1:
+                order = [*rest[:2], *leading, *rest[2:]]
+            else:
+                weight = {
+                    name: item.extent * rng.uniform(0.3, 1.7) for name, item in self.items.items()
+                }
+                ranked = sorted(weight, key=lambda name: -weight[name])
+                if attempt % 2:
+                    order = ranked
+                else:
+                    order = [*leading, *(name for name in ranked if name not in leading)]
+            result = self.place(
+                order, None if best is None else best.span, rng if attempt > 1 else None
+            )
+            if isinstance(result, Placed):
+                best = result
+                if best.span < bound + self.align:
+                    break
+        assert best is not None  # the first attempt has no limit
+        return self.improve(best, bound, 2 * tries, seed)

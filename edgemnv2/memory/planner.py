@@ -1,0 +1,214 @@
+"""Row operations -> chains -> one arena, checked by the independent verifier."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgemnv2.memory.items import Item, make_items, split_ring
+from edgemnv2.memory.live import live_bytes_per_step, live_rows
+from edgemnv2.memory.place import Placed, Placer
+from edgemnv2.memory.verify import find_fault
+from edgemnv2.program import MemoryPlan, Placement, Program
+from edgemnv2.streaming.chains import chain_of, choose_chains
+from edgemnv2.streaming.lower import RowOps
+from edgemnv2.streaming.order import cut_points, make_program
+
+__all__ = ["Planned", "least_memory_chains", "plan_memory"]
+
+ALIGN_BYTES = 8
+"""Of every base in the arena: what Cortex-M's LDRD and int64 want."""
+CHAIN_TRIES = 24
+JOINT_TRIES = 72
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A program with its memory plan."""
+
+    program: Program
+    plan: MemoryPlan
+
+
+def least_memory_chains(
+    rows: RowOps, *, fed: bool, external: frozenset[str], align_bytes: int = ALIGN_BYTES
+) -> list[tuple[int, int]]:
+    """The chains of `rows` whose largest arena is least; exact over all cuts for placed sizes."""
+
+    def single(first: int, last: int) -> Program:
+        part = chain_of(rows, first, last)
+        is_fed = fed and first == 0
+        outside = external & {part.input, part.output}
+        return make_program(part, [(0, len(part.ops))], fed=is_fed, external=outside)
+
+    def bound(first: int, last: int) -> int:
+        program = single(first, last)
+        return int(live_bytes_per_step(program, live_rows(program)).max())
+
+    def cost(first: int, last: int, enough: int) -> int:
+        program = single(first, last)
+        live = live_rows(program)
+        items = make_items(program, live, align_bytes)
+        if not items:
+            return 0
+        target = max(enough, int(live_bytes_per_step(program, live).max()))
+        leading = [name for name in (program.input, program.output) if name in items]
+        placed = Placer(items, align_bytes).search(leading, target, CHAIN_TRIES)
+        if placed.span >= target + align_bytes:
+            _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES)
+        return placed.span
+
+    return choose_chains(cut_points(rows), bound, cost)
+
+
+def plan_memory(program: Program, align_bytes: int = ALIGN_BYTES) -> MemoryPlan:
+    """An arena for `program`: rings of least depth, whole tensors and scratch, one base each.
+
+    The plan is verified before it is returned; a fault is a bug of ours.
+    """
+    live = live_rows(program)
+    per_step = live_bytes_per_step(program, live)
+    bound = int(per_step.max()) if len(per_step) else 0
+    items = make_items(program, live, align_bytes)
+    if not items:
+        return MemoryPlan({}, {}, 0, 0, align_bytes)
+    placed = _place_jointly(program, items, per_step.tolist(), bound, align_bytes)
+    if placed.span >= bound + align_bytes:
+        items, placed = _refine(program, items, placed, bound, align_bytes, JOINT_TRIES)
+    plan = _as_plan(items, placed, bound, align_bytes)
+    fault = find_fault(program, plan)
+    assert fault is None, fault
+    return plan
+
+
+def _place_jointly(
+    program: Program, items: dict[str, Item], per_step: list[int], bound: int, align_bytes: int
+) -> Placed:
+    """All items at once: chains by falling need, in each its ends first, then its rings by size."""
+    chain_of_op = {
+        op: number
+        for number, (first, last) in enumerate(program.chains)
+        for op in range(first, last)
+    }
+    need = dict.fromkeys(range(len(program.chains)), 0)
+    number = 0
+    for step, live in zip(program.steps, per_step, strict=True):
+        number = chain_of_op.get(step.op, number)
+        need[number] = max(need[number], live)
+    members: dict[int, list[str]] = {number: [] for number in need}
+    ends: dict[int, list[str]] = {number: [] for number in need}
+    for number, (first, last) in enumerate(program.chains):
+        source = program.input if first == 0 else program.ops[first - 1].output
+        ends[number] = [source, program.ops[last - 1].output]
+        members[number] = [op.output for op in program.ops[first:last]]
+        members[number] += ["scratch:" + op.name for op in program.ops[first:last]]
+    placer = Placer(items, align_bytes)
+    best: Placed | None = None
+    for seed in range(JOINT_TRIES):
+        rng = random.Random(seed)
+        order: list[str] = []
+        seen: set[str] = set()
+        for number in sorted(need, key=lambda n: (-need[n], n)):
+            leading = [n for n in ends[number] if n in items and n not in seen]
+            rest = [
+                n for n in dict.fromkeys(members[number]) if n in items and n not in {*seen, *leading}
+            ]
+            jitter = {n: rng.uniform(0.3, 1.7) if seed > 1 else 1.0 for n in rest}
+            rest.sort(key=lambda n: (-items[n].extent * jitter[n], n))
+            part = [*rest[:2], *leading, *rest[2:]] if seed % 4 == 1 else [*leading, *rest]
+            order += part
+            seen |= set(part)
+        order += [name for name in sorted(items) if name not in seen]
+        result = placer.place(
+            order, None if best is None else best.span, rng if seed > 1 else None
+        )
+        if isinstance(result, Placed):
+            best = result
+            if best.span < bound + align_bytes:
+                return best
+    assert best is not None  # the first attempt has no limit
+    for seed in range(3):
+        best = placer.improve(best, bound, 2 * JOINT_TRIES, seed)
+    return best
+
+
+def _refine(
+    program: Program,
+    items: dict[str, Item],
+    placed: Placed,
+    bound: int,
+    align_bytes: int,
+    tries: int,
+) -> tuple[dict[str, Item], Placed]:
+    """Try to place the rows of the rings of the largest chain one residue class at a time."""
+    best_items, best = items, placed
+    for multiple in (1, 2, 3):
+        split = _split_rings(program, items, multiple)
+        if len(split) == len(items):
+            break
+        order = [n for name in placed.order for n in split if n.split("#")[0] == name]
+        placer = Placer(split, align_bytes)
+        result = placer.place(order)
+        assert isinstance(result, Placed)  # no limit given
+        for seed in range(2):
+            result = placer.improve(result, bound, 2 * tries, seed)
+        if result.span < best.span:
+            best_items, best = split, result
+    return best_items, best
+
+
+def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dict[str, Item]:
+    """Rings of the first chain, whose rings are the largest, as classes of a longer cycle."""
+    first, last = program.chains[0]
+    inside = {op.output for op in program.ops[first : last - 1]}
+    if program.fed:
+        inside.add(program.input)
+    height_out = program.tensors[program.ops[last - 1].output].height
+    whole = {
+        name
+        for op in program.ops
+        if op.rows_per_step > 1
+        for name in (op.output, *(read.tensor for read in op.reads))
+    }
+    split: dict[str, Item] = {}
+    for name, item in items.items():
+        height = program.tensors[name].height if name in program.tensors else 0
+        ratio = max(1, height // max(1, height_out))
+        residues = multiple * ratio * max(1, min(item.depth, 3))
+        if name in inside and name not in whole and residues > 1 and item.depth < len(item.first):
+            residues = min(residues, len(item.first))
+            split |= {part.name: part for part in split_ring(item, residues)}
+        else:
+            split[name] = item
+    return split
+
+
+def _as_plan(
+    items: dict[str, Item], placed: Placed, bound: int, align_bytes: int
+) -> MemoryPlan:
+    slots: dict[str, list[tuple[int, int]]] = {}
+    scratch: dict[str, int] = {}
+    for name, item in items.items():
+        base = placed.base[name]
+        if item.is_scratch:
+            scratch[item.tensor] = base
+        elif item.depth > 1:
+            slots[item.tensor] = [(k, base + k * item.row_bytes) for k in range(item.depth)]
+        else:
+            slots.setdefault(item.tensor, []).append((item.residue, base))
+    placements = {
+        name: Placement(tuple(offset for _, offset in sorted(found)))
+        for name, found in slots.items()
+    }
+    return MemoryPlan(placements, scratch, placed.span, bound, align_bytes)
+
+
+def chain_names(program: Program) -> Sequence[str]:
+    """One line per chain: its first and last operation, for reports."""
+    return [
+        program.ops[first].name
+        if last - first == 1
+        else f"{program.ops[first].name} .. {program.ops[last - 1].name}"
+        for first, last in program.chains
+    ]
