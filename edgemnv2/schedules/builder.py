@@ -42,6 +42,7 @@ __all__ = [
     "maximum",
     "minimum",
     "reinterpret",
+    "scalar",
     "shuffle",
     "split_tiles",
     "symbol_name",
@@ -77,17 +78,7 @@ class Builder:
         """A new parameter: a pointer to `dtype`, viewed as a flat buffer."""
         variable = tirx.Var(name, tvm.ir.PointerType(tvm.ir.PrimType(dtype)))
         self._params.append(variable)
-        return self._view(variable, name + "_at", dtype)
-
-    def view(self, buffer: Any, dtype: str) -> Any:
-        """The memory of `buffer`, a parameter, as elements of another type."""
-        self._count += 1
-        return self._view(buffer.data, f"{buffer.name}_{self._count}", dtype)
-
-    def _view(self, variable: Any, name: str, dtype: str) -> Any:
-        buffer = tirx.decl_buffer((UNBOUNDED,), dtype, name)
-        self._sources = getattr(self, "_sources", {})
-        self._sources[name] = variable
+        buffer = tirx.decl_buffer((UNBOUNDED,), dtype, name + "_at")
         self._blocks[0].append(tirx.DeclBuffer(buffer, data=variable))
         return buffer
 
@@ -189,6 +180,11 @@ def reinterpret(value: Expr, dtype: str) -> Expr:
 def constant(value: float, dtype: str, lanes: int) -> Expr:
     """`lanes` times the number `value`."""
     return tirx.Broadcast(tirx.const(value, dtype), lanes)
+
+
+def scalar(value: float, dtype: str) -> Expr:
+    """The number `value`."""
+    return tirx.const(value, dtype)
 
 
 def broadcast(value: Expr, lanes: int) -> Expr:

@@ -15,10 +15,10 @@ from tvm import tirx
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
-from edgemnv2.schedules.neon.depthwise import pixel_tiles
 from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.schedules.neon.pointwise import default_pointwise, pointwise_space
+from edgemnv2.schedules.tiling import copy_pieces, equal_runs, pixel_tiles
 
 __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
 
@@ -98,10 +98,10 @@ def conv2d_kernel(
         for r in range(rows):
             at = k.let((first * stride - left) * source.channels)
             to = k.let(first * padded + r * taps)
-            runs = _runs([inside(c) for c in range(columns)])
+            runs = equal_runs([inside(c) for c in range(columns)])
             for begin, end, exists in runs:
                 n0, n1 = begin * source.channels, end * source.channels
-                for n, lanes in _pieces(n0, n1):
+                for n, lanes in copy_pieces(n0, n1):
                     dtype = f"{gemm.dtype}x{lanes}" if lanes > 1 else gemm.dtype
                     if exists:
                         value = load(inputs[r], at + n, dtype)
@@ -122,24 +122,3 @@ def conv2d_kernel(
 
 def _constant(value: float, dtype: str, lanes: int) -> Expr:
     return constant(value, dtype, lanes) if lanes > 1 else tirx.const(value, dtype)
-
-
-def _runs(flags: list[bool]) -> list[tuple[int, int, bool]]:
-    """`(begin, end, flag)` runs of equal flags."""
-    runs: list[tuple[int, int, bool]] = []
-    for i, flag in enumerate(flags):
-        if runs and runs[-1][2] == flag:
-            runs[-1] = (runs[-1][0], i + 1, flag)
-        else:
-            runs.append((i, i + 1, flag))
-    return runs
-
-
-def _pieces(begin: int, end: int) -> list[tuple[int, int]]:
-    """`(offset, lanes)` copies that cover `begin .. end`, the largest first."""
-    pieces = []
-    for lanes in (8, 4, 1):
-        while end - begin >= lanes:
-            pieces.append((begin, lanes))
-            begin += lanes
-    return pieces

@@ -7,7 +7,7 @@ when the code is made: int8 takes the zero point for them, float32 leaves the pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
 from edgemnv2.schedules.neon.isa import Isa, high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+from edgemnv2.schedules.tiling import blocks_of, channel_blocks, pixel_tiles
 
 __all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
 
@@ -51,70 +52,6 @@ def depthwise_kernel(
     if channels < (8 if integer else 4):
         return None
     return (_int8 if integer else _float)(graph, layer, isa, decisions)
-
-
-def pixel_tiles(
-    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
-) -> Iterator[tuple[Expr, int, Callable[[int], bool]]]:
-    """`(first output pixel, pixels, inside)` tiles of a row; equal inner ones are a loop.
-
-    `inside(c)` says whether input column `c`, counted from the first one that the tile's first
-    pixel reads, lies in the image.
-    """
-    starts = list(range(0, width, size))
-    sizes = [min(size, width - s) for s in starts]
-
-    def needs_edge(start: int, count: int) -> bool:
-        first = start * stride - left
-        return first < 0 or first + (count - 1) * stride + window > source_width
-
-    def everywhere(_: int) -> bool:
-        return True
-
-    position = 0
-    while position < len(starts):
-        start, count = starts[position], sizes[position]
-        if needs_edge(start, count):
-            first = start * stride - left
-
-            def inside(c: int, first: int = first) -> bool:
-                return 0 <= first + c < source_width
-
-            yield start, count, inside
-            position += 1
-            continue
-        run = 1
-        while (
-            position + run < len(starts)
-            and sizes[position + run] == count
-            and not needs_edge(starts[position + run], count)
-        ):
-            run += 1
-        if run == 1:
-            yield start, count, everywhere
-        else:
-            with k.loop(run) as i:
-                yield k.let(i * size + start), count, everywhere
-        position += run
-
-
-def channel_blocks(k: Builder, channels: int, size: int) -> Iterator[tuple[Expr, Expr]]:
-    """`(first channel, first packed channel)`; the last block is moved back to fit."""
-    full = channels // size
-    if full == 1:
-        yield 0, 0
-    else:
-        with k.loop(full) as c:
-            first = k.let(c * size)
-            yield first, first
-    if channels % size:
-        yield channels - size, full * size
-
-
-def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:
-    """`(first channel, size)` of the blocks in packed order."""
-    blocks = [(c * size, size) for c in range(channels // size)]
-    return [*blocks, (channels - size, size)] if channels % size else blocks
 
 
 def pack_taps(weight: Array, blocks: list[tuple[int, int]]) -> Array:

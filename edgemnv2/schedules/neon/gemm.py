@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from edgemnv2.graph import Requantize
 from edgemnv2.schedules.builder import Builder, broadcast, element, lane, load, reinterpret
 from edgemnv2.schedules.neon.isa import Isa, high, low
-from edgemnv2.schedules.neon.panels import Panel, Panels, panels_of, walk
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+from edgemnv2.schedules.tiling import Panel, Panels, panels_of, walk
 
 __all__ = ["FloatGemm", "Gemm", "SdotGemm", "Step", "WideningGemm", "steps_of"]
 

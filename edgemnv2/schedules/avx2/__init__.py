@@ -1,0 +1,81 @@
+"""Row kernels for x86-64 processors with AVX2 and FMA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.avx2.add import add_kernel
+from edgemnv2.schedules.avx2.conv2d import conv2d_kernel, conv2d_space, default_conv2d
+from edgemnv2.schedules.avx2.depthwise import (
+    default_depthwise,
+    depthwise_kernel,
+    depthwise_space,
+)
+from edgemnv2.schedules.avx2.pointwise import (
+    default_pointwise,
+    pointwise_kernel,
+    pointwise_space,
+)
+from edgemnv2.schedules.avx2.simd import simd_of
+
+__all__ = ["default", "layouts", "row_kernel", "space"]
+
+
+def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
+    """No tensor deviates from NHWC: edges and widening are handled inside the kernels."""
+    return {}
+
+
+def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
+    """Decision ranges of `layer`; empty where there is nothing to decide."""
+    simd = simd_of(target)
+    if isinstance(layer, Conv2D):
+        if layer.op == "pointwise":
+            return pointwise_space(graph, layer, simd)
+        return conv2d_space(graph, layer, simd)
+    if isinstance(layer, DepthwiseConv2D):
+        return depthwise_space(graph, layer, simd)
+    return {}
+
+
+def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
+    """The decisions that `row_kernel` gets without tuning."""
+    simd = simd_of(target)
+    if isinstance(layer, Conv2D):
+        if layer.op == "pointwise":
+            return default_pointwise(graph, layer, simd)
+        return default_conv2d(graph, layer, simd)
+    if isinstance(layer, DepthwiseConv2D):
+        return default_depthwise(graph, layer, simd)
+    return {}
+
+
+def row_kernel(
+    graph: Graph,
+    layer: Layer,
+    layouts: Mapping[str, RowLayout],
+    target: Any,
+    decisions: Mapping[str, Any],
+    rows_per_step: int = 1,
+) -> RowKernel | None:
+    """The kernel of `layer`, or None where plain TIR has to take over.
+
+    `rows_per_step` rows that lie without a gap in memory, for pointwise layers only.
+    """
+    if any(name in layouts for name in (*layer.inputs, layer.output)):
+        return None
+    simd = simd_of(target)
+    if isinstance(layer, Conv2D) and layer.op == "pointwise":
+        return pointwise_kernel(graph, layer, simd, decisions, rows_per_step)
+    if rows_per_step != 1:
+        return None
+    if isinstance(layer, Conv2D):
+        return conv2d_kernel(graph, layer, simd, decisions)
+    if isinstance(layer, DepthwiseConv2D):
+        return depthwise_kernel(graph, layer, simd, decisions)
+    if isinstance(layer, Add):
+        return add_kernel(graph, layer)
+    return None

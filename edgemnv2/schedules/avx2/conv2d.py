@@ -1,0 +1,129 @@
+"""The stem on AVX2: one output row, its receptive fields gathered into scratch, then a GEMM.
+
+Columns outside the image are filled with the zero point. int8 pixels are gathered as int16, as the
+GEMM wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.avx2.gemm import Int8Gemm, Pointers, gemm_of
+from edgemnv2.schedules.avx2.pointwise import pointwise_space
+from edgemnv2.schedules.avx2.simd import Simd
+from edgemnv2.schedules.builder import (
+    Builder,
+    cast,
+    constant,
+    load,
+    scalar,
+    symbol_name,
+)
+from edgemnv2.schedules.tiling import copy_pieces, equal_runs, pixel_tiles
+
+__all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
+
+Expr = Any
+
+
+def conv2d_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
+    """As pointwise."""
+    return pointwise_space(graph, layer, simd)
+
+
+def default_conv2d(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
+    """The weights fit L1, so pixels are outermost."""
+    channels = graph.tensor_out(layer).channels
+    return {"mr": 5, "nr": 16 if channels >= 16 else 8, "order": "pixel", "unroll": 1}
+
+
+def conv2d_kernel(
+    graph: Graph, layer: Conv2D, simd: Simd, decisions: Mapping[str, Any]
+) -> RowKernel | None:
+    """The kernel for one output row, or None for dtypes that are not ours."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    integer = layer.requantize is not None
+    expected = "int8" if integer else "float32"
+    if {out.dtype, str(layer.weight.dtype)} != {expected}:
+        return None
+    if source.dtype != expected and not (integer and source.dtype == "uint8"):
+        return None
+    rows, columns = layer.kernel
+    taps = columns * source.channels
+    depth = rows * taps
+    zero = source.quant.zero_point if source.quant else 0
+    gemm = gemm_of(
+        simd,
+        layer.weight.reshape(depth, out.channels),
+        layer.bias,
+        layer.clamp,
+        decisions,
+        layer.requantize,
+        zero,
+        out.quant.zero_point if out.quant else 0,
+    )
+    if gemm is None:
+        return None
+    padded, factor = depth, 1
+    scratch_dtype = "float32"
+    if isinstance(gemm, Int8Gemm):
+        padded, factor, scratch_dtype = gemm.padded, gemm.epilogue.doubled, "int16"
+    mr, order = int(decisions["mr"]), str(decisions["order"])
+    stride, left = layer.stride[1], layer.padding[1]
+    description = {
+        "width": out.width,
+        "source": (source.width, source.channels, source.dtype, zero),
+        "kernel": layer.kernel,
+        "stride": stride,
+        "left": left,
+        "mr": mr,
+        "order": order,
+        **gemm.key(),
+    }
+    k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
+    inputs = [k.pointer(f"row{r}", source.dtype) for r in range(rows)]
+    output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", scratch_dtype)
+    weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
+
+    def widened(value: Expr, lanes: int) -> Expr:
+        if not integer:
+            return value
+        dtype = f"int16x{lanes}" if lanes > 1 else "int16"
+        if lanes == 1:
+            return cast(cast(value, "int32") * factor, dtype)
+        value = k.let(cast(value, dtype))
+        return value + value if factor == 2 else value
+
+    def filler(lanes: int) -> Expr:
+        number = zero * factor
+        return (
+            constant(number, scratch_dtype, lanes) if lanes > 1 else scalar(number, scratch_dtype)
+        )
+
+    for first, _, inside in pixel_tiles(k, out.width, source.width, stride, left, 1, columns):
+        at = k.let((first * stride - left) * source.channels)
+        to = k.let(first * padded)
+        for r in range(rows):
+            for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
+                for n, lanes in copy_pieces(begin * source.channels, end * source.channels):
+                    dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
+                    value = filler(lanes)
+                    if exists:
+                        value = widened(load(inputs[r], at + n, dtype), lanes)
+                    k.store(scratch, to + (r * taps + n), value)
+        if padded != depth:
+            k.store(scratch, to + depth, scalar(0, scratch_dtype))
+    pointers = Pointers(scratch, output, weights, second, scratch)
+    gemm.emit_gathered(k, pointers, out.width, mr, order)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=tuple(gemm.constants()),
+        scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize,
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )

@@ -1,0 +1,79 @@
+"""1x1 convolution on AVX2: one or more whole rows of pixels in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.avx2.gemm import Pointers, gemm_of
+from edgemnv2.schedules.avx2.simd import Simd
+from edgemnv2.schedules.builder import Builder, symbol_name
+
+__all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
+
+
+def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
+    """Decision ranges: tile `mr` pixels by `nr` channels, outermost loop, copies of the step."""
+    return {
+        "mr": (3, 4, 5, 6),
+        "nr": (8, 16, 24),
+        "order": ("panel", "pixel"),
+        "unroll": (1, 2, 4),
+    }
+
+
+def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
+    """Tiles that were fastest on the paper's shapes."""
+    out = graph.tensor_out(layer)
+    integer = layer.requantize is not None
+    if out.width * out.height == 1:
+        return {"mr": 1, "nr": 32, "order": "panel", "unroll": 4}
+    if out.channels % 16 and out.channels % 24 == 0:
+        mr, nr = 4, 24
+    else:
+        nr = 16 if out.channels >= 16 else 8
+        mr = 5 if integer or out.width < 12 else 6
+    if integer:
+        return {"mr": mr, "nr": nr, "order": "pixel", "unroll": 2}
+    order = "pixel" if out.width >= 28 else "panel"
+    return {"mr": mr, "nr": nr, "order": order, "unroll": 4}
+
+
+def pointwise_kernel(
+    graph: Graph, layer: Conv2D, simd: Simd, decisions: Mapping[str, Any], rows_per_step: int
+) -> RowKernel | None:
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    expected = "float32" if layer.requantize is None else "int8"
+    if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
+        return None
+    gemm = gemm_of(
+        simd,
+        layer.weight[0, 0],
+        layer.bias,
+        layer.clamp,
+        decisions,
+        layer.requantize,
+        source.quant.zero_point if source.quant else 0,
+        out.quant.zero_point if out.quant else 0,
+    )
+    if gemm is None:
+        return None
+    pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
+    description = {"pixels": pixels, "mr": mr, "order": order, **gemm.key()}
+    k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
+    scratch_bytes = gemm.scratch_bytes(pixels, mr, order)
+    x, out_row = k.pointer("x", gemm.dtype), k.pointer("out", gemm.dtype)
+    scratch = k.pointer("scratch", "int16") if scratch_bytes else None
+    weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
+    gemm.emit(k, Pointers(x, out_row, weights, second, scratch), pixels, mr, order)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=tuple(gemm.constants()),
+        scratch_bytes=scratch_bytes,
+        rows_per_step=rows_per_step,
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )

@@ -1,0 +1,214 @@
+"""From int32 accumulators to int8 rows: TFLite's double rounding on AVX2, exact to the bit.
+
+Both roundings are additions before floors, and nested floors are one: with a right shift s >= 1,
+
+    SRDHM then RoundingDivideByPOT  =  hi32(2 * acc * m + 2**31 + 2**(31 + s)) >> s
+
+for numbers that are not negative; for the others one is taken off before the shift, which matters
+only if no clamp at the zero point (ReLU) follows. The short form takes accumulators that have been
+doubled already; the general one doubles the 64-bit product, and allows shifts of nought and left
+shifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Requantize
+from edgemnv2.schedules.avx2.simd import halves, panel_order
+from edgemnv2.schedules.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
+
+__all__ = ["Epilogue", "Parameters", "requantize_constants"]
+
+Expr = Any
+Array = NDArray[Any]
+ODD = (1, 1, 3, 3, 5, 5, 7, 7)
+BLOCK = 8
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Loaded constants of eight channels: multipliers and addends of even and odd lanes, shifts."""
+
+    even: Expr
+    odd: Expr
+    add_even: Expr
+    add_odd: Expr
+    shift: Expr
+    left: Expr = None
+    mask: Expr = None
+
+
+def _signed_low(value: Expr) -> Expr:
+    """int64x4 from its low halves. No instruction: it tells LLVM that `vpmuldq` is enough."""
+    thirty_two = constant(32, "int64", 4)
+    return (value << thirty_two) >> thirty_two
+
+
+def requantize_constants(
+    multiplier: int, shift: int, general: bool
+) -> tuple[int, int, int, int, int]:
+    """`(multiplier, addend, right shift, left shift, sign mask)` of one channel."""
+    right, left = max(-shift, 0), max(shift, 0)
+    if multiplier == 0:
+        right, left = 1, 0
+    base = 30 if general else 31
+    addend = (1 << base) + ((1 << (base + right)) if right else 0)
+    return multiplier, addend, right, left, -1 if right else 0
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """Requantise, add the zero point, clamp, store int8.
+
+    `relu`: the clamp begins at or above the zero point. `general`: shifts that are not to the
+    right, or sums that would overflow when doubled.
+    """
+
+    zero_point: int
+    low: int
+    high: int
+    relu: bool
+    general: bool
+
+    @staticmethod
+    def of(
+        requantize: Requantize,
+        zero_point: int,
+        clamp: tuple[float, float],
+        largest_sum: int,
+    ) -> Epilogue:
+        """The cheapest exact epilogue; `largest_sum` bounds the magnitude of the accumulators."""
+        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
+        low, high = int(clamp[0]), int(clamp[1])
+        return Epilogue(zero_point, low, high, low >= zero_point, general)
+
+    @property
+    def doubled(self) -> int:
+        """The factor that the accumulators carry."""
+        return 1 if self.general else 2
+
+    @property
+    def rows(self) -> int:
+        """int32 constants a channel in packed parameters."""
+        return 7 if self.general else 5
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What of this shapes the code."""
+        return (self.zero_point, self.low, self.high, self.relu, self.general)
+
+    def pack(self, bias: Array, requantize: Requantize, panels: Sequence[tuple[int, int]]) -> Array:
+        """int32 constants by panels and blocks of eight lanes, in the panels' lane order.
+
+        A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, and in
+        the general form left shift and sign mask.
+        """
+        rows = [
+            requantize_constants(int(m), int(s), self.general)
+            for m, s in zip(requantize.multiplier, requantize.shift, strict=True)
+        ]
+        multiplier, addend, right, left, mask = (
+            np.array(column, np.int64) for column in zip(*rows, strict=True)
+        )
+        bias = bias.astype(np.int64) * self.doubled
+        parts = []
+        for n0, n in panels:
+            channels = n0 + np.array(panel_order(n))
+            for c in channels.reshape(-1, BLOCK):
+                parts += [bias[c], multiplier[c]]
+                parts += [addend[c[0::2]].view(np.int32), addend[c[1::2]].view(np.int32)]
+                parts += [right[c]]
+                if self.general:
+                    parts += [left[c], mask[c]]
+        return np.concatenate([part.astype(np.int32) for part in parts])
+
+    def bias(self, packed: Any, at: Expr, block: int) -> Expr:
+        """Bias of a block of eight lanes; `at` is where the panel's constants begin."""
+        return load(packed, at + block * self.rows * BLOCK, "int32x8")
+
+    def load(self, k: Builder, packed: Any, at: Expr, block: int) -> Parameters:
+        """The constants of a block of eight lanes."""
+        base = block * self.rows * BLOCK
+
+        def row(number: int) -> Expr:
+            return load(packed, at + (base + number * BLOCK), "int32x8")
+
+        multiplier = k.let(row(1))
+        return Parameters(
+            even=k.let(_signed_low(reinterpret(multiplier, "int64x4"))),
+            odd=k.let(_signed_low(reinterpret(shuffle([multiplier], ODD), "int64x4"))),
+            add_even=k.let(reinterpret(row(2), "int64x4")),
+            add_odd=k.let(reinterpret(row(3), "int64x4")),
+            shift=k.let(row(4)),
+            left=k.let(row(5)) if self.general else None,
+            mask=k.let(row(6)) if self.general else None,
+        )
+
+    def rescale(self, k: Builder, acc: Expr, p: Parameters) -> Expr:
+        """Eight requantised int32, without zero point."""
+        if self.general:
+            acc = k.let(acc << p.left)
+        even = _signed_low(reinterpret(acc, "int64x4"))
+        odd = _signed_low(reinterpret(shuffle([acc], ODD), "int64x4"))
+        product_even = k.let(even * p.even + p.add_even)
+        product_odd = k.let(odd * p.odd + p.add_odd)
+        if self.general:
+            one = constant(1, "int64", 4)
+            product_even, product_odd = product_even << one, product_odd << one
+        t = shuffle(
+            [reinterpret(product_even, "int32x8"), reinterpret(product_odd, "int32x8")],
+            [1, 9, 3, 11, 5, 13, 7, 15],
+        )
+        if not self.relu:
+            sign = acc >> constant(31, "int32", 8)
+            t = t + (sign & p.mask if self.general else sign)
+        return k.let(t >> p.shift)
+
+    def store(self, k: Builder, out: Any, at: Expr, values: Sequence[Expr]) -> None:
+        """Store rescaled blocks, in panel order, as int8 channels from `out[at]` on."""
+        blocks = list(values)
+        done = 0
+        while blocks:
+            if len(blocks) >= 2:
+                words = intrinsic("llvm.x86.avx2.packssdw", "int16x16", blocks[0], blocks[1])
+                lo, hi = halves(k.let(self._offset(words, 16)), 16)
+                lanes = 16
+            else:
+                lo, hi = halves(blocks[0], 8)
+                words = intrinsic("llvm.x86.sse2.packssdw.128", "int16x8", lo, hi)
+                lo = hi = k.let(self._offset(words, 8))
+                lanes = 8
+            del blocks[: lanes // 8]
+            value = self._bytes(lo, hi)
+            k.store(out, at + done, value if lanes == 16 else shuffle([value], range(8)))
+            done += lanes
+
+    @property
+    def _unsigned(self) -> bool:
+        return self.relu and self.zero_point == -128
+
+    def _offset(self, words: Expr, lanes: int) -> Expr:
+        if self._unsigned:
+            return words
+        zero = constant(self.zero_point, "int16", lanes)
+        return intrinsic(f"llvm.sadd.sat.v{lanes}i16", f"int16x{lanes}", words, zero)
+
+    def _bytes(self, lo: Expr, hi: Expr) -> Expr:
+        if self._unsigned:
+            # Saturation at 0 is the clamp at the zero point, -128.
+            value = intrinsic("llvm.x86.sse2.packuswb.128", "int8x16", lo, hi)
+            value = value ^ constant(-128, "int8", 16)
+        else:
+            value = intrinsic("llvm.x86.sse2.packsswb.128", "int8x16", lo, hi)
+        if self.low > -128:
+            value = intrinsic("llvm.smax.v16i8", "int8x16", value, constant(self.low, "int8", 16))
+        if self.high < 127:
+            value = intrinsic("llvm.smin.v16i8", "int8x16", value, constant(self.high, "int8", 16))
+        return value

@@ -1,0 +1,80 @@
+"""The vector instructions that the AVX2 kernels use, and their lane orders."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edgemnv2.schedules.builder import constant, intrinsic, shuffle
+
+__all__ = [
+    "PANEL_ORDER",
+    "Simd",
+    "clamp_float",
+    "fma",
+    "halves",
+    "madd",
+    "panel_order",
+    "simd_of",
+    "unpack_high",
+    "unpack_low",
+]
+
+Expr = Any
+
+PANEL_ORDER = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)
+"""Channels of 16 accumulators, so that `vpackssdw`, which works by 128-bit lanes, orders them."""
+
+
+@dataclass(frozen=True)
+class Simd:
+    """Which vector instructions beyond AVX2 and FMA the processor has."""
+
+    vnni: bool = False
+
+
+def simd_of(target: Any) -> Simd:
+    """The `Simd` of a target file's processor."""
+    return Simd(vnni="avx512vnni" in set(target.cpu.features))
+
+
+def panel_order(width: int) -> list[int]:
+    """Channel of each accumulator lane of a panel of `width` (a multiple of 8) channels."""
+    order = [16 * g + lane for g in range(width // 16) for lane in PANEL_ORDER]
+    return order + list(range(width - width % 16, width))
+
+
+def madd(a: Expr, b: Expr) -> Expr:
+    """Sums of neighbouring products of int16x16, as int32x8."""
+    return intrinsic("llvm.x86.avx2.pmadd.wd", "int32x8", a, b)
+
+
+def fma(acc: Expr, a: Expr, b: Expr) -> Expr:
+    """`acc + a * b` of float32x8, rounded once."""
+    return intrinsic("llvm.fma.v8f32", "float32x8", a, b, acc)
+
+
+def clamp_float(value: Expr, clamp: tuple[float, float]) -> Expr:
+    """float32x8 between the finite ends of `clamp`."""
+    for end, name in ((clamp[0], "max"), (clamp[1], "min")):
+        if math.isfinite(end):
+            other = constant(end, "float32", 8)
+            value = intrinsic(f"llvm.x86.avx.{name}.ps.256", "float32x8", value, other)
+    return value
+
+
+def halves(vector: Expr, lanes: int) -> tuple[Expr, Expr]:
+    """The two halves of a vector of `lanes` lanes."""
+    half = lanes // 2
+    return shuffle([vector], range(half)), shuffle([vector], range(half, lanes))
+
+
+def unpack_low(a: Expr, b: Expr) -> Expr:
+    """`vpunpcklwd`: pairs of int16 lanes 0-3 and 8-11."""
+    return shuffle([a, b], [lane + 16 * s for lane in (0, 1, 2, 3, 8, 9, 10, 11) for s in (0, 1)])
+
+
+def unpack_high(a: Expr, b: Expr) -> Expr:
+    """`vpunpckhwd`: pairs of int16 lanes 4-7 and 12-15."""
+    return shuffle([a, b], [lane + 16 * s for lane in (4, 5, 6, 7, 12, 13, 14, 15) for s in (0, 1)])
