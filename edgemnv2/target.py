@@ -1,0 +1,364 @@
+"""Target: one device as data, read from `targets/<name>.toml` or a file of the user's own.
+
+A target file states hardware facts only and is complete (nothing is inherited), so that a board is
+one file. Code asks for a feature (`target.has("dsp")`), never for a name. What the file may say is
+the table `_SCHEMA`; anything else is an error that names the file, the key and the expectation.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import platform
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import TargetError
+
+__all__ = [
+    "Cpu",
+    "MemoryRegion",
+    "Target",
+    "Toolchain",
+    "load_target",
+    "missing_local_features",
+    "parse_target",
+    "target_names",
+]
+
+LINUX_ISAS = ("x86_64", "aarch64", "armv7a")
+FEATURES = {
+    "x86_64": ("avx2", "fma"),
+    "aarch64": ("dotprod", "fp16", "neon"),
+    "armv7a": ("neon", "vfp4"),
+    "thumb": ("dsp", "fpu", "mve"),
+}
+RUNNERS = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
+METRICS = ("cycles", "instructions", "seconds")
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The processor: `core` and `features` as Arm and LLVM spell them.
+
+    `clock_hz` is the highest sustained clock, 0 where the target is a core and not a board;
+    `l1d_bytes` (per core) and `l2_bytes` (shared) are 0 where there is no such cache.
+    """
+
+    core: str
+    isa: str
+    features: frozenset[str]
+    cores: int
+    clock_hz: int
+    l1d_bytes: int
+    l2_bytes: int
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; Arm's float ABI.
+
+    `float_abi` is "hard" or "soft" on 32-bit Arm and "" elsewhere.
+    """
+
+    triple: str
+    mcpu: str
+    mattr: tuple[str, ...]
+    float_abi: str
+
+
+@dataclass(frozen=True)
+class MemoryRegion:
+    """Bytes `origin <= address < origin + length`; `access` "rx" (code, constants) or "rw"."""
+
+    name: str
+    origin: int
+    length: int
+    access: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """One device. Order of `memories` counts on bare metal.
+
+    The first "rx" region holds vectors and code, the largest "rx" region the constants; the first
+    "rw" region holds variables and stack, the largest "rw" region the arena.
+    """
+
+    name: str
+    description: str
+    cpu: Cpu
+    toolchain: Toolchain
+    memories: tuple[MemoryRegion, ...]
+    runner: str
+    machine: str
+    """QEMU's name of the core (`qemu-user`) or board (`qemu-system`) that runs this code, or ""."""
+    metric: str
+
+    def has(self, feature: str) -> bool:
+        """Whether the core has `feature`; one unknown to its instruction set is just absent."""
+        return feature in self.cpu.features
+
+    @property
+    def is_bare_metal(self) -> bool:
+        """Whether there is no operating system: C source out, linker script from `memories`."""
+        return self.cpu.isa == "thumb"
+
+    @property
+    def codegen(self) -> str:
+        """ "c" for C99 source, "llvm" for an object made by TVM's LLVM."""
+        return "c" if self.is_bare_metal else "llvm"
+
+    @property
+    def ram_bytes(self) -> int:
+        """Length of the largest writable region: the most that an arena may take."""
+        return max(m.length for m in self.memories if m.access == "rw")
+
+    @property
+    def flash_bytes(self) -> int:
+        """Length of all regions for code and constants together; 0 on Linux."""
+        return sum(m.length for m in self.memories if m.access == "rx")
+
+    def tvm_target(self) -> Any:
+        """The `tvm.target.Target` that code for this device is generated with."""
+        import tvm  # takes a second; most verbs never need it
+
+        if self.codegen == "c":
+            return tvm.target.Target("c")
+        options: dict[str, Any] = {
+            "kind": "llvm",
+            "mtriple": self.toolchain.triple,
+            "mcpu": self.toolchain.mcpu,
+            "mattr": list(self.toolchain.mattr),
+            "num-cores": self.cpu.cores,
+        }
+        if self.toolchain.float_abi:
+            options["mfloat-abi"] = self.toolchain.float_abi
+        return tvm.target.Target(options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The target file's tables, sorted where order has no meaning; `parse_target` reads it."""
+        cpu = asdict(self.cpu)
+        cpu["features"] = sorted(self.cpu.features)
+        toolchain = asdict(self.toolchain)
+        toolchain["mattr"] = list(self.toolchain.mattr)
+        return {
+            "description": self.description,
+            "cpu": cpu,
+            "toolchain": toolchain,
+            "memory": [asdict(m) for m in self.memories],
+            "run": {"runner": self.runner, "machine": self.machine},
+            "tune": {"metric": self.metric},
+        }
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What one key may hold: text, an integer in a range, or a list of texts."""
+
+    kind: str
+    choices: tuple[str, ...] = ()
+    low: int = 0
+    high: int = 0
+
+    def expectation(self) -> str:
+        """How the error message ends."""
+        if self.kind == "integer":
+            return f"an integer from {self.low} to {self.high}"
+        what = "a list of texts" if self.kind == "list" else "a text"
+        return (
+            f"{what} out of: {', '.join(repr(c) for c in self.choices)}" if self.choices else what
+        )
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` obeys the rule."""
+        if self.kind == "integer":
+            # TOML's booleans are Python's, and those are integers.
+            return type(value) is int and self.low <= value <= self.high
+        texts = value if self.kind == "list" else [value]
+        if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+            return False
+        return not self.choices or all(t in self.choices for t in texts)
+
+
+_TEXT = _Rule("text")
+_ADDRESS_LIMIT = 2**48
+_ALL_FEATURES = tuple(sorted({f for names in FEATURES.values() for f in names}))
+_SCHEMA: dict[str, dict[str, _Rule]] = {
+    "cpu": {
+        "core": _TEXT,
+        "isa": _Rule("text", tuple(sorted(FEATURES))),
+        "features": _Rule("list", _ALL_FEATURES),
+        "cores": _Rule("integer", low=1, high=256),
+        "clock_hz": _Rule("integer", low=0, high=10_000_000_000),
+        "l1d_bytes": _Rule("integer", low=0, high=2**24),
+        "l2_bytes": _Rule("integer", low=0, high=2**30),
+    },
+    "toolchain": {
+        "triple": _TEXT,
+        "mcpu": _TEXT,
+        "mattr": _Rule("list"),
+        "float_abi": _Rule("text", ("", "hard", "soft")),
+    },
+    "memory": {
+        "name": _TEXT,
+        "origin": _Rule("integer", low=0, high=_ADDRESS_LIMIT),
+        "length": _Rule("integer", low=1, high=_ADDRESS_LIMIT),
+        "access": _Rule("text", ("rw", "rx")),
+    },
+    "run": {"runner": _Rule("text", RUNNERS), "machine": _TEXT},
+    "tune": {"metric": _Rule("text", METRICS)},
+}
+
+
+def target_names() -> tuple[str, ...]:
+    """Names of the targets that ship with the package, sorted."""
+    return tuple(sorted(p.stem for p in _targets_folder().glob("*.toml")))
+
+
+def load_target(name_or_path: str | Path) -> Target:
+    """The target of that name, or of that file: anything with a folder part or ending in .toml.
+
+    Raises TargetError for an unknown name (with the nearest one), an unreadable file, and every
+    break of the schema.
+    """
+    text = str(name_or_path)
+    if text.endswith(".toml") or "/" in text:
+        path = Path(text)
+    else:
+        path = _targets_folder() / f"{text}.toml"
+        if not path.is_file():
+            near = difflib.get_close_matches(text, target_names(), n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise TargetError(
+                f"target {text!r}: no such target; {hint}`edgemnv2 targets` lists them, "
+                "and a path to a .toml file describes your own board"
+            )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise TargetError(f"{path}: {reason} (expected a target file)") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TargetError(f"{path}: not TOML: {error}") from error
+    return parse_target(path.stem, table, str(path))
+
+
+def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
+    """The target that the tables of a file (or `Target.to_dict`) describe.
+
+    `place` names the source in messages. Raises TargetError at the first break of the schema.
+    """
+    _check_keys(table, {"description", *_SCHEMA}, place, "")
+    if not isinstance(table["description"], str):
+        raise TargetError(f"{place}: description must be a text")
+    for section, rules in _SCHEMA.items():
+        rows = table[section] if section == "memory" else [table[section]]
+        if not isinstance(rows, list) or not rows:
+            raise TargetError(f"{place}: {section} must be one or more [[{section}]] tables")
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise TargetError(f"{place}: {section} must be a table, [{section}]")
+            _check_keys(row, set(rules), place, f"{section}.")
+            for key, rule in rules.items():
+                if not rule.accepts(row[key]):
+                    raise TargetError(
+                        f"{place}: {section}.{key} = {row[key]!r} (must be {rule.expectation()})"
+                    )
+    cpu, toolchain = table["cpu"], table["toolchain"]
+    target = Target(
+        name=name,
+        description=table["description"],
+        cpu=Cpu(**{**cpu, "features": frozenset(cpu["features"])}),
+        toolchain=Toolchain(**{**toolchain, "mattr": tuple(toolchain["mattr"])}),
+        memories=tuple(MemoryRegion(**row) for row in table["memory"]),
+        runner=table["run"]["runner"],
+        machine=table["run"]["machine"],
+        metric=table["tune"]["metric"],
+    )
+    _check_consistency(target, place)
+    return target
+
+
+def missing_local_features(target: Target) -> tuple[str, ...]:
+    """What this machine's processor lacks to run code for `target` natively, sorted; () = runs."""
+    isa = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7a"}.get(
+        platform.machine(), platform.machine()
+    )
+    if isa != target.cpu.isa:
+        return (target.cpu.isa,)
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    flags = {
+        word
+        for line in text.splitlines()
+        if line.split(":")[0].strip().lower() in ("flags", "features")
+        for word in line.split(":", 1)[1].split()
+    }
+    # The kernel's names of what we call otherwise.
+    spelled = {
+        "neon": {"neon", "asimd"},
+        "dotprod": {"asimddp"},
+        "fp16": {"asimdhp"},
+        "vfp4": {"vfpv4", "asimd"},
+    }
+    return tuple(sorted(f for f in target.cpu.features if not flags & spelled.get(f, {f})))
+
+
+def _targets_folder() -> Path:
+    """`targets/` of a checkout, or its copy inside an installed package."""
+    package = Path(__file__).resolve().parent
+    installed = package / "_data" / "targets"
+    return installed if installed.is_dir() else package.parent / "targets"
+
+
+def _check_keys(table: Mapping[str, Any], known: set[str], place: str, prefix: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=1)
+            hint = f"; did you mean {prefix}{near[0]}?" if near else ""
+            raise TargetError(
+                f"{place}: unknown key {prefix}{key} (expected {', '.join(sorted(known))}){hint}"
+            )
+    for key in sorted(known - set(table)):
+        raise TargetError(f"{place}: key {prefix}{key} is missing (target files are complete)")
+
+
+def _check_consistency(target: Target, place: str) -> None:
+    """What no single key can show."""
+    allowed = FEATURES[target.cpu.isa]
+    for feature in sorted(target.cpu.features):
+        if feature not in allowed:
+            raise TargetError(
+                f"{place}: cpu.features has {feature!r}, which {target.cpu.isa} does not know "
+                f"(must be out of: {', '.join(allowed)})"
+            )
+    is_arm32 = target.cpu.isa in ("armv7a", "thumb")
+    if bool(target.toolchain.float_abi) != is_arm32:
+        expected = "'hard' or 'soft'" if is_arm32 else "''"
+        raise TargetError(
+            f"{place}: toolchain.float_abi = {target.toolchain.float_abi!r} "
+            f"(must be {expected} for {target.cpu.isa})"
+        )
+    for access in ("rx", "rw") if target.is_bare_metal else ("rw",):
+        if not any(m.access == access for m in target.memories):
+            raise TargetError(
+                f"{place}: no [[memory]] has access = {access!r} (needs at least one)"
+            )
+    regions = sorted(target.memories, key=lambda m: m.origin)
+    for low, high in itertools.pairwise(regions):
+        if low.origin + low.length > high.origin:
+            raise TargetError(
+                f"{place}: memory {low.name!r} ends at {low.origin + low.length:#x}, behind the "
+                f"start of {high.name!r} at {high.origin:#x} (regions must not overlap)"
+            )
+    if target.runner.startswith("qemu") and not target.machine:
+        raise TargetError(
+            f"{place}: run.machine is empty (must be QEMU's name of a core or board for "
+            f"run.runner = {target.runner!r})"
+        )
