@@ -70,18 +70,22 @@ def accumulate(
     w0: Expr,
     unroll: int,
     step: Callable[[Expr, Expr, int, bool], None],
+    *,
+    written_out: int = UNROLL_STEPS,
+    peel: bool = True,
 ) -> None:
     """Call `step(x offset, w offset, size, fresh)` over `steps`; equal full steps become a loop.
 
-    The first step starts the accumulators (`fresh`), so that nothing clears them before.
+    With `peel` the first step stands alone: it may start the accumulators (`fresh`), so that
+    nothing clears them before. Up to `written_out` steps need no loop.
     """
     size = steps[0].size
     full = sum(1 for s in steps if s.size == size and s.skip == 0)
     rest = steps[full:]
-    if full <= UNROLL_STEPS:
+    if full <= written_out:
         head, loops = full, 0
     else:
-        head = 1 + (full - 1) % unroll
+        head = 1 + (full - 1) % unroll if peel else full % unroll
         loops = (full - head) // unroll
     for i in range(head):
         step(x0 + i * size, w0 + i * size * nr, size, i == 0)
@@ -340,7 +344,7 @@ class FloatGemm(Gemm):
                             n = r * vectors + j
                             k.set(acc, n, isa.fma(element(acc, n), lane(a[r], i, 4), wv[j]))
 
-        accumulate(k, self.steps, nr, x0, w0, 1, step)
+        accumulate(k, self.steps, nr, x0, w0, 1, step, written_out=1, peel=False)
         for r in range(mr):
             at = k.let((first + r) * self.panels.channels + panel.channel)
             for j in range(vectors):

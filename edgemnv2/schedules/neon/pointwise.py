@@ -35,11 +35,14 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
             return {"mr": 4, "nr": 8 if channels % 8 == 0 else 4, "order": "panel", "unroll": 4}
         if pixels == 1:
             return {"mr": 1, "nr": 16, "order": "panel", "unroll": 4}
-        if channels % 12 == 0:
-            return {"mr": 7, "nr": 12, "order": "panel", "unroll": 8}
-        if out.width % 4 == 0 and channels % 16 == 0:
-            return {"mr": 4, "nr": 16, "order": "panel", "unroll": 8}
-        return {"mr": 7, "nr": 8, "order": "panel", "unroll": 8}
+        depth = layer.weight.shape[2]
+        if channels == 16:
+            mr, nr = 7, 8
+        elif depth <= 16 and channels % 16 == 0:
+            mr, nr = 5, 16
+        else:
+            mr, nr = 7, 12
+        return {"mr": mr, "nr": nr, "order": "panel", "unroll": 8}
     if isa.dotprod:
         if pixels == 1:
             return {"mr": 1, "nr": 16, "order": "panel"}
