@@ -1,0 +1,69 @@
+"""Front ends: an ONNX or TFLite file, or the paper's own definition -> `Model`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from edgemnv2.errors import ModelError
+from edgemnv2.frontend import network
+from edgemnv2.model import Model
+
+__all__ = ["built_in_names", "load_model"]
+
+MODELS = Path(__file__).parent / "models"
+DIGITS = "digits"
+
+
+def built_in_names() -> tuple[str, ...]:
+    """Every name that `load_model` takes instead of a file."""
+    return (DIGITS, *network.built_in_names())
+
+
+def load_model(source: str | Path) -> Model:
+    """The network in a .onnx or .tflite file, or under a built-in name.
+
+    Raises ModelError (damaged file, unknown name), UnsupportedOperator, DynamicShape.
+    """
+    path = Path(source)
+    if path.suffix in (".onnx", ".tflite"):
+        return _load_file(path)
+    if path.exists():
+        raise ModelError(
+            f"{path.name}: unknown kind of model file (must end in .onnx or .tflite); "
+            "export the model to one of them"
+        )
+    return _load_built_in(str(source))
+
+
+def _load_file(path: Path) -> Model:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; give a .onnx or .tflite file or a built-in name")
+    if path.suffix == ".onnx":
+        from edgemnv2.frontend.onnx import load_onnx
+
+        return load_onnx(path)
+    from edgemnv2.frontend.tflite import load_tflite
+
+    return load_tflite(path)
+
+
+def _load_built_in(name: str) -> Model:
+    if name == DIGITS:
+        path = MODELS / "digits.onnx"
+        if not path.is_file():
+            raise ModelError(
+                "digits: the trained model is missing from this installation "
+                "(edgemnv2/frontend/models/digits.onnx); install the package again"
+            )
+        return _load_file(path)
+    parsed = network.parse_built_in(name)
+    if parsed is None:
+        near = difflib.get_close_matches(name, built_in_names(), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
+        raise ModelError(
+            f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
+            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits'); {hint}"
+        )
+    width, resolution, int8 = parsed
+    return network.build_network(width, resolution, int8=int8, name=name)

@@ -1,0 +1,47 @@
+"""Lowering: the imported network -> `Graph`, one pass after the other.
+
+This is the list; each pass is a file of the same name, and maps one frozen value to another.
+"""
+
+from __future__ import annotations
+
+from edgemnv2.graph import Graph
+from edgemnv2.model import Model
+from edgemnv2.passes.absorb_recasts import absorb_recasts
+from edgemnv2.passes.drop_identities import drop_identities
+from edgemnv2.passes.fold_affine import fold_affine
+from edgemnv2.passes.fold_constants import fold_constants
+from edgemnv2.passes.fold_pad import fold_pad
+from edgemnv2.passes.fuse_clamp import fuse_clamp
+from edgemnv2.passes.name_layers import name_layers
+from edgemnv2.passes.read_relax import read_relax
+from edgemnv2.passes.to_layers import to_layers
+from edgemnv2.passes.to_nhwc import to_nhwc
+from edgemnv2.passes.validate import validate
+
+__all__ = ["lower", "validate"]
+
+
+def lower(model: Model) -> Graph:
+    """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
+    # Relax -> flat list of nodes with plain attributes.
+    flow = read_relax(model)
+    # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
+    flow = fold_constants(flow)
+    # Pad nodes -> the padding of the convolution behind them.
+    flow = fold_pad(flow)
+    # Any layout, reshape, transpose, matrix product -> maps [H, W, C] and convolutions over them.
+    flow = to_nhwc(flow, model.inputs)
+    # Bias, batch normalisation, per-channel factors -> weight and bias.
+    flow = fold_affine(flow)
+    # ReLU, ReLU6, Clip -> the clamp of the layer in front.
+    flow = fuse_clamp(flow)
+    # quantise(dequantise(x)) with equal parameters -> x.
+    flow = drop_identities(flow)
+    # dequantise / operation / quantise -> integer layers with TFLite's fixed-point factors.
+    graph = to_layers(flow, model)
+    # uint8 <-> int8 of one scale -> nothing; inner activations int8.
+    graph = absorb_recasts(graph)
+    # stem, block1.depthwise, block1.project, block2.expand, ..., head, pool, classifier, softmax.
+    graph = name_layers(graph)
+    return validate(graph)
