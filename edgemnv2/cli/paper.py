@@ -1,0 +1,45 @@
+"""`edgemnv2 paper`: the MobileNetV2 paper recomputed, on one screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+HELP = "recompute the MobileNetV2 paper: tables, costs, figure 1"
+EXAMPLES = "edgemnv2 paper\nedgemnv2 paper --json\nedgemnv2 paper --plot figure1.svg"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `paper`."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="also draw figure 1's experiment"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=2, metavar="S", help="of figure 1's random matrices"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the tables (or JSON), writes the picture; exit code 0."""
+    from edgemnv2.errors import UsageError
+    from edgemnv2.paper import figure_1_svg, paper
+    from edgemnv2.paper.text import render
+
+    if args.seed < 0:
+        raise UsageError(f"--seed: {args.seed} is negative, expected 0 or more")
+    content = paper(args.seed)
+    if args.plot is not None:
+        try:
+            args.plot.write_text(figure_1_svg(args.seed), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"--plot: {args.plot}: {error.strerror}, expected a file that can be written"
+            ) from error
+    print(json.dumps(content, indent=2) if args.json else render(content), end="")
+    if args.json:
+        print()
+    return 0
