@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+Values = Array | np.int64 | int
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
@@ -52,22 +53,20 @@ def make_requantize(reals: Sequence[float] | Array) -> Requantize:
     )
 
 
-def saturating_rounding_doubling_high_mul(a: Array, b: Array) -> Array:
-    """gemmlowp's SRDHM on int64 arrays that hold int32 values: `round(a * b / 2**31)`, saturated."""
-    product = a.astype(np.int64) * b.astype(np.int64)
-    nudge = np.where(product >= 0, np.int64(1 << 30), np.int64(1 - (1 << 30)))
-    total = product + nudge
-    # C's division truncates towards zero.
-    high = np.where(total >= 0, total >> 31, -((-total) >> 31))
-    return np.minimum(high, INT32_MAX)
+def saturating_rounding_doubling_high_mul(a: Values, b: Values) -> Array:
+    """gemmlowp's SRDHM on int64 arrays that hold int32 values: `round(a * b / 2**31)`, saturated.
+
+    Its nudge and truncating division come to one rounding for either sign: halves upwards.
+    """
+    high = (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31
+    return np.asarray(np.minimum(high, INT32_MAX))
 
 
-def rounding_divide_by_pot(x: Array, exponent: Array) -> Array:
+def rounding_divide_by_pot(x: Array, exponent: Values) -> Array:
     """`x / 2**exponent`, halves away from zero; int64 arrays."""
-    mask = (np.int64(1) << exponent) - 1
-    remainder = x & mask
+    mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + (remainder > threshold)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold))
 
 
 def multiply_by_quantized_multiplier(x: Array, multiplier: Array, shift: Array) -> Array:
