@@ -16,9 +16,11 @@ __all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
 
 def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, outermost loop, copies of the step."""
+    out = graph.tensor_out(layer)
+    single = out.width * out.height == 1
     return {
-        "mr": (3, 4, 5, 6),
-        "nr": (8, 16, 24),
+        "mr": (1,) if single else (3, 4, 5, 6),
+        "nr": (16, 32, 64) if single else (8, 16, 24),
         "order": ("panel", "pixel"),
         "unroll": (1, 2, 4),
     }

@@ -17,12 +17,15 @@ __all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
 def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, and which loop is outermost."""
     order = ("panel", "pixel")
+    out = graph.tensor_out(layer)
+    single = out.width * out.height == 1
     if layer.requantize is None:
         if not isa.arm64:
-            return {"mr": (2, 4), "nr": (8, 4), "order": order, "unroll": (4,)}
-        return {"mr": (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
+            return {"mr": (1, 2, 4), "nr": (4, 8), "order": order, "unroll": (4,)}
+        mr = (1,) if single else (4, 5, 6, 7, 8)
+        return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
-        return {"mr": (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
+        return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
     return {"mr": (1, 2, 3, 4), "nr": (4, 8), "order": order, "unroll": (1, 2)}
 
 
