@@ -62,6 +62,8 @@ class RowKernel:
     prim_func: Any = None
     c_source: str | None = None
     c_requires: tuple[str, ...] = ()
+    fuses: tuple[str, ...] = ()
+    """Layers that this kernel computes besides its own: producers of its only input."""
     schedule: str = "default"
     """"default", "fallback" or the tuning record's id."""
     decisions: Mapping[str, Any] = field(default_factory=dict)

@@ -63,9 +63,11 @@ def index(value: Expr) -> Expr:
 class Builder:
     """One function under construction; see the module's docstring."""
 
-    def __init__(self, symbol: str, noalias: bool = True) -> None:
+    def __init__(self, symbol: str, noalias: bool = True, scope: str = "local") -> None:
         self.symbol = symbol
         self.noalias = noalias
+        # Of `registers`; TVM's C code generator knows "global" only (a C local all the same).
+        self.scope = scope
         self._params: list[Any] = []
         self._blocks: list[list[Any]] = [[]]
         self._count = 0
@@ -85,7 +87,7 @@ class Builder:
     def registers(self, dtype: str, count: int) -> Any:
         """`count` local variables of a (vector) type, addressed by constant indices."""
         self._count += 1
-        buffer = tirx.decl_buffer((count,), dtype, f"r{self._count}", scope="local")
+        buffer = tirx.decl_buffer((count,), dtype, f"r{self._count}", scope=self.scope)
         self.emit(tirx.AllocBuffer(buffer))
         return buffer
 

@@ -62,8 +62,9 @@ def choose_chains(cuts: Sequence[int], bound: Cost, cost: PlacedCost) -> list[Ch
         for at_least, _, i in options:
             if chosen is not None and at_least > chosen[0]:
                 break
-            real = max(floor, cost(cuts[i], cuts[j], floor))
-            value = (max(best[i][0], real), best[i][1] + (real / floor) ** 4, i)
+            real = cost(cuts[i], cuts[j], floor)
+            weight = real if real > floor else bounds[i, j]
+            value = (max(best[i][0], real), best[i][1] + (weight / floor) ** 4, i)
             if chosen is None or value[:2] < chosen[:2]:
                 chosen = value
         assert chosen is not None  # i == j - 1 is always an option
