@@ -25,7 +25,7 @@ from edgemnv2.measure.canvas import (
     ticks,
 )
 
-__all__ = ["blocks_of", "line_svg", "macs_svg", "memory_svg", "role_of", "shape_of"]
+__all__ = ["blocks_of", "line_svg", "macs_svg", "memory_svg", "role_of", "shape_of", "sizes_svg"]
 
 # -- memory over the steps ---------------------------------------------------------------------
 
@@ -319,4 +319,43 @@ def line_svg(points: Sequence[tuple[float, float]], title: str, x_words: str, y_
         "curve s0",
     )
     canvas.line(LEFT, floor, right, floor, "axis")
+    return canvas.svg()
+
+
+def sizes_svg(artifacts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """RAM and flash of several artefacts as bars, from `(label, manifest)` pairs."""
+    top, pitch, start = 58, 20, 250
+    parts = (
+        ("RAM", (("arena_bytes", "arena", "c0"),)),
+        ("flash", (("constants_bytes", "constants", "c1"), ("code_bytes", "code", "c2"))),
+    )
+    sums = [
+        sum(float(manifest.get(key) or 0) for key, _, _ in keys)
+        for _, manifest in artifacts
+        for _, keys in parts
+    ]
+    largest = max([*sums, 1.0])
+    canvas = Canvas(top + (2 * pitch + 10) * len(artifacts), "RAM and flash of each artefact")
+    canvas.text(12, 20, "RAM and flash")
+    x = 12.0
+    for _, name, kind in (part for _, keys in parts for part in keys):
+        canvas.rect(x, 32, 11, 11, kind)
+        canvas.text(x + 16, 42, name, "soft")
+        x += 32 + 7 * len(name)
+    y = float(top)
+    for label, manifest in artifacts:
+        short = label if len(label) <= 28 else label[:27] + "…"
+        canvas.text(start - 48, y + 12, short, "", "end")
+        for words, keys in parts:
+            canvas.text(start - 8, y + 12, words, "soft", "end")
+            at = float(start)
+            for key, name, kind in keys:
+                size_bytes = float(manifest.get(key) or 0)
+                width = size_bytes / largest * (WIDTH - 100 - start)
+                canvas.rect(at, y, width, pitch - 5, kind, f"{label}, {name}: {kib(size_bytes)}")
+                at += width
+            total = sum(float(manifest.get(key) or 0) for key, _, _ in keys)
+            canvas.text(at + 6, y + 12, kib(total), "soft")
+            y += pitch
+        y += 10
     return canvas.svg()

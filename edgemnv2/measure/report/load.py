@@ -1,0 +1,137 @@
+"""What a report is about: artefact folders and the results that belong to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import ArtifactError, InputError
+
+__all__ = ["Result", "Subject", "load"]
+
+_KINDS = {
+    "verify": {"passed", "samples"},
+    "bench": {"metric", "median"},
+    "tune": {"trials", "records"},
+    "quantize": {"scheme", "calibration_samples"},
+}
+"""The keys by which the JSON of a verb is known."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The JSON object that a verb printed: `kind` is the verb, or `other`."""
+
+    kind: str
+    file: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One artefact: its folder's name, its manifest, its memory plan if it has one, its results."""
+
+    folder: str
+    manifest: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+    results: tuple[Result, ...]
+
+    @property
+    def label(self) -> str:
+        """`name for target`, as titles have it."""
+        return f"{self.manifest['name']} for {self.manifest['target']}"
+
+    def of_kind(self, kind: str) -> list[Result]:
+        """Results of one verb."""
+        return [result for result in self.results if result.kind == kind]
+
+
+def load(
+    artifacts: Sequence[Path], results: Sequence[Path] = ()
+) -> tuple[list[Subject], list[Result]]:
+    """The artefacts with their results, and the results that belong to none of them.
+
+    A result belongs to the artefact whose folder or name its `artifact` key gives; without that
+    key, to the only artefact of its `target`, or to the only one there is. Raises `ArtifactError`
+    for a folder that is no artefact, `InputError` for a result file that is not a JSON object.
+    """
+    read = [_result(path) for path in results]
+    folders = [(_folder_name(path), *_artifact(path)) for path in artifacts]
+    owners = [_owner(result.content, folders) for result in read]
+    subjects = [
+        Subject(
+            folder,
+            manifest,
+            plan,
+            tuple(r for r, owner in zip(read, owners, strict=True) if owner == index),
+        )
+        for index, (folder, manifest, plan) in enumerate(folders)
+    ]
+    return subjects, [r for r, owner in zip(read, owners, strict=True) if owner is None]
+
+
+def _folder_name(path: Path) -> str:
+    return path.name or path.resolve().name
+
+
+def _artifact(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise ArtifactError(
+            f"{folder}: no manifest.json in it, expected an artefact folder, "
+            "make one with 'edgemnv2 compile'"
+        )
+    manifest = _object(path)
+    lacking = [key for key in ("name", "target", "arena_bytes") if key not in manifest]
+    if lacking:
+        raise ArtifactError(
+            f"{path}: {', '.join(lacking)} is missing, expected an artefact's manifest, "
+            "compile the model again"
+        )
+    plan = folder / "memory_plan.json"
+    return manifest, _object(plan) if plan.is_file() else None
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error}), expected a JSON object, compile the model again"
+        ) from error
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{path}: not a JSON object, compile the model again")
+    return content
+
+
+def _result(path: Path) -> Result:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}), expected what a verb prints with --json"
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a JSON object, expected what a verb prints with --json")
+    kind = next((kind for kind, keys in _KINDS.items() if keys <= content.keys()), "other")
+    return Result(kind, path.name, content)
+
+
+def _owner(
+    content: Mapping[str, Any],
+    folders: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]],
+) -> int | None:
+    stated = content.get("artifact")
+    if stated is not None:
+        wanted = _folder_name(Path(str(stated)))
+        by_folder = [i for i, (folder, _, _) in enumerate(folders) if folder == wanted]
+        by_name = [i for i, (_, manifest, _) in enumerate(folders) if manifest["name"] == wanted]
+        found = by_folder or by_name
+    elif content.get("target") is not None:
+        found = [i for i, (_, m, _) in enumerate(folders) if m["target"] == content["target"]]
+    else:
+        found = list(range(len(folders)))
+    return found[0] if len(found) == 1 else None
