@@ -9,6 +9,7 @@ gemmlowp `fixedpoint/fixedpoint.h` (exp_on_negative_values).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,29 @@ SOFTMAX_INTEGER_BITS = 5
 
 
 def convolution_requantize(
-    x: QuantParams, weight_scale: Array, y: QuantParams, channels: int, *, single: bool
+    x: QuantParams, weight_scale: Array, y: QuantParams, channels: int, *, legacy: bool = False
 ) -> Requantize:
     """Factor per output channel, `sx * sw / sy`, in double.
 
-    `single`: the kernels with one factor for the whole layer (uint8 convolutions, fully connected
-    layers with one weight scale) take the product `sx * sw` in float32 first.
+    `legacy` (uint8 convolutions) takes the product `sx * sw` in float32 first.
     """
     scales = np.broadcast_to(weight_scale.astype(np.float32).reshape(-1), (channels,))
-    if single:
+    if legacy:
         product = (np.float32(x.scale) * scales).astype(np.float64)
     else:
         product = np.float64(x.scale) * scales.astype(np.float64)
     return make_requantize(product / np.float64(y.scale))
+
+
+def dense_requantize(
+    x: QuantParams, weight_scale: Array, y: QuantParams, channels: int
+) -> Requantize:
+    """The factors of LiteRT's FULLY_CONNECTED, which rounds `acc * (sx * sw / sy)` once.
+
+    It multiplies in double (`reference/integer_ops/fully_connected.h`); 31 bits of the factor
+    round alike unless the product lies within 2**-24 of a half, which int8 outputs never see.
+    """
+    return replace(convolution_requantize(x, weight_scale, y, channels), single_rounding=True)
 
 
 def add_rescale(
@@ -72,9 +83,7 @@ def mean_requantize(x: QuantParams, y: QuantParams, count: int) -> Requantize:
     return Requantize(np.array([multiplier], np.int32), np.array([shift - bits], np.int32))
 
 
-def clamp_limits(
-    clamp: tuple[float, float], y: QuantParams, dtype: str
-) -> tuple[float, float]:
+def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tuple[float, float]:
     """Real clamp limits as stored values of `dtype`."""
     limits = np.iinfo(dtype)
 

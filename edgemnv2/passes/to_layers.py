@@ -230,10 +230,11 @@ class _Builder:
                 "(must be one per output channel)"
             )
         channels = weight.values.shape[-1]
-        single = weight.values.dtype == np.uint8 or bool(node.attrs["dense"])
-        factor = convolution_requantize(
-            x, weight.scale, y, channels, single=single and not weight.per_axis
-        )
+        if node.attrs["dense"]:
+            factor = dense_requantize(x, weight.scale, y, channels)
+        else:
+            legacy = weight.values.dtype == np.uint8
+            factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
         values = weight.centred()
         narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
         kind = Conv2D if node.op == "conv2d" else DepthwiseConv2D
