@@ -24,6 +24,7 @@ __all__ = [
     "add_rescale",
     "clamp_limits",
     "convolution_requantize",
+    "dense_requantize",
     "exp_table",
     "mean_requantize",
 ]

@@ -37,6 +37,7 @@ from edgemnv2.passes.tflite_arithmetic import (
     add_rescale,
     clamp_limits,
     convolution_requantize,
+    dense_requantize,
     exp_table,
     mean_requantize,
 )
