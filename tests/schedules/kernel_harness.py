@@ -165,8 +165,8 @@ def layer_graph(
         bias = rng.integers(-2000, 2000, cout).astype(np.int32)
         requantize = real_factors(rng, cout, 1.0 / (100 * depth**0.5), large)
     else:
-        weight = (rng.standard_normal(shape) / depth**0.5).astype(np.float32)
-        bias = rng.standard_normal(cout).astype(np.float32)
+        weight = (rng.standard_normal(shape) / depth**0.5).astype(dtype)
+        bias = rng.standard_normal(cout).astype(dtype)
     cls = DepthwiseConv2D if kind == "depthwise" else Conv2D
     layer = cls(kind, ("x",), "y", weight, bias, (stride, stride), padding, clamp, requantize)
     return graph_of(layer, x, y)
@@ -177,8 +177,8 @@ def random_inputs(graph: Graph, seed: int = 1) -> list[Any]:
     arrays = []
     for name in graph.layers[0].inputs:
         t = graph.tensors[name]
-        if t.dtype == "float32":
-            arrays.append(rng.standard_normal(t.shape).astype(np.float32))
+        if t.dtype.startswith("float"):
+            arrays.append(rng.standard_normal(t.shape).astype(t.dtype))
         else:
             info = np.iinfo(t.dtype)
             arrays.append(rng.integers(info.min, info.max + 1, t.shape).astype(t.dtype))

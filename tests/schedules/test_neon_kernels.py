@@ -17,6 +17,10 @@ FLOAT_TOLERANCE = 4e-6
 """Relative to the largest output: sums of up to 128 products, each step rounded to 24 bits, against
 float64."""
 
+FLOAT16_TOLERANCE = 5e-3
+"""Relative to the largest output: sums of up to 128 products, rounded to 11 bits after each of them;
+from 128 products on only within 64, see `FloatGemm.chunked`."""
+
 
 @pytest.fixture
 def tools(require_tool: Callable[[str], str]) -> Callable[[str], None]:
@@ -73,14 +77,42 @@ def test_float32_rows_are_within_rounding(
     assert_close(made, expected)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", FLOAT_CASES)
+def test_float16_rows_are_within_the_stated_accuracy(
+    name: str, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    tools("a76")
+    made, expected = run_case("a76", FLOAT_CASES[name], "float16", tmp_path)
+    assert_close(made.astype(np.float64), expected.astype(np.float64), FLOAT16_TOLERANCE)
+
+
+def test_deep_float16_sums_do_not_lose_accuracy(
+    tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    tools("a76")
+    case = {"kind": "pointwise", "height": 2, "width": 7, "cin": 972, "cout": 32, "relu": False}
+    made, expected = run_case("a76", case, "float16", tmp_path)
+    assert_close(made.astype(np.float64), expected.astype(np.float64), FLOAT16_TOLERANCE)
+
+
+def test_the_float16_stem_takes_a_float32_image(
+    tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    tools("a76")
+    case = FLOAT_CASES["stem of torch, odd width"] | {"source_dtype": "float32"}
+    made, expected = run_case("a76", case, "float16", tmp_path)
+    assert_close(made.astype(np.float64), expected.astype(np.float64), FLOAT16_TOLERANCE)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float16"])
 @pytest.mark.parametrize("operand", [0, 1])
 def test_the_residual_add_works_in_place(
     dtype: str, operand: int, tmp_path: Path, tools: Callable[[str], None]
 ) -> None:
-    tools("a72")
+    machine = "a76" if dtype == "float16" else "a72"
+    tools(machine)
     case = INT8_CASES["residual add, odd length"] | {"clamp": None}
-    made, expected = run_case("a72", case, dtype, tmp_path, in_place=operand)
+    made, expected = run_case(machine, case, dtype, tmp_path, in_place=operand)
     np.testing.assert_array_equal(made, expected.astype(made.dtype))
 
 

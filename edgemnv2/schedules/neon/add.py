@@ -12,7 +12,7 @@ from typing import Any
 from edgemnv2.graph import Add, Graph, Requantize
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, cast, concat, constant, load, shuffle, symbol_name
-from edgemnv2.schedules.neon.isa import Isa, high, low
+from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 
 __all__ = ["add_kernel"]
 
@@ -26,8 +26,11 @@ def add_kernel(graph: Graph, layer: Add, isa: Isa) -> RowKernel | None:
     elements = tensors[2].width * tensors[2].channels
     if dtypes == {"int8"} and layer.rescale is not None:
         return _int8(graph, layer, isa, elements) if elements >= 8 else None
-    if dtypes == {"float32"} and layer.rescale is None:
-        return _float(layer, isa, elements) if elements >= 4 else None
+    if layer.rescale is None and len(dtypes) == 1 and tensors[2].dtype in LANES:
+        dtype = tensors[2].dtype
+        if elements < LANES[dtype] or (dtype == "float16" and not isa.fp16):
+            return None
+        return _float(layer, isa, elements, dtype)
     return None
 
 
@@ -65,22 +68,24 @@ def _elementwise(
         k.store(out, elements - smallest, function(last, smallest))
 
 
-def _float(layer: Add, isa: Isa, elements: int) -> RowKernel:
+def _float(layer: Add, isa: Isa, elements: int, dtype: str) -> RowKernel:
     description = {"elements": elements, "clamp": layer.clamp, "isa": isa}
     # No `noalias`: the output may be an operand.
-    k = Builder(symbol_name("add_float32", description), noalias=False)
-    sources = [k.pointer(name, "float32") for name in ("a", "b")]
-    out = k.pointer("out", "float32")
+    k = Builder(symbol_name(f"add_{dtype}", description), noalias=False)
+    sources = [k.pointer(name, dtype) for name in ("a", "b")]
+    out = k.pointer("out", dtype)
+    size = LANES[dtype]
 
     def add(vectors: list[Expr], lanes: int) -> Expr:
-        if lanes == 4:
-            return isa.clamp32(vectors[0] + vectors[1], layer.clamp)
+        if lanes == size:
+            return isa.clamp(vectors[0] + vectors[1], layer.clamp, dtype)
         parts = [
-            [k.let(shuffle([v], range(i, i + 4))) for v in vectors] for i in range(0, lanes, 4)
+            [k.let(shuffle([v], range(i, i + size))) for v in vectors]
+            for i in range(0, lanes, size)
         ]
-        return concat([k.let(isa.clamp32(a + b, layer.clamp)) for a, b in parts], 4)
+        return concat([k.let(isa.clamp(a + b, layer.clamp, dtype)) for a, b in parts], size)
 
-    _elementwise(k, sources, out, "float32", elements, (16, 4), add)
+    _elementwise(k, sources, out, dtype, elements, (4 * size, size), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
 
 

@@ -14,10 +14,10 @@ from tvm import tirx
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
+from edgemnv2.schedules.builder import Builder, cast, constant, load, symbol_name
 from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.schedules.neon.pointwise import default_pointwise, pointwise_space
+from edgemnv2.schedules.neon.pointwise import default_pointwise, pointwise_space, supported
 from edgemnv2.schedules.tiling import copy_pieces, equal_runs, pixel_tiles
 
 __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
@@ -41,11 +41,12 @@ def conv2d_kernel(
     """The kernel for one output row, or None for dtypes that are not ours."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     integer = layer.requantize is not None
-    expected = "int8" if integer else "float32"
-    if {out.dtype, str(layer.weight.dtype)} != {expected}:
+    unsigned = integer and source.dtype == "uint8"
+    # The image may come as uint8 or float32 into an int8 or float16 network.
+    accepted = {"int8": ("uint8",), "float16": ("float32",)}.get(out.dtype, ())
+    if source.dtype != out.dtype and source.dtype not in accepted:
         return None
-    unsigned = source.dtype == "uint8"
-    if source.dtype != expected and not (integer and unsigned):
+    if not supported(layer, out.dtype, out.dtype, isa):
         return None
     rows, columns = layer.kernel
     taps = columns * source.channels
@@ -68,6 +69,7 @@ def conv2d_kernel(
         layer.requantize,
         shifted,
         out.quant.zero_point if out.quant else 0,
+        (out.dtype, out.dtype),
     )
     if gemm is None:
         return None
@@ -84,7 +86,7 @@ def conv2d_kernel(
         **gemm.key(),
     }
     k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
-    inputs = [k.pointer(f"row{r}", gemm.dtype) for r in range(rows)]
+    inputs = [k.pointer(f"row{r}", "int8" if unsigned else source.dtype) for r in range(rows)]
     output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", gemm.dtype)
     pointers = Pointers(
         scratch,
@@ -102,9 +104,12 @@ def conv2d_kernel(
             for begin, end, exists in runs:
                 n0, n1 = begin * source.channels, end * source.channels
                 for n, lanes in copy_pieces(n0, n1):
-                    dtype = f"{gemm.dtype}x{lanes}" if lanes > 1 else gemm.dtype
+                    suffix = f"x{lanes}" if lanes > 1 else ""
                     if exists:
-                        value = load(inputs[r], at + n, dtype)
+                        stored = "int8" if unsigned else source.dtype
+                        value = load(inputs[r], at + n, stored + suffix)
+                        if stored != gemm.dtype:
+                            value = cast(value, gemm.dtype + suffix)
                         if unsigned:
                             value = value ^ _constant(-128, "int8", lanes)
                     else:

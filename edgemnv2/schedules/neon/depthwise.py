@@ -1,8 +1,8 @@
 """3x3 depthwise convolution on NEON, one output row from three input rows.
 
-Eight (int8) or four (float32) channels at a time, outermost, with their nine weights in registers;
+Eight (int8, float16) or four (float32) channels at a time, outermost, with weights in registers;
 then a few output pixels at once, which share input columns. Columns outside the image are known
-when the code is made: int8 takes the zero point for them, float32 leaves the products out.
+when the code is made: int8 takes the zero point for them, floats leave the products out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
-from edgemnv2.schedules.neon.isa import Isa, high, low
+from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.schedules.tiling import blocks_of, channel_blocks, pixel_tiles
 
@@ -47,9 +47,11 @@ def depthwise_kernel(
     integer = layer.requantize is not None
     if integer and (source.dtype, out.dtype, str(layer.weight.dtype)) != ("int8",) * 3:
         return None
-    if not integer and (source.dtype, out.dtype) != ("float32", "float32"):
+    if not integer and (source.dtype != out.dtype or source.dtype not in LANES):
         return None
-    if channels < (8 if integer else 4):
+    if source.dtype == "float16" and not isa.fp16:
+        return None
+    if channels < (8 if integer else LANES[out.dtype]):
         return None
     return (_int8 if integer else _float)(graph, layer, isa, decisions)
 
@@ -141,6 +143,8 @@ def _float(
     graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
 ) -> RowKernel | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    dtype, lanes = out.dtype, LANES[out.dtype]
+    full = f"{dtype}x{lanes}"
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
     description = {
         "width": out.width,
@@ -152,13 +156,13 @@ def _float(
         "isa": isa,
         **decisions,
     }
-    k = Builder(symbol_name("depthwise_float32", description))
-    rows = [k.pointer(f"row{r}", "float32") for r in range(3)]
-    output = k.pointer("out", "float32")
-    weights, bias = k.pointer("weights", "float32"), k.pointer("bias", "float32")
-    for channel, packed in channel_blocks(k, channels, 4):
-        w = [k.let(load(weights, packed * 9 + 4 * t, "float32x4")) for t in range(9)]
-        b = k.let(load(bias, packed, "float32x4"))
+    k = Builder(symbol_name(f"depthwise_{dtype}", description))
+    rows = [k.pointer(f"row{r}", dtype) for r in range(3)]
+    output = k.pointer("out", dtype)
+    weights, bias = k.pointer("weights", dtype), k.pointer("bias", dtype)
+    for channel, packed in channel_blocks(k, channels, lanes):
+        w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
+        b = k.let(load(bias, packed, full))
         tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
         for first, count, inside in tiles:
             base = k.let((first * stride - left) * channels + channel)
@@ -169,18 +173,18 @@ def _float(
                     users = [x for x in range(count) if 0 <= c - x * stride < 3]
                     if not inside(c) or not users:
                         continue
-                    v = k.let(load(rows[r], base + c * channels, "float32x4"))
+                    v = k.let(load(rows[r], base + c * channels, full))
                     for x in users:
-                        acc[x] = k.let(isa.fma(acc[x], v, w[3 * r + c - x * stride]))
+                        acc[x] = k.let(isa.fma(acc[x], v, w[3 * r + c - x * stride], dtype))
             for x in range(count):
-                value = isa.clamp32(acc[x], layer.clamp)
+                value = isa.clamp(acc[x], layer.clamp, dtype)
                 k.store(output, to + x * channels, value)
-    blocks = blocks_of(channels, 4)
+    blocks = blocks_of(channels, lanes)
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_taps(layer.weight, blocks),
-            np.concatenate([layer.bias[c : c + n] for c, n in blocks]),
+            pack_taps(layer.weight.astype(dtype), blocks),
+            np.concatenate([layer.bias[c : c + n] for c, n in blocks]).astype(dtype),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),

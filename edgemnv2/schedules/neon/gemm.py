@@ -14,8 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.graph import Requantize
-from edgemnv2.schedules.builder import Builder, broadcast, element, lane, load, reinterpret
-from edgemnv2.schedules.neon.isa import Isa, high, low
+from edgemnv2.schedules.builder import (
+    Builder,
+    broadcast,
+    cast,
+    constant,
+    element,
+    lane,
+    load,
+    reinterpret,
+    shuffle,
+)
+from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.schedules.tiling import Panel, Panels, panels_of, walk
 
@@ -25,6 +35,8 @@ Expr = Any
 Array = NDArray[Any]
 UNROLL_STEPS = 4
 """Reductions of at most so many steps are written out without a loop."""
+CHUNK_STEPS = 8
+"""float16 sums of 64 products go to float32: beyond that, rounding would grow with the depth."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +134,17 @@ class Gemm:
     steps: list[Step]
     unroll: int
 
-    dtype = "int8"
-    second_dtype = "int32"
+    out_dtype = "int8"
+
+    @property
+    def dtype(self) -> str:
+        """Of pixels and weights."""
+        return "int8"
+
+    @property
+    def second_dtype(self) -> str:
+        """Of the last constant."""
+        return "int32"
 
     @property
     def depth(self) -> int:
@@ -300,16 +321,28 @@ class SdotGemm(Int8Gemm):
 
 @dataclass(frozen=True, eq=False)
 class FloatGemm(Gemm):
-    """float32: each input channel's lane times the weights of the panel."""
+    """float32 or float16: each input channel's lane times the weights of the panel.
+
+    float16 accumulates in float16, long sums by chunks. `out_dtype` may be float32 all the same.
+    """
 
     clamp: tuple[float, float]
+    kind: str = "float32"
+    out_dtype: str = "float32"
 
-    dtype = "float32"
-    second_dtype = "float32"
+    @property
+    def dtype(self) -> str:
+        """Of pixels and weights."""
+        return self.kind
+
+    @property
+    def second_dtype(self) -> str:
+        """Of the biases."""
+        return self.kind
 
     def key(self) -> dict[str, Any]:
-        """Also the clamp."""
-        return {**super().key(), "clamp": self.clamp}
+        """Also the clamp and the types."""
+        return {**super().key(), "clamp": self.clamp, "types": (self.kind, self.out_dtype)}
 
     def constants(self) -> list[Array]:
         """Per panel and input channel the panel's weights; biases by panels."""
@@ -320,36 +353,95 @@ class FloatGemm(Gemm):
             for step in self.steps
         ]
         biases = [self.bias[n0 : n0 + n] for n0, n in blocks]
-        return [np.concatenate(packed), np.concatenate(biases)]
+        return [np.concatenate(part).astype(self.kind) for part in (packed, biases)]
 
     def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
         """Accumulators start from the bias."""
-        isa, depth, nr = self.isa, self.depth, panel.width
-        vectors = nr // 4
-        acc = k.registers("float32x4", mr * vectors)
+        isa, depth, nr, dtype = self.isa, self.depth, panel.width, self.kind
+        lanes = LANES[dtype]
+        vectors, full = nr // lanes, f"{dtype}x{lanes}"
+        acc = k.registers(full, mr * vectors)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
         for j in range(vectors):
-            b = k.let(load(p.second, panel.packed + 4 * j, "float32x4"))
+            b = k.let(load(p.second, panel.packed + lanes * j, full))
             for r in range(mr):
                 k.set(acc, r * vectors + j, b)
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
-            for q in range(0, size, 4):
-                a = [k.let(load(p.x, at + (r * depth + q), "float32x4")) for r in range(mr)]
-                for i in range(4):
+            taken = min(size, lanes)
+            for q in range(0, size, taken):
+                a = [k.let(load(p.x, at + (r * depth + q), f"{dtype}x{taken}")) for r in range(mr)]
+                for i in range(taken):
                     row = w_at + (q + i) * nr
-                    wv = [k.let(load(p.weights, row + 4 * j, "float32x4")) for j in range(vectors)]
+                    wv = [k.let(load(p.weights, row + lanes * j, full)) for j in range(vectors)]
                     for r in range(mr):
+                        value = lane(a[r], i, lanes)
                         for j in range(vectors):
                             n = r * vectors + j
-                            k.set(acc, n, isa.fma(element(acc, n), lane(a[r], i, 4), wv[j]))
+                            k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
 
-        accumulate(k, self.steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+        if self.chunked:
+            values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
+        else:
+            accumulate(k, self.steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+            values = [element(acc, n) for n in range(mr * vectors)]
         for r in range(mr):
             at = k.let((first + r) * self.panels.channels + panel.channel)
             for j in range(vectors):
-                value = isa.clamp32(element(acc, r * vectors + j), self.clamp)
-                k.store(p.out, at + 4 * j, value)
+                value = isa.clamp(values[r * vectors + j], self.clamp, dtype)
+                if self.out_dtype != dtype:
+                    value = cast(value, f"{self.out_dtype}x{lanes}")
+                k.store(p.out, at + lanes * j, value)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether float16 sums are moved to float32 now and then, see `CHUNK_STEPS`."""
+        return self.kind == "float16" and len(self.steps) >= 2 * CHUNK_STEPS
+
+    def _in_chunks(
+        self,
+        k: Builder,
+        acc: Any,
+        count: int,
+        x0: Expr,
+        w0: Expr,
+        nr: int,
+        step: Callable[[Expr, Expr, int, bool], None],
+    ) -> list[Expr]:
+        """The accumulators' final values as float16; they begin with the bias."""
+        sums = k.registers("float32x4", 2 * count)
+        zero = constant(0.0, "float16", 8)
+        for n in range(count):
+            for h, part in enumerate((low, high)):
+                k.set(sums, 2 * n + h, cast(part(element(acc, n), 4), "float32x4"))
+
+        def chunk(at: Expr, w_at: Expr, steps: list[Step]) -> None:
+            for n in range(count):
+                k.set(acc, n, zero)
+            accumulate(k, steps, nr, at, w_at, 1, step, written_out=1, peel=False)
+            for n in range(count):
+                value = k.let(element(acc, n))
+                for h, part in enumerate((low, high)):
+                    total = element(sums, 2 * n + h) + cast(part(value, 4), "float32x4")
+                    k.set(sums, 2 * n + h, total)
+
+        size = self.steps[0].size
+        full = sum(1 for s in self.steps if s.size == size and s.skip == 0)
+        chunks = full // CHUNK_STEPS
+        span = CHUNK_STEPS * size
+        with k.loop(chunks) as c:
+            at, w_at = k.let(x0 + c * span), k.let(w0 + c * (span * nr))
+            chunk(at, w_at, self.steps[:CHUNK_STEPS])
+        rest = self.steps[chunks * CHUNK_STEPS :]
+        if rest:
+            done = chunks * span
+            moved = [Step(s.channel - done, s.size, s.skip) for s in rest]
+            chunk(k.let(x0 + done), k.let(w0 + done * nr), moved)
+        halves = []
+        for n in range(count):
+            both = shuffle([element(sums, 2 * n), element(sums, 2 * n + 1)], range(8))
+            halves.append(k.let(cast(both, "float16x8")))
+        return halves
 
 
 def gemm_of(
@@ -359,15 +451,18 @@ def gemm_of(
     clamp: tuple[float, float],
     decisions: Mapping[str, Any],
     requantize: Requantize | None,
-    zero_in: int,
-    zero_out: int,
+    zero_in: int = 0,
+    zero_out: int = 0,
+    dtypes: tuple[str, str] = ("float32", "float32"),
 ) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are too few channels for its vectors.
 
-    `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
+    `bias` is the layer's own; the input's zero point `zero_in` is folded in here. `dtypes` are
+    those of pixels and output of a float layer.
     """
     depth, channels = weight.shape
-    panels = panels_of(channels, int(decisions["nr"]), 4)
+    granule = LANES[dtypes[0]] if requantize is None else 4
+    panels = panels_of(channels, int(decisions["nr"]), granule)
     unroll = int(decisions.get("unroll", 1))
     if panels is None:
         return None
@@ -375,7 +470,7 @@ def gemm_of(
         steps = steps_of(depth, unroll, 4)
         if steps is None:
             return None
-        return FloatGemm(isa, weight, bias, panels, steps, 1, clamp)
+        return FloatGemm(isa, weight, bias, panels, steps, 1, clamp, *dtypes)
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
     epilogue = Int8Epilogue.of(isa, requantize, zero_out, clamp)
     if isa.dotprod:

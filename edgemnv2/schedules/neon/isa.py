@@ -12,9 +12,13 @@ from typing import Any
 
 from edgemnv2.schedules.builder import cast, concat, constant, intrinsic, shuffle
 
-__all__ = ["Isa", "high", "isa_of", "low"]
+__all__ = ["LANES", "Isa", "high", "isa_of", "low"]
 
 Expr = Any
+LANES = {"float32": 4, "float16": 8}
+"""Lanes of a 128-bit vector."""
+SHORT = {"float32": "v4f32", "float16": "v8f16"}
+"""LLVM's names of these vectors."""
 
 
 @dataclass(frozen=True)
@@ -93,22 +97,26 @@ class Isa:
         """`acc` plus int16x4 `a`."""
         return acc + cast(a, "int32x4")
 
-    def fma(self, acc: Expr, a: Expr, b: Expr) -> Expr:
-        """`acc + a * b` of float32x4; rounded once where the core has a fused multiply by lane."""
+    def fma(self, acc: Expr, a: Expr, b: Expr, dtype: str = "float32") -> Expr:
+        """`acc + a * b` of a 128-bit vector; rounded once where there is a fused multiply by lane.
+
+        float16 rounds every sum to 11 bits.
+        """
         if self.arm64:
-            return intrinsic("llvm.fmuladd.v4f32", "float32x4", a, b, acc)
+            return intrinsic(f"llvm.fmuladd.{SHORT[dtype]}", f"{dtype}x{LANES[dtype]}", a, b, acc)
         return acc + a * b
 
-    def clamp32(self, value: Expr, clamp: tuple[float, float]) -> Expr:
-        """float32x4 between the finite ends of `clamp`."""
+    def clamp(self, value: Expr, clamp: tuple[float, float], dtype: str = "float32") -> Expr:
+        """A 128-bit vector between the finite ends of `clamp`."""
+        full, lanes = f"{dtype}x{LANES[dtype]}", LANES[dtype]
         for end, name in ((clamp[0], "max"), (clamp[1], "min")):
             if math.isfinite(end):
-                other = constant(end, "float32", 4)
+                other = constant(end, dtype, lanes)
                 if self.arm64:
-                    value = intrinsic(f"llvm.{name}num.v4f32", "float32x4", value, other)
+                    value = intrinsic(f"llvm.{name}num.{SHORT[dtype]}", full, value, other)
                 else:
                     # LLVM would call fmaxf; vmax.f32 differs for NaN only.
-                    value = intrinsic(f"llvm.arm.neon.v{name}s.v4f32", "float32x4", value, other)
+                    value = intrinsic(f"llvm.arm.neon.v{name}s.v4f32", full, value, other)
         return value
 
     def clamp8(self, value: Expr, low_: int, high_: int, lanes: int) -> Expr:

@@ -23,6 +23,8 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
         if not isa.arm64:
             return {"mr": (1, 2, 4), "nr": (4, 8), "order": order, "unroll": (4,)}
         mr = (1,) if single else (4, 5, 6, 7, 8)
+        if graph.tensor_in(layer).dtype == "float16":
+            return {"mr": mr, "nr": (8, 16, 24, 32), "order": order, "unroll": (8,)}
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
@@ -37,7 +39,12 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         if not isa.arm64:
             return {"mr": 4, "nr": 8 if channels % 8 == 0 else 4, "order": "panel", "unroll": 4}
         if pixels == 1:
-            return {"mr": 1, "nr": 16, "order": "panel", "unroll": 4}
+            half = graph.tensor_in(layer).dtype == "float16"
+            nr, unroll = (32, 8) if half else (16, 4)
+            return {"mr": 1, "nr": nr, "order": "panel", "unroll": unroll}
+        if graph.tensor_in(layer).dtype == "float16":
+            mr, nr = (7, 24) if channels % 24 == 0 or channels >= 48 else (8, 16)
+            return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": "panel", "unroll": 8}
         depth = layer.weight.shape[2]
         if channels == 16:
             mr, nr = 7, 8
@@ -54,13 +61,22 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
 
 
+def supported(layer: Conv2D, source: str, out: str, isa: Isa) -> bool:
+    """Whether there is a loop for these types of the input and output tensors."""
+    weight = str(layer.weight.dtype)
+    if layer.requantize is not None:
+        return (source, out, weight) == ("int8", "int8", "int8")
+    if source == "float16":
+        return isa.fp16 and out in ("float16", "float32") and weight in ("float16", "float32")
+    return (source, out, weight) == ("float32", "float32", "float32")
+
+
 def pointwise_kernel(
     graph: Graph, layer: Conv2D, isa: Isa, decisions: Mapping[str, Any], rows_per_step: int
 ) -> RowKernel | None:
     """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    expected = "float32" if layer.requantize is None else "int8"
-    if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
+    if not supported(layer, source.dtype, out.dtype, isa):
         return None
     gemm = gemm_of(
         isa,
@@ -71,6 +87,7 @@ def pointwise_kernel(
         layer.requantize,
         source.quant.zero_point if source.quant else 0,
         out.quant.zero_point if out.quant else 0,
+        (source.dtype, out.dtype),
     )
     if gemm is None:
         return None
@@ -79,7 +96,7 @@ def pointwise_kernel(
     k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
     pointers = Pointers(
         k.pointer("x", gemm.dtype),
-        k.pointer("out", gemm.dtype),
+        k.pointer("out", gemm.out_dtype),
         k.pointer("weights", gemm.dtype),
         k.pointer("parameters", gemm.second_dtype),
     )
