@@ -76,10 +76,14 @@ class Requantize:
 
     `multiplier` int32 `[C]` in [2**30, 2**31) (0 for a dead channel), `shift` int32 `[C]`, positive
     to the left. Applied as SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT.
+
+    `single_rounding`: the int64 product is rounded once, halves away from zero, by `31 - shift`
+    bits. LiteRT rounds its int8 FULLY_CONNECTED so, every convolution twice.
     """
 
     multiplier: Array
     shift: Array
+    single_rounding: bool = False
 
 
 @dataclass(frozen=True, eq=False)

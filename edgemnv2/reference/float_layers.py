@@ -18,7 +18,7 @@ __all__ = ["add", "conv2d", "depthwise", "global_average_pool", "pad", "patches"
 
 Array = NDArray[Any]
 
-BLOCK_ELEMENTS = 1 << 16
+BLOCK_ELEMENTS = 1 << 14
 """Outputs per step of a depthwise layer: small enough that a step's arrays stay in the cache."""
 
 

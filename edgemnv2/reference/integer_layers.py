@@ -49,50 +49,82 @@ __all__ = [
 
 Array = NDArray[Any]
 
+PRODUCT_ELEMENTS = 1 << 21
+"""Elements of the larger operand or result of one matrix product."""
+
 
 class _Epilogue:
-    """`acc -> clamp(requantise(acc + bias) + zero point)` for accumulators `[pixels, C]`."""
+    """`acc -> clamp(requantise(acc + bias) + zero point)` for blocks of `rows` x `[..., C]`.
+
+    The constants are spread over a whole block and the scratch is kept, since broadcasting a short
+    channel axis and fresh pages would cost more than the arithmetic.
+    """
 
     def __init__(
-        self, layer: Conv2D | DepthwiseConv2D, requantize: Requantize, bound: int, out: Tensor
+        self,
+        layer: Conv2D | DepthwiseConv2D,
+        bound: int,
+        target: Tensor,
+        shape: tuple[int, ...],
     ) -> None:
+        requantize = _requantize(layer)
         shift = requantize.shift.astype(np.int64)
-        self.bias = layer.bias.astype(np.int64)
-        self.multiplier = requantize.multiplier.astype(np.int64)
-        self.left = np.maximum(shift, 0)
-        self.right = np.maximum(-shift, 0)
-        self.half = (np.int64(1) << self.right) >> 1
-        self.zero_point = _quant(out).zero_point
-        self.clamp = int(layer.clamp[0]), int(layer.clamp[1])
-        largest = (bound + int(np.abs(self.bias).max())) << int(self.left.max())
+        bias = layer.bias.astype(np.int64)
+        left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+        if requantize.single_rounding:
+            right = right + 31 - left
+            left = np.zeros_like(left)
+        largest = (bound + int(np.abs(bias).max())) << int(left.max())
         self.may_wrap = largest >= 2**31
-        self.has_left = bool(self.left.any())
-        self.has_unshifted = bool((self.right == 0).any())
+        self.single_rounding = requantize.single_rounding
+        self.bias = _spread(bias, shape)
+        self.multiplier = _spread(requantize.multiplier, shape)
+        self.left = _spread(left, shape) if left.any() else None
+        self.right = _spread(right, shape)
+        self.half = (np.int64(1) << self.right) >> 1
+        # A right shift by 0 rounds nothing, whatever the sign.
+        self.rounds = None if right.all() else _spread(-(right > 0).astype(np.int64), shape)
+        self.zero_point = _quant(target).zero_point
+        self.clamp = int(layer.clamp[0]), int(layer.clamp[1])
+        self.x = np.empty(shape, np.int64)
+        self.sign = np.empty(shape, np.int64)
 
     def __call__(self, acc: Array, out: Array) -> None:
-        """Fills `out` (any integer type, same shape) from exact float sums `acc`."""
-        x = acc.astype(np.int64)
-        x += self.bias
-        if self.may_wrap:  # int32 arithmetic of the C code
-            x = x.astype(np.int32).astype(np.int64)
-        if self.has_left:
-            x <<= self.left
+        """Fills `out` (any integer type) from exact float sums `acc`, at most `shape[0]` rows."""
+        rows = len(acc)
+        x, sign = self.x[:rows], self.sign[:rows]
+        np.copyto(x, acc, casting="unsafe")
+        x += self.bias[:rows]
+        if self.may_wrap:
+            _wrap(x)
+        if self.left is not None:
+            x <<= self.left[:rows]
             if self.may_wrap:
-                x = x.astype(np.int32).astype(np.int64)
-        # SaturatingRoundingDoublingHighMul; a multiplier >= 0 never saturates.
-        x *= self.multiplier
-        x += 1 << 30
-        x >>= 31
+                _wrap(x)
+        x *= self.multiplier[:rows]
+        if not self.single_rounding:
+            # SaturatingRoundingDoublingHighMul; a multiplier >= 0 never saturates.
+            x += 1 << 30
+            x >>= 31
         # RoundingDivideByPOT, halves away from zero: one less before the shift where negative.
-        negative = x >> 63
-        if self.has_unshifted:
-            negative *= self.right != 0
-        x += negative
-        x += self.half
-        x >>= self.right
+        np.right_shift(x, 63, out=sign)
+        if self.rounds is not None:
+            sign &= self.rounds[:rows]
+        x += sign
+        x += self.half[:rows]
+        x >>= self.right[:rows]
         x += self.zero_point
         np.clip(x, *self.clamp, out=x)
-        out[...] = x
+        np.copyto(out, x, casting="unsafe")
+
+
+def _spread(values: Array, shape: tuple[int, ...]) -> Array:
+    return np.ascontiguousarray(np.broadcast_to(values.astype(np.int64), shape))
+
+
+def _wrap(x: Array) -> None:
+    """int32 arithmetic of the C code, on int64 values, in place."""
+    x[...] = x.astype(np.int32)
 
 
 def conv2d(layer: Conv2D, x: Array, source: Tensor, target: Tensor) -> Array:
@@ -102,23 +134,13 @@ def conv2d(layer: Conv2D, x: Array, source: Tensor, target: Tensor) -> Array:
     weight = layer.weight.reshape(depth, cout)
     bound = _bound(weight, source)
     weight = np.ascontiguousarray(weight, _float_type(bound))
-    epilogue = _Epilogue(layer, _requantize(layer), bound, target)
-    zero_point = _quant(source).zero_point
-    dtype = np.dtype(target.dtype)
-    if layer.kernel == (1, 1) and layer.stride == (1, 1) and not any(layer.padding):
-        n, oh, ow = x.shape[:3]
-        rows = np.ascontiguousarray(x).reshape(n * oh * ow, depth)
-        out = np.empty((n * oh * ow, cout), dtype)
-        step = max(1, BLOCK_ELEMENTS // max(cin, cout))
-        for first in range(0, len(rows), step):
-            centred = rows[first : first + step].astype(weight.dtype)
-            centred -= zero_point
-            epilogue(centred @ weight, out[first : first + step])
-        return out.reshape(n, oh, ow, cout)
+    if layer.op == "pointwise":
+        return _pointwise(layer, x, weight, bound, source, target)
     windows = patches(_centred(x, source, layer.padding, weight), layer.kernel, layer.stride)
     n, oh, ow = windows.shape[:3]
-    out = np.empty((n, oh, ow, cout), dtype)
-    step = max(1, BLOCK_ELEMENTS // (ow * max(depth, cout)))
+    out = np.empty((n, oh, ow, cout), target.dtype)
+    step = min(oh, max(1, BLOCK_ELEMENTS // (ow * max(depth, cout))))
+    epilogue = _Epilogue(layer, bound, target, (step, ow, cout))
     for image in range(n):
         for first in range(0, oh, step):
             part = out[image, first : first + step]
@@ -127,31 +149,55 @@ def conv2d(layer: Conv2D, x: Array, source: Tensor, target: Tensor) -> Array:
     return out
 
 
+def _pointwise(
+    layer: Conv2D, x: Array, weight: Array, bound: int, source: Tensor, target: Tensor
+) -> Array:
+    """The 1x1 case: products over the pixels of all images.
+
+    A few large products rather than many small ones, which BLAS's threads would spend waiting.
+    """
+    depth, cout = weight.shape
+    pixels = np.ascontiguousarray(x).reshape(-1, depth)
+    out = np.empty((len(pixels), cout), target.dtype)
+    step = min(len(pixels), max(1, BLOCK_ELEMENTS // cout))
+    epilogue = _Epilogue(layer, bound, target, (step, cout))
+    large = step * max(1, PRODUCT_ELEMENTS // (step * max(depth, cout)))
+    for start in range(0, len(pixels), large):
+        centred = pixels[start : start + large].astype(weight.dtype)
+        centred -= _quant(source).zero_point
+        acc = centred @ weight
+        for first in range(0, len(acc), step):
+            block = acc[first : first + step]
+            epilogue(block, out[start + first : start + first + len(block)])
+    return out.reshape(*x.shape[:3], cout)
+
+
 def depthwise(layer: DepthwiseConv2D, x: Array, source: Tensor, target: Tensor) -> Array:
     """Depthwise convolution with bias, requantisation and clamp."""
     kh, kw, c = layer.weight.shape
     sy, sx = layer.stride
     bound = _bound(layer.weight.reshape(kh * kw, c), source)
-    weight = layer.weight.astype(_float_type(bound))
-    epilogue = _Epilogue(layer, _requantize(layer), bound, target)
-    padded = _centred(x, source, layer.padding, weight)
+    dtype = _float_type(bound)
+    padded = _centred(x, source, layer.padding, np.empty(0, dtype))
     n, h, w = padded.shape[:3]
     oh, ow = (h - kh) // sy + 1, (w - kw) // sx + 1
     out = np.empty((n, oh, ow, c), target.dtype)
-    rows = max(1, BLOCK_ELEMENTS // (ow * c))
+    step = min(oh, max(1, BLOCK_ELEMENTS // (ow * c)))
+    shape = (step, ow, c)
+    epilogue = _Epilogue(layer, bound, target, shape)
+    weight = np.broadcast_to(layer.weight.astype(dtype)[:, :, np.newaxis], (kh, kw, ow, c))
+    weight = np.ascontiguousarray(weight)
+    sums, products = np.empty(shape, dtype), np.empty(shape, dtype)
     for image in range(n):
-        for first in range(0, oh, rows):
-            part = out[image, first : first + rows]
-            acc = np.zeros(part.shape, weight.dtype)
-            product = np.empty(part.shape, weight.dtype)
+        for first in range(0, oh, step):
+            part = out[image, first : first + step]
+            acc, product = sums[: len(part)], products[: len(part)]
+            acc.fill(0)
             for ky in range(kh):
+                top = first * sy + ky
+                rows = padded[image, top : top + (len(part) - 1) * sy + 1 : sy]
                 for kx in range(kw):
-                    y = first * sy + ky
-                    taps = padded[
-                        image,
-                        y : y + (len(part) - 1) * sy + 1 : sy,
-                        kx : kx + (ow - 1) * sx + 1 : sx,
-                    ]
+                    taps = rows[:, kx : kx + (ow - 1) * sx + 1 : sx]
                     acc += np.multiply(taps, weight[ky, kx], out=product)
             epilogue(acc, part)
     return out
