@@ -2,11 +2,11 @@
 
 Needs what the package itself does not: `pip install 'edgemnv2[train]' onnx pillow`. Then
 
-    python -m edgemnv2.frontend.models.train_digits [--epochs 80] [--seed 0] [--output FOLDER]
+    python -m edgemnv2.frontend.models.train_digits [--epochs 200] [--seed 0] [--output FOLDER]
 
-takes a few minutes on one core. Seeded and single-threaded: the same library versions on the same
-kind of processor give the same file. The held-out images play no part in training, and the number
-of epochs is fixed: the accuracy printed at the end is the first look at them.
+takes about five minutes on one core. Seeded and single-threaded: the same library versions on the
+same kind of processor give the same file. The held-out images play no part in it: the number of
+epochs was chosen with `--validate`, on a fifth of the training part (80: 94.1 %, 200: 99.3 %).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgemnv2.frontend.architecture import Bottleneck, architecture
 from edgemnv2.frontend.models import digits
-from edgemnv2.frontend.network import architecture
 
 BATCH = 64
 PEAK_LEARNING_RATE = 4e-3
@@ -80,17 +80,23 @@ class Convolution(nn.Module):
 class Residual(nn.Module):
     """The paper's inverted residual: expand, depthwise, project; the shortcut if shapes allow."""
 
-    def __init__(self, name: str, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+    def __init__(self, block: Bottleneck) -> None:
         super().__init__()
-        inner = inputs * expansion
+        self.name = name = f"block{block.index}"
+        inputs, inner, outputs = (
+            block.input_channels,
+            block.expanded_channels,
+            block.output_channels,
+        )
         layers = []
-        if expansion != 1:
+        if block.has_expand:
             layers.append(Convolution(f"{name}.expand", (inputs, inner, 1)))
-        layers.append(Convolution(f"{name}.depthwise", (inner, inner, 3), stride, groups=inner))
+        layers.append(
+            Convolution(f"{name}.depthwise", (inner, inner, 3), block.stride, groups=inner)
+        )
         layers.append(Convolution(f"{name}.project", (inner, outputs, 1), linear=True))
-        self.name = name
         self.layers = nn.Sequential(*layers)
-        self.shortcut = stride == 1 and inputs == outputs
+        self.shortcut = block.has_residual
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, inputs, H, W]` to `[N, outputs, H / stride, W / stride]`."""
@@ -99,16 +105,16 @@ class Residual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """The paper's network at `digits.WIDTH`, one input channel, in the names of `architecture`."""
+    """The paper's network at `digits.WIDTH`, for one input channel."""
 
     def __init__(self) -> None:
         super().__init__()
-        stem, blocks, last = layer_table()
-        self.stem = Convolution("stem", (1, stem, 3), 2)
-        self.blocks = nn.Sequential(*(Residual(*block) for block in blocks))
-        self.head = Convolution("head", (blocks[-1][2], last, 1))
+        table = architecture(digits.WIDTH, digits.RESOLUTION, digits.CLASSES, 1)
+        self.stem = Convolution("stem", (1, table.stem_channels, 3), 2)
+        self.blocks = nn.Sequential(*(Residual(block) for block in table.blocks))
+        self.head = Convolution("head", (table.blocks[-1].output_channels, table.head_channels, 1))
         self.dropout = nn.Dropout(DROPOUT)
-        self.classifier = nn.Linear(last, digits.CLASSES)
+        self.classifier = nn.Linear(table.head_channels, digits.CLASSES)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -269,7 +275,7 @@ def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 def main() -> None:
     """Trains, writes `digits.onnx`, `digits_heldout.npz`, `digits_images/`, prints the accuracy."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--validate",
