@@ -43,6 +43,7 @@ __all__ = [
     "minimum",
     "reinterpret",
     "scalar",
+    "short_vector",
     "shuffle",
     "split_tiles",
     "symbol_name",
@@ -157,6 +158,12 @@ def element(registers: Any, number: Expr) -> Expr:
 def shuffle(vectors: Sequence[Expr], lanes: Sequence[int]) -> Expr:
     """The chosen lanes of the concatenated `vectors`."""
     return tirx.Shuffle(list(vectors), [index(i) for i in lanes])
+
+
+def short_vector(buffer: Any, begin: int, end: int, dtype: str, lanes: int) -> Expr:
+    """Elements `begin .. end` of `buffer`, loaded one by one, and zeros up to `lanes`."""
+    elements = [load(buffer, at, dtype) for at in range(begin, end)]
+    return shuffle(elements + [scalar(0, dtype)] * (lanes - len(elements)), range(lanes))
 
 
 def concat(vectors: Sequence[Expr], lanes_each: int) -> Expr:

@@ -18,7 +18,7 @@ FLOAT_TOLERANCE = 4e-6
 float64."""
 
 FLOAT16_TOLERANCE = 5e-3
-"""Relative to the largest output: sums of up to 128 products, rounded to 11 bits after each of them;
+"""Relative to the largest output: sums of up to 128 products, rounded to 11 bits after each one;
 from 128 products on only within 64, see `FloatGemm.chunked`."""
 
 
@@ -51,10 +51,9 @@ def run_case(
     return made, reference(graph, inputs)
 
 
-def assert_close(made: Any, expected: Any) -> None:
-    np.testing.assert_allclose(
-        made, expected, rtol=0, atol=FLOAT_TOLERANCE * np.abs(expected).max()
-    )
+def assert_close(made: Any, expected: Any, relative: float = FLOAT_TOLERANCE) -> None:
+    tolerance = relative * np.abs(expected).max()
+    np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", INT8_CASES)

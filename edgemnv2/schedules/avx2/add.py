@@ -13,7 +13,15 @@ from edgemnv2.graph import Add, Graph, Requantize
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.avx2.requantize import Epilogue, Parameters, requantize_constants
 from edgemnv2.schedules.avx2.simd import clamp_float
-from edgemnv2.schedules.builder import Builder, cast, constant, load, shuffle, symbol_name
+from edgemnv2.schedules.builder import (
+    Builder,
+    cast,
+    constant,
+    load,
+    short_vector,
+    shuffle,
+    symbol_name,
+)
 
 __all__ = ["add_kernel"]
 
@@ -39,22 +47,24 @@ def _elementwise(
     dtype: str,
     elements: int,
     size: int,
-    function: Callable[[int, list[Expr]], None],
+    function: Callable[[list[Expr]], Expr],
 ) -> None:
-    """Call `function(at, vectors)`, which stores, for all elements by vectors of `size`.
+    """Store `function(vectors)` for all elements, by vectors of `size`.
 
-    What remains is a vector moved back to end with the row; its operands are read before anything
-    is stored, since the output may be one of them.
+    What remains goes element by element through a vector that is partly filled. (A vector moved
+    back would read elements twice; but the output may be an operand, which LLVM does not know.)
     """
-    count, tail = divmod(elements, size)
-    last: list[Expr] = []
-    if tail:
-        last = [k.let(load(s, elements - size, f"{dtype}x{size}")) for s in sources]
+    count = elements // size
     with k.loop(count) as i:
         at = k.let(i * size)
-        function(at, [k.let(load(s, at, f"{dtype}x{size}")) for s in sources])
-    if tail:
-        function(elements - size, last)
+        vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
+        k.store(out, at, function(vectors))
+    done = count * size
+    if done < elements:
+        vectors = [k.let(short_vector(s, done, elements, dtype, size)) for s in sources]
+        result = k.let(function(vectors))
+        for i in range(elements - done):
+            k.store(out, done + i, shuffle([result], [i]))
 
 
 def _float(layer: Add, elements: int) -> RowKernel:
@@ -65,8 +75,8 @@ def _float(layer: Add, elements: int) -> RowKernel:
     sources = [k.pointer(name, "float32") for name in ("a", "b")]
     out = k.pointer("out", "float32")
 
-    def add(at: Expr, vectors: list[Expr]) -> None:
-        k.store(out, at, clamp_float(vectors[0] + vectors[1], layer.clamp))
+    def add(vectors: list[Expr]) -> Expr:
+        return clamp_float(vectors[0] + vectors[1], layer.clamp)
 
     _elementwise(k, sources, out, "float32", elements, 8, add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
@@ -135,7 +145,7 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
         wide = k.let(wide - constant(zeros[number] << shift, "int32", 8))
         return wide if half else rescale(wide, number, doubled)
 
-    def add(at: Expr, vectors: list[Expr]) -> None:
+    def add(vectors: list[Expr]) -> Expr:
         results = []
         for lanes in ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)):
             a, b = (
@@ -143,7 +153,7 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
                 for n, v in enumerate(vectors)
             )
             results.append(rescale(k.let(a + b), 2, False))
-        last.store(k, out, at, results)
+        return last.narrow16(k, results[0], results[1])
 
     _elementwise(k, sources, out, "int8", elements, 16, add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

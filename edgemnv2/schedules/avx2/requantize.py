@@ -177,18 +177,21 @@ class Epilogue:
         done = 0
         while blocks:
             if len(blocks) >= 2:
-                words = intrinsic("llvm.x86.avx2.packssdw", "int16x16", blocks[0], blocks[1])
-                lo, hi = halves(k.let(self._offset(words, 16)), 16)
-                lanes = 16
+                value, lanes = self.narrow16(k, blocks[0], blocks[1]), 16
             else:
                 lo, hi = halves(blocks[0], 8)
                 words = intrinsic("llvm.x86.sse2.packssdw.128", "int16x8", lo, hi)
-                lo = hi = k.let(self._offset(words, 8))
-                lanes = 8
+                lo = k.let(self._offset(words, 8))
+                value, lanes = shuffle([self._bytes(lo, lo)], range(8)), 8
             del blocks[: lanes // 8]
-            value = self._bytes(lo, hi)
-            k.store(out, at + done, value if lanes == 16 else shuffle([value], range(8)))
+            k.store(out, at + done, value)
             done += lanes
+
+    def narrow16(self, k: Builder, first: Expr, second: Expr) -> Expr:
+        """int8x16 of two rescaled blocks in panel order."""
+        words = intrinsic("llvm.x86.avx2.packssdw", "int16x16", first, second)
+        lo, hi = halves(k.let(self._offset(words, 16)), 16)
+        return self._bytes(lo, hi)
 
     @property
     def _unsigned(self) -> bool:

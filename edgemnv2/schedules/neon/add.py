@@ -11,7 +11,16 @@ from typing import Any
 
 from edgemnv2.graph import Add, Graph, Requantize
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, cast, concat, constant, load, shuffle, symbol_name
+from edgemnv2.schedules.builder import (
+    Builder,
+    cast,
+    concat,
+    constant,
+    load,
+    short_vector,
+    shuffle,
+    symbol_name,
+)
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 
 __all__ = ["add_kernel"]
@@ -45,15 +54,9 @@ def _elementwise(
 ) -> None:
     """Store `function(vectors, lanes)` for all elements, by vectors of the given sizes.
 
-    What remains is a vector moved back to end with the row; its operands are read before anything
-    is stored, since the output may be one of them.
+    What remains goes element by element through a vector that is partly filled. (A vector moved
+    back would read elements twice; but the output may be an operand, which LLVM does not know.)
     """
-    smallest = sizes[-1]
-    tail = elements % smallest
-    last: list[Expr] = []
-    if tail:
-        at = elements - smallest
-        last = [k.let(load(s, at, f"{dtype}x{smallest}")) for s in sources]
     done = 0
     for size in sizes:
         count = (elements - done) // size
@@ -64,8 +67,12 @@ def _elementwise(
             vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
             k.store(out, at, function(vectors, size))
         done += count * size
-    if tail:
-        k.store(out, elements - smallest, function(last, smallest))
+    if done < elements:
+        lanes = sizes[-1]
+        vectors = [k.let(short_vector(s, done, elements, dtype, lanes)) for s in sources]
+        result = k.let(function(vectors, lanes))
+        for i in range(elements - done):
+            k.store(out, done + i, shuffle([result], [i]))
 
 
 def _float(layer: Add, isa: Isa, elements: int, dtype: str) -> RowKernel:
