@@ -181,12 +181,13 @@ def link_executable(
 ) -> None:
     """Link a program: static on Linux; on bare metal by `linker_script`, without start files.
 
-    `strip` removes all symbols; the emulator's per-function counts need them.
+    Debug information goes in any case; `strip` removes all symbols, which the emulator's
+    per-function counts need.
     """
     compiler = find_compiler(target)
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     command += [*cpu_flags(target, compiler, static=True), "-Wl,--gc-sections"]
-    command += ["-Wl,--build-id=none", *(["-s"] if strip else [])]
+    command += ["-Wl,--build-id=none", "-s" if strip else "-Wl,-S"]
     if target.is_bare_metal:
         command += ["-nostartfiles", "-ffreestanding", "-Wl,-T," + str(linker_script)]
         # newlib's own system calls are never used; nosys would warn about each of them.

@@ -1,0 +1,251 @@
+"""The output folder of `compile`: code, plan and a manifest that vouches for both.
+
+`ArtifactWriter` fills a temporary folder beside the wanted one and renames it when everything is
+there, so a failed compile leaves nothing. `manifest.json` is written last: the sha256 of each file,
+and of itself. It holds no date and no path; two compiles of one input are byte-identical.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from edgemnv2.errors import ArtifactError
+from edgemnv2.target import Target, parse_target
+
+__all__ = ["SCHEMA", "Artifact", "ArtifactTensor", "ArtifactWriter", "load_artifact"]
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+# What every manifest of this schema holds; `files` and `seal` are added by the writer.
+REQUIRED_KEYS = (
+    "arena_bytes",
+    "arena_lower_bound_bytes",
+    "code_bytes",
+    "constants_bytes",
+    "edgemnv2",
+    "inputs",
+    "kernels",
+    "layers",
+    "macs",
+    "model",
+    "name",
+    "outputs",
+    "preprocess",
+    "stream_arena_bytes",
+    "target",
+    "target_file",
+)
+
+
+@dataclass(frozen=True)
+class ArtifactTensor:
+    """One input or output: as the source model has it, and as the C interface takes it.
+
+    `shape` and `layout` ("NHWC", "NCHW", "NC") are the source's; `nhwc` is `(H, W, C)`, batch 1.
+    `scale` and `zero_point` are None for float tensors.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    nhwc: tuple[int, int, int]
+    scale: float | None = None
+    zero_point: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest's form."""
+        return {**asdict(self), "shape": list(self.shape), "nhwc": list(self.nhwc)}
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """One loaded artefact; every file in it has been checked against the manifest."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    target: Target
+
+    @property
+    def name(self) -> str:
+        """The C identifier that prefixes everything: `<name>_run`."""
+        return str(self.manifest["name"])
+
+    @property
+    def inputs(self) -> tuple[ArtifactTensor, ...]:
+        """Input tensors, in the order of the C structure."""
+        return tuple(_tensor(t) for t in self.manifest["inputs"])
+
+    @property
+    def outputs(self) -> tuple[ArtifactTensor, ...]:
+        """Output tensors, in the order of the C structure."""
+        return tuple(_tensor(t) for t in self.manifest["outputs"])
+
+    @property
+    def arena_bytes(self) -> int:
+        """Size of the arena that the caller brings."""
+        return int(self.manifest["arena_bytes"])
+
+    def files(self, folder: str, suffix: str = "") -> tuple[Path, ...]:
+        """Paths of the files below `folder` whose name ends in `suffix`, sorted."""
+        return tuple(
+            self.path / name
+            for name in sorted(self.manifest["files"])
+            if name.startswith(f"{folder}/") and name.endswith(suffix)
+        )
+
+
+class ArtifactWriter:
+    """Context manager: fill `folder`, set `manifest`, and leaving the block puts it in place.
+
+    With `force`, an older artefact at `output` is replaced; anything else that is there is never
+    touched. Raises ArtifactError before any work is done when `output` cannot be used.
+    """
+
+    def __init__(self, output: Path, *, force: bool = False) -> None:
+        self.output = output
+        self.manifest: Mapping[str, Any] = {}
+        self._force = force
+        self._check_output()
+
+    def __enter__(self) -> ArtifactWriter:
+        try:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            name = tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent)
+        except OSError as error:
+            raise ArtifactError(
+                f"{self.output}: cannot be written ({error.strerror}), choose another with -o"
+            ) from error
+        self.folder = Path(name)
+        self.folder.chmod(0o755)  # mkdtemp makes it private
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._write_manifest()
+                self._put_in_place()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check_output(self) -> None:
+        if self.output.is_dir():
+            if not any(self.output.iterdir()):
+                return
+            ours = _is_artifact(self.output)
+            if ours and self._force:
+                return
+            what = "an artefact is there already" if ours else "the folder is not empty"
+            remedy = "use --force to replace it, or " if ours else ""
+            raise ArtifactError(f"{self.output}: {what} ({remedy}choose another folder with -o)")
+        if self.output.exists() or self.output.is_symlink():
+            raise ArtifactError(f"{self.output}: is not a folder (choose another one with -o)")
+
+    def _write_manifest(self) -> None:
+        missing = [key for key in REQUIRED_KEYS if key not in self.manifest]
+        assert not missing, f"manifest lacks {missing}"
+        paths = sorted(p for p in self.folder.rglob("*") if p.is_file())
+        files = {p.relative_to(self.folder).as_posix(): _sha256(p) for p in paths}
+        content = {**self.manifest, "schema": SCHEMA, "files": files}
+        content["seal"] = _seal(content)
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        (self.folder / MANIFEST).write_text(text, encoding="utf-8")
+
+    def _put_in_place(self) -> None:
+        self._check_output()  # a compile takes a while; the folder may have filled meanwhile
+        try:
+            if self.output.is_dir():
+                # Through a second rename, so that no moment has half an artefact at `output`.
+                old = Path(tempfile.mkdtemp(dir=self.output.parent, prefix=".old."))
+                self.output.rename(old / "artifact")
+                self.folder.rename(self.output)
+                shutil.rmtree(old)
+            else:
+                self.folder.rename(self.output)
+        except OSError as error:
+            raise ArtifactError(f"{self.output}: cannot be written ({error.strerror})") from error
+
+
+def load_artifact(path: Path) -> Artifact:
+    """The artefact in `path`.
+
+    Raises ArtifactError when there is none, when its schema is another, and when a file is missing
+    or is not the one that `compile` wrote (it is named).
+    """
+    manifest = _read_manifest(path)
+    if manifest.get("schema") != SCHEMA:
+        raise ArtifactError(
+            f"{path}: schema {manifest.get('schema')!r}, but this edgemnv2 reads {SCHEMA} "
+            "(compile the model again)"
+        )
+    if manifest.get("seal") != _seal(manifest):
+        raise ArtifactError(f"{path / MANIFEST}: was changed after compile (compile again)")
+    for name, digest in sorted(manifest["files"].items()):
+        relative = PurePosixPath(name)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise ArtifactError(f"{path / MANIFEST}: file {name!r} is outside the artefact")
+        file = path / name
+        if not file.is_file():
+            raise ArtifactError(f"{file}: is missing (the manifest lists it; compile again)")
+        if _sha256(file) != digest:
+            raise ArtifactError(f"{file}: was changed after compile (compile again)")
+    target = parse_target(manifest["target"], manifest["target_file"], str(path / MANIFEST))
+    return Artifact(path, manifest, target)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(
+            f"{path}: is not an artefact folder, it has no {MANIFEST} "
+            "(`edgemnv2 compile -o DIR` makes one)"
+        ) from error
+    except OSError as error:
+        raise ArtifactError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ArtifactError(f"{file}: is not JSON ({error})") from error
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"{file}: is not a manifest (expected a JSON object)")
+    return manifest
+
+
+def _is_artifact(path: Path) -> bool:
+    """Whether a manifest of ours lies in the folder, of whatever schema."""
+    try:
+        return {"schema", "edgemnv2", "files"} <= set(_read_manifest(path))
+    except ArtifactError:
+        return False
+
+
+def _tensor(entry: Mapping[str, Any]) -> ArtifactTensor:
+    height, width, channels = entry["nhwc"]
+    return ArtifactTensor(
+        **{**entry, "shape": tuple(entry["shape"]), "nhwc": (height, width, channels)}
+    )
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """sha256 of the manifest's content, without the seal itself."""
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
