@@ -1,0 +1,152 @@
+"""How each layer is computed on a target: the family of row kernels that suits its features.
+
+A family is a package with `layouts`, `space`, `default` and `row_kernel`. Where it declines a
+layer, the plain kernel takes over, and the manifest says "fallback".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.target import Target
+
+__all__ = ["Schedule", "ScheduleOptions", "family_of", "schedule_graph"]
+
+
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """Decisions about the whole network.
+
+    `whole_rows_max`: pointwise layers on maps of at most this height run in one step over the
+    whole map, so that their weights are read once; 0 for none. `fuse`: depthwise and projection
+    become one kernel. `decisions`: per layer name, what differs from the family's default.
+    """
+
+    whole_rows_max: int = 0
+    fuse: bool = False
+    decisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[str, str] = field(default_factory=dict)
+    """Layer name -> id of the tuning record that its decisions come from."""
+
+    @staticmethod
+    def default(target: Target) -> ScheduleOptions:
+        """For bare metal: least memory. For Linux: late maps, of which all fits into L2, at once."""
+        if target.is_bare_metal:
+            return ScheduleOptions(whole_rows_max=0, fuse=True)
+        return ScheduleOptions(whole_rows_max=14, fuse=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Kernels by operation name, and the rows that are not plain NHWC by tensor name."""
+
+    kernels: Mapping[str, RowKernel]
+    layouts: Mapping[str, RowLayout]
+
+
+def family_of(target: Target) -> ModuleType | None:
+    """The best family for the target's features; None: plain kernels only."""
+    if target.has("neon"):
+        from edgemnv2.schedules import neon
+
+        return neon
+    if target.has("avx2"):
+        from edgemnv2.schedules import avx2
+
+        return avx2
+    if target.has("mve"):
+        from edgemnv2.schedules import mve
+
+        return mve
+    if target.is_bare_metal:
+        from edgemnv2.schedules import dsp
+
+        return dsp
+    return None
+
+
+def schedule_graph(graph: Graph, target: Target, options: ScheduleOptions) -> Schedule:
+    """A row kernel for every operation of `graph`."""
+    from edgemnv2.kernels import plain_kernels  # imports TVM
+
+    family = family_of(target)
+    layouts: Mapping[str, RowLayout] = family.layouts(graph, target) if family else {}
+    kernels: dict[str, RowKernel] = {}
+    fused = _fused_kernels(graph, target, options, family, layouts) if options.fuse else {}
+    covered = {name for kernel in fused.values() for name in kernel.fuses}
+    for layer in graph.layers:
+        if layer.name in covered:
+            continue
+        if layer.name in fused:
+            kernels[layer.name] = fused[layer.name]
+            continue
+        kernel = _family_kernel(graph, layer, target, options, family, layouts)
+        kernels |= {layer.name: kernel} if kernel else plain_kernels(graph, layer)
+    return Schedule(kernels, layouts)
+
+
+def _family_kernel(
+    graph: Graph,
+    layer: Layer,
+    target: Target,
+    options: ScheduleOptions,
+    family: ModuleType | None,
+    layouts: Mapping[str, RowLayout],
+) -> RowKernel | None:
+    if family is None or not isinstance(layer, Conv2D | DepthwiseConv2D | Add):
+        return None
+    decisions = {
+        **family.default(graph, layer, target),
+        **options.decisions.get(layer.name, {}),
+    }
+    out = graph.tensor_out(layer)
+    rows = 1
+    if layer.op == "pointwise" and 1 < out.height <= options.whole_rows_max:
+        rows = out.height
+    kernel: RowKernel | None = family.row_kernel(
+        graph, layer, layouts, target, decisions, rows_per_step=rows
+    )
+    return kernel
+
+
+def _fused_kernels(
+    graph: Graph,
+    target: Target,
+    options: ScheduleOptions,
+    family: ModuleType | None,
+    layouts: Mapping[str, RowLayout],
+) -> dict[str, RowKernel]:
+    """Projection's name -> kernel of depthwise and projection together."""
+    from edgemnv2.kernels import depthwise_project_kernel
+
+    readers: dict[str, list[Layer]] = {}
+    for layer in graph.layers:
+        for name in layer.inputs:
+            readers.setdefault(name, []).append(layer)
+    fused: dict[str, RowKernel] = {}
+    for layer in graph.layers:
+        following = readers.get(layer.output, [])
+        if not isinstance(layer, DepthwiseConv2D) or len(following) != 1:
+            continue
+        project = following[0]
+        if not isinstance(project, Conv2D) or project.op != "pointwise":
+            continue
+        if layer.output in graph.outputs:
+            continue
+        kernel = None
+        if family is not None and hasattr(family, "fused_kernel"):
+            decisions = {
+                **family.default(graph, project, target),
+                **options.decisions.get(project.name, {}),
+            }
+            kernel = family.fused_kernel(graph, layer, project, layouts, target, decisions)
+        elif layer.inputs[0] not in layouts and layer.output not in layouts:
+            kernel = depthwise_project_kernel(graph, layer, project)
+        if kernel is not None:
+            fused[project.name] = kernel
+    return fused

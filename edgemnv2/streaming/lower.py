@@ -76,14 +76,21 @@ def lower_to_rows(
         return target
 
     ops: list[RowOp] = []
+    by_name = {layer.name: layer for layer in graph.layers}
+    fused = {name for kernel in kernels.values() for name in kernel.fuses}
     for index, layer in enumerate(graph.layers):
-        reads = tuple(_read(layer, declare(name)) for name in layer.inputs)
+        if layer.name in fused:
+            continue
+        # A fused kernel reads what the first of its layers reads.
+        kernel = kernels.get(layer.name)
+        first = by_name[kernel.fuses[0]] if kernel is not None and kernel.fuses else layer
+        reads = tuple(_read(first, declare(name)) for name in first.inputs)
         output = declare(layer.output)
         out = graph.tensor_out(layer)
         if isinstance(layer, GlobalAveragePool):
             ops += _pool(index, layer, reads[0], tensors, kernels, output, out.channels)
             continue
-        kernel = kernels[layer.name]
+        assert kernel is not None, layer.name
         updates = isinstance(layer, Add) and any(read.tensor == output for read in reads)
         ops.append(
             RowOp(

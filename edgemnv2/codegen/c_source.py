@@ -1,0 +1,81 @@
+"""Row kernels -> C99 source, through TVM's C code generator.
+
+TVM writes correct scalar C inside its own runtime's clothes: export macros, includes, unused
+temporaries, pointers without const. What is left after undressing compiles without a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.codegen.llvm import named
+from edgemnv2.kernel import RowKernel
+
+__all__ = ["kernel_source"]
+
+_FUNCTION = re.compile(r"^TVM_DLL void (\w+)\(([^)]*)\) \{\n(.*?)^\}\n", re.MULTILINE | re.DOTALL)
+_DECLARATION = re.compile(r"^ *(?:u?int(?:8|16|32|64)_t|float|bool) (\w+) = [^;]*;\n", re.MULTILINE)
+_PARAMETER = re.compile(r"(\w+)\* (\w+)")
+_WORD = re.compile(r"\w+")
+
+
+def kernel_source(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, str]:
+    """C definitions by final symbol; TIR kernels first, then those that are C already."""
+    functions = named(kernels, prefix)
+    sources = _from_tir(functions) if functions else {}
+    for kernel in kernels.values():
+        symbol = f"{prefix}_{kernel.symbol}"
+        if kernel.c_source is not None and symbol not in sources:
+            sources[symbol] = re.sub(rf"\b{kernel.symbol}\b", symbol, kernel.c_source)
+    return sources
+
+
+def _from_tir(functions: Mapping[str, Any]) -> dict[str, str]:
+    import tvm
+    from tvm.tirx import transform
+
+    target = tvm.target.Target("c")
+    module = transform.BindTarget(target)(tvm.IRModule(dict(functions)))
+    for pass_ in (
+        transform.StmtSimplify(),
+        transform.CommonSubexprElim(),
+        transform.LowerIntrin(),
+    ):
+        module = pass_(module)
+    text = tvm.get_global_func("target.build.c")(module, target).inspect_source()
+    found = {
+        match[1]: f"void {match[1]}({match[2]}) {{\n{match[3]}}}\n"
+        for match in _FUNCTION.finditer(text)
+    }
+    assert set(found) == set(functions), "TVM's C output has another form than expected"
+    return {symbol: _const_parameters(_without_unused(found[symbol])) for symbol in functions}
+
+
+def _without_unused(source: str) -> str:
+    """Remove declarations of names that nobody reads, until none is left."""
+    while True:
+        uses: dict[str, int] = {}
+        for word in _WORD.findall(source):
+            uses[word] = uses.get(word, 0) + 1
+
+        def keep(match: re.Match[str], uses: dict[str, int] = uses) -> str:
+            return match[0] if uses[match[1]] > 1 else ""
+
+        shorter = _DECLARATION.sub(keep, source)
+        if shorter == source:
+            return source
+        source = shorter
+
+
+def _const_parameters(source: str) -> str:
+    """Pointers that the body never stores through become pointers to const."""
+    head, body = source.split("{", 1)
+
+    def typed(match: re.Match[str]) -> str:
+        kind, name = match[1], match[2]
+        stored = re.search(rf"\b{name}\[[^;=]*\] = ", body) or f"{name})[" in body
+        return f"{kind} *{name}" if stored else f"const {kind} *{name}"
+
+    return _PARAMETER.sub(typed, head) + "{" + body

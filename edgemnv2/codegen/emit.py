@@ -1,0 +1,121 @@
+"""Writes the code of an artefact: a shared library and a bench program, or C99 source."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from edgemnv2.codegen.c_source import kernel_source
+from edgemnv2.codegen.elf import read_elf
+from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
+from edgemnv2.codegen.interface import exports, header
+from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
+from edgemnv2.errors import ToolchainError
+from edgemnv2.target import Target
+
+__all__ = ["emit_code"]
+
+STEP_LOOP = "step_loop.h"
+
+
+def emit_code(parts: EntryParts, target: Target, folder: Path) -> int:
+    """Fill `folder` with `include/` and `lib/` (Linux) or `src/` (bare metal).
+
+    Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
+    the target is installed to tell).
+    """
+    name = parts.interface.name
+    include = folder / "include"
+    include.mkdir()
+    (include / f"{name}.h").write_text(header(parts.graph, parts.interface))
+    if target.is_bare_metal:
+        return _emit_source(parts, target, folder)
+    return _emit_library(parts, target, folder)
+
+
+def runtime_file(name: str) -> Path:
+    """A file that ships with `edgemnv2.runtime`."""
+    return Path(str(resources.files("edgemnv2.runtime") / name))
+
+
+def _emit_source(parts: EntryParts, target: Target, folder: Path) -> int:
+    name = parts.interface.name
+    source = folder / "src"
+    source.mkdir()
+    (source / f"{name}.c").write_text(entry_source(parts, incbin=False))
+    (source / f"{name}_constants.c").write_text(constants_source(name, parts.constants))
+    (source / f"{name}_kernels.c").write_text(_kernel_file(parts))
+    shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
+    for required in sorted({h for k in parts.kernels.values() for h in k.c_requires}):
+        shutil.copy(runtime_file(f"kernels/{required}"), source / required)
+    with tempfile.TemporaryDirectory() as temporary:
+        total = 0
+        for stem in (name, f"{name}_kernels"):
+            obj = Path(temporary) / f"{stem}.o"
+            try:
+                compile_object(
+                    target, source / f"{stem}.c", obj, [f"-I{folder / 'include'}", "-O3"]
+                )
+            except ToolchainError:
+                if shutil.which("arm-none-eabi-gcc") is None:
+                    return 0
+                raise
+            total += _code_bytes(obj)
+    return total
+
+
+def _kernel_file(parts: EntryParts) -> str:
+    name = parts.interface.name
+    requires = sorted({h for k in parts.kernels.values() for h in k.c_requires})
+    sources = kernel_source(parts.kernels, name)
+    prototypes = [text.split("{", 1)[0].strip() + ";" for text in sources.values()]
+    return "\n".join(
+        [
+            f"/* {name}: one function per kind and shape of layer, made by edgemnv2. */",
+            "#include <stdbool.h>",
+            "#include <stdint.h>",
+            *(f'#include "{header_name}"' for header_name in requires),
+            "",
+            *prototypes,
+            "",
+            *sources.values(),
+        ]
+    )
+
+
+def _emit_library(parts: EntryParts, target: Target, folder: Path) -> int:
+    name = parts.interface.name
+    library = folder / "lib"
+    library.mkdir()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        build_object(parts.kernels, target, name, work / "kernels.o")
+        (work / f"{name}.c").write_text(entry_source(parts, incbin=True))
+        (work / "constants.bin").write_bytes(parts.constants.data)
+        shutil.copy(runtime_file(STEP_LOOP), work / STEP_LOOP)
+        shutil.copy(runtime_file("bench_main.c"), work / "bench_main.c")
+        flags = [
+            f"-I{folder / 'include'}",
+            f'-DEDGEMNV2_CONSTANTS_FILE="{work / "constants.bin"}"',
+        ]
+        compile_object(target, work / f"{name}.c", work / "entry.o", flags)
+        objects = [work / "entry.o", work / "kernels.o"]
+        link_shared(target, objects, library / f"lib{name}.so", exports(name))
+        compile_object(target, work / f"{name}.c", work / "entry_static.o", flags, static=True)
+        main = [*flags, f"-DEDGEMNV2_NAME={name}", f"-DEDGEMNV2_UPPER={name.upper()}"]
+        main.append(f'-DEDGEMNV2_HEADER="{name}.h"')
+        compile_object(target, work / "bench_main.c", work / "main.o", main, static=True)
+        link_executable(
+            target,
+            [work / "main.o", work / "entry_static.o", work / "kernels.o"],
+            folder / "bench",
+        )
+        shutil.copy(runtime_file("run.py"), folder / "run.py")
+        return sum(_code_bytes(obj) for obj in objects)
+
+
+def _code_bytes(path: Path) -> int:
+    return sum(section.size_bytes for section in read_elf(path).sections if section.is_code)

@@ -1,0 +1,29 @@
+"""Row kernels -> one relocatable object, through TVM's LLVM; plain C calls, no TVM runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.kernel import RowKernel
+from edgemnv2.target import Target
+
+__all__ = ["build_object", "named"]
+
+
+def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
+    """PrimFuncs by final symbol, each once, in the order of first use."""
+    functions: dict[str, Any] = {}
+    for kernel in kernels.values():
+        symbol = f"{prefix}_{kernel.symbol}"
+        if kernel.prim_func is not None and symbol not in functions:
+            functions[symbol] = kernel.prim_func.with_attr("global_symbol", symbol)
+    return functions
+
+
+def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, out: Path) -> None:
+    """Write the object with the kernels' functions, named `prefix_symbol`, to `out`."""
+    from edgemnv2.schedules.builder import build_module  # imports TVM
+
+    build_module(named(kernels, prefix), target.tvm_target()).write_to_file(str(out), "o")

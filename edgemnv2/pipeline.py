@@ -1,0 +1,250 @@
+"""The compiler, from top to bottom: model -> artefact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgemnv2 import __version__
+from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_artifact
+from edgemnv2.codegen.constants import CONSTANT_ALIGN_BYTES, pack_constants
+from edgemnv2.codegen.emit import emit_code
+from edgemnv2.codegen.entry import EntryParts
+from edgemnv2.codegen.interface import Interface, c_identifier
+from edgemnv2.errors import DoesNotFit, ModelError, UsageError
+from edgemnv2.frontend import load_model
+from edgemnv2.graph import Graph, Tensor
+from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
+from edgemnv2.memory.report import does_not_fit_message, plan_record
+from edgemnv2.model import TensorSpec
+from edgemnv2.passes import lower
+from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
+from edgemnv2.streaming.chains import layer_by_layer
+from edgemnv2.streaming.lower import RowOps, lower_to_rows
+from edgemnv2.streaming.order import cut_points, make_program
+from edgemnv2.target import Target, load_target
+
+__all__ = ["CompileOptions", "compile_graph", "compile_model", "default_io", "plan_graph"]
+
+DEFAULT_MODEL = "mobilenetv2-1.0-224"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What the user may choose. `None` stands for the target's default.
+
+    `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
+    after every block); `preprocess` names how images become inputs, recorded for `run.py`.
+    """
+
+    name: str | None = None
+    io: str | None = None
+    chains: str | None = None
+    preprocess: str | None = None
+    schedule: ScheduleOptions | None = None
+    force: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def compile_model(
+    source: str | Path,
+    target_name: str | Path,
+    output: Path,
+    options: CompileOptions | None = None,
+    progress: Progress = lambda stage: None,
+) -> Artifact:
+    """Compile a model file or built-in name for a target into the folder `output`.
+
+    Raises the subclasses of EdgeError; nothing is written unless everything worked.
+    """
+    options = options or CompileOptions()
+    target = load_target(target_name)
+    # Fails before the work, not after it, when the folder cannot be used.
+    ArtifactWriter(output, force=options.force)
+    # File -> Relax.
+    progress("import")
+    model = load_model(source)
+    # Relax -> layers of ours.
+    progress("lower")
+    graph = lower(model)
+    return compile_graph(graph, target, output, options, progress)
+
+
+def compile_graph(
+    graph: Graph,
+    target: Target,
+    output: Path,
+    options: CompileOptions | None = None,
+    progress: Progress = lambda stage: None,
+) -> Artifact:
+    """Compile a lowered network; see `compile_model`."""
+    options = options or CompileOptions()
+    _check_ends(graph)
+    if target.is_bare_metal and not graph.is_integer:
+        raise ModelError(
+            f"{graph.source}: a float model cannot be compiled for {target.name}, which runs int8 "
+            "(make an int8 one with `edgemnv2 quantize`)"
+        )
+    writer = ArtifactWriter(output, force=options.force)
+    # Layers -> row kernels: what one step of each layer does, and what it needs.
+    progress("schedule")
+    chosen = options.schedule or ScheduleOptions.default(target)
+    schedule = schedule_graph(graph, target, chosen)
+    # Row kernels -> row program -> arena, verified step by step.
+    progress("plan memory")
+    rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
+    io = options.io or default_io(target)
+    chains = options.chains or ("memory" if target.is_bare_metal else "blocks")
+    whole, stream = plan_graph(rows, io, chains, arena_align(target))
+    _check_fit(whole, target, graph)
+    # Program and plan -> code.
+    progress("generate code")
+    name = options.name or c_identifier(graph.name)
+    parts = EntryParts(
+        graph=graph,
+        kernels=schedule.kernels,
+        layouts=schedule.layouts,
+        whole=whole,
+        stream=stream,
+        constants=pack_constants(schedule.kernels),
+        interface=_interface(name, io, whole, stream, target),
+    )
+    with writer:
+        code_bytes = emit_code(parts, target, writer.folder)
+        record = plan_record(whole, stream)
+        (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
+        progress("write")
+        writer.manifest = _manifest(parts, target, schedule, code_bytes, options, chains)
+    return load_artifact(output)
+
+
+def default_io(target: Target) -> str:
+    """ "arena" on bare metal, where the image's RAM is worth reusing; "caller" elsewhere."""
+    return "arena" if target.is_bare_metal else "caller"
+
+
+def arena_align(target: Target) -> int:
+    """Alignment of the arena and of everything in it: a vector register where there are any."""
+    return 8 if target.is_bare_metal else 64
+
+
+def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Planned, Planned]:
+    """The program with the whole image present, and the one that is fed row by row."""
+    if io not in ("arena", "caller"):
+        raise UsageError(f"--io {io}: expected arena or caller")
+    both = frozenset({rows.input, rows.output})
+    variants = (
+        (False, frozenset[str]() if io == "arena" else both),
+        (True, frozenset({rows.output})),
+    )
+    planned = []
+    for fed, external in variants:
+        if chains == "memory":
+            cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
+        else:
+            cut = layer_by_layer(rows, cut_points(rows))
+        program = make_program(rows, cut, fed=fed, external=external)
+        planned.append(Planned(program, plan_memory(program, align_bytes)))
+    return planned[0], planned[1]
+
+
+def _check_ends(graph: Graph) -> None:
+    for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(names) != 1:
+            raise ModelError(f"{graph.source}: has {len(names)} {kind}, expected exactly one")
+
+
+def _check_fit(whole: Planned, target: Target, graph: Graph) -> None:
+    if target.is_bare_metal and whole.plan.arena_bytes > target.ram_bytes:
+        raise DoesNotFit(does_not_fit_message(whole, target, graph))
+
+
+def _interface(
+    name: str, io: str, whole: Planned, stream: Planned, target: Target
+) -> Interface:
+    placements = whole.plan.placements
+    in_arena = io == "arena"
+    return Interface(
+        name=name,
+        io=io,
+        arena_bytes=max(whole.plan.arena_bytes, 1),
+        arena_align_bytes=arena_align(target),
+        stream_arena_bytes=max(stream.plan.arena_bytes, 1),
+        input_offset=placements[whole.program.input].offset(0) if in_arena else 0,
+        output_offset=placements[whole.program.output].offset(0) if in_arena else 0,
+    )
+
+
+def _manifest(
+    parts: EntryParts,
+    target: Target,
+    schedule: Schedule,
+    code_bytes: int,
+    options: CompileOptions,
+    chains: str,
+) -> dict[str, Any]:
+    graph = parts.graph
+    float_input = graph.tensors[graph.inputs[0]].dtype == "float32"
+    return {
+        "edgemnv2": __version__,
+        "name": parts.interface.name,
+        "target": target.to_dict(),
+        "target_file": target.name,
+        "model": {"name": graph.name, "source": graph.source, "sha256": graph.sha256},
+        "inputs": [_end(graph.input_specs[0], graph.tensors[graph.inputs[0]])],
+        "outputs": [_end(graph.output_specs[0], graph.tensors[graph.outputs[0]])],
+        "preprocess": options.preprocess or ("torchvision" if float_input else "raw"),
+        "io": parts.interface.io,
+        "chains": chains,
+        "arena_bytes": parts.interface.arena_bytes,
+        "arena_align_bytes": parts.interface.arena_align_bytes,
+        "arena_lower_bound_bytes": parts.whole.plan.lower_bound_bytes,
+        "stream_arena_bytes": parts.interface.stream_arena_bytes,
+        "stream_arena_lower_bound_bytes": parts.stream.plan.lower_bound_bytes,
+        "constants_bytes": len(parts.constants.data),
+        "constants_align_bytes": CONSTANT_ALIGN_BYTES,
+        "code_bytes": code_bytes,
+        "macs": sum(graph.macs(layer) for layer in graph.layers),
+        "layers": [
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "in": [list(graph.tensors[t].shape) for t in layer.inputs],
+                "out": list(graph.tensor_out(layer).shape),
+                "macs": graph.macs(layer),
+            }
+            for layer in graph.layers
+        ],
+        "kernels": [
+            {
+                "name": op.name,
+                "op": graph.layers[op.layer].op,
+                "fuses": list(schedule.kernels[op.name].fuses),
+                "shape": list(graph.tensor_out(graph.layers[op.layer]).shape),
+                "rows_per_step": op.rows_per_step,
+                "scratch_bytes": op.scratch_bytes,
+                "symbol": schedule.kernels[op.name].symbol,
+                "schedule": schedule.kernels[op.name].schedule,
+                "decisions": dict(schedule.kernels[op.name].decisions),
+            }
+            for op in parts.whole.program.ops
+        ],
+        **options.extra,
+    }
+
+
+def _end(spec: TensorSpec, tensor: Tensor) -> dict[str, Any]:
+    return ArtifactTensor(
+        name=spec.name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        layout=spec.layout,
+        nhwc=tensor.shape,
+        scale=tensor.quant.scale if tensor.quant and tensor.dtype != "float32" else None,
+        zero_point=tensor.quant.zero_point if tensor.quant and tensor.dtype != "float32" else None,
+    ).to_dict()
