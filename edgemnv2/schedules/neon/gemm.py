@@ -462,7 +462,8 @@ def gemm_of(
     """
     depth, channels = weight.shape
     granule = LANES[dtypes[0]] if requantize is None else 4
-    panels = panels_of(channels, int(decisions["nr"]), granule)
+    nr = int(decisions["nr"])
+    panels = panels_of(channels, nr, granule) if nr % granule == 0 else None
     unroll = int(decisions.get("unroll", 1))
     if panels is None:
         return None

@@ -14,6 +14,11 @@ from edgemnv2.schedules.neon.isa import Isa
 __all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
 
 
+def is_half(graph: Graph, layer: Conv2D) -> bool:
+    """Whether the layer computes in float16; a stem may take a float32 image all the same."""
+    return "float16" in (graph.tensor_in(layer).dtype, graph.tensor_out(layer).dtype)
+
+
 def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, and which loop is outermost."""
     order = ("panel", "pixel")
@@ -23,7 +28,7 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
         if not isa.arm64:
             return {"mr": (1, 2, 4), "nr": (4, 8), "order": order, "unroll": (4,)}
         mr = (1,) if single else (4, 5, 6, 7, 8)
-        if graph.tensor_in(layer).dtype == "float16":
+        if is_half(graph, layer):
             return {"mr": mr, "nr": (8, 16, 24, 32), "order": order, "unroll": (8,)}
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
@@ -39,10 +44,10 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         if not isa.arm64:
             return {"mr": 4, "nr": 8 if channels % 8 == 0 else 4, "order": "panel", "unroll": 4}
         if pixels == 1:
-            half = graph.tensor_in(layer).dtype == "float16"
+            half = is_half(graph, layer)
             nr, unroll = (32, 8) if half else (16, 4)
             return {"mr": 1, "nr": nr, "order": "panel", "unroll": unroll}
-        if graph.tensor_in(layer).dtype == "float16":
+        if is_half(graph, layer):
             mr, nr = (7, 24) if channels % 24 == 0 or channels >= 48 else (8, 16)
             return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": "panel", "unroll": 8}
         depth = layer.weight.shape[2]
