@@ -193,8 +193,8 @@ def _manifest(
     return {
         "edgemnv2": __version__,
         "name": parts.interface.name,
-        "target": target.to_dict(),
-        "target_file": target.name,
+        "target": target.name,
+        "target_file": target.to_dict(),
         "model": {"name": graph.name, "source": graph.source, "sha256": graph.sha256},
         "inputs": [_end(graph.input_specs[0], graph.tensors[graph.inputs[0]])],
         "outputs": [_end(graph.output_specs[0], graph.tensors[graph.outputs[0]])],

@@ -96,7 +96,8 @@ def _emit_library(parts: EntryParts, target: Target, folder: Path) -> int:
         (work / f"{name}.c").write_text(entry_source(parts, incbin=True))
         (work / "constants.bin").write_bytes(parts.constants.data)
         shutil.copy(runtime_file(STEP_LOOP), work / STEP_LOOP)
-        shutil.copy(runtime_file("bench_main.c"), work / "bench_main.c")
+        for runtime in ("bench_main.c", "artifact_names.h"):
+            shutil.copy(runtime_file(runtime), work / runtime)
         flags = [
             f"-I{folder / 'include'}",
             f'-DEDGEMNV2_CONSTANTS_FILE="{work / "constants.bin"}"',
