@@ -14,25 +14,38 @@ from tvm import tirx
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, cast, constant, load, symbol_name
+from edgemnv2.schedules.builder import Builder, cast, constant, element, lane, load, symbol_name
 from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
-from edgemnv2.schedules.neon.isa import Isa
+from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.pointwise import default_pointwise, pointwise_space, supported
-from edgemnv2.schedules.tiling import copy_pieces, equal_runs, pixel_tiles
+from edgemnv2.schedules.tiling import (
+    Panel,
+    copy_pieces,
+    equal_runs,
+    panels_of,
+    pixel_tiles,
+    walk,
+)
 
 __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
 
 Expr = Any
+MOST_DIRECT_TAPS = 9
+"""Floats of a window's row up to which `_direct_kernel` has registers enough: 3 columns of 3."""
 
 
 def conv2d_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
-    """As pointwise; pixels are outermost in the default, since the weights fit L1."""
+    """As pointwise."""
     return pointwise_space(graph, layer, isa)
 
 
 def default_conv2d(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
-    """As pointwise."""
-    return default_pointwise(graph, layer, isa)
+    """As pointwise; smaller float tiles, whose window's vectors need registers too."""
+    decisions = default_pointwise(graph, layer, isa)
+    if layer.requantize is None and isa.arm64:
+        half = graph.tensor_out(layer).dtype == "float16" and decisions["nr"] >= 16
+        decisions |= {"mr": 8, "nr": 16 if half else 8}
+    return decisions
 
 
 def conv2d_kernel(
@@ -48,6 +61,8 @@ def conv2d_kernel(
         return None
     if not supported(layer, out.dtype, out.dtype, isa):
         return None
+    if not integer and layer.kernel[1] * source.channels <= MOST_DIRECT_TAPS:
+        return _direct_kernel(graph, layer, isa, decisions)
     rows, columns = layer.kernel
     taps = columns * source.channels
     depth = rows * taps
@@ -123,6 +138,108 @@ def conv2d_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+def _direct_kernel(
+    graph: Graph, layer: Conv2D, isa: Isa, decisions: Mapping[str, Any]
+) -> RowKernel | None:
+    """Float stems: rows are copied to scratch with their padding, pixels share loaded vectors.
+
+    A tile's pixels read overlapping windows of a row; all of it is loaded once, and the multiplier
+    of a tap is the lane where it happens to lie.
+    """
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    dtype, lanes = out.dtype, LANES[out.dtype]
+    panels = panels_of(out.channels, int(decisions["nr"]), lanes)
+    if panels is None or int(decisions["nr"]) % lanes:
+        return None
+    rows, columns = layer.kernel
+    stride, left = layer.stride[1], layer.padding[1]
+    depth, step, taps = source.channels, stride * source.channels, columns * source.channels
+    needed = (out.width - 1) * stride + columns
+    copied = min(source.width, needed - left)
+    # Vectors may reach beyond the last window, into lanes that no tap uses.
+    row_elements = -(-needed * depth // lanes) * lanes + lanes
+    description = {
+        "width": out.width,
+        "source": (source.width, depth, source.dtype),
+        "N": out.channels,
+        "kernel": layer.kernel,
+        "stride": stride,
+        "left": left,
+        "clamp": layer.clamp,
+        "isa": isa,
+        "direct": True,
+        **decisions,
+    }
+    k = Builder(symbol_name(f"conv2d_{dtype}", description))
+    inputs = [k.pointer(f"row{r}", source.dtype) for r in range(rows)]
+    output, scratch = k.pointer("out", dtype), k.pointer("scratch", dtype)
+    weights, bias = k.pointer("weights", dtype), k.pointer("bias", dtype)
+    for r in range(rows):
+        to = r * row_elements
+        for begin, end in ((0, left), (left + copied, needed)):
+            for n, width in copy_pieces(begin * depth, end * depth):
+                k.store(scratch, to + n, _constant(0.0, dtype, width))
+        _copy_row(k, inputs[r], source.dtype, scratch, to + left * depth, dtype, copied * depth)
+
+    def tile(first: Expr, mr: int, panel: Panel) -> None:
+        nr, vectors = panel.width, panel.width // lanes
+        full = f"{dtype}x{lanes}"
+        acc = k.registers(full, mr * vectors)
+        for j in range(vectors):
+            b = k.let(load(bias, panel.packed + lanes * j, full))
+            for m in range(mr):
+                k.set(acc, m * vectors + j, b)
+        # A loop over the rows: written out, LLVM would keep all weights in registers, and spill.
+        with k.loop(rows) as r:
+            at = k.let(first * step + r * row_elements)
+            w0 = k.let(panel.packed * (rows * taps) + r * (taps * nr))
+            span = (mr - 1) * step + taps
+            x = [k.let(load(scratch, at + i, full)) for i in range(0, span, lanes)]
+            for t in range(taps):
+                wv = [k.let(load(weights, w0 + (t * nr + lanes * j), full)) for j in range(vectors)]
+                for m in range(mr):
+                    place, number = divmod(m * step + t, lanes)
+                    value = lane(x[place], number, lanes)
+                    for j in range(vectors):
+                        n = m * vectors + j
+                        k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
+        for m in range(mr):
+            at = k.let((first + m) * out.channels + panel.channel)
+            for j in range(vectors):
+                value = isa.clamp(element(acc, m * vectors + j), layer.clamp, dtype)
+                k.store(output, at + lanes * j, value)
+
+    walk(k, out.width, int(decisions["mr"]), panels, str(decisions["order"]), tile)
+    flat = layer.weight.reshape(rows * taps, out.channels)
+    blocks = panels.blocks()
+    return RowKernel(
+        symbol=k.symbol,
+        constants=(
+            np.concatenate([flat[:, n0 : n0 + n].ravel() for n0, n in blocks]).astype(dtype),
+            np.concatenate([layer.bias[n0 : n0 + n] for n0, n in blocks]).astype(dtype),
+        ),
+        scratch_bytes=rows * row_elements * np.dtype(dtype).itemsize,
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )
+
+
+def _copy_row(
+    k: Builder, source: Any, stored: str, scratch: Any, to: int, dtype: str, count: int
+) -> None:
+    """`count` elements of `source` to `scratch[to]`, converted."""
+
+    def copy(at: Expr, lanes: int) -> None:
+        suffix = f"x{lanes}" if lanes > 1 else ""
+        value = load(source, at, stored + suffix)
+        k.store(scratch, at + to, value if stored == dtype else cast(value, dtype + suffix))
+
+    with k.loop(count // 8) as i:
+        copy(k.let(i * 8), 8)
+    for at, lanes in copy_pieces(count // 8 * 8, count):
+        copy(at, lanes)
 
 
 def _constant(value: float, dtype: str, lanes: int) -> Expr:
