@@ -11,7 +11,8 @@ from typing import Any
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.layout import input_layout, output_layout
-from edgemnv2.frontend.supported import check_onnx
+from edgemnv2.frontend.onnx_prepare import prepare, source_nodes
+from edgemnv2.frontend.supported import ONNX_OPERATORS, check_nodes
 from edgemnv2.model import Model, TensorSpec
 
 __all__ = ["load_onnx"]
@@ -21,7 +22,8 @@ def load_onnx(path: Path) -> Model:
     """The network of an .onnx file; ModelError if it is none, or not one that we can compile."""
     data = path.read_bytes()
     proto = _parse(data, path)
-    fixed = check_onnx(proto, path.name)
+    fixed = prepare(proto, path.name)
+    check_nodes(source_nodes(fixed), path.name, ONNX_OPERATORS)
     module = _import(fixed, path.name)
     main = module["main"]
     initializers = {x.name for x in fixed.graph.initializer}
@@ -106,8 +108,8 @@ def _value(inputs: Any, index: int) -> Any:
 def _clip_bounds(inputs: Any, attrs: Any) -> tuple[float, float]:
     low, high = _value(inputs, 1), _value(inputs, 2)
     return (
-        float(attrs.get("min", -math.inf) if low is None else low),
-        float(attrs.get("max", math.inf) if high is None else high),
+        float(attrs.get("min", -math.inf) if low is None else low.reshape(())),
+        float(attrs.get("max", math.inf) if high is None else high.reshape(())),
     )
 
 
@@ -125,7 +127,7 @@ def _pad_arguments(inputs: Any, attrs: Any) -> tuple[list[int], float]:
             full[int(axis) % rank] = pads[i]
             full[rank + int(axis) % rank] = pads[count + i]
         pads = full
-    return pads, float(attrs.get("value", 0.0) if value is None else value)
+    return pads, float(attrs.get("value", 0.0) if value is None else value.reshape(()))
 
 
 def _spec(value: Any, layout: str) -> TensorSpec:

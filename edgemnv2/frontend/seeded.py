@@ -29,7 +29,7 @@ INPUT_VARIANCE = 1.0 / 3.0
 # How far a range reaches beyond the mean, in standard deviations.
 REACH = 4.0
 # Means over a map vary less than its pixels do; the deviation that the classifier counts on.
-POOLED_SHARE = 1.0 / 16.0
+POOLED_SHARE = 0.5
 LOGIT_DEVIATION = 2.5
 
 

@@ -1,4 +1,4 @@
-"""TFLite -> `Model`, through TVM's importer with the operators that it refuses in quantised files."""
+"""TFLite -> `Model`, through TVM's importer and the operators that it refuses when quantised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.layout import input_layout, output_layout
-from edgemnv2.frontend.supported import check_tflite
+from edgemnv2.frontend.supported import TFLITE_OPERATORS, check_nodes
+from edgemnv2.frontend.tflite_nodes import check_ends, dtype_of, source_nodes
 from edgemnv2.model import Model, QuantParams, TensorSpec
 
 __all__ = ["load_tflite"]
@@ -21,7 +22,8 @@ def load_tflite(path: Path) -> Model:
     """The network of a .tflite file; ModelError if it is none, or not one that we can compile."""
     data = path.read_bytes()
     flat = _parse(data, path.name)
-    check_tflite(flat, path.name)
+    check_ends(flat, path.name)
+    check_nodes(source_nodes(flat), path.name, TFLITE_OPERATORS)
     module = _import(flat, path.name)
     main = module["main"]
     graph = flat.Subgraphs(0)
@@ -86,7 +88,6 @@ def _import(flat: Any, name: str) -> Any:
         # Both move integers and leave scale and zero point alone; TVM refuses them all the same.
         _SUPPORTED_QUANTIZED_OPS = OperatorConverter._SUPPORTED_QUANTIZED_OPS | {
             "PAD",
-            "PADV2",
             "TRANSPOSE",
         }
 
@@ -98,20 +99,12 @@ def _import(flat: Any, name: str) -> Any:
 
 
 def _spec(tensor: Any, layout: str) -> TensorSpec:
-    import tflite
-
-    codes = {
-        getattr(tflite.TensorType, key): key.lower()
-        for key in ("FLOAT32", "INT8", "UINT8", "INT32", "INT16", "FLOAT16")
-    }
+    dtype = dtype_of(tensor)
     quant = tensor.Quantization()
     params = None
-    if quant is not None and quant.ScaleLength() == 1:
-        scale, zero_point = float(quant.Scale(0)), int(quant.ZeroPoint(0))
+    if dtype != "float32" and quant is not None and quant.ScaleLength() == 1:
+        scale = float(quant.Scale(0))
         if scale > 0 and math.isfinite(scale):
-            params = QuantParams(scale, zero_point)
-    dtype = codes.get(tensor.Type(), str(tensor.Type()))
+            params = QuantParams(scale, int(quant.ZeroPoint(0)))
     shape = tuple(int(x) for x in tensor.ShapeAsNumpy())
-    return TensorSpec(
-        tensor.Name().decode(), shape, dtype, layout, None if dtype == "float32" else params
-    )
+    return TensorSpec(tensor.Name().decode(), shape, dtype, layout, params)
