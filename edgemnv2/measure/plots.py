@@ -62,12 +62,28 @@ def _pieces(tensor: Mapping[str, Any]) -> list[_Piece]:
     return pieces
 
 
+def _in_arena(plan: Mapping[str, Any], steps: int) -> list[dict[str, Any]]:
+    """Tensors that lie in the arena, with live ranges cut to the program's steps.
+
+    What is there before the first step or kept after the last has a step just outside.
+    """
+    tensors = []
+    for tensor in plan.get("tensors", ()):
+        if len(tensor.get("first", ())) and not tensor.get("external"):
+            cut = {key: [min(max(x, 0), steps - 1) for x in tensor[key]] for key in _ENDS}
+            tensors.append({**tensor, **cut})
+    return tensors
+
+
+_ENDS = ("first", "last")
+
+
 def _live_bytes(plan: Mapping[str, Any], steps: int) -> list[int]:
     """Live bytes at each step: the plan's own figures, or counted from rows and scratch."""
     if plan.get("live_bytes_per_step"):
         return [int(x) for x in plan["live_bytes_per_step"]]
     change = [0] * (steps + 1)
-    for tensor in plan.get("tensors", ()):
+    for tensor in _in_arena(plan, steps):
         for first, last in zip(tensor["first"], tensor["last"], strict=True):
             change[first] += int(tensor["row_bytes"])
             change[last + 1] -= int(tensor["row_bytes"])
@@ -94,9 +110,8 @@ def memory_svg(plan: Mapping[str, Any]) -> str:
     `plan` is the content of an artefact's `memory_plan.json`. One rectangle is a row of a tensor
     (or several that live equally long): from the step that makes it to the last that reads it.
     """
-    tensors = [t for t in plan.get("tensors", ()) if len(t.get("first", ()))]
-    last_step = max((max(t["last"]) for t in tensors), default=0)
-    steps = max(len(plan.get("steps", ())), last_step + 1)
+    steps = len(plan["steps"])
+    tensors = _in_arena(plan, steps)
     live = _live_bytes(plan, steps)
     arena = int(plan["arena_bytes"])
     bound = int(plan.get("lower_bound_bytes") or max(live, default=0))
@@ -151,7 +166,7 @@ def memory_svg(plan: Mapping[str, Any]) -> str:
             labels.append((size_bytes * wide, centre, y, str(tensor["name"])))
     _place_labels(canvas, labels)
     for op_index, op in enumerate(plan.get("ops", ())):
-        offset = op.get("scratch_offset")
+        offset = op.get("scratch_base")
         if offset is None or not op.get("scratch_bytes"):
             continue
         height = op["scratch_bytes"] * scale

@@ -53,19 +53,26 @@ def fabricated_layers(size: int = 48) -> list[dict[str, Any]]:
     return layers
 
 
-def fabricated_plan(size: int = 48) -> dict[str, Any]:
-    """A plan in which rows are made on demand and the tensors lie one above the other."""
+def fabricated_plan(size: int = 48, fed: bool = False) -> dict[str, Any]:
+    """A plan in which rows are made on demand and the tensors lie one above the other.
+
+    `fed`: the input's rows are made by steps, too; else they are there from before the start.
+    """
     layers = fabricated_layers(size)
     names = ["input"] + [x["name"] for x in layers]
     shapes = [[size, size, 3]] + [x["out"] for x in layers]
     windows = [{"conv2d": 3, "depthwise": 3, "pool": shapes[i][0]}.get(x["op"], 1)
                for i, x in enumerate(layers)]  # fmt: skip
     strides = [max(shapes[i][0] // shapes[i + 1][0], 1) for i in range(len(layers))]
-    births: list[list[int]] = [[0] * size] + [[] for _ in layers]
+    births: list[list[int]] = [[] if fed else [-1] * size] + [[] for _ in layers]
     last = [[0] * shape[0] for shape in shapes]
     steps: list[list[int]] = []
 
     def make(layer: int) -> None:
+        if layer < 0:
+            births[0].append(len(steps))
+            steps.append([-1, len(births[0]) - 1])
+            return
         row = len(births[layer + 1])
         window = windows[layer]
         first = row * strides[layer] - (window // 2 if window == 3 else 0)
@@ -81,6 +88,7 @@ def fabricated_plan(size: int = 48) -> dict[str, Any]:
 
     while len(births[-1]) < shapes[-1][0]:
         make(len(layers) - 1)
+    last[-1] = [len(steps)] * len(last[-1])
 
     tensors, base = [], 0
     for name, shape, first, end in zip(names, shapes, births, last, strict=True):
@@ -96,6 +104,8 @@ def fabricated_plan(size: int = 48) -> dict[str, Any]:
                 "row_bytes": row_bytes,
                 "base": base,
                 "depth": depth,
+                "slots": [base + slot * row_bytes for slot in range(depth)],
+                "external": False,
                 "first": first,
                 "last": end,
             }
@@ -115,7 +125,7 @@ def fabricated_plan(size: int = 48) -> dict[str, Any]:
         "lower_bound_bytes": max(live),
         "align_bytes": 8,
         "steps": steps,
-        "ops": [{"name": x["name"], "scratch_bytes": 0} for x in layers],
+        "ops": [{"name": x["name"], "scratch_bytes": 0, "scratch_base": None} for x in layers],
         "tensors": tensors,
         "live_bytes_per_step": live,
         "peak_step": live.index(max(live)),
@@ -138,7 +148,7 @@ def fabricated_manifest(
         "outputs": [{"name": "logits", "shape": [1, 1, 1, 10], **tensor}],
         "arena_bytes": plan["arena_bytes"],
         "arena_lower_bound_bytes": plan["lower_bound_bytes"],
-        "stream_arena_bytes": plan["arena_bytes"] - size * size * 3 + 3 * size * 3,
+        "stream_arena_bytes": fabricated_plan(size, fed=True)["arena_bytes"],
         "constants_bytes": 23456,
         "code_bytes": 34567,
         "macs": sum(x["macs"] for x in layers),
@@ -162,5 +172,7 @@ def write_artifact(folder: Path, **manifest: Any) -> Path:
     content = fabricated_manifest(**manifest)
     (folder / "manifest.json").write_text(json.dumps(content))
     size = content["inputs"][0]["shape"][1]
-    (folder / "memory_plan.json").write_text(json.dumps(fabricated_plan(size)))
+    (folder / "memory_plan.json").write_text(
+        json.dumps(fabricated_plan(size) | {"stream": fabricated_plan(size, fed=True)})
+    )
     return folder

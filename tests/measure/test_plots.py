@@ -63,7 +63,7 @@ def test_live_bytes_are_counted_where_the_plan_does_not_give_them(plan: dict[str
 
 def test_scratch_is_counted_and_drawn_where_it_has_a_place(plan: dict[str, Any]) -> None:
     ops = [dict(op) for op in plan["ops"]]
-    ops[3] |= {"scratch_bytes": 100_000, "scratch_offset": 0}
+    ops[3] |= {"scratch_bytes": 100_000, "scratch_base": 0}
     bare = {k: v for k, v in plan.items() if k not in ("live_bytes_per_step", "peak_step")}
     svg = memory_svg(bare | {"ops": ops})
     assert f"scratch of {ops[3]['name']}: 97.7 KiB" in titles(svg)
@@ -71,12 +71,25 @@ def test_scratch_is_counted_and_drawn_where_it_has_a_place(plan: dict[str, Any])
     assert peak is not None and peak[1] == ops[3]["name"]
 
 
+def test_what_the_caller_keeps_is_not_drawn(plan: dict[str, Any]) -> None:
+    tensors = [t | {"external": t["name"] == "input"} for t in plan["tensors"]]
+    named = [x.partition(":")[0] for x in titles(memory_svg(plan | {"tensors": tensors}))]
+    assert "input" not in named and "stem" in named
+
+
+def test_rows_fed_by_the_caller_are_steps_of_their_own() -> None:
+    fed = fabricated_plan(fed=True)
+    step = next(i for i, (op, _) in enumerate(fed["steps"]) if op < 0)
+    assert "next input row, 0" in words(memory_svg(fed | {"peak_step": step}))
+
+
 def test_rows_with_slots_of_their_own_lie_at_those_slots() -> None:
     tensor = {"name": "x", "height": 2, "row_bytes": 50, "slots": [50, 0], "first": [0, 1],
               "last": [0, 1]}  # fmt: skip
-    by_slots = memory_svg({"arena_bytes": 100, "tensors": [tensor]})
-    by_base = memory_svg({"arena_bytes": 100, "tensors": [tensor | {"slots": None, "base": 0,
-                                                                   "depth": 2}]})  # fmt: skip
+    steps = [[0, 0], [0, 1]]
+    by_slots = memory_svg({"arena_bytes": 100, "steps": steps, "tensors": [tensor]})
+    based = tensor | {"slots": None, "base": 0, "depth": 2}
+    by_base = memory_svg({"arena_bytes": 100, "steps": steps, "tensors": [based]})
     found = [re.findall(r'd="(M[^"]+)" class="c0" fill', x)[0] for x in (by_slots, by_base)]
     tops = [[float(y) for y in re.findall(r"M[\d.]+ ([\d.]+)", x)] for x in found]
     assert tops[0] == tops[1][::-1]

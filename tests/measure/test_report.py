@@ -184,3 +184,21 @@ def test_command_writes_the_page_and_prints_where(
     assert output.read_text() == report([one])
     with pytest.raises(UsageError, match="No such file"):
         run(parser.parse_args([str(one), "-o", str(tmp_path / "missing" / "page.html")]))
+
+
+def test_an_artefact_changed_after_compile_is_refused(one: Path) -> None:
+    manifest = json.loads((one / "manifest.json").read_text())
+    written(one / "manifest.json", manifest | {"schema": 1, "files": {}, "seal": "0" * 64})
+    with pytest.raises(ArtifactError, match="changed after compile"):
+        report([one])
+
+
+def test_fused_layers_show_the_schedule_of_the_kernel_that_makes_them(tmp_path: Path) -> None:
+    folder = write_artifact(tmp_path / "one")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    first, *others = manifest["kernels"]
+    fused = first | {"fuses": ["stem", "block1.depthwise"], "schedule": "record-99"}
+    written(folder / "manifest.json", manifest | {"kernels": [fused, *others[1:]]})
+    page = report([folder])
+    rows = re.findall(r"<tr>(<td.*?)</tr>", page[page.index("<h3>Layers</h3>") :])
+    assert all("tuned: record-99" in row for row in rows[:2])

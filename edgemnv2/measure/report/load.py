@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.artifact import load_artifact
 from edgemnv2.errors import ArtifactError, InputError
 
 __all__ = ["Result", "Subject", "load"]
@@ -91,6 +92,9 @@ def _artifact(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None
             f"{path}: {', '.join(lacking)} is missing, expected an artefact's manifest, "
             "compile the model again"
         )
+    if "seal" in manifest:
+        # What is shown must be what was compiled: refuses files that were changed since.
+        load_artifact(folder)
     plan = folder / "memory_plan.json"
     return manifest, _object(plan) if plan.is_file() else None
 

@@ -155,7 +155,9 @@ def _artifact(index: int, subject: Subject) -> str:
         _chain(m.get("layers") or ()),
     ]
     if subject.plan is not None:
-        parts.append(_memory(subject.plan))
+        parts.append(_memory(subject.plan, "Memory"))
+        if subject.plan.get("stream"):
+            parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
     metric, costs = layer_costs(subject)
     layers = m.get("layers") or ()
     if any(layer.get("macs") for layer in layers):
@@ -267,12 +269,13 @@ def _chain(layers: Sequence[Mapping[str, Any]]) -> str:
     return f'<h3>Network</h3><ol class="chain">{"".join(items)}</ol>'
 
 
-def _memory(plan: Mapping[str, Any]) -> str:
+def _memory(plan: Mapping[str, Any], title: str) -> str:
+    """The picture of one plan, and what is live at its peak."""
     caption = (
         "A rectangle is a row of a tensor: as high as its bytes, from the step that makes it to "
         "the last that reads it. Colours only tell neighbours apart; hover for names."
     )
-    figure = _figure("Memory", memory_svg(plan), caption)
+    figure = _figure(title, memory_svg(plan), caption)
     live = _live_at_peak(plan)
     if not live:
         return figure
@@ -294,6 +297,8 @@ def _live_at_peak(plan: Mapping[str, Any]) -> list[tuple[str, int, int]]:
         return []
     live = []
     for tensor in plan.get("tensors") or ():
+        if tensor.get("external"):
+            continue
         rows = sum(f <= peak <= e for f, e in zip(tensor["first"], tensor["last"], strict=True))
         if rows:
             live.append((str(tensor["name"]), rows, rows * int(tensor["row_bytes"])))
@@ -308,13 +313,17 @@ def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
     """Every layer: shapes, work, the schedule its kernel got, its cost where one was measured."""
     layers = subject.manifest.get("layers") or ()
     kernels = subject.manifest.get("kernels") or ()
-    by_name = {str(kernel.get("name")): kernel for kernel in kernels}
+    by_name = {
+        str(name): kernel
+        for kernel in kernels
+        for name in (*(kernel.get("fuses") or ()), kernel.get("name"))
+    }
     total = sum(layer.get("macs") or 0 for layer in layers) or 1
     kinds = {"tuned": "good", "fallback": "warn", "default": ""}
     rows = []
     for index, layer in enumerate(layers):
         name = str(layer.get("name", index))
-        kernel = by_name.get(name) or (kernels[index] if len(kernels) == len(layers) else {})
+        kernel = by_name.get(name, {})
         macs = layer.get("macs") or 0
         schedule = kernel.get("schedule")
         kind = _schedule_kind(schedule)
