@@ -11,7 +11,7 @@ TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def input_layout(main: Any, parameter: Any) -> str:
-    """"NHWC" or "NCHW" of a parameter of the Relax function `main`."""
+    """ "NHWC" or "NCHW" of a parameter of the Relax function `main`."""
     waiting = [parameter]
     calls = _calls(main)
     for variable, call in calls:
@@ -30,7 +30,7 @@ def input_layout(main: Any, parameter: Any) -> str:
 
 
 def output_layout(main: Any, output: Any) -> str:
-    """"NC" for two dimensions, else the layout that the operators in front of `output` give it."""
+    """ "NC" for two dimensions, else the layout that the operators in front of `output` give it."""
     if len(output.ty.shape) == 2:
         return "NC"
     current = output

@@ -56,7 +56,9 @@ def parse_built_in(name: str) -> tuple[float, int, bool] | None:
         ("resolution", resolution, RESOLUTION_RANGE),
     ):
         if not low <= value <= high:
-            raise ModelError(f"{name}: {what} {value:g} is out of range (must be {low:g} to {high:g})")
+            raise ModelError(
+                f"{name}: {what} {value:g} is out of range (must be {low:g} to {high:g})"
+            )
     return width, resolution, match[3] is not None
 
 
@@ -177,9 +179,9 @@ class _Int8(_Float):
         from tvm import relax
 
         scale, zero = relax.const(layer.scale), relax.const(0, "int32")
-        weight = relax.op.dequantize(
-            relax.const(_kernel(layer, layer.integers)), scale, zero, axis=2 if layer.depthwise else 3
-        )
+        integers = relax.const(_kernel(layer, layer.integers))
+        axis = 2 if layer.depthwise else 3
+        weight = relax.op.dequantize(integers, scale, zero, axis=axis)
         step = np.float32(quant.scale) * layer.scale
         stored = np.rint(layer.bias.astype(np.float64) / step.astype(np.float64)).astype(np.int32)
         bias = relax.op.dequantize(relax.const(stored), relax.const(step), zero, axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import DynamicShape, ModelError
-from edgemnv2.frontend.supported import SourceNode, SourceTensor
+from edgemnv2.frontend.source_node import SourceNode, SourceTensor
 
 __all__ = ["prepare", "source_nodes"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.errors import DynamicShape, ModelError
-from edgemnv2.frontend.supported import SourceNode, SourceTensor
+from edgemnv2.frontend.source_node import SourceNode, SourceTensor
 
 __all__ = ["check_ends", "dtype_of", "source_nodes"]
 
@@ -124,10 +124,9 @@ def _options(name: str, operator: Any) -> Any:
     return options
 
 
-def _attributes(
-    name: str, operator: Any, inputs: Any, output: SourceTensor
-) -> dict[str, Any]:
+def _attributes(name: str, operator: Any, inputs: Any, output: SourceTensor) -> dict[str, Any]:
     options = _options(name, operator) if name in OPTIONS else None
+    shape = output.shape or ()
     attrs: dict[str, Any] = {}
     if options is not None and hasattr(options, "FusedActivationFunction"):
         code = options.FusedActivationFunction()
@@ -135,7 +134,7 @@ def _attributes(
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         inner = inputs[0].shape[-1]
         weight = inputs[1].shape
-        attrs["in_channels"], attrs["out_channels"] = inner, output.shape[-1]
+        attrs["in_channels"], attrs["out_channels"] = inner, shape[-1]
         per_group = weight[3] if name == "CONV_2D" else 1
         attrs["group"] = inner // per_group
         if options is not None:
@@ -146,7 +145,7 @@ def _attributes(
         axes = None if inputs[1] is None or inputs[1].value is None else set(inputs[1].value % 4)
         attrs["output_pixels"] = 1 if axes in ({1, 2}, {2, 3}) else max(2, _size(output))
     elif name == "AVERAGE_POOL_2D":
-        attrs["output_pixels"] = output.shape[1] * output.shape[2]
+        attrs["output_pixels"] = shape[1] * shape[2]
     elif name == "PAD":
         value = inputs[1].value if inputs[1] is not None else None
         attrs["pads"] = None if value is None else [int(x) for x in value]

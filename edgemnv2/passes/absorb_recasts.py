@@ -25,7 +25,7 @@ def absorb_recasts(graph: Graph) -> Graph:
 
 
 def _is_recast(graph: Graph, layer: Layer) -> bool:
-    """Whether a `Rescale` keeps every real value: equal scale, zero points a storage shift apart."""
+    """Whether a `Rescale` keeps every real value: equal scale, zero points apart as the types."""
     if not isinstance(layer, Rescale):
         return False
     a, b = graph.tensor_in(layer), graph.tensor_out(layer)

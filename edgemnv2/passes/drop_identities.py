@@ -26,9 +26,7 @@ def drop_identities(flow: Flow) -> Flow:
 
 def same_quantization(a: Node, b: Node) -> bool:
     """Whether two (de)quantise nodes have equal scale and zero point."""
-    return all(
-        np.array_equal(a.constant(i).values, b.constant(i).values) for i in (1, 2)
-    )
+    return all(np.array_equal(a.constant(i).values, b.constant(i).values) for i in (1, 2))
 
 
 def _unclamped(node: Node) -> bool:

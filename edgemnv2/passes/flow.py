@@ -69,7 +69,9 @@ class Constant:
         for axis, extent in enumerate(values.shape):
             if extent == size and int(np.prod(values.shape[:axis], dtype=np.int64)) == before:
                 return replace(self, values=values, axis=axis)
-        raise ValueError(f"reshape {self.values.shape} to {shape} splits quantised axis {self.axis}")
+        raise ValueError(
+            f"reshape {self.values.shape} to {shape} splits axis {self.axis} of scales"
+        )
 
     def transpose(self, axes: tuple[int, ...]) -> Constant:
         """The constant with its axes permuted."""
@@ -150,9 +152,7 @@ def alias(flow: Flow, names: Mapping[str, str]) -> Flow:
         return name
 
     nodes = [
-        replace(
-            node, inputs=tuple(resolve(x) if isinstance(x, str) else x for x in node.inputs)
-        )
+        replace(node, inputs=tuple(resolve(x) if isinstance(x, str) else x for x in node.inputs))
         for node in flow.nodes
         if node.output not in names
     ]

@@ -79,7 +79,8 @@ def _spread(operand: Constant, channels: int) -> Constant:
 def _affine(node: Node) -> tuple[Array, Array]:
     """`(scale, shift)` of the node as float64 vectors or scalars."""
     if node.op == "batch_norm":
-        gamma, beta, mean, variance = (node.constant(i).real().astype(np.float64) for i in range(1, 5))
+        vectors = [node.constant(i).real().astype(np.float64) for i in range(1, 5)]
+        gamma, beta, mean, variance = vectors
         gamma = gamma if node.attrs["scale"] else np.ones_like(gamma)
         beta = beta if node.attrs["center"] else np.zeros_like(beta)
         scale = gamma / np.sqrt(variance + node.attrs["epsilon"])

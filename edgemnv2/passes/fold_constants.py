@@ -69,7 +69,7 @@ def _dequantize(node: Node) -> Constant:
 
 
 def _quantize(node: Node) -> Constant:
-    """Weights kept as floats in front of a quantise node (files from quantisation-aware training)."""
+    """Weights kept as floats in front of a quantise node (quantisation-aware training)."""
     values, scale, zero_point = (node.constant(i).values for i in range(3))
     limits = np.iinfo(node.attrs["dtype"])
     frame = Constant(values, scale, zero_point, node.attrs["axis"])

@@ -1,4 +1,4 @@
-"""pad -> conv2d: the padding becomes the convolution's own, through quantise and dequantise nodes."""
+"""pad, conv2d -> conv2d: also through the quantise and dequantise nodes between them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ def fold_pad(flow: Flow) -> Flow:
                 pairs = tuple(pairs[axis] for axis in node.attrs["axes"])
             pending[node.output] = _Pending(node.output, pairs, _value_after(node, padded.value))
             shapes[node.output] = tuple(
-                extent - sum(pair)
-                for extent, pair in zip(shapes[node.output], pairs, strict=True)
+                extent - sum(pair) for extent, pair in zip(shapes[node.output], pairs, strict=True)
             )
             nodes.append(node.with_input(0, padded.source))
         else:

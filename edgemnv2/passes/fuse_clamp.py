@@ -21,7 +21,8 @@ def fuse_clamp(flow: Flow) -> Flow:
         if node.op in CLAMPED and "clamp" not in node.attrs:
             node = node.with_attrs(clamp=(-math.inf, math.inf))
         before = latest.get(node.tensors[0]) if node.op == "clip" else None
-        if before is not None and len(users[before.output]) == 1 and before.output not in flow.outputs:
+        name = before.output if before is not None else ""
+        if before is not None and len(users[name]) == 1 and name not in flow.outputs:
             low, high = before.attrs["clamp"]
             bottom, top = node.attrs["clamp"]
             clamp = (min(max(low, bottom), top), min(max(high, bottom), top))

@@ -33,8 +33,7 @@ def name_layers(graph: Graph) -> Graph:
             for layer in graph.layers
         ),
         tensors={
-            names[name]: replace(tensor, name=names[name])
-            for name, tensor in graph.tensors.items()
+            names[name]: replace(tensor, name=names[name]) for name, tensor in graph.tensors.items()
         },
         inputs=tuple(names[x] for x in graph.inputs),
         outputs=tuple(names[x] for x in graph.outputs),
@@ -51,14 +50,14 @@ def _roles(graph: Graph) -> dict[str, str]:
     if convolutions:
         roles[convolutions[0].output] = "stem"
         taken.add(convolutions[0].output)
-    for index, layer in enumerate(depthwise, start=1):
+    for index, middle in enumerate(depthwise, start=1):
         block = f"block{index}"
-        roles[layer.output] = f"{block}.depthwise"
-        before = made_by.get(layer.inputs[0])
+        roles[middle.output] = f"{block}.depthwise"
+        before = made_by.get(middle.inputs[0])
         if isinstance(before, Conv2D) and before.output not in taken:
             roles[before.output] = f"{block}.expand"
             taken.add(before.output)
-        project = next((x for x in convolutions if layer.output in x.inputs), None)
+        project = next((x for x in convolutions if middle.output in x.inputs), None)
         if project is None:
             continue
         roles[project.output] = f"{block}.project"

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
 from edgemnv2.model import Model
 from edgemnv2.passes.flow import Constant, Flow, Node, alias
@@ -76,7 +75,7 @@ class _Reader:
         if array is not None:
             return Constant(array)
         raise UnsupportedOperator(
-            f"{self.model.source}: operand {str(expression)[:60]!r} is neither a tensor nor a constant"
+            f"{self.model.source}: operand {str(expression)[:60]!r} is no tensor and no constant"
         )
 
     def _bind(self, variable: Any, value: Any) -> None:
@@ -89,7 +88,8 @@ class _Reader:
             self.names[variable] = self._operand(value)
             return
         name = f"t{len(self.names)}"
-        operator = getattr(value.op, "name", str(value.op)).removeprefix("relax.").removeprefix("nn.")
+        operator = str(getattr(value.op, "name", value.op))
+        operator = operator.removeprefix("relax.").removeprefix("nn.")
         read = READERS.get(operator)
         if read is None:
             raise UnsupportedOperator(
@@ -246,7 +246,7 @@ def _astype(call: Any) -> tuple[str, list[Any], dict[str, Any]]:
 
 READERS: dict[str, Read] = {
     **{name: _plain(name) for name in PLAIN},
-    **{name: _view for name in VIEWS},
+    **dict.fromkeys(VIEWS, _view),
     "astype": _astype,
     "avg_pool2d": _avg_pool,
     "batch_norm": _batch_norm,

@@ -24,7 +24,6 @@ from edgemnv2.graph import (
     Graph,
     Layer,
     Quantize,
-    Requantize,
     Rescale,
     Softmax,
     Tensor,
@@ -97,8 +96,7 @@ class _Builder:
         dtype = self.flow.dtypes[name]
         if dtype not in INTEGER_TYPES:
             raise UnsupportedOperator(
-                f"{self.flow.source}: an activation is quantised to {dtype} "
-                "(must be int8 or uint8)"
+                f"{self.flow.source}: an activation is quantised to {dtype} (must be int8 or uint8)"
             )
         return QuantParams(float(scale.reshape(())), int(zero_point.reshape(())))
 
@@ -170,7 +168,9 @@ class _Builder:
             name = self.aliases[name]
         return name
 
-    def _declare(self, name: str, dtype: str | None = None, quant: QuantParams | None = None) -> str:
+    def _declare(
+        self, name: str, dtype: str | None = None, quant: QuantParams | None = None
+    ) -> str:
         height, width, channels = self.flow.shapes[name]
         quant = quant or self.quant.get(name)
         dtype = dtype or self.flow.dtypes[name]
@@ -339,7 +339,7 @@ class _Builder:
         bottom, top = node.attrs["clamp"]
         clamp = (max(low, bottom), min(high, top))
         integer = self._dequantized(node.tensors[0])
-        common = {"name": node.output, "output": self._declare(node.output)}
+        common: dict[str, Any] = {"name": node.output, "output": self._declare(node.output)}
         if integer is not None:
             source = self._resolve(integer)
             common["inputs"] = (source,)
@@ -369,8 +369,9 @@ class _Builder:
             )
         output = cast[0].output
         source = self._resolve(node.tensors[0])
-        self._declare(output, cast[0].attrs["dtype"], self._quant_of(source))
-        low, high = clamp_limits((-math.inf, math.inf), self._quant_of(source), cast[0].attrs["dtype"])
+        quant, dtype = self._quant_of(source), cast[0].attrs["dtype"]
+        self._declare(output, dtype, quant)
+        low, high = clamp_limits((-math.inf, math.inf), quant, dtype)
         bottom, top = pool[0].attrs["clamp"]
         self.layers.append(
             GlobalAveragePool(output, (source,), output, clamp=(max(low, bottom), min(high, top)))
