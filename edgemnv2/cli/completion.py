@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SHELLS", "add_arguments", "completion", "run"]
+__all__ = ["EXAMPLES", "SHELLS", "add_arguments", "completion", "run"]
 
-HELP = "print a script that completes edgemnv2's command line"
 EXAMPLES = (
     'eval "$(edgemnv2 completion bash)"\n'
     "edgemnv2 completion fish > ~/.config/fish/completions/edgemnv2.fish"

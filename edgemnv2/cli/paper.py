@@ -6,9 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
-HELP = "recompute the MobileNetV2 paper: tables, costs, figure 1"
 EXAMPLES = "edgemnv2 paper\nedgemnv2 paper --json\nedgemnv2 paper --plot figure1.svg"
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
-HELP = "show artefacts, memory, work and results on one HTML page"
 EXAMPLES = (
     "edgemnv2 report build/digits -o report.html\n"
     "edgemnv2 report build/a build/b --results verify.json bench.json -o report.html"
