@@ -177,7 +177,7 @@ def link_executable(
     output: Path,
     *,
     linker_script: Path | None = None,
-    strip: bool = True,
+    strip: bool = False,
 ) -> None:
     """Link a program: static on Linux; on bare metal by `linker_script`, without start files.
 

@@ -1,0 +1,53 @@
+"""Where artefacts run: this machine, emulators, boards; one protocol (`base.Runner`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import UsageError
+from edgemnv2.runners.base import Runner, RunResult, TraceRow
+from edgemnv2.target import missing_local_features
+
+__all__ = ["RUNNER_NAMES", "RunResult", "Runner", "TraceRow", "default_runner", "make_runner"]
+
+
+def _local() -> Runner:
+    from edgemnv2.runners.local import LocalRunner
+
+    return LocalRunner()
+
+
+def _qemu_user() -> Runner:
+    from edgemnv2.runners.qemu_user import QemuUserRunner
+
+    return QemuUserRunner()
+
+
+def _qemu_system() -> Runner:
+    from edgemnv2.runners.qemu_system import QemuSystemRunner
+
+    return QemuSystemRunner()
+
+
+_RUNNERS: dict[str, Callable[[], Runner]] = {
+    "local": _local,
+    "qemu-system": _qemu_system,
+    "qemu-user": _qemu_user,
+}
+RUNNER_NAMES = tuple(sorted(_RUNNERS))
+
+
+def default_runner(artifact: Artifact) -> str:
+    """Name of the runner of the artefact's target; `local` where this machine can run the code."""
+    target = artifact.target
+    if not target.is_bare_metal and not missing_local_features(target):
+        return "local"
+    return target.runner
+
+
+def make_runner(name: str) -> Runner:
+    """The runner of that name; UsageError for another one."""
+    if name not in _RUNNERS:
+        raise UsageError(f"--runner {name}: expected one of {', '.join(RUNNER_NAMES)}")
+    return _RUNNERS[name]()

@@ -1,0 +1,166 @@
+"""What every runner takes and gives: one protocol for this machine, emulators and boards."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import InputError, RunnerError
+
+__all__ = [
+    "Array",
+    "Facts",
+    "RunResult",
+    "Runner",
+    "TraceRow",
+    "pack_inputs",
+    "parse_facts",
+    "parse_trace",
+    "unpack_outputs",
+]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One row as the device made it: `data` is the row of graph layer `layer`, raw."""
+
+    sample: int
+    layer: int
+    row: int
+    data: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What one `Runner.run` brought back.
+
+    `outputs` has one array `[1, H, W, C]` per sample. `values` has one figure per repeat, in
+    `metric` ("seconds", "instructions" or "cycles"; None without repeats): one inference, steady
+    state. `functions` splits an instruction count by function. `stack_bytes` is what one inference
+    used, None where that cannot be measured; `peak_rss_bytes` likewise, on Linux.
+    """
+
+    outputs: tuple[Array, ...]
+    metric: str | None = None
+    values: tuple[float, ...] = ()
+    trace: tuple[TraceRow, ...] = ()
+    stack_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    functions: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Runner(Protocol):
+    """A place where artefacts run."""
+
+    name: str
+
+    def run(
+        self,
+        artifact: Artifact,
+        inputs: Sequence[Array],
+        *,
+        repeat: int = 0,
+        trace: bool = False,
+        threads: int = 1,
+        rows: bool = False,
+    ) -> RunResult:
+        """Run every sample of `inputs` (`[H, W, C]` or `[1, H, W, C]`, stored dtype) once.
+
+        `repeat` more inferences of the first sample are measured, after a warm-up; `trace` records
+        every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
+        measured nor traced). Raises InputError for a wrong shape or dtype, RunnerError when
+        the device or emulator is missing, crashes, or the code breaks its arena.
+        """
+        ...
+
+
+def pack_inputs(artifact: Artifact, inputs: Sequence[Array]) -> bytes:
+    """All samples, raw, one after another, checked against the artefact's input."""
+    tensor = artifact.inputs[0]
+    expected = np.dtype(tensor.dtype)
+    packed = []
+    for index, sample in enumerate(inputs):
+        if tuple(sample.shape) not in (tensor.nhwc, (1, *tensor.nhwc)):
+            raise InputError(
+                f"sample {index}: shape {list(sample.shape)}, but input {tensor.name!r} takes "
+                f"{[1, *tensor.nhwc]} (NHWC)"
+            )
+        if sample.dtype != expected:
+            raise InputError(
+                f"sample {index}: dtype {sample.dtype}, but input {tensor.name!r} takes {expected}"
+            )
+        packed.append(np.ascontiguousarray(sample).tobytes())
+    return b"".join(packed)
+
+
+def unpack_outputs(artifact: Artifact, data: bytes, samples: int) -> tuple[Array, ...]:
+    """`samples` arrays `[1, H, W, C]` out of what the device wrote."""
+    tensor = artifact.outputs[0]
+    shape = (1, *tensor.nhwc)
+    size = int(np.prod(shape)) * np.dtype(tensor.dtype).itemsize
+    if len(data) != size * samples:
+        raise RunnerError(
+            f"{artifact.path}: the program wrote {len(data)} output bytes "
+            f"(expected {samples} samples of {size})"
+        )
+    flat = np.frombuffer(data, tensor.dtype)
+    return tuple(a.reshape(shape).copy() for a in np.split(flat, samples)) if samples else ()
+
+
+def parse_trace(data: bytes) -> tuple[TraceRow, ...]:
+    """Rows out of a trace file: int32 sample, layer, row, bytes, little endian; then the data."""
+    rows = []
+    at = 0
+    while at < len(data):
+        if at + 16 > len(data):
+            raise RunnerError(f"trace: ends inside a record, at byte {at}")
+        sample, layer, row, size = struct.unpack_from("<4i", data, at)
+        at += 16
+        if size < 0 or at + size > len(data):
+            raise RunnerError(f"trace: layer {layer}, row {row} has {size} bytes, more than follow")
+        rows.append(TraceRow(sample, layer, row, data[at : at + size]))
+        at += size
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The lines `edgemnv2 KEY VALUE` that a test program printed."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    def integer(self, key: str) -> int | None:
+        """The last value of `key` as an integer, None if it was not printed."""
+        found = self.values.get(key)
+        return int(found[-1]) if found else None
+
+
+def parse_facts(text: str, place: str) -> Facts:
+    """The facts in a program's output; RunnerError if the program did not reach its end."""
+    values: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0] == "edgemnv2":
+            values[words[1]] = (*values.get(words[1], ()), words[2])
+    if "fence" in values:
+        raise RunnerError(f"{place}: the code wrote outside its arena (a bug of ours: report it)")
+    if "status" in values:
+        raise RunnerError(f"{place}: the code answered status {values['status'][-1]}")
+    if "fault" in values:
+        cfsr = int(values["fault"][-1]) & 0xFFFFFFFF
+        raise RunnerError(f"{place}: the core faulted (CFSR = {cfsr:#010x})")
+    if "error" in values:
+        raise RunnerError(f"{place}: the test program could not use {values['error'][-1]}")
+    if "done" not in values:
+        last = text.strip().splitlines()[-1:] or ["no output"]
+        raise RunnerError(f"{place}: the test program did not finish ({last[0]})")
+    return Facts(values)

@@ -1,0 +1,127 @@
+"""Executed guest instructions, exact and repeatable: builds the QEMU plugin and reads its counts.
+
+The plugin's source ships with the package (`runtime/insn_plugin.c`); it is compiled once per QEMU
+version, with this machine's compiler, into the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemnv2.codegen.elf import Elf, read_elf
+from edgemnv2.codegen.toolchain import host_compiler
+from edgemnv2.errors import RunnerError, ToolchainError
+
+__all__ = ["InstructionCounter", "cache_folder", "qemu_version"]
+
+SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
+MARK = "edgemnv2_mark"
+_OLDEST_QEMU = (7, 0)
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again: $XDG_CACHE_HOME/edgemnv2 or ~/.cache/edgemnv2."""
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(root) / "edgemnv2"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir()) / f"edgemnv2-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def qemu_version(emulator: str) -> tuple[int, int]:
+    """(major, minor) of a QEMU program."""
+    result = subprocess.run([emulator, "--version"], capture_output=True, text=True)
+    match = re.search(r"version (\d+)\.(\d+)", result.stdout)
+    if not match:
+        raise RunnerError(f"{emulator}: does not tell its version (is it QEMU?)")
+    return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True)
+class InstructionCounter:
+    """One counted run: `arguments` go to QEMU, `read` afterwards gives the figures."""
+
+    arguments: tuple[str, ...]
+    functions: tuple[str, ...]
+    output: Path
+
+    @classmethod
+    def prepare(cls, emulator: str, program: Path, folder: Path) -> InstructionCounter:
+        """A counter for `program` (with symbols), its files in `folder`."""
+        elf = read_elf(program)
+        marks = [s.address for s in elf.symbols if s.name == MARK and s.is_defined]
+        if not marks:
+            raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
+        names, ranges = _functions(elf)
+        ranges_file = folder / "ranges.txt"
+        ranges_file.write_text("".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii")
+        output = folder / "counts.txt"
+        plugin = _plugin(emulator)
+        options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"
+        return cls(("-plugin", options), names, output)
+
+    def read(self) -> tuple[tuple[float, ...], dict[str, int]]:
+        """Instructions of each measured inference, and the last one's split by function."""
+        lines = self.output.read_text(encoding="ascii").splitlines()
+        # Marks come in pairs, before and after: every second line is an inference.
+        inferences = [[int(word) for word in line.split()] for line in lines][1::2]
+        if not inferences:
+            raise RunnerError("QEMU: the counting plugin saw no inference")
+        by_function: dict[str, int] = {}
+        for name, count in zip(self.functions, inferences[-1][1:], strict=True):
+            if count:
+                by_function[name] = by_function.get(name, 0) + count
+        ordered = dict(sorted(by_function.items(), key=lambda item: (-item[1], item[0])))
+        return tuple(float(counts[0]) for counts in inferences), ordered
+
+
+def _functions(elf: Elf) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """Names and address ranges of all functions, sorted, without overlap (aliases are dropped)."""
+    found = sorted(
+        (s.address & ~1, s.address - (s.address & 1) + s.size_bytes, s.name)
+        for s in elf.symbols
+        if s.kind == "function" and s.is_defined and s.size_bytes and not s.is_dynamic
+    )
+    names: list[str] = []
+    ranges: list[tuple[int, int]] = []
+    for start, end, name in found:
+        if not ranges or start >= ranges[-1][1]:
+            names.append(name)
+            ranges.append((start, end))
+    return tuple(names), ranges
+
+
+def _plugin(emulator: str) -> Path:
+    """The compiled plugin for this QEMU, from the cache or built now."""
+    version = qemu_version(emulator)
+    if version < _OLDEST_QEMU:
+        raise RunnerError(
+            f"{emulator}: version {version[0]}.{version[1]} has no usable plugin interface "
+            f"(counting instructions needs {_OLDEST_QEMU[0]}.{_OLDEST_QEMU[1]} or newer)"
+        )
+    # QEMU 9.0 dropped version 1 of the interface; the calls that we use are the same in both.
+    api = 1 if version < (9, 0) else 2
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    plugin = cache_folder() / f"insn_plugin-{digest}-api{api}.so"
+    if plugin.exists():
+        return plugin
+    compiler = host_compiler()
+    command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
+    with tempfile.NamedTemporaryFile(dir=plugin.parent, suffix=".so", delete=False) as file:
+        draft = Path(file.name)
+    command += ["-shared", "-fPIC", "-O2", f"-DEDGEMNV2_PLUGIN_API={api}", str(SOURCE)]
+    result = subprocess.run([*command, "-o", str(draft)], capture_output=True, text=True)
+    if result.returncode:
+        draft.unlink(missing_ok=True)
+        raise ToolchainError(f"{SOURCE.name}: {result.stderr.strip().splitlines()[-1:]}")
+    draft.replace(plugin)  # atomic: two processes may build at once
+    return plugin

@@ -1,0 +1,138 @@
+"""Bare-metal artefacts on an emulated board (qemu-system-arm): built, booted, measured.
+
+The program is the artefact's C source with `runtime/board_main.c` and a linker script made from the
+target's memories. Samples and results pass through semihosting files, many a boot. The arena lies
+between fences; the stack that one inference used is measured on a painted stack. The metric is
+executed instructions of one inference in steady state.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.linker_script import linker_script
+from edgemnv2.codegen.toolchain import compile_object, link_executable
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.runners.base import (
+    Array,
+    RunResult,
+    pack_inputs,
+    parse_facts,
+    parse_trace,
+    unpack_outputs,
+)
+from edgemnv2.runners.bench_program import execute
+from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
+from edgemnv2.runners.local import RUNTIME, artifact_flags, check_threads
+
+__all__ = ["QemuSystemRunner", "build_board_program", "find_qemu_system"]
+
+EMULATOR = "qemu-system-arm"
+_SECONDS_PER_INFERENCE = 60.0
+# As the artefact's README tells users to compile: what the figures hold for.
+KERNEL_FLAGS = ("-O3", "-fno-math-errno")
+
+
+def find_qemu_system() -> str:
+    """Path of the emulator; RunnerError names the package."""
+    path = shutil.which(EMULATOR)
+    if path is None:
+        raise RunnerError(f"qemu-system: {EMULATOR} is not installed (apt install qemu-system-arm)")
+    return path
+
+
+def build_board_program(artifact: Artifact, folder: Path) -> Path:
+    """`board.elf` in `folder`, with symbols: artefact, test program and start code.
+
+    Raises ToolchainError when the compiler is missing or the program does not fit the memories.
+    """
+    target = artifact.target
+    script = folder / "board.ld"
+    script.write_text(linker_script(target), encoding="ascii")
+    own = artifact.files("src", ".c")
+    sources = [*own, RUNTIME / "board_main.c", RUNTIME / "startup.c"]
+    objects = [folder / f"{number}.o" for number in range(len(sources))]
+    flags = artifact_flags(artifact)
+
+    def build(job: tuple[Path, Path]) -> None:
+        source, output = job
+        kernel = KERNEL_FLAGS if source in own else ()
+        compile_object(target, source, output, [*flags, *kernel])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(build, zip(sources, objects, strict=True)))
+    program = folder / "board.elf"
+    link_executable(target, objects, program, linker_script=script)
+    return program
+
+
+class QemuSystemRunner:
+    """Boots the target's emulated board."""
+
+    name = "qemu-system"
+
+    def run(
+        self,
+        artifact: Artifact,
+        inputs: Sequence[Array],
+        *,
+        repeat: int = 0,
+        trace: bool = False,
+        threads: int = 1,
+        rows: bool = False,
+    ) -> RunResult:
+        """See `Runner.run`. One boot runs all samples."""
+        check_threads(artifact, threads)
+        target = artifact.target
+        if not target.is_bare_metal:
+            raise UsageError(
+                f"{artifact.path}: qemu-system runs bare-metal code, and {target.name} is a Linux "
+                "target (use --runner qemu-user)"
+            )
+        if not target.machine:
+            raise UsageError(
+                f"{artifact.path}: no emulator has the board {target.name} (run.machine is empty "
+                "in its target file); compile for mps2-an386, mps2-an500 or mps3-an547 to emulate"
+            )
+        emulator = find_qemu_system()
+        packed = pack_inputs(artifact, inputs)
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
+            folder = Path(name)
+            program = build_board_program(artifact, folder)
+            (folder / "in.bin").write_bytes(packed)
+            job = struct.pack("<4i", len(inputs), repeat, int(trace), int(rows))
+            (folder / "job.bin").write_bytes(job)
+            command = [emulator, "-M", target.machine, "-nographic", "-monitor", "none"]
+            command += ["-serial", "none", "-kernel", program.name]
+            command += ["-chardev", "stdio,id=console", "-semihosting-config"]
+            command += ["enable=on,target=native,chardev=console"]
+            counter = InstructionCounter.prepare(emulator, program, folder) if repeat else None
+            command += counter.arguments if counter else ()
+            timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + 1)
+            text = execute(command, folder, str(artifact.path), timeout_seconds)
+            facts = parse_facts(text, str(artifact.path))
+            data = (folder / "out.bin").read_bytes() if inputs else b""
+            outputs = unpack_outputs(artifact, data, len(inputs))
+            traced = parse_trace((folder / "trace.bin").read_bytes()) if trace else ()
+            values, functions = counter.read() if counter else ((), {})
+        notes: tuple[str, ...] = ()
+        if counter:
+            version = ".".join(map(str, qemu_version(emulator)))
+            notes = (
+                f"instructions executed in QEMU {version} on {target.machine}: exact, not time",
+            )
+        return RunResult(
+            outputs,
+            metric="instructions" if counter else None,
+            values=values,
+            trace=traced,
+            stack_bytes=facts.integer("stack_bytes"),
+            functions=functions,
+            notes=notes,
+        )

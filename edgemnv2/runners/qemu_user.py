@@ -1,0 +1,89 @@
+"""Linux artefacts for another instruction set, in QEMU's user-mode emulation.
+
+The metric is executed instructions of one inference in steady state: exact, repeatable, not time.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import RunnerError
+from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.bench_program import execute, run_bench_program
+from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
+from edgemnv2.runners.local import check_threads
+
+__all__ = ["QemuUserRunner", "find_qemu_user"]
+
+_PROGRAMS = {"aarch64": "qemu-aarch64", "armv7a": "qemu-arm", "x86_64": "qemu-x86_64"}
+# A whole MobileNetV2 1.4/224 in float takes about 5 s on one slow core.
+_SECONDS_PER_INFERENCE = 60.0
+
+
+def find_qemu_user(isa: str, *, counting: bool = False) -> str:
+    """Path of the emulator for `isa`; RunnerError names the package.
+
+    `counting` needs the dynamically linked one, since a static program cannot load a plugin.
+    """
+    program = _PROGRAMS.get(isa)
+    if program is None:
+        raise RunnerError(f"qemu-user: runs Linux programs, not {isa} (use --runner qemu-system)")
+    names = [program] if counting else [program, f"{program}-static"]
+    for name in names:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise RunnerError(f"qemu-user: {program} is not installed (apt install qemu-user)")
+
+
+class QemuUserRunner:
+    """Runs the artefact's static `bench` program under qemu-aarch64 or qemu-arm."""
+
+    name = "qemu-user"
+
+    def run(
+        self,
+        artifact: Artifact,
+        inputs: Sequence[Array],
+        *,
+        repeat: int = 0,
+        trace: bool = False,
+        threads: int = 1,
+        rows: bool = False,
+    ) -> RunResult:
+        """See `Runner.run`."""
+        check_threads(artifact, threads)
+        target = artifact.target
+        emulator = find_qemu_user(target.cpu.isa, counting=repeat > 0)
+        program = artifact.path.resolve() / "bench"
+        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
+        counters: list[InstructionCounter] = []
+        counts: list[tuple[tuple[float, ...], dict[str, int]]] = []
+
+        def launch(arguments: Sequence[str], folder: Path) -> str:
+            command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
+            if repeat:
+                counters.append(InstructionCounter.prepare(emulator, program, folder))
+                command += counters[0].arguments
+            command += [str(program), *arguments]
+            text = execute(command, folder, str(artifact.path), timeout_seconds)
+            counts.extend(counter.read() for counter in counters)
+            return text
+
+        result, _ = run_bench_program(
+            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, warmup=1
+        )
+        # Under emulation neither the clock nor the resident size says anything of the device.
+        result = replace(result, metric=None, values=(), peak_rss_bytes=None)
+        if not counts:
+            return result
+        values, functions = counts[0]
+        version = ".".join(map(str, qemu_version(emulator)))
+        note = f"instructions executed in QEMU {version} as {target.machine}: exact, not time"
+        return replace(
+            result, metric="instructions", values=values, functions=functions, notes=(note,)
+        )

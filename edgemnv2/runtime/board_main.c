@@ -1,0 +1,166 @@
+/* The test program of a bare-metal artefact under an emulator; files through semihosting.
+ *
+ * Reads `job.bin` (int32 samples, repeat, trace, rows), `in.bin` (samples, raw, NHWC); writes
+ * `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as `edgemnv2 KEY
+ * VALUE`. */
+#include <stdint.h>
+
+#include "artifact_names.h"
+#include "semihosting.h"
+
+#define IN_ARENA_MEMORY __attribute__((section(".arena"), aligned(64)))
+static struct fenced_arena arena IN_ARENA_MEMORY;
+static unsigned char sample[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
+#if !NET_CONST(IO_IN_ARENA)
+static unsigned char input[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
+#endif
+static unsigned char output[NET_CONST(OUTPUT_BYTES)] IN_ARENA_MEMORY;
+
+extern uint32_t edgemnv2_stack_limit[];
+
+enum { STACK_PATTERN = 0x5AA5C33C };
+
+static int32_t trace_file = -1;
+
+__attribute__((noinline)) void edgemnv2_mark(void);
+void edgemnv2_mark(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
+static void report(const char *key, long value) {
+    semihost_print("edgemnv2 ");
+    semihost_print(key);
+    semihost_print(" ");
+    semihost_print_number(value);
+    semihost_print("\n");
+}
+
+static void copy(unsigned char *to, const unsigned char *from, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        to[i] = from[i];
+    }
+}
+
+/* Some steps only add to a sum and have no row yet. */
+static void write_row(void *context, int32_t layer, int32_t row, const void *data, int32_t bytes) {
+    const int32_t record[4] = {*(const int32_t *)context, layer, row, bytes};
+    if (data) {
+        semihost_write(trace_file, record, sizeof record);
+        semihost_write(trace_file, data, (uint32_t)bytes);
+    }
+}
+
+/* 0 when all is well. */
+static int check(int32_t status, uint32_t arena_bytes) {
+    if (status != NET_CONST(OK)) {
+        report("status", status);
+        return 1;
+    }
+    if (broken_fence(&arena, arena_bytes)) {
+        semihost_print("edgemnv2 fence broken\n");
+        return 1;
+    }
+    return 0;
+}
+
+static void place_sample(void) {
+    copy(SAMPLE_IN(arena, input), sample, sizeof sample);
+}
+
+/* Runs the placed sample, which is used up by it. `index` >= 0: write the trace under it. */
+static int32_t infer(int32_t index) {
+    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
+    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    if (index >= 0) {
+        return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, &index);
+    }
+    return NET_(run)(&inputs, &outputs, arena.bytes);
+}
+
+static int run_sample(int32_t index) {
+    place_sample();
+    if (check(infer(index), NET_CONST(ARENA_BYTES))) {
+        return 1;
+    }
+#if NET_CONST(IO_IN_ARENA)
+    copy(output, RESULT_IN(arena, output), sizeof output);
+#endif
+    return 0;
+}
+
+static int run_rows(void) {
+    struct row_source source = {sample};
+    const struct NET_(outputs) outputs = {(void *)output};
+    return check(NET_(run_rows)(give_row, &source, &outputs, arena.bytes),
+                 NET_CONST(STREAM_ARENA_BYTES));
+}
+
+/* Runs the placed sample on a painted stack; the bytes it used, negative on failure. */
+__attribute__((noinline)) static long infer_measuring_stack(void) {
+    uint32_t *here;
+    uint32_t *word = edgemnv2_stack_limit;
+    __asm__ volatile("mov %0, sp" : "=r"(here));
+    while (word < here) { /* nothing below the stack pointer is in use */
+        *(volatile uint32_t *)word++ = (uint32_t)STACK_PATTERN;
+    }
+    if (check(infer(-1), NET_CONST(ARENA_BYTES))) {
+        return -1;
+    }
+    word = edgemnv2_stack_limit;
+    while (word < here && *(volatile uint32_t *)word == (uint32_t)STACK_PATTERN) {
+        word++;
+    }
+    return (long)((here - word) * (long)sizeof *word);
+}
+
+int main(void) {
+    int32_t job[4] = {0, 0, 0, 0};
+    const int32_t job_file = semihost_open("job.bin", SEMIHOST_READ_BINARY);
+    if (job_file < 0 || semihost_read(job_file, job, sizeof job) != 0) {
+        semihost_print("edgemnv2 error job.bin\n");
+        return 1;
+    }
+    fence_arena(&arena);
+    const int32_t in = semihost_open("in.bin", SEMIHOST_READ_BINARY);
+    const int32_t out = semihost_open("out.bin", SEMIHOST_WRITE_BINARY);
+    if (job[2]) {
+        trace_file = semihost_open("trace.bin", SEMIHOST_WRITE_BINARY);
+    }
+    for (int32_t index = 0; index < job[0]; index++) {
+        if (semihost_read(in, sample, sizeof sample) != 0) {
+            semihost_print("edgemnv2 error in.bin\n");
+            return 1;
+        }
+        if (job[3] ? run_rows() : run_sample(job[2] ? index : -1)) {
+            return 1;
+        }
+        if (semihost_write(out, output, sizeof output) != 0) {
+            semihost_print("edgemnv2 error out.bin\n");
+            return 1;
+        }
+    }
+    report("samples", job[0]);
+    if (!job[3]) {
+        place_sample();
+        const long stack_bytes = infer_measuring_stack();
+        if (stack_bytes < 0) {
+            return 1;
+        }
+        report("stack_bytes", stack_bytes);
+    }
+    for (int32_t i = 0; i < job[1]; i++) {
+        place_sample();
+        edgemnv2_mark();
+        const int32_t status = infer(-1);
+        edgemnv2_mark();
+        if (check(status, NET_CONST(ARENA_BYTES))) {
+            return 1;
+        }
+    }
+    semihost_close(out);
+    if (trace_file >= 0) {
+        semihost_close(trace_file);
+    }
+    report("done", 1);
+    return 0;
+}

@@ -1,0 +1,161 @@
+/* QEMU plugin: executed guest instructions from one mark to the next, in total and per function.
+ *
+ *   -plugin insn_plugin.so,mark=ADDRESS,ranges=FILE,out=FILE
+ *
+ * ADDRESS (hexadecimal) is an instruction that the program executes before and after each
+ * inference. `ranges` holds lines `start end` (hexadecimal, end excluded), sorted, without overlap.
+ * At every mark `out` gets one line: the total since the last mark, then the count of each range.
+ *
+ * The API is declared here (QEMU's documentation, "TCG Plugins"), so no header is needed. Only
+ * calls that exist in every version from 7.0 on are used; EDGEMNV2_PLUGIN_API is the version that
+ * the QEMU at hand wants. Counts are right for one virtual processor. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef EDGEMNV2_PLUGIN_API
+#define EDGEMNV2_PLUGIN_API 1
+#endif
+#define EXPORT __attribute__((visibility("default")))
+
+typedef uint64_t plugin_id;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef void (*translate_callback)(plugin_id, struct qemu_plugin_tb *);
+typedef void (*execute_callback)(unsigned int, void *);
+enum { NO_REGISTERS = 0 };
+
+extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translate_callback);
+extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, execute_callback, int,
+                                                 void *);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, execute_callback, int,
+                                                   void *);
+extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
+extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
+
+EXPORT int qemu_plugin_version = EDGEMNV2_PLUGIN_API;
+
+struct range {
+    uint64_t start, end;
+};
+
+/* Instructions of one translated block that lie in one range; -1: in none. */
+struct share {
+    long range;
+    uint64_t instructions;
+    struct share *next;
+};
+
+static uint64_t mark_address;
+static struct range *ranges;
+static uint64_t *counts; /* one per range, then the total */
+static long range_count;
+static FILE *out;
+
+static long range_of(uint64_t address) {
+    long low = 0, high = range_count;
+    while (low < high) {
+        const long middle = (low + high) / 2;
+        if (ranges[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < range_count && ranges[low].start <= address ? low : -1;
+}
+
+static void count_block(unsigned int cpu, void *data) {
+    (void)cpu;
+    for (const struct share *share = data; share; share = share->next) {
+        counts[range_count] += share->instructions;
+        if (share->range >= 0) {
+            counts[share->range] += share->instructions;
+        }
+    }
+}
+
+static void at_mark(unsigned int cpu, void *data) {
+    (void)cpu;
+    (void)data;
+    fprintf(out, "%llu", (unsigned long long)counts[range_count]);
+    for (long i = 0; i < range_count; i++) {
+        fprintf(out, " %llu", (unsigned long long)counts[i]);
+    }
+    fprintf(out, "\n");
+    fflush(out);
+    memset(counts, 0, sizeof *counts * ((size_t)range_count + 1));
+}
+
+/* Blocks live as long as the emulator, so their shares are never freed. */
+static void translate(plugin_id id, struct qemu_plugin_tb *block) {
+    (void)id;
+    struct share *first = NULL, *last = NULL;
+    const size_t length = qemu_plugin_tb_n_insns(block);
+    for (size_t i = 0; i < length; i++) {
+        struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+        const uint64_t address = qemu_plugin_insn_vaddr(instruction);
+        const long range = range_of(address);
+        if (!last || last->range != range) {
+            struct share *share = calloc(1, sizeof *share);
+            if (!share) {
+                abort();
+            }
+            share->range = range;
+            if (last) {
+                last->next = share;
+            } else {
+                first = share;
+            }
+            last = share;
+        }
+        last->instructions++;
+        if (address == mark_address) {
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, at_mark, NO_REGISTERS, NULL);
+        }
+    }
+    qemu_plugin_register_vcpu_tb_exec_cb(block, count_block, NO_REGISTERS, first);
+}
+
+static int read_ranges(const char *name) {
+    FILE *file = fopen(name, "r");
+    unsigned long long start, end;
+    if (!file) {
+        return 1;
+    }
+    while (fscanf(file, "%llx %llx", &start, &end) == 2) {
+        struct range *more = realloc(ranges, sizeof *ranges * ((size_t)range_count + 1));
+        if (!more) {
+            abort();
+        }
+        ranges = more;
+        ranges[range_count].start = start;
+        ranges[range_count++].end = end;
+    }
+    fclose(file);
+    return 0;
+}
+
+EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument);
+int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument) {
+    (void)info;
+    for (int i = 0; i < count; i++) {
+        if (strncmp(argument[i], "mark=", 5) == 0) {
+            mark_address = strtoull(argument[i] + 5, NULL, 16);
+        } else if (strncmp(argument[i], "ranges=", 7) == 0) {
+            if (read_ranges(argument[i] + 7)) {
+                return 1;
+            }
+        } else if (strncmp(argument[i], "out=", 4) == 0) {
+            out = fopen(argument[i] + 4, "w");
+        }
+    }
+    counts = calloc((size_t)range_count + 1, sizeof *counts);
+    if (!out || !counts) {
+        return 1;
+    }
+    qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+    return 0;
+}

@@ -1,0 +1,50 @@
+/* Reset and fault handling for a bare Cortex-M under an emulator: vectors, variables, FPU.
+ *
+ * Armv6-M to Armv8.1-M Architecture Reference Manuals: vector table, CPACR, CFSR. Symbols come from
+ * the generated linker script. */
+#include <stdint.h>
+
+#include "semihosting.h"
+
+extern uint32_t edgemnv2_stack_top[], edgemnv2_data_start[], edgemnv2_data_end[];
+extern uint32_t edgemnv2_data_load[], edgemnv2_bss_start[], edgemnv2_bss_end[];
+
+int main(void);
+void edgemnv2_reset(void);
+
+#define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define CFSR (*(volatile uint32_t *)0xE000ED28u)
+#define CPACR_FULL_CP10_CP11 (0xFu << 20)
+
+static void fault(void) {
+    semihost_print("edgemnv2 fault ");
+    semihost_print_number((long)CFSR);
+    semihost_print("\n");
+    semihost_exit(0);
+}
+
+void edgemnv2_reset(void) {
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+    CPACR |= CPACR_FULL_CP10_CP11; /* the FPU and MVE are off after reset */
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+#endif
+    const uint32_t *from = edgemnv2_data_load;
+    for (uint32_t *to = edgemnv2_data_start; to < edgemnv2_data_end; to++) {
+        *to = *from++;
+    }
+    for (uint32_t *to = edgemnv2_bss_start; to < edgemnv2_bss_end; to++) {
+        *to = 0;
+    }
+    semihost_exit(main() == 0);
+}
+
+/* Stack, reset, NMI, HardFault, MemManage, BusFault, UsageFault, SecureFault; no interrupts. */
+__attribute__((section(".vectors"), used))
+const uintptr_t edgemnv2_vectors[16] = {(uintptr_t)edgemnv2_stack_top,
+                                        (uintptr_t)edgemnv2_reset,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault};
