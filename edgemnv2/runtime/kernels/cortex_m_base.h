@@ -1,0 +1,88 @@
+/* What the Cortex-M row kernels share: the one-multiplication form of TFLite's requantisation.
+ *
+ * Accumulators arrive scaled by 256. Every output channel has three words (multiplier, offset,
+ * shift) such that
+ *
+ *     saturate8((high32(accumulator * multiplier) + offset [+ sign fix]) >> shift)
+ *
+ * is SaturatingRoundingDoublingHighMul, RoundingDivideByPOT and "+ zero point", to the bit: two
+ * nested floors are one floor, so both rounding constants and the zero point fit into `offset`.
+ * RoundingDivideByPOT rounds halves away from zero; the sign fix (-1 before the shift, that is
+ * -128 at our scale) is needed only where outputs below the zero point survive the clamp.
+ */
+#ifndef EDGEMNV2_CORTEX_M_BASE_H
+#define EDGEMNV2_CORTEX_M_BASE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && \
+    defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#define EDGEMNV2_DSP 1
+#else
+#define EDGEMNV2_DSP 0
+#endif
+
+/* Flags in the first words of a layer's constant stream. */
+#define EDGEMNV2_SIGN_FIX 1
+#define EDGEMNV2_CHANNEL_ROWS 2
+#define EDGEMNV2_ODD_CHANNELS 4
+
+static inline int32_t edgemnv2_load32(const void *p)
+{
+    int32_t value;
+    memcpy(&value, p, sizeof(value));
+    return value;
+}
+
+static inline int32_t edgemnv2_saturate8(int32_t value)
+{
+    return value < -128 ? -128 : value > 127 ? 127 : value;
+}
+
+static inline int32_t edgemnv2_requantize(int32_t scaled, const int32_t *channel, int32_t flags)
+{
+    /* Right shifts of negative numbers are arithmetic in every compiler that we meet. */
+    int32_t high = (int32_t)(((int64_t)scaled * channel[0]) >> 32);
+    int32_t offset = channel[1];
+    if ((flags & EDGEMNV2_SIGN_FIX) && scaled < 0) {
+        offset -= 128;
+    }
+    return edgemnv2_saturate8((high + offset) >> channel[2]);
+}
+
+/* Clamp to less than the whole int8 range, in place, after a row is complete. */
+static inline void edgemnv2_clamp_row(int8_t *row, int32_t count, int32_t low, int32_t high)
+{
+    for (int32_t i = 0; i < count; ++i) {
+        int32_t value = row[i];
+        row[i] = (int8_t)(value < low ? low : value > high ? high : value);
+    }
+}
+
+/* The padding columns of a channel-major row; a channel's right columns and the next one's left
+ * columns are neighbours. */
+__attribute__((noinline, unused)) static void edgemnv2_pad_columns(int8_t *row, int32_t channels,
+                                                                   int32_t pitch, int32_t left,
+                                                                   int32_t right, int32_t zero)
+{
+    const int32_t both = left + right;
+    memset(row, zero, (size_t)left);
+    row += pitch - right;
+    if (both == 2) {
+        const uint8_t byte = (uint8_t)zero;
+        const uint16_t pair = (uint16_t)(byte * 257U);
+        for (int32_t c = 1; c < channels; ++c, row += pitch) {
+            memcpy(row, &pair, sizeof(pair));
+        }
+    } else {
+        for (int32_t c = 1; c < channels; ++c, row += pitch) {
+            for (int32_t i = 0; i < both; ++i) {
+                row[i] = (int8_t)zero;
+            }
+        }
+    }
+    memset(row, zero, (size_t)right);
+}
+
+#endif

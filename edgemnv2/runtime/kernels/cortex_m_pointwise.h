@@ -1,0 +1,334 @@
+/* Matrix product of 1 to 4 pixels with a layer's streamed weights, requantised and stored.
+ *
+ * Activations are widened once for a tile of P pixels into words[pair * P + pixel], each word two
+ * int16 of channels (0, 2), (1, 3), (4, 6) ... (the order in which SXTB16 makes them). The stream:
+ *
+ *     pairs of input channels, bytes of all even records, output stride, flags | record bytes << 8
+ *     then for every two output channels one record:
+ *         bias 0, bias 1 | weights | multiplier, offset, shift | multiplier, offset, shift
+ *
+ * "bytes": a weight word is two int16, w0 + 256 * w1 for two input channels: SXTB16 gives the
+ * first output channel's pair, the raw word accumulates both and a subtraction leaves 256 times
+ * the second one's sum. "halves": int16 weights, channel after channel; activations are widened
+ * times 256. Either way accumulators end up scaled by 256, as the requantisation wants them.
+ *
+ * Output: pixel by pixel (stride from pixel to pixel) or, with EDGEMNV2_CHANNEL_ROWS, channel by
+ * channel (stride from channel to channel). An odd last channel has a record of its own, with
+ * zeros for its missing neighbour, which is not stored.
+ */
+#ifndef EDGEMNV2_CORTEX_M_POINTWISE_H
+#define EDGEMNV2_CORTEX_M_POINTWISE_H
+
+#include "cortex_m_base.h"
+
+/* Input channel pairs per trip of the inner loop: speed against code size. */
+#ifndef EDGEMNV2_PAIR_UNROLL
+#define EDGEMNV2_PAIR_UNROLL 16
+#endif
+
+#if EDGEMNV2_DSP
+
+#define EDGEMNV2_NAKED __attribute__((naked, noinline, unused)) static
+#define EDGEMNV2_UNUSED __attribute__((unused))
+#define EDGEMNV2_TEXT_(x) #x
+#define EDGEMNV2_TEXT(x) EDGEMNV2_TEXT_(x)
+
+/* Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
+ * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.
+ * Stack: 0 output, 4 stride, 8 activations, 12 end of even records, 16 entry into the unrolled
+ * loop, 20 end of activations, 24 requantisation, 28 store, 32 flags. */
+
+#define EDGEMNV2_W_BYTES "ldr r12, [r1], #4\n sxtb16 lr, r12\n"
+#define EDGEMNV2_W_HALVES "ldrd lr, r12, [r1], #8\n"
+#define EDGEMNV2_MAC(a, b, x, c, d)                                                                \
+    "smlad " #a ", " #x ", lr, " #c "\n smlad " #b ", " #x ", r12, " #d "\n"
+
+/* One pair of input channels; the first one takes the biases from the last sums' registers. */
+#define EDGEMNV2_PAIR_4(W)                                                                         \
+    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)                                \
+        EDGEMNV2_MAC(r3, r7, r11, r3, r7) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
+            r4, r8, r10, r4, r8) EDGEMNV2_MAC(r5, r9, r11, r5, r9)
+#define EDGEMNV2_FIRST_4(W)                                                                        \
+    "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r5, r9)        \
+        EDGEMNV2_MAC(r3, r7, r11, r5, r9) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
+            r4, r8, r10, r5, r9) EDGEMNV2_MAC(r5, r9, r11, r5, r9)
+#define EDGEMNV2_PAIR_3(W)                                                                         \
+    "ldm.w r0!, {r5, r10, r11}\n" W EDGEMNV2_MAC(r2, r6, r5, r2, r6)                               \
+        EDGEMNV2_MAC(r3, r7, r10, r3, r7) EDGEMNV2_MAC(r4, r8, r11, r4, r8)
+#define EDGEMNV2_FIRST_3(W)                                                                        \
+    "ldrd r4, r8, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n" W EDGEMNV2_MAC(r2, r6, r5, r4, r8)       \
+        EDGEMNV2_MAC(r3, r7, r10, r4, r8) EDGEMNV2_MAC(r4, r8, r11, r4, r8)
+#define EDGEMNV2_PAIR_2(W)                                                                         \
+    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)                                \
+        EDGEMNV2_MAC(r3, r7, r11, r3, r7)
+#define EDGEMNV2_FIRST_2(W)                                                                        \
+    "ldrd r3, r7, [r1], #8\n ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r3, r7)        \
+        EDGEMNV2_MAC(r3, r7, r11, r3, r7)
+#define EDGEMNV2_PAIR_1(W) "ldr r10, [r0], #4\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)
+#define EDGEMNV2_FIRST_1(W)                                                                        \
+    "ldrd r2, r6, [r1], #8\n ldr r10, [r0], #4\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)
+
+/* Bytes of code of one pair, for the computed entry. */
+#define EDGEMNV2_PAIR_BYTES_4_BYTES 48
+#define EDGEMNV2_PAIR_BYTES_4_HALVES 44
+#define EDGEMNV2_PAIR_BYTES_3_BYTES 36
+#define EDGEMNV2_PAIR_BYTES_3_HALVES 32
+#define EDGEMNV2_PAIR_BYTES_2_BYTES 28
+#define EDGEMNV2_PAIR_BYTES_2_HALVES 24
+#define EDGEMNV2_PAIR_BYTES_1_BYTES 20
+#define EDGEMNV2_PAIR_BYTES_1_HALVES 16
+
+/* r8 = r0 + pairs (r4) * pixels * 4 */
+#define EDGEMNV2_END_4 "add r8, r0, r4, lsl #4\n"
+#define EDGEMNV2_END_3 "add r8, r4, r4, lsl #1\n add r8, r0, r8, lsl #2\n"
+#define EDGEMNV2_END_2 "add r8, r0, r4, lsl #3\n"
+#define EDGEMNV2_END_1 "add r8, r0, r4, lsl #2\n"
+
+/* "bytes": separate the two channels' sums, both times 256. */
+#define EDGEMNV2_SPLIT(a, b) "sub " #b ", " #b ", " #a "\n lsl " #a ", " #a ", #8\n"
+#define EDGEMNV2_SCALE_4_BYTES                                                                     \
+    EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7) EDGEMNV2_SPLIT(r4, r8) EDGEMNV2_SPLIT(r5, r9)
+#define EDGEMNV2_SCALE_3_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7) EDGEMNV2_SPLIT(r4, r8)
+#define EDGEMNV2_SCALE_2_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7)
+#define EDGEMNV2_SCALE_1_BYTES EDGEMNV2_SPLIT(r2, r6)
+#define EDGEMNV2_SCALE_4_HALVES
+#define EDGEMNV2_SCALE_3_HALVES
+#define EDGEMNV2_SCALE_2_HALVES
+#define EDGEMNV2_SCALE_1_HALVES
+
+#define EDGEMNV2_CHANNEL "ldm r1!, {r10, r11, r12}\n"
+#define EDGEMNV2_PLAIN(a)                                                                          \
+    "smmla " #a ", " #a ", r10, r11\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
+#define EDGEMNV2_FIXED(a)                                                                          \
+    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a                            \
+    ", r10, lr\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
+#define EDGEMNV2_REQUANTIZE_4(Q)                                                                   \
+    EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) Q(r5) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8) Q(r9)
+#define EDGEMNV2_REQUANTIZE_3(Q)                                                                   \
+    EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8)
+#define EDGEMNV2_REQUANTIZE_2(Q) EDGEMNV2_CHANNEL Q(r2) Q(r3) EDGEMNV2_CHANNEL Q(r6) Q(r7)
+#define EDGEMNV2_REQUANTIZE_1(Q) EDGEMNV2_CHANNEL Q(r2) EDGEMNV2_CHANNEL Q(r6)
+
+#define EDGEMNV2_JOIN(a, b) "bfi " #a ", " #b ", #8, #24\n"
+#define EDGEMNV2_STORE_1(OP) OP " r2, [r10]\n"
+#define EDGEMNV2_STORE_2(OP) EDGEMNV2_STORE_1(OP) OP " r3, [r10, r11]\n"
+#define EDGEMNV2_STORE_3(OP) EDGEMNV2_STORE_2(OP) OP " r4, [r10, r11, lsl #1]\n"
+#define EDGEMNV2_STORE_4(OP)                                                                       \
+    EDGEMNV2_STORE_3(OP) "add r12, r10, r11\n" OP " r5, [r12, r11, lsl #1]\n"
+#define EDGEMNV2_JOIN_1 EDGEMNV2_JOIN(r2, r6)
+#define EDGEMNV2_JOIN_2 EDGEMNV2_JOIN_1 EDGEMNV2_JOIN(r3, r7)
+#define EDGEMNV2_JOIN_3 EDGEMNV2_JOIN_2 EDGEMNV2_JOIN(r4, r8)
+#define EDGEMNV2_JOIN_4 EDGEMNV2_JOIN_3 EDGEMNV2_JOIN(r5, r9)
+#define EDGEMNV2_ROW0_1 "strb r2, [r10]\n"
+#define EDGEMNV2_ROW0_2 EDGEMNV2_ROW0_1 "strb r3, [r10, #1]\n"
+#define EDGEMNV2_ROW0_3 EDGEMNV2_ROW0_2 "strb r4, [r10, #2]\n"
+#define EDGEMNV2_ROW0_4 EDGEMNV2_ROW0_3 "strb r5, [r10, #3]\n"
+#define EDGEMNV2_ROW1_1 "strb r6, [r10]\n"
+#define EDGEMNV2_ROW1_2 EDGEMNV2_ROW1_1 "strb r7, [r10, #1]\n"
+#define EDGEMNV2_ROW1_3 EDGEMNV2_ROW1_2 "strb r8, [r10, #2]\n"
+#define EDGEMNV2_ROW1_4 EDGEMNV2_ROW1_3 "strb r9, [r10, #3]\n"
+
+#define EDGEMNV2_TILE(P, KIND)                                                                     \
+    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const int32_t *x,               \
+                                                   EDGEMNV2_UNUSED const int32_t *stream,          \
+                                                   EDGEMNV2_UNUSED int8_t *y)                      \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            "push {r4-r11, lr}\n sub sp, #36\n"                                                    \
+            "ldm r1!, {r4, r5, r6, r7}\n add r5, r5, r1\n"                                         \
+            "strd r2, r6, [sp]\n strd r0, r5, [sp, #8]\n str r7, [sp, #32]\n" EDGEMNV2_END_##P     \
+            "sub r4, r4, #1\n and r4, r4, #(" EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) " - 1)\n"        \
+            "mov r9, #" EDGEMNV2_TEXT(EDGEMNV2_PAIR_BYTES_##P##_##KIND) "\n mul r4, r4, r9\n"      \
+            "adr.w r9, 3f\n sub r9, r9, r4\n orr r9, r9, #1\n strd r9, r8, [sp, #16]\n"            \
+            "adr.w r8, 4f\n adr.w r9, 5f\n tst r7, #1\n it ne\n movne r8, r9\n orr r8, r8, #1\n"   \
+            "adr.w r9, 6f\n adr.w r10, 7f\n tst r7, #2\n it ne\n movne r9, r10\n"                  \
+            "orr r9, r9, #1\n strd r8, r9, [sp, #24]\n"                                            \
+            "b.w 8f\n"                                                                             \
+            "1:\n" EDGEMNV2_FIRST_##P(EDGEMNV2_W_##KIND) "ldr pc, [sp, #16]\n"                     \
+            "2:\n .rept " EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) "\n"                                 \
+            EDGEMNV2_PAIR_##P(EDGEMNV2_W_##KIND) ".endr\n"                                         \
+            "3:\n ldr r12, [sp, #20]\n cmp r0, r12\n bne.w 2b\n" EDGEMNV2_SCALE_##P##_##KIND       \
+            "ldr pc, [sp, #24]\n"                                                                  \
+            "4:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_PLAIN) "ldr pc, [sp, #28]\n"                   \
+            "5:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_FIXED) "ldr pc, [sp, #28]\n"                   \
+            "6:\n ldrd r10, r11, [sp]\n" EDGEMNV2_JOIN_##P EDGEMNV2_STORE_##P("strh")              \
+            "add r10, r10, #2\n str r10, [sp]\n b 8f\n"                                            \
+            "7:\n ldrd r10, r11, [sp]\n" EDGEMNV2_ROW0_##P "add r10, r10, r11\n" EDGEMNV2_ROW1_##P \
+            "add r10, r10, r11\n str r10, [sp]\n"                                                  \
+            "8:\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n bne.w 1b\n"                               \
+            "ldr r12, [sp, #32]\n tst r12, #4\n beq 9f\n"                                          \
+            "bic r11, r12, #4\n str r11, [sp, #32]\n add r11, r1, r12, lsr #8\n"                   \
+            "adr.w r10, 10f\n orr r10, r10, #1\n str r10, [sp, #28]\n str r11, [sp, #12]\n"        \
+            "b.w 1b\n"                                                                             \
+            "10:\n ldrd r10, r11, [sp]\n ldr r12, [sp, #32]\n tst r12, #2\n it ne\n"               \
+            "movne r11, #1\n" EDGEMNV2_STORE_##P("strb")                                           \
+            "9:\n add sp, #36\n pop {r4-r11, pc}\n");                                              \
+    }
+
+#else
+
+static void edgemnv2_tile_portable(const int32_t *x, const int32_t *stream, int8_t *y,
+                                   int32_t pixels, int32_t halves)
+{
+    const int32_t pairs = stream[0], stride = stream[2], flags = stream[3];
+    const int8_t *record = (const int8_t *)(stream + 4);
+    const int8_t *end = record + stream[1];
+    const int32_t pixel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? 1 : stride;
+    const int32_t channel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? stride : 1;
+    const int32_t weight_bytes = pairs * (halves ? 8 : 4);
+    const int16_t *activations = (const int16_t *)(const void *)x;
+    int32_t channels = 2;
+    for (;;) {
+        if (record == end) {
+            if (!(flags & EDGEMNV2_ODD_CHANNELS) || channels == 1) {
+                return;
+            }
+            channels = 1;
+            end += flags >> 8;
+        }
+        const int16_t *weights = (const int16_t *)(const void *)(record + 8);
+        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+            uint32_t sum0 = (uint32_t)edgemnv2_load32(record);
+            uint32_t sum1 = (uint32_t)edgemnv2_load32(record + 4);
+            for (int32_t pair = 0; pair < pairs; ++pair) {
+                for (int32_t i = 0; i < 2; ++i) {
+                    const int32_t value = activations[2 * (pair * pixels + pixel) + i];
+                    if (halves) {
+                        sum0 += (uint32_t)(value * weights[4 * pair + i]);
+                        sum1 += (uint32_t)(value * weights[4 * pair + 2 + i]);
+                    } else {
+                        const int32_t both = weights[2 * pair + i];
+                        sum0 += (uint32_t)(value * (int8_t)(both & 255));
+                        sum1 += (uint32_t)(value * both);
+                    }
+                }
+            }
+            if (!halves) {
+                sum1 -= sum0;
+                sum0 <<= 8;
+            }
+            int32_t channel[6];
+            memcpy(channel, record + 8 + weight_bytes, sizeof(channel));
+            y[pixel * pixel_step] = (int8_t)edgemnv2_requantize((int32_t)sum0, channel, flags);
+            if (channels == 2) {
+                y[pixel * pixel_step + channel_step] =
+                    (int8_t)edgemnv2_requantize((int32_t)sum1, channel + 3, flags);
+            }
+        }
+        record += 8 + weight_bytes + 24;
+        y += 2 * channel_step;
+    }
+}
+
+#define EDGEMNV2_HALVES_BYTES 0
+#define EDGEMNV2_HALVES_HALVES 1
+#define EDGEMNV2_TILE(P, KIND)                                                                     \
+    static inline void edgemnv2_tile_##P##_##KIND(const int32_t *x, const int32_t *stream,         \
+                                                  int8_t *y)                                       \
+    {                                                                                              \
+        edgemnv2_tile_portable(x, stream, y, P, EDGEMNV2_HALVES_##KIND);                           \
+    }
+
+#endif
+
+/* Two channels' pairs of one group of four bytes, into words[0] and words[pixels]. */
+static inline void edgemnv2_widen_group_BYTES(int32_t group, int32_t *words, int32_t pixels)
+{
+    int8_t bytes[4];
+    memcpy(bytes, &group, 4);
+    const int16_t even[2] = {bytes[0], bytes[2]}, odd[2] = {bytes[1], bytes[3]};
+    memcpy(words, even, 4);
+    memcpy(words + pixels, odd, 4);
+}
+
+static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, int32_t pixels)
+{
+    const uint32_t bits = (uint32_t)group;
+    words[0] = (int32_t)((bits << 8) & 0xff00ff00U);
+    words[pixels] = (int32_t)(bits & 0xff00ff00U);
+}
+
+#if EDGEMNV2_DSP
+
+/* r0 ... r6 pixels, r1 words, r2 end of pixel 0, r3 mask. */
+#define EDGEMNV2_EVEN_BYTES(to, from) "sxtb16 " #to ", " #from "\n"
+#define EDGEMNV2_ODD_BYTES(to) "sxtb16 " #to ", " #to ", ror #8\n"
+#define EDGEMNV2_EVEN_HALVES(to, from) "and " #to ", r3, " #from ", lsl #8\n"
+#define EDGEMNV2_ODD_HALVES(to) "and " #to ", " #to ", r3\n"
+#define EDGEMNV2_ROWS_1
+#define EDGEMNV2_ROWS_2 "add r4, r0, r3\n"
+#define EDGEMNV2_ROWS_3 EDGEMNV2_ROWS_2 "add r5, r4, r3\n"
+#define EDGEMNV2_ROWS_4 EDGEMNV2_ROWS_3 "add r6, r5, r3\n"
+#define EDGEMNV2_GROUP_1(K)                                                                        \
+    "ldr r7, [r0], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_ODD_##K(r7)                           \
+    "strd r11, r7, [r1], #8\n"
+#define EDGEMNV2_GROUP_2(K)                                                                        \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) "strd r11, r12, [r1], #8\n strd r7, r8, [r1], #8\n"
+#define EDGEMNV2_GROUP_3(K)                                                                        \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n" EDGEMNV2_EVEN_##K(r11, r7)         \
+    EDGEMNV2_EVEN_##K(r12, r8) EDGEMNV2_EVEN_##K(lr, r9) "stm r1!, {r11, r12, lr}\n"               \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) "stm r1!, {r7, r8, r9}\n"
+#define EDGEMNV2_GROUP_4(K)                                                                        \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n ldr r10, [r6], #4\n"                \
+    EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) "strd r11, r12, [r1], #8\n"              \
+    EDGEMNV2_EVEN_##K(r11, r9) EDGEMNV2_EVEN_##K(r12, r10) "strd r11, r12, [r1], #8\n"             \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) EDGEMNV2_ODD_##K(r10)           \
+    "stm r1!, {r7, r8, r9, r10}\n"
+
+#define EDGEMNV2_WIDEN_GROUPS(P, KIND)                                                             \
+    EDGEMNV2_NAKED void edgemnv2_widen_groups_##P##_##KIND(                                        \
+        EDGEMNV2_UNUSED const int8_t *x, EDGEMNV2_UNUSED int32_t *words,                           \
+        EDGEMNV2_UNUSED int32_t bytes, EDGEMNV2_UNUSED int32_t step)                               \
+    {                                                                                              \
+        __asm__ volatile("push {r4-r11, lr}\n add r2, r2, r0\n" EDGEMNV2_ROWS_##P                  \
+                         "mov r3, #0xff00ff00\n cmp r0, r2\n beq 2f\n"                             \
+                         "1:\n" EDGEMNV2_GROUP_##P(KIND) "cmp r0, r2\n bne 1b\n"                   \
+                         "2:\n pop {r4-r11, pc}\n");                                               \
+    }
+
+#else
+
+#define EDGEMNV2_WIDEN_GROUPS(P, KIND)                                                             \
+    static inline void edgemnv2_widen_groups_##P##_##KIND(const int8_t *x, int32_t *words,         \
+                                                          int32_t bytes, int32_t step)             \
+    {                                                                                              \
+        for (int32_t i = 0; i < bytes; i += 4, words += 2 * P) {                                   \
+            for (int32_t pixel = 0; pixel < P; ++pixel) {                                          \
+                edgemnv2_widen_group_##KIND(edgemnv2_load32(x + pixel * step + i), words + pixel,  \
+                                            P);                                                    \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#endif
+
+/* `count` input channels of P pixels (`step` bytes apart), widened; the last group is completed
+ * with zeros, which meet zero weights. */
+#define EDGEMNV2_WIDEN(P, KIND)                                                                    \
+    static inline void edgemnv2_widen_##P##_##KIND(const int8_t *x, int32_t *words, int32_t count, \
+                                                   int32_t step)                                   \
+    {                                                                                              \
+        edgemnv2_widen_groups_##P##_##KIND(x, words, count & ~3, step);                            \
+        if (count & 3) {                                                                           \
+            x += count & ~3;                                                                       \
+            words += (count >> 2) * (2 * P);                                                       \
+            for (int32_t pixel = 0; pixel < P; ++pixel, x += step) {                               \
+                int32_t group = 0;                                                                 \
+                memcpy(&group, x, (size_t)(count & 3));                                            \
+                edgemnv2_widen_group_##KIND(group, words + pixel, P);                              \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#define EDGEMNV2_BOTH(P, KIND) EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
+EDGEMNV2_BOTH(1, BYTES)
+EDGEMNV2_BOTH(2, BYTES)
+EDGEMNV2_BOTH(3, BYTES)
+EDGEMNV2_BOTH(4, BYTES)
+EDGEMNV2_BOTH(1, HALVES)
+EDGEMNV2_BOTH(2, HALVES)
+EDGEMNV2_BOTH(3, HALVES)
+EDGEMNV2_BOTH(4, HALVES)
+
+#endif

@@ -1,0 +1,82 @@
+"""Row kernels for Cortex-M: the DSP extension (M4, M7, M33), portable C elsewhere.
+
+The tensors between an expansion and its depthwise convolution lie channel by channel, with the
+padding columns filled in: four neighbouring pixels of a channel are one word.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.dsp.add import add_kernel
+from edgemnv2.schedules.dsp.convolution import (
+    convolution_kernel,
+    convolution_space,
+    default_convolution,
+    matmul_of_layer,
+)
+from edgemnv2.schedules.dsp.depthwise import (
+    depthwise_channels,
+    depthwise_kernel,
+    depthwise_layout,
+)
+
+__all__ = ["default", "layouts", "row_kernel", "space"]
+
+
+def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
+    """The inputs of depthwise layers that one of our convolutions makes for them alone."""
+    readers = Counter(name for layer in graph.layers for name in layer.inputs)
+    makers = {layer.output: layer for layer in graph.layers}
+    chosen = {}
+    for layer in graph.layers:
+        if not isinstance(layer, DepthwiseConv2D):
+            continue
+        name = layer.inputs[0]
+        maker = makers.get(name)
+        if (
+            isinstance(maker, Conv2D)
+            and readers[name] == 1
+            and name not in graph.outputs
+            and matmul_of_layer(graph, maker) is not None
+            and depthwise_channels(graph, layer) is not None
+        ):
+            chosen[name] = depthwise_layout(graph, layer)
+    return chosen
+
+
+def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
+    """Decision ranges of `layer`; empty where there is nothing to decide."""
+    return convolution_space(layer) if isinstance(layer, Conv2D) else {}
+
+
+def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
+    """The decisions that `row_kernel` gets without tuning."""
+    return default_convolution(layer) if isinstance(layer, Conv2D) else {}
+
+
+def row_kernel(
+    graph: Graph,
+    layer: Layer,
+    layouts: Mapping[str, RowLayout],
+    target: Any,
+    decisions: Mapping[str, Any],
+    rows_per_step: int = 1,
+) -> RowKernel | None:
+    """The kernel of `layer`, or None where plain TIR has to take over.
+
+    `rows_per_step` rows that lie without a gap in memory, for pointwise layers to NHWC rows only.
+    """
+    if isinstance(layer, Conv2D):
+        return convolution_kernel(graph, layer, layouts, decisions, rows_per_step)
+    if rows_per_step != 1:
+        return None
+    if isinstance(layer, DepthwiseConv2D):
+        return depthwise_kernel(graph, layer, layouts, decisions)
+    if isinstance(layer, Add):
+        return add_kernel(graph, layer, decisions)
+    return None

@@ -1,0 +1,81 @@
+"""Residual add: one table lookup for the input whose rescaling rounds, a shift for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Add, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.schedules.dsp.matmul import wrap
+from edgemnv2.schedules.dsp.source import function, int8_io
+
+__all__ = ["add_kernel"]
+
+Array = NDArray[Any]
+
+_SCALE_BITS = 2
+"""Sums arrive times 4."""
+_HALF = (1 << 30, 0)
+"""Multiplier and shift of 0.5: TFLite's factor of the input with the larger scale."""
+
+
+def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKernel | None:
+    """The kernel of `layer`, or None for arithmetic outside TFLite's usual ranges."""
+    first, second = graph.tensor_in(layer, 0), graph.tensor_in(layer, 1)
+    out = graph.tensor_out(layer)
+    if layer.rescale is None or not int8_io(first, second, out):
+        return None
+    inputs = []
+    for tensor, factor in zip((first, second), layer.rescale, strict=False):
+        assert tensor.quant is not None
+        levels = (np.arange(-128, 128) - tensor.quant.zero_point).astype(np.int64)
+        shifted = levels << layer.left_shift
+        table = multiply_by_quantized_multiplier(shifted, factor.multiplier[0], factor.shift[0])
+        inputs.append((table, (int(factor.multiplier[0]), int(factor.shift[0])) == _HALF))
+    total = layer.rescale[2]
+    multiplier, right = int(total.multiplier[0]), -int(total.shift[0])
+    largest = sum(int(abs(table).max()) for table, _ in inputs)
+    assert out.quant is not None
+    # Outside these bounds (no scales of a trained network) sums or offsets would leave 32 bits.
+    if not 1 <= right <= 21 or multiplier <= 0 or largest >= 1 << 28:
+        return None
+    shift = right + _SCALE_BITS - 1
+    offset = 1 + (1 << (right + _SCALE_BITS - 2)) + (out.quant.zero_point << shift)
+    words = [multiplier, offset, shift]
+    lut = [wrap(table << _SCALE_BITS) for table, _ in inputs]
+    linear = next(
+        (i for i, (_, half) in enumerate(inputs) if half and layer.left_shift == 20), None
+    )
+    count = out.width * out.channels
+    if linear is None:
+        call = f"edgemnv2_add_two_tables(row_0, row_1, out, stream, {count});"
+        stream = [np.array([*words, 0], np.int32), *lut]
+    else:
+        other = 1 - linear
+        call = f"edgemnv2_add_one_table(row_{linear}, row_{other}, out, stream, {count});"
+        tensor = graph.tensor_in(layer, linear)
+        assert tensor.quant is not None
+        base = wrap(np.array([-tensor.quant.zero_point << 21], np.int64))
+        stream = [np.array(words, np.int32), base, lut[other]]
+    body = [call]
+    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
+    if (low, high) != (-128, 127):
+        body.append(f"edgemnv2_clamp_row(out, {count}, {low}, {high});")
+    symbol, text = function(
+        "dsp_add",
+        {},
+        ["const int8_t *row_0", "const int8_t *row_1", "int8_t *out", "const int32_t *stream"],
+        body,
+    )
+    return RowKernel(
+        symbol=symbol,
+        constants=(np.concatenate(stream).astype(np.int32),),
+        c_source=text,
+        c_requires=("cortex_m_add.h",),
+        decisions=dict(decisions),
+    )

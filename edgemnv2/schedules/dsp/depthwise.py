@@ -1,0 +1,126 @@
+"""3x3 depthwise convolution on channel-major rows whose padding columns are filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import DepthwiseConv2D, Graph
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.dsp.matmul import SIGN_FIX, wrap
+from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
+from edgemnv2.schedules.dsp.source import function, int8_io
+
+__all__ = ["depthwise_channels", "depthwise_kernel", "depthwise_layout"]
+
+Array = NDArray[Any]
+
+
+def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
+    """The requantisation of `layer`, or None where this kernel cannot compute it."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    if layer.requantize is None or layer.kernel != (3, 3) or not int8_io(source, out):
+        return None
+    if layer.stride not in ((1, 1), (2, 2)) or abs(layer.weight.astype(np.int32)).max() > 128:
+        return None
+    if layer.weight.astype(np.int32).max() > 127:
+        return None
+    assert source.quant is not None and out.quant is not None
+    span = reachable(layer.weight, layer.bias, source.quant.zero_point)
+    return channels_of(layer.requantize, span, out.quant.zero_point, layer.clamp)
+
+
+def depthwise_layout(graph: Graph, layer: DepthwiseConv2D) -> RowLayout:
+    """The layout that the kernel wants its input in: exactly the columns that it reads."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    columns = layer.stride[1] * (out.width - 1) + 3
+    left = layer.padding[1]
+    return RowLayout("CW", left, max(0, columns - left - source.width))
+
+
+def depthwise_kernel(
+    graph: Graph,
+    layer: DepthwiseConv2D,
+    layouts: Mapping[str, RowLayout],
+    decisions: Mapping[str, Any],
+) -> RowKernel | None:
+    """The kernel of `layer`, or None."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    channels = depthwise_channels(graph, layer)
+    layout = layouts.get(source.name)
+    if channels is None or layout != depthwise_layout(graph, layer) or out.name in layouts:
+        return None
+    step = layer.stride[1]
+    pitch = layout.left + source.width + layout.right
+    kind = "FIXED" if channels.sign_fix else "PLAIN"
+    if out.width == 1:
+        call = f"edgemnv2_depthwise_portable(row_0, row_1, row_2, out, stream, {step});"
+    else:
+        call = f"edgemnv2_depthwise_{step}_{kind}(row_0, row_1, row_2, out, stream);"
+    body = [call]
+    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
+    if (low, high) != (-128, 127):
+        body.append(f"edgemnv2_clamp_row(out, {out.width * out.channels}, {low}, {high});")
+    symbol, text = function(
+        "dsp_depthwise",
+        {},
+        [*(f"const int8_t *row_{i}" for i in range(3)), "int8_t *out", "const int32_t *stream"],
+        body,
+    )
+    assert source.quant is not None
+    return RowKernel(
+        symbol=symbol,
+        constants=(_stream(layer, channels, source.quant.zero_point, out.width, pitch),),
+        c_source=text,
+        c_requires=("cortex_m_depthwise.h",),
+        decisions=dict(decisions),
+    )
+
+
+def _stream(
+    layer: DepthwiseConv2D, channels: Channels, zero_point: int, width: int, pitch: int
+) -> Array:
+    """The constants of `cortex_m_depthwise.h`, int32."""
+    count = layer.weight.shape[2]
+    step = layer.stride[1]
+    weight = layer.weight.astype(np.int64)
+    bias = np.asarray(layer.bias, np.int64) - zero_point * weight.sum(axis=(0, 1))
+    taps = (weight * 256).astype(np.int16)
+    halves = np.stack(
+        [
+            taps[0, 0],
+            taps[0, 2],
+            taps[0, 1],
+            taps[1, 1],
+            taps[1, 0],
+            taps[1, 2],
+            taps[2, 0],
+            taps[2, 2],
+            taps[2, 1],
+            channels.shift.astype(np.int16),
+        ],
+        axis=1,
+    )
+    records = np.concatenate(
+        [
+            wrap(bias * 256)[:, None],
+            np.ascontiguousarray(halves).view(np.int32),
+            channels.words()[:, :2],
+        ],
+        axis=1,
+        dtype=np.int32,
+    )
+    header = [
+        count,
+        width // 4,
+        width % 4,
+        pitch - step * width,
+        1 - count * width,
+        SIGN_FIX * channels.sign_fix,
+        width,
+        pitch,
+    ]
+    return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
