@@ -111,3 +111,32 @@ def test_held_out_digits_are_the_last_of_scikit_learns(
         images[..., 0], digits.enlarge(data.images[digits.TRAINING_COUNT :].astype(int))
     )
     assert np.array_equal(labels, data.target[digits.TRAINING_COUNT :])
+
+
+def test_our_own_reference_recognises_all_held_out_digits_like_onnxruntime(
+    require_module: Callable[[str], None],
+) -> None:
+    require_module("onnxruntime")
+    from edgemnv2.frontend import load_model
+    from edgemnv2.passes import lower
+    from edgemnv2.reference.execute import run
+
+    graph = lower(load_model("digits"))
+    images, labels = digits.heldout()
+    scaled = images.astype(np.float32) / np.float32(127.5) - 1
+    scores = run(graph, scaled, keep=False)[graph.outputs[0]].reshape(len(labels), -1)
+    assert np.array_equal(scores.argmax(axis=1), predict(images[..., 0]))
+    assert (scores.argmax(axis=1) == labels).mean() >= LEAST_ACCURACY
+
+
+def test_the_shown_images_load_with_the_named_preset() -> None:
+    from edgemnv2.graph import Tensor
+    from edgemnv2.measure.images import load_images
+
+    size = digits.RESOLUTION
+    samples = load_images(
+        digits.IMAGES, Tensor("input", size, size, 1, "float32"), digits.PREPROCESS, classes=10
+    )
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [label for _, label in shown()]
+    assert samples.x.min() == -1 and 0.9 < samples.x.max() <= 1
