@@ -73,7 +73,7 @@ class Samples:
 
 
 def default_preset(graph: Graph) -> str:
-    """`raw` for a quantised input; else `torchvision` for NCHW sources and `keras` for NHWC ones."""
+    """`raw` for a quantised input; else `torchvision` for NCHW sources, `keras` for NHWC ones."""
     if graph.tensors[graph.inputs[0]].quant is not None:
         return "raw"
     return "torchvision" if graph.input_specs[0].layout == "NCHW" else "keras"
@@ -149,7 +149,7 @@ def load_npz(path: str | Path, graph: Graph) -> Samples:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give a .npz file of inputs") from None
-    except (OSError, ValueError, BadZipFile, AttributeError) as error:
+    except (OSError, TypeError, ValueError, BadZipFile) as error:
         raise InputError(
             f"{place}: not a readable .npz file ({error}); write it with numpy.savez"
         ) from None
@@ -261,7 +261,7 @@ def _open(path: Path) -> Image.Image:
     try:
         image = Image.open(path)
         image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error)
         raise InputError(
             f"{path.name}: not a readable image ({reason}); replace or remove it"

@@ -23,7 +23,7 @@ from edgemnv2.graph import (
 )
 from edgemnv2.reference import float_layers, integer_layers
 
-__all__ = ["run", "run_layer"]
+__all__ = ["outputs", "run", "run_layer"]
 
 Array = NDArray[Any]
 
@@ -95,3 +95,12 @@ def run_layer(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
         case Softmax():
             return integer_layers.softmax(layer, x, target)
     raise AssertionError(f"{layer.name}: no reference for {type(layer).__name__}")
+
+
+def outputs(graph: Graph, x: Array, batch: int = 16) -> Array:
+    """The first output of `graph` for many inputs, `[N, H, W, C]`, in batches that fit in memory."""
+    parts = [
+        run(graph, x[first : first + batch], keep=False)[graph.outputs[0]]
+        for first in range(0, len(x), batch)
+    ]
+    return np.concatenate(parts)

@@ -8,7 +8,7 @@ import pytest
 from edgemnv2.errors import InputError
 from edgemnv2.graph import Add, Conv2D, Graph, Tensor
 from edgemnv2.model import TensorSpec
-from edgemnv2.reference import run
+from edgemnv2.reference import outputs, run
 
 
 @pytest.fixture
@@ -54,3 +54,8 @@ def test_another_shape_is_refused(graph, shape):
 def test_another_dtype_is_refused(graph):
     with pytest.raises(InputError, match=r"input of dtype float64 .* give float32"):
         run(graph, np.zeros((1, 2, 3, 4)))
+
+
+def test_batches_give_the_same_outputs_in_order(graph):
+    x = np.arange(5 * 24, dtype=np.float32).reshape(5, 2, 3, 4)
+    np.testing.assert_array_equal(outputs(graph, x, batch=2), 3 * x)
