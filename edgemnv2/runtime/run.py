@@ -85,7 +85,8 @@ def real_scores(network: Network, stored: np.ndarray[Any, Any]) -> np.ndarray[An
     tensor = network.output
     if tensor.get("scale") is None:
         return stored.astype(np.float64)
-    return (stored.astype(np.float64) - tensor["zero_point"]) * tensor["scale"]
+    scale, zero_point = float(tensor["scale"]), int(tensor["zero_point"])
+    return (stored.astype(np.float64) - zero_point) * scale
 
 
 def load_sample(network: Network, path: Path) -> np.ndarray[Any, Any]:
