@@ -21,6 +21,7 @@ from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
 from edgemnv2.memory.report import does_not_fit_message, plan_record
 from edgemnv2.model import TensorSpec
 from edgemnv2.passes import lower
+from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
@@ -117,6 +118,8 @@ def compile_graph(
     with writer:
         code_bytes = emit_code(parts, target, writer.folder)
         record = plan_record(whole, stream)
+        (writer.folder / REFERENCE_FOLDER).mkdir()
+        save_graph(graph, writer.folder / REFERENCE_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = _manifest(parts, target, schedule, code_bytes, options, chains)
@@ -201,6 +204,8 @@ def _manifest(
         "preprocess": options.preprocess or ("torchvision" if float_input else "raw"),
         "io": parts.interface.io,
         "chains": chains,
+        # Tensors whose rows are not plain NHWC of the tensor's own type.
+        "packed_rows": sorted(parts.layouts),
         "arena_bytes": parts.interface.arena_bytes,
         "arena_align_bytes": parts.interface.arena_align_bytes,
         "arena_lower_bound_bytes": parts.whole.plan.lower_bound_bytes,

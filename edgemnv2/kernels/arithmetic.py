@@ -31,8 +31,16 @@ def srdhm(a: Expr, b: Expr) -> Expr:
     return (a * b + wide(1 << 30)) >> wide(31)
 
 
-def rescale(k: Builder, value: Expr, multiplier: Expr, shift: Expr) -> Expr:
+def rescale(
+    k: Builder, value: Expr, multiplier: Expr, shift: Expr, single_rounding: bool = False
+) -> Expr:
     """MultiplyByQuantizedMultiplier of an int32 expression, int32; `shift` positive to the left."""
+    if single_rounding:
+        product = k.let(cast(value, "int64") * cast(multiplier, "int64"))
+        bits = k.let(wide(31) - cast(shift, "int64"))
+        half = k.let((wide(1) << bits) >> wide(1))
+        # Halves away from zero.
+        return cast((product + half + (product >> wide(63))) >> bits, "int32")
     zero = scalar(0, "int32")
     left = k.let(tirx.Max(shift, zero))
     right = k.let(tirx.Max(zero - shift, zero))
@@ -62,6 +70,7 @@ def requantize(
     zero_point: int,
     clamp: Clamp,
     dtype: str,
+    single_rounding: bool = False,
 ) -> Expr:
     """The stored value of one output: bias is in `accumulator` already.
 
@@ -69,7 +78,11 @@ def requantize(
     """
     multiplier, shift = parameters
     value = rescale(
-        k, accumulator, load(multiplier, channel, "int32"), load(shift, channel, "int32")
+        k,
+        accumulator,
+        load(multiplier, channel, "int32"),
+        load(shift, channel, "int32"),
+        single_rounding,
     )
     return clamped(k.let(value) + scalar(zero_point, "int32"), clamp, "int32", dtype)
 

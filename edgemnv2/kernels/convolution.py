@@ -62,6 +62,7 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "stride": layer.stride,
         "padding": layer.padding,
         "clamp": layer.clamp,
+        "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
     }
 
 
@@ -77,7 +78,14 @@ def _finish(
     if layer.requantize is None:
         return clamped(accumulator, layer.clamp, "float32", out.dtype)
     return requantize(
-        k, accumulator, parameters.requantize, channel, _zero_point(out), layer.clamp, out.dtype
+        k,
+        accumulator,
+        parameters.requantize,
+        channel,
+        _zero_point(out),
+        layer.clamp,
+        out.dtype,
+        layer.requantize.single_rounding,
     )
 
 

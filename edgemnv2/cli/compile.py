@@ -1,0 +1,120 @@
+"""`edgemnv2 compile`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.cli.progress import Stages
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 compile --target rpi4
+edgemnv2 compile model.tflite --target rpi4 -o net
+edgemnv2 compile mobilenetv2-0.35-96-int8 --target mps2-an500 -o net
+edgemnv2 compile model.onnx --target ./myboard.toml --io caller -o net
+"""
+DEFAULT_MODEL = "mobilenetv2-1.0-224"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `compile`."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="an .onnx or .tflite file, or a built-in name such as mobilenetv2-0.35-96-int8; "
+        f"left out: {DEFAULT_MODEL}, the paper's network with seeded weights",
+    )
+    parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
+    parser.add_argument("-o", "--output", type=Path, help="the artefact's folder")
+    parser.add_argument("--name", help="prefix of all C names (from the model's name)")
+    parser.add_argument(
+        "--io", choices=("arena", "caller"), help="where input and output live (by target)"
+    )
+    parser.add_argument(
+        "--chains",
+        choices=("memory", "blocks"),
+        help="cut the row program for the least arena, or after every block (by target)",
+    )
+    parser.add_argument(
+        "--preprocess",
+        choices=("torchvision", "keras", "raw"),
+        help="how images become inputs; recorded for verify and run.py",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an artefact that is there")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile, and say what came out."""
+    from edgemnv2.pipeline import CompileOptions, compile_model
+
+    model = args.model or DEFAULT_MODEL
+    stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
+    output = args.output or Path(f"{stem}-{Path(args.target).stem}")
+    options = CompileOptions(
+        name=args.name,
+        io=args.io,
+        chains=args.chains,
+        preprocess=args.preprocess,
+        force=args.force,
+    )
+    with Stages("compile") as stages:
+        artifact = compile_model(model, args.target, output, options, stages.enter)
+    facts = summary(artifact.manifest, output)
+    if args.json:
+        print(json.dumps(facts))
+        return 0
+    if args.model is None:
+        print(f"model      {model} (the paper's network; seeded weights, not trained)")
+    else:
+        print(f"model      {model}")
+    print(_text(artifact.manifest, facts))
+    return 0
+
+
+def summary(manifest: Any, output: Path) -> dict[str, Any]:
+    """The JSON of `compile`."""
+    return {
+        "artifact": str(output),
+        "target": manifest["target"],
+        "arena_bytes": manifest["arena_bytes"],
+        "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],
+        "stream_arena_bytes": manifest["stream_arena_bytes"],
+        "constants_bytes": manifest["constants_bytes"],
+        "code_bytes": manifest["code_bytes"],
+        "macs": manifest["macs"],
+        "io": manifest["io"],
+        "kernels": [
+            {key: kernel[key] for key in ("name", "op", "shape", "schedule")}
+            for kernel in manifest["kernels"]
+        ],
+    }
+
+
+def _text(manifest: Any, facts: dict[str, Any]) -> str:
+    schedules: dict[str, int] = {}
+    for kernel in facts["kernels"]:
+        kind = kernel["schedule"] if kernel["schedule"] in ("default", "fallback") else "tuned"
+        schedules[kind] = schedules.get(kind, 0) + 1
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(schedules.items()))
+    held = "image included" if manifest["io"] == "arena" else "image and result are the caller's"
+    code = f"{facts['code_bytes'] / 1024:.1f} KiB" if facts["code_bytes"] else "not measured"
+    return "\n".join(
+        [
+            f"target     {facts['target']}: {manifest['target_file']['description']}",
+            f"network    {facts['macs'] / 1e6:.1f} M multiply-accumulates, "
+            f"{len(manifest['layers'])} layers",
+            f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
+            f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
+            f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB "
+            "(the image never in memory)",
+            f"constants  {facts['constants_bytes'] / 1024:.1f} KiB",
+            f"code       {code}",
+            f"kernels    {len(facts['kernels'])}: {kinds}",
+            f"artefact   {facts['artifact']}",
+        ]
+    )

@@ -1,0 +1,92 @@
+"""The command line: finds the verb, reads its arguments, turns our errors into exit codes.
+
+Verbs are imported when they are called, so that `edgemnv2 --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from edgemnv2 import __version__
+from edgemnv2.errors import EdgeError, UsageError
+
+__all__ = ["VERBS", "main", "make_parser"]
+
+VERBS = {
+    "compile": "compile a model for a target into an artefact",
+    "verify": "check an artefact against the reference model",
+    "run": "run an artefact on inputs and write its outputs",
+    "bench": "measure an artefact: seconds, or instructions under emulation",
+    "analyze": "what a model needs and where it fits, without compiling",
+    "tune": "search for better schedules and keep what is measured",
+    "quantize": "make an int8 model from a float one",
+    "bundle": "package an artefact for a firmware build system",
+    "report": "one HTML page about artefacts",
+    "paper": "the MobileNetV2 paper's tables and figure, recomputed",
+    "targets": "the devices that can be compiled for",
+    "logs": "show, check, merge and prune tuning logs",
+    "doctor": "which tools are installed, and how to get the others",
+    "completion": "shell completion for bash, zsh or fish",
+}
+
+_EPILOG = """\
+examples:
+  edgemnv2 compile mobilenetv2-0.35-96-int8 --target mps2-an500 -o net
+  edgemnv2 verify net --random 4
+  edgemnv2 analyze model.tflite
+  edgemnv2 VERB --help
+
+exit codes: 0 good, 1 failed / does not fit / does not match, 2 usage
+"""
+
+
+def make_parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
+    """The parser with the arguments of `verbs` filled in; the others are listed only."""
+    parser = argparse.ArgumentParser(
+        prog="edgemnv2",
+        description="MobileNetV2 compiled, tuned and proven for the device in your hand.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edgemnv2 {__version__}")
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, summary in VERBS.items():
+        command = commands.add_parser(
+            verb,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if verb in verbs:
+            module = importlib.import_module(f"edgemnv2.cli.{verb}")
+            module.add_arguments(command)
+            if hasattr(module, "EXAMPLES"):
+                command.epilog = "examples:\n  " + module.EXAMPLES.strip().replace("\n", "\n  ")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    parser = make_parser([wanted] if wanted in VERBS else [])
+    args = parser.parse_args(words)
+    module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
+    try:
+        return int(module.run(args))
+    except UsageError as error:
+        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
+        return 2
+    except EdgeError as error:
+        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output has gone; nobody is left to tell.
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

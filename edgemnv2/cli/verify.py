@@ -1,0 +1,110 @@
+"""`edgemnv2 verify`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from edgemnv2.cli.progress import Bar
+
+__all__ = ["EXAMPLES", "add_arguments", "add_sample_arguments", "run", "sample_choice"]
+
+EXAMPLES = """
+edgemnv2 verify net
+edgemnv2 verify net --images photos --limit 50
+edgemnv2 verify net --inputs x.npz --runner qemu-user
+edgemnv2 verify net model.tflite --random 20 --seed 7
+"""
+
+
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where inputs come from."""
+    group = parser.add_argument_group("inputs (one of these; a few random ones without)")
+    group.add_argument("--images", type=Path, help="a folder of images, with labels.csv or not")
+    group.add_argument("--inputs", type=Path, help="a .npz in the model's own names and layout")
+    group.add_argument("--random", type=int, metavar="N", help="seeded random inputs")
+    group.add_argument("--seed", type=int, default=0, help="of the random inputs (0)")
+    group.add_argument("--limit", type=int, metavar="N", help="the first N inputs only")
+    group.add_argument(
+        "--preprocess",
+        choices=("torchvision", "keras", "raw"),
+        help="how images become inputs (as recorded in the artefact)",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `verify`."""
+    parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="the source model, imported again as the reference (the graph in the artefact)",
+    )
+    add_sample_arguments(parser)
+    parser.add_argument("--runner", help="where it runs (the target's own runner)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def sample_choice(args: argparse.Namespace) -> object:
+    """The `SampleChoice` that the arguments describe."""
+    from edgemnv2.measure.verify import SampleChoice
+
+    return SampleChoice(
+        args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify; 0 when every output matches, else 1."""
+    from edgemnv2.artifact import load_artifact
+    from edgemnv2.errors import ArtifactError
+    from edgemnv2.measure.verify import SampleChoice, verify
+    from edgemnv2.runners import runner_for
+
+    artifact = load_artifact(args.artifact)
+    graph = None
+    if args.model:
+        from edgemnv2.frontend import load_model
+        from edgemnv2.passes import lower
+
+        graph = lower(load_model(args.model))
+        wanted = artifact.manifest["model"]["sha256"]
+        if graph.sha256 != wanted:
+            raise ArtifactError(
+                f"{args.artifact}: was compiled from {artifact.manifest['model']['source']} "
+                f"(sha256 {wanted[:12]}…), not from {args.model} (give that file, or none)"
+            )
+    choice = sample_choice(args)
+    assert isinstance(choice, SampleChoice)
+    runner = runner_for(artifact, args.runner)
+    with Bar("verify", "sample") as bar:
+        result = verify(artifact, runner, choice, graph, bar.update)
+    if args.json:
+        print(json.dumps(result.to_dict()))
+        return 0 if result.passed else 1
+    verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
+    print(f"runner     {result.runner}")
+    print(f"reference  {result.reference}")
+    print(f"samples    {result.samples}, {result.different_samples} with another output")
+    if not result.exact:
+        print(f"tolerance  {result.tolerance:.3g}")
+    print(f"agreement  {result.top1_agreement:.1f} % same first class")
+    if result.top1 is not None:
+        print(f"top-1      {result.top1:.1f} %   top-5 {result.top5:.1f} %")
+    if result.stack_bytes is not None:
+        print(f"stack      {result.stack_bytes} bytes")
+    print(f"{'PASSED' if result.passed else 'FAILED'}     {verdict}")
+    if result.first_divergence:
+        print(_divergence_text(result.first_divergence))
+    return 0 if result.passed else 1
+
+
+def _divergence_text(found: dict[str, object]) -> str:
+    if found["layer"] is None:
+        return f"the layer could not be found: {found['reason']}"
+    return (
+        f"first layer that differs: {found['layer']} ({found['op']}), "
+        f"{found['different']} of {found['elements']} elements, first at {found['position']}: "
+        f"expected {found['expected']}, got {found['actual']}"
+    )
