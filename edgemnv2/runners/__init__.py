@@ -9,7 +9,15 @@ from edgemnv2.errors import UsageError
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
 from edgemnv2.target import missing_local_features
 
-__all__ = ["RUNNER_NAMES", "RunResult", "Runner", "TraceRow", "default_runner", "make_runner"]
+__all__ = [
+    "RUNNER_NAMES",
+    "RunResult",
+    "Runner",
+    "TraceRow",
+    "default_runner",
+    "make_runner",
+    "runner_for",
+]
 
 
 def _local() -> Runner:
@@ -51,3 +59,8 @@ def make_runner(name: str) -> Runner:
     if name not in _RUNNERS:
         raise UsageError(f"--runner {name}: expected one of {', '.join(RUNNER_NAMES)}")
     return _RUNNERS[name]()
+
+
+def runner_for(artifact: Artifact, name: str | None = None) -> Runner:
+    """The runner called `name`, or the artefact's default one."""
+    return make_runner(name or default_runner(artifact))

@@ -73,9 +73,12 @@ def build_board_program(artifact: Artifact, folder: Path) -> Path:
 
 
 class QemuSystemRunner:
-    """Boots the target's emulated board."""
+    """Boots the target's emulated board; the built program is kept for the next call."""
 
     name = "qemu-system"
+
+    def __init__(self) -> None:
+        self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
     def run(
         self,
@@ -104,12 +107,12 @@ class QemuSystemRunner:
         packed = pack_inputs(artifact, inputs)
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
             folder = Path(name)
-            program = build_board_program(artifact, folder)
+            program = self._program(artifact)
             (folder / "in.bin").write_bytes(packed)
             job = struct.pack("<4i", len(inputs), repeat, int(trace), int(rows))
             (folder / "job.bin").write_bytes(job)
             command = [emulator, "-M", target.machine, "-nographic", "-monitor", "none"]
-            command += ["-serial", "none", "-kernel", program.name]
+            command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
             counter = InstructionCounter.prepare(emulator, program, folder) if repeat else None
@@ -136,3 +139,11 @@ class QemuSystemRunner:
             functions=functions,
             notes=notes,
         )
+
+    def _program(self, artifact: Artifact) -> Path:
+        """The board program, built at the first call for this artefact."""
+        key = str(artifact.manifest["seal"])
+        if key not in self._programs:
+            folder = tempfile.TemporaryDirectory(prefix="edgemnv2-")
+            self._programs[key] = folder, build_board_program(artifact, Path(folder.name))
+        return self._programs[key][1]
