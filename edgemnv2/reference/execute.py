@@ -98,7 +98,7 @@ def run_layer(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
 
 
 def outputs(graph: Graph, x: Array, batch: int = 16) -> Array:
-    """The first output of `graph` for many inputs, `[N, H, W, C]`, in batches that fit in memory."""
+    """The first output of `graph` for many inputs, `[N, H, W, C]`, batch by batch."""
     parts = [
         run(graph, x[first : first + batch], keep=False)[graph.outputs[0]]
         for first in range(0, len(x), batch)
