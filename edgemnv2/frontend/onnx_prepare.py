@@ -339,7 +339,10 @@ def _pad_attributes(node: Any, inputs: Any) -> dict[str, Any]:
     if len(inputs) > 1 and inputs[1] is not None:
         pads = None if inputs[1].value is None else [int(x) for x in inputs[1].value]
     if len(inputs) > 2 and inputs[2] is not None and inputs[2].value is not None:
-        value = float(inputs[2].value)
+        value = float(inputs[2].value.reshape(()))
+    if inputs[0] is not None and inputs[0].dtype in ("int8", "uint8"):
+        # A stored value; lowering compares it with the tensor's zero point.
+        value = 0.0
     return {"mode": _attribute(node, "mode", "constant"), "pads": pads, "value": value}
 
 

@@ -113,7 +113,9 @@ def _texts(check: Check) -> tuple[str, str]:
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    """`text` to go on after a semicolon; names such as MobileNetV2 keep their capitals."""
+    first = text.split(" ", 1)[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() or first == "A" else text
 
 
 def supported_operators_markdown() -> str:
