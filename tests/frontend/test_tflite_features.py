@@ -92,10 +92,39 @@ def test_outputs_are_litert_reference_bytes(
     )
     source = images.transpose(0, 3, 1, 2) if network.transpose else images
     expected = litert(data, source)
-    assert len(np.unique(expected)) > 3, "a degenerate network proves nothing"
+    # A saturated network proves nothing.
+    assert len(np.unique(expected)) > 3
+    assert len(np.unique(expected, axis=0)) > 1
     result = run(graph, images)[graph.outputs[0]].reshape(IMAGES, -1)
     assert result.dtype == expected.dtype
     np.testing.assert_array_equal(result, expected)
+
+
+FLOAT_FEATURES: dict[str, dict[str, Any]] = {
+    "float": {},
+    "PAD": {"pad": True},
+    "TRANSPOSE": {"transpose": True},
+    "AVERAGE_POOL": {"pool": "average"},
+    "convolution for a classifier": {"head": "conv"},
+    "over the map": {"pool": "none"},
+    "RELU": {"activation": RELU},
+}
+# Two float32 engines that sum in different orders, on scores of 1 at most.
+FLOAT_TOLERANCE = 1e-5
+
+
+@pytest.mark.parametrize("name", FLOAT_FEATURES)
+def test_float_files_keep_their_function(name: str, tmp_path: Path, require_module: Any) -> None:
+    require_module("ai_edge_litert")
+    network = TinyMobilenet(**FLOAT_FEATURES[name], dtype="float32")
+    data = network.build()
+    graph = lowered(data, tmp_path)
+    images = np.random.default_rng(3).uniform(-1, 1, (IMAGES, 16, 16, 3)).astype(np.float32)
+    source = images.transpose(0, 3, 1, 2) if network.transpose else images
+    expected = litert(data, source)
+    assert np.ptp(expected) > 0.1
+    result = run(graph, images)[graph.outputs[0]].reshape(IMAGES, -1)
+    np.testing.assert_allclose(result, expected, atol=FLOAT_TOLERANCE)
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -33,12 +33,14 @@ class TinyMobilenet:
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
-        self.zero = {"int8": -128, "uint8": 0}[self.dtype]
+        self.zero = {"int8": -128, "uint8": 0, "float32": 0}[self.dtype]
 
     def activations(
         self, name: str, shape: tuple[int, ...], scale: float, zero: int | None = None
     ) -> int:
         zero_point = self.zero if zero is None else zero
+        if self.dtype == "float32":
+            return self.file.tensor(name, shape)
         return self.file.tensor(name, shape, self.dtype, scale=scale, zero_point=zero_point)
 
     def linear_zero(self) -> int:
@@ -46,14 +48,21 @@ class TinyMobilenet:
 
     def scale_of(self, tensor: int) -> float:
         scale = self.file.tensors[tensor].scale
-        assert scale is not None
-        return float(scale[0])
+        return 1.0 if scale is None else float(scale[0])
+
+    def zero_of(self, tensor: int) -> int:
+        zero = self.file.tensors[tensor].zero_point
+        return 0 if zero is None else int(zero[0])
 
     def weights(self, name: str, shape: tuple[int, ...], axis: int, x: int) -> list[int]:
         """Weight and bias tensors; the classifier's are small, so that logits do not saturate."""
         outer = shape[axis]
         depth = int(np.prod(shape)) // outer
         per_channel = self.per_channel and self.dtype == "int8"
+        if self.dtype == "float32":
+            values = self.random.normal(0, (2 / depth) ** 0.5, shape).astype(np.float32)
+            bias = self.random.normal(0, 0.3, outer).astype(np.float32)
+            return [self.file.constant(f"{name}.w", values), self.file.constant(f"{name}.b", bias)]
         gain = 0.003 if outer == CLASSES else 0.02
         scale = gain * (16 / depth) ** 0.5
         scale = scale * self.random.uniform(0.5, 1.5, outer if per_channel else 1)
@@ -90,11 +99,8 @@ class TinyMobilenet:
             paddings = self.file.constant(
                 f"{name}.paddings", np.array([[0, 0], [0, 1], [0, 1], [0, 0]], np.int32)
             )
-            scale, zero = self.scale_of(x), self.file.tensors[x].zero_point
-            assert zero is not None
-            padded = self.activations(
-                f"{name}.pad", (1, height + 1, width + 1, inner), scale, int(zero[0])
-            )
+            scale, zero = self.scale_of(x), self.zero_of(x)
+            padded = self.activations(f"{name}.pad", (1, height + 1, width + 1, inner), scale, zero)
             x = self.file.operator("PAD", [x, paddings], padded, "PadOptions")
             padding = VALID
         shape = (1, kernel, kernel, inner) if depthwise else (outer, kernel, kernel, inner)
@@ -142,9 +148,7 @@ class TinyMobilenet:
             y = self.file.operator("SOFTMAX", [y], out, "SoftmaxOptions", Beta=1.0)
         if self.quantize_output:
             other = {"int8": "uint8", "uint8": "int8"}[self.dtype]
-            zero = self.file.tensors[y].zero_point
-            assert zero is not None
-            moved = int(zero[0]) + (128 if other == "uint8" else -128)
+            moved = self.zero_of(y) + (128 if other == "uint8" else -128)
             out = self.file.tensor(
                 "out", self.file.tensors[y].shape, other, scale=self.scale_of(y), zero_point=moved
             )
@@ -197,8 +201,6 @@ class TinyMobilenet:
             if height * width > 1:
                 return y
             return self.reshape(y, (1, CLASSES), "flat")
-        zero = self.file.tensors[x].zero_point
-        assert zero is not None
         features = height * width * channels
         x = self.reshape(x, (1, features), "flat")
         per_channel, self.per_channel = self.per_channel, self.head.endswith("per_channel")
@@ -208,8 +210,6 @@ class TinyMobilenet:
         return self.file.operator("FULLY_CONNECTED", operands, y, "FullyConnectedOptions")
 
     def reshape(self, x: int, shape: tuple[int, ...], name: str) -> int:
-        zero = self.file.tensors[x].zero_point
-        assert zero is not None
         target = self.file.constant(f"{name}.shape", np.array(shape, np.int32))
-        y = self.activations(name, shape, self.scale_of(x), int(zero[0]))
+        y = self.activations(name, shape, self.scale_of(x), self.zero_of(x))
         return self.file.operator("RESHAPE", [x, target], y, "ReshapeOptions")

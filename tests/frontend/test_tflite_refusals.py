@@ -1,0 +1,173 @@
+"""A TFLite file that we cannot compile is refused in one line: place, fact, expectation, remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_mobilenet_tflite import TinyMobilenet
+from tiny_tflite import TinyTflite
+
+from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
+from edgemnv2.frontend import load_model
+from edgemnv2.passes import lower
+
+
+def refusal(data: bytes, tmp_path: Path, kind: type[ModelError]) -> str:
+    """The message of the error that loading and lowering `data` raises."""
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data)
+    with pytest.raises(kind) as caught:
+        lower(load_model(path))
+    assert type(caught.value) is kind
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("m.tflite: ")
+    return message
+
+
+def one_operator(
+    op: str, options: str | None = None, dtype: str = "float32", out: Any = None, **values: Any
+) -> bytes:
+    file = TinyTflite()
+    x = file.tensor("x", (1, 8, 8, 4), dtype)
+    y = file.tensor("y", out or (1, 8, 8, 4), dtype)
+    file.operator(op, [x], y, options, **values)
+    return file.build([x], [y])
+
+
+def convolution(weight: tuple[int, ...], op: str = "CONV_2D", **values: Any) -> bytes:
+    file = TinyTflite()
+    x = file.tensor("x", (1, 8, 8, 4))
+    w = file.constant("w", np.ones(weight, np.float32))
+    outer = weight[0] if op == "CONV_2D" else weight[3]
+    b = file.constant("b", np.zeros(outer, np.float32))
+    y = file.tensor("y", (1, 8, 8, outer))
+    options = {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}[op]
+    file.operator(op, [x, w, b], y, options, StrideW=1, StrideH=1, **values)
+    return file.build([x], [y])
+
+
+def test_an_unknown_operator_is_named_with_what_is_supported(tmp_path: Path) -> None:
+    message = refusal(one_operator("HARD_SWISH"), tmp_path, UnsupportedOperator)
+    assert message.startswith(
+        "m.tflite: operator 0 ('y'): operator HARD_SWISH is not part of MobileNetV2 (supported: "
+        "CONV_2D, DEPTHWISE_CONV_2D, ADD,"
+    )
+    assert message.endswith("; that is MobileNetV3; this compiler takes MobileNetV2")
+
+
+EXACT: dict[str, tuple[bytes, str]] = {
+    "group": (
+        convolution((4, 3, 3, 2)),
+        "m.tflite: operator 0 ('y'): CONV_2D with group=2, 4 input and 4 output channels is not "
+        "supported (groups are 1 (dense), or as many as input channels and as output channels "
+        "(depthwise)); split the convolution, or use a depthwise one with multiplier 1",
+    ),
+    "depthwise multiplier": (
+        convolution((1, 3, 3, 8), "DEPTHWISE_CONV_2D", DepthMultiplier=2),
+        "m.tflite: operator 0 ('y'): DEPTHWISE_CONV_2D with group=4, 4 input and 8 output channels "
+        "is not supported (groups are 1 (dense), or as many as input channels and as output "
+        "channels (depthwise)); split the convolution, or use a depthwise one with multiplier 1",
+    ),
+    "dilation": (
+        convolution((4, 3, 3, 4), DilationHFactor=2, DilationWFactor=2),
+        "m.tflite: operator 0 ('y'): CONV_2D with dilation [2, 2] is not supported (dilation is "
+        "1); MobileNetV2 has none; use strides",
+    ),
+    "activation": (
+        convolution((4, 3, 3, 4), FusedActivationFunction=4),
+        "m.tflite: operator 0 ('y'): CONV_2D with fused activation TANH is not supported (fused "
+        "activation is NONE, RELU, RELU6 or RELU_N1_TO_1); train with ReLU6, as MobileNetV2 does",
+    ),
+    "beta": (
+        one_operator("SOFTMAX", "SoftmaxOptions", Beta=0.5),
+        "m.tflite: operator 0 ('y'): SOFTMAX with beta=0.5 is not supported (over the channels, "
+        "beta 1); apply the softmax to the logits, along their class axis",
+    ),
+    "local pooling": (
+        one_operator(
+            "AVERAGE_POOL_2D",
+            "Pool2DOptions",
+            out=(1, 4, 4, 4),
+            Padding=1,
+            StrideW=2,
+            StrideH=2,
+            FilterWidth=2,
+            FilterHeight=2,
+        ),
+        "m.tflite: operator 0 ('y'): AVERAGE_POOL_2D with an output of shape [1, 4, 4, 4] is not "
+        "supported (the mean is over the whole height and width); end the network with global "
+        "average pooling",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_broken_constraint_says_place_fact_expectation_remedy(name: str, tmp_path: Path) -> None:
+    data, expected = EXACT[name]
+    assert refusal(data, tmp_path, UnsupportedOperator) == expected
+
+
+def test_a_dynamic_height_is_refused(tmp_path: Path) -> None:
+    file = TinyTflite()
+    x = file.tensor("x", (1, 1, 1, 3), signature=(-1, -1, -1, 3))
+    y = file.tensor("y", (1, 1, 1, 3))
+    file.operator("RELU6", [x], y)
+    assert refusal(file.build([x], [y]), tmp_path, DynamicShape) == (
+        "m.tflite: input 'x': dimension 1 is not fixed; height, width and channels must be "
+        "numbers: convert the model with a fixed input size"
+    )
+
+
+def test_a_symbolic_batch_is_set_to_one(tmp_path: Path) -> None:
+    network = TinyMobilenet()
+    data = network.build()
+    network.file.tensors[0].signature = (-1, 16, 16, 3)
+    path = tmp_path / "m.tflite"
+    # The first tensor is the input; the last one the output.
+    path.write_bytes(network.file.build([0], [len(network.file.tensors) - 1]))
+    assert len(data) != path.stat().st_size
+    assert load_model(path).inputs[0].shape == (1, 16, 16, 3)
+
+
+def test_a_batch_of_many_is_refused(tmp_path: Path) -> None:
+    file = TinyTflite()
+    x, y = file.tensor("x", (4, 8, 8, 3)), file.tensor("y", (4, 8, 8, 3))
+    file.operator("RELU6", [x], y)
+    assert refusal(file.build([x], [y]), tmp_path, ModelError) == (
+        "m.tflite: input 'x' holds 4 images (must be 1); convert the model with batch 1"
+    )
+
+
+def test_int16_activations_are_refused(tmp_path: Path) -> None:
+    message = refusal(one_operator("RELU6", dtype="int16"), tmp_path, ModelError)
+    assert message == (
+        "m.tflite: input 'x' has type int16 (must be float32, int8 or uint8); convert the model "
+        "with float or 8-bit input"
+    )
+
+
+def test_two_outputs_are_refused(tmp_path: Path) -> None:
+    file = TinyTflite()
+    x, y = file.tensor("x", (1, 8, 8, 3)), file.tensor("y", (1, 8, 8, 3))
+    file.operator("RELU6", [x], y)
+    assert refusal(file.build([x], [x, y]), tmp_path, ModelError) == (
+        "m.tflite: the model has 2 outputs, must have 1; cut the model to the one that a "
+        "MobileNetV2 has"
+    )
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.99])
+def test_a_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
+    data = TinyMobilenet().build()
+    message = refusal(data[: int(len(data) * share)], tmp_path, ModelError)
+    assert "download or export" in message or "download or export the file again" in message
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x00" * 4096, b"\x10\0\0\0TFL3" + b"\xff" * 90])
+def test_a_file_that_is_no_model_is_refused(data: bytes, tmp_path: Path) -> None:
+    message = refusal(data, tmp_path, ModelError)
+    assert "not a TFLite model" in message or "damaged or truncated" in message
