@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.artifact import load_artifact
     from edgemnv2.errors import ArtifactError
     from edgemnv2.measure.verify import SampleChoice, verify
-    from edgemnv2.runners import runner_for
+    from edgemnv2.runners import default_runner, make_runner
 
     artifact = load_artifact(args.artifact)
     graph = None
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             )
     choice = sample_choice(args)
     assert isinstance(choice, SampleChoice)
-    runner = runner_for(artifact, args.runner)
+    runner = make_runner(args.runner or default_runner(artifact))
     with Bar("verify", "sample") as bar:
         result = verify(artifact, runner, choice, graph, bar.update)
     if args.json:

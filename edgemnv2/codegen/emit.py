@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import re
 import shutil
 import tempfile
 from importlib import resources
@@ -49,7 +51,7 @@ def _emit_source(parts: EntryParts, target: Target, folder: Path) -> int:
     (source / f"{name}_constants.c").write_text(constants_source(name, parts.constants))
     (source / f"{name}_kernels.c").write_text(_kernel_file(parts))
     shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
-    for required in sorted({h for k in parts.kernels.values() for h in k.c_requires}):
+    for required in _kernel_headers(parts):
         shutil.copy(runtime_file(f"kernels/{required}"), source / required)
     with tempfile.TemporaryDirectory() as temporary:
         total = 0
@@ -65,6 +67,30 @@ def _emit_source(parts: EntryParts, target: Target, folder: Path) -> int:
                 raise
             total += _code_bytes(obj)
     return total
+
+
+def _kernel_headers(parts: EntryParts) -> list[str]:
+    """Runtime headers that the kernels include, and those that these include in turn."""
+    waiting = sorted({h for k in parts.kernels.values() for h in k.c_requires})
+    found: set[str] = set()
+    while waiting:
+        required = waiting.pop()
+        found.add(required)
+        text = runtime_file(f"kernels/{required}").read_text()
+        waiting += sorted(set(re.findall(r'^#include "(.+)"', text, re.MULTILINE)) - found)
+    return sorted(found)
+
+
+def _with_includes(headers: set[str]) -> list[str]:
+    """`headers` of `runtime/kernels` and those that they include, sorted."""
+    found: set[str] = set()
+    waiting = set(headers)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        text = runtime_file(f"kernels/{name}").read_text()
+        waiting |= set(re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)) - found
+    return sorted(found)
 
 
 def _kernel_file(parts: EntryParts) -> str:
