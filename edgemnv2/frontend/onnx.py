@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ModelError
+from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.layout import input_layout, output_layout
 from edgemnv2.frontend.onnx_prepare import prepare, source_nodes
 from edgemnv2.frontend.supported import ONNX_OPERATORS, check_nodes
@@ -22,8 +23,10 @@ def load_onnx(path: Path) -> Model:
     """The network of an .onnx file; ModelError if it is none, or not one that we can compile."""
     data = path.read_bytes()
     proto = _parse(data, path)
-    fixed = prepare(proto, path.name)
-    check_nodes(source_nodes(fixed), path.name, ONNX_OPERATORS)
+    with reading(path.name, len(data)):
+        fixed = prepare(proto, path.name)
+        nodes = source_nodes(fixed)
+    check_nodes(nodes, path.name, ONNX_OPERATORS)
     module = _import(fixed, path.name)
     main = module["main"]
     initializers = {x.name for x in fixed.graph.initializer}

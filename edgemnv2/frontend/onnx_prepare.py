@@ -280,7 +280,7 @@ def source_nodes(model: Any) -> list[SourceNode]:
             known[output.name] = output
         attrs = _attributes(proto, inputs, output)
         place = f"node {proto.name!r}" if proto.name else f"node {index} (to {output.name!r})"
-        nodes.append(SourceNode(proto.op_type, place, inputs, output, attrs))
+        nodes.append(SourceNode(str(proto.op_type), place, inputs, output, attrs))
     return nodes
 
 

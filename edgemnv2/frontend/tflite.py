@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ModelError
+from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.layout import input_layout, output_layout
 from edgemnv2.frontend.supported import TFLITE_OPERATORS, check_nodes
 from edgemnv2.frontend.tflite_nodes import check_ends, dtype_of, source_nodes
@@ -22,8 +23,6 @@ def load_tflite(path: Path) -> Model:
     """The network of a .tflite file; ModelError if it is none, or not one that we can compile."""
     data = path.read_bytes()
     flat = _parse(data, path.name)
-    check_ends(flat, path.name)
-    check_nodes(source_nodes(flat), path.name, TFLITE_OPERATORS)
     module = _import(flat, path.name)
     main = module["main"]
     graph = flat.Subgraphs(0)
@@ -42,7 +41,7 @@ def load_tflite(path: Path) -> Model:
 
 
 def _parse(data: bytes, name: str) -> Any:
-    """The flat buffer, walked once so that a truncated file fails here and not in TVM."""
+    """The flat buffer, walked and checked once, so that a bad file fails here and not in TVM."""
     import tflite
 
     if data[4:8] != FILE_IDENTIFIER:
@@ -50,7 +49,7 @@ def _parse(data: bytes, name: str) -> Any:
             f"{name}: not a TFLite model (bytes 4 to 8 are {data[4:8]!r}, must be "
             f"{FILE_IDENTIFIER!r}); download or export the file again"
         )
-    try:
+    with reading(name, len(data)):
         model = tflite.Model.GetRootAs(data, 0)
         graph = model.Subgraphs(0)
         for i in range(graph.OperatorsLength()):
@@ -60,13 +59,11 @@ def _parse(data: bytes, name: str) -> Any:
         for i in range(graph.TensorsLength()):
             tensor = graph.Tensors(i)
             tensor.ShapeAsNumpy()
-            tensor.Name()
+            tensor.Name().decode()
             _check_buffer(model, tensor)
-    except Exception as error:  # flatbuffers raises whatever its reading of garbage runs into
-        raise ModelError(
-            f"{name}: the file is damaged or truncated ({len(data)} bytes): its tables point "
-            f"outside it; download or export it again ({type(error).__name__})"
-        ) from error
+        check_ends(model, name)
+        nodes = source_nodes(model)
+    check_nodes(nodes, name, TFLITE_OPERATORS)
     return model
 
 

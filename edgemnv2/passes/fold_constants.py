@@ -46,7 +46,7 @@ def fold_constants(flow: Flow) -> Flow:
 def _evaluate(node: Node, source: str) -> Constant:
     first = node.constant(0)
     if node.op == "dequantize":
-        return _dequantize(node)
+        return _dequantize(node, source)
     if node.op == "quantize":
         return _quantize(node)
     if node.op == "reshape":
@@ -63,8 +63,14 @@ def _evaluate(node: Node, source: str) -> Constant:
     raise ModelError(f"{source}: operator {node.op!r} on constants alone cannot be folded")
 
 
-def _dequantize(node: Node) -> Constant:
+def _dequantize(node: Node, source: str) -> Constant:
     values, scale, zero_point = (node.constant(i).values for i in range(3))
+    # A scale of 0 is a dead channel.
+    if not np.all(np.isfinite(scale) & (scale >= 0)):
+        raise ModelError(
+            f"{source}: a quantised weight of shape {list(values.shape)} has a scale that is "
+            "negative or no number (must be 0 or above); quantise the model again"
+        )
     return Constant(values, scale.astype(np.float32), zero_point, node.attrs["axis"])
 
 

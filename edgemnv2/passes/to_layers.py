@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.graph import (
     Add,
     Conv2D,
@@ -98,7 +98,16 @@ class _Builder:
             raise UnsupportedOperator(
                 f"{self.flow.source}: an activation is quantised to {dtype} (must be int8 or uint8)"
             )
-        return QuantParams(float(scale.reshape(())), int(zero_point.reshape(())))
+        quant = QuantParams(float(scale.reshape(())), int(zero_point.reshape(())))
+        limits = np.iinfo(dtype)
+        good = math.isfinite(quant.scale) and quant.scale > 0
+        if not good or not limits.min <= quant.zero_point <= limits.max:
+            raise ModelError(
+                f"{self.flow.source}: an activation has scale {quant.scale:g} and zero point "
+                f"{quant.zero_point} (must be above 0, and a value of {dtype}); quantise the model "
+                "again"
+            )
+        return quant
 
     def _dequantized(self, name: str) -> str | None:
         """The integer tensor that float tensor `name` is made from, or None."""

@@ -1,0 +1,40 @@
+"""Reading of a file whose bytes may be anything."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+
+from edgemnv2.errors import EdgeError, ModelError
+
+__all__ = ["reading"]
+
+# What flatbuffers, protobuf and NumPy raise over bytes that contradict each other.
+SYMPTOMS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@contextlib.contextmanager
+def reading(file: str, size_bytes: int) -> Iterator[None]:
+    """ModelError for whatever the enclosed reading of `file` runs into.
+
+    Only what decodes the file belongs inside: a bug of ours elsewhere must show its traceback.
+    """
+    try:
+        yield
+    except EdgeError:
+        raise
+    except SYMPTOMS as error:
+        raise ModelError(
+            f"{file}: the file is damaged or truncated ({size_bytes} bytes): its parts contradict "
+            f"each other ({type(error).__name__}); download or export it again"
+        ) from error
