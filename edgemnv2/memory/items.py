@@ -9,7 +9,7 @@ and scratch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,17 @@ from numpy.typing import NDArray
 from edgemnv2.memory.live import LiveRows, ring_depth
 from edgemnv2.program import FEED, Program
 
-__all__ = ["Item", "forbidden_distances", "make_items", "merge_intervals", "split_ring"]
+__all__ = [
+    "Interval",
+    "Item",
+    "forbidden_distances",
+    "make_items",
+    "merge_intervals",
+    "split_ring",
+]
 
 Numbers = NDArray[np.int64]
+Interval = tuple[int, int]
 SCRATCH_PREFIX = "scratch:"
 
 
@@ -97,23 +105,26 @@ def split_ring(item: Item, residues: int) -> list[Item]:
     ]
 
 
-def merge_intervals(intervals: Numbers) -> Numbers:
-    """Union of open intervals `[n, 2]`, sorted; touching ones stay apart (the point is free)."""
-    if len(intervals) == 0:
-        return intervals.reshape(0, 2)
-    intervals = intervals[np.argsort(intervals[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(intervals[:, 1])
-    starts = np.flatnonzero(np.r_[True, intervals[1:, 0] >= reach[:-1]])
-    ends = reach[np.r_[starts[1:] - 1, len(intervals) - 1]]
-    return np.stack([intervals[starts, 0], ends], axis=1)
+def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
+    """Union of open intervals, sorted; touching ones stay apart (the point between is free)."""
+    merged: list[Interval] = []
+    low = high = 0
+    # Plain lists: there are a few dozen intervals at a time, and NumPy's overhead would be most.
+    for start, stop in sorted(intervals):
+        if merged and start < high:
+            if stop > high:
+                high = stop
+                merged[-1] = (low, high)
+        else:
+            low, high = start, stop
+            merged.append((low, high))
+    return merged
 
 
-def forbidden_distances(a: Item, b: Item) -> Numbers | None:
-    """Open intervals `[n, 2]` that `base(b) - base(a)` must avoid; None if never alive together."""
-    if a.first[0] > b.last.max() or b.first[0] > a.last.max():
-        return None
+def forbidden_distances(a: Item, b: Item) -> list[Interval]:
+    """Open intervals that `base(b) - base(a)` must avoid; none if never alive together."""
+    if a.first[0] > b.last[-1] or b.first[0] > a.last[-1]:
+        return []
     together = (a.first[:, None] <= b.last[None]) & (b.first[None] <= a.last[:, None])
-    if not together.any():
-        return None
-    distance = np.unique((a.offset[:, None] - b.offset[None])[together])
-    return merge_intervals(np.stack([distance - b.row_bytes, distance + a.row_bytes], axis=1))
+    distances = np.unique((a.offset[:, None] - b.offset[None])[together]).tolist()
+    return merge_intervals((d - b.row_bytes, d + a.row_bytes) for d in distances)

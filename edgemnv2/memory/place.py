@@ -8,16 +8,13 @@ equal input gives equal plans.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edgemnv2.memory.items import Item, Numbers, forbidden_distances, merge_intervals
+from edgemnv2.memory.items import Interval, Item, forbidden_distances, merge_intervals
 
 __all__ = ["Placed", "Placer"]
-
-NO_INTERVALS = np.zeros((0, 2), np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,16 +34,16 @@ class Placer:
     def __init__(self, items: Mapping[str, Item], align_bytes: int) -> None:
         self.items = items
         self.align = align_bytes
-        self._forbidden: dict[tuple[str, str], Numbers | None] = {}
+        self._forbidden: dict[tuple[str, str], list[Interval]] = {}
 
-    def _between(self, a: str, b: str) -> Numbers | None:
+    def _between(self, a: str, b: str) -> list[Interval]:
         """Forbidden intervals of `base(b) - base(a)`, computed once per pair."""
-        key = (a, b)
-        if key not in self._forbidden:
+        found = self._forbidden.get((a, b))
+        if found is None:
             found = forbidden_distances(self.items[a], self.items[b])
-            self._forbidden[key] = found
-            self._forbidden[b, a] = None if found is None else -found[::-1, ::-1]
-        return self._forbidden[key]
+            self._forbidden[a, b] = found
+            self._forbidden[b, a] = [(-stop, -start) for start, stop in reversed(found)]
+        return found
 
     def place(
         self, order: Sequence[str], limit: int | None = None, rng: random.Random | None = None
@@ -59,43 +56,49 @@ class Placer:
         base: dict[str, int] = {}
         low = high = 0
         grower = order[0] if order else ""
-        align = self.align
         for name in order:
-            item = self.items[name]
-            found = []
-            for other, other_base in base.items():
-                between = self._between(other, name)
-                if between is not None:
-                    found.append(between + other_base)
-            taken = merge_intervals(np.concatenate(found)) if found else NO_INTERVALS
-            candidates = np.concatenate(
-                [
-                    taken[:, 0] // align * align,
-                    -(-taken[:, 1] // align) * align,
-                    [-(-low // align) * align, (high - item.extent) // align * align],
-                ]
+            extent = self.items[name].extent
+            taken = merge_intervals(
+                (start + at, stop + at)
+                for other, at in base.items()
+                for start, stop in self._between(other, name)
             )
-            if len(taken):
-                # The last interval that starts below the candidate must end at or below it.
-                before = np.searchsorted(taken[:, 0], candidates, "left") - 1
-                free = (before < 0) | (taken[np.maximum(before, 0), 1] <= candidates)
-                candidates = candidates[free]
-            growth = np.maximum(high, candidates + item.extent) - np.minimum(low, candidates)
-            to_edge = np.minimum(np.abs(candidates - low), np.abs(high - candidates - item.extent))
-            if rng is not None and rng.random() < 0.3:
-                to_edge = -to_edge
-            chosen = int(candidates[np.lexsort((to_edge, growth))[0]])
-            if chosen < low or chosen + item.extent > high:
+            outward = rng is not None and rng.random() < 0.3
+            chosen = self._best_base(taken, extent, low, high, outward)
+            if chosen < low or chosen + extent > high:
                 grower = name
             base[name] = chosen
-            low, high = min(low, chosen), max(high, chosen + item.extent)
+            low, high = min(low, chosen), max(high, chosen + extent)
             if limit is not None and high - low >= limit:
                 return grower
         # Shift by a multiple of the alignment, so that aligned bases stay aligned.
-        shift = -(low // align * align)
+        shift = -(low // self.align * self.align)
         return Placed(
             {name: b + shift for name, b in base.items()}, high + shift, tuple(order), grower
         )
+
+    def _best_base(
+        self, taken: list[Interval], extent: int, low: int, high: int, outward: bool
+    ) -> int:
+        """The free aligned base that makes the span grow least; ties go to the nearer edge."""
+        align = self.align
+        candidates = [-(-low // align) * align, (high - extent) // align * align]
+        for start, stop in taken:
+            candidates.append(start // align * align)
+            candidates.append(-(-stop // align) * align)
+        best: tuple[int, int, int] | None = None
+        starts = [start for start, _ in taken]
+        for base in candidates:
+            before = bisect_left(starts, base) - 1
+            if before >= 0 and taken[before][1] > base:
+                continue
+            growth = max(high, base + extent) - min(low, base)
+            edge = min(abs(base - low), abs(high - base - extent))
+            value = (growth, -edge if outward else edge, base)
+            if best is None or value < best:
+                best = value
+        assert best is not None  # the outermost candidates are always free
+        return best[2]
 
     def improve(self, start: Placed, bound: int, tries: int, seed: int = 0) -> Placed:
         """Fail-first repair of `start` until `bound` (bytes) is met or `tries` are used up."""

@@ -55,6 +55,8 @@ def least_memory_chains(
         target = max(enough, int(live_bytes_per_step(program, live).max()))
         leading = [name for name in (program.input, program.output) if name in items]
         placed = Placer(items, align_bytes).search(leading, target, CHAIN_TRIES)
+        if first == 0 and placed.span >= target + align_bytes:
+            _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES)
         return placed.span
 
     return choose_chains(cut_points(rows), bound, cost)

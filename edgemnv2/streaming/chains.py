@@ -7,7 +7,7 @@ given; among equals it prefers many small chains to few near the top, which plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgemnv2.streaming.lower import RowOps
 
@@ -16,11 +16,6 @@ __all__ = ["chain_of", "choose_chains", "layer_by_layer"]
 Chain = tuple[int, int]
 Cost = Callable[[int, int], int]
 PlacedCost = Callable[[int, int, int], int]
-
-SLACK = 1.25
-"""Chains whose live rows alone exceed the best bound by this factor are never placed: what greedy
-placement loses against the live bound stayed below it in every network tried."""
-
 
 def chain_of(rows: RowOps, first: int, last: int) -> RowOps:
     """The operations `first .. last - 1` as a network of its own."""
@@ -37,42 +32,47 @@ def choose_chains(cuts: Sequence[int], bound: Cost, cost: PlacedCost) -> list[Ch
     """Chains between `cuts` whose largest `cost` is least.
 
     `bound(first, last)` is a cheap lower bound of `cost(first, last, enough)`, all in bytes;
-    `cost` need not look for less than `enough`.
+    `cost` need not look for less than `enough`. Costs are asked for lazily: the best path by what
+    is known (bounds at first) is priced, until the best path has no unknown price on it.
     """
     count = len(cuts)
     bounds = {
         (i, j): bound(cuts[i], cuts[j]) for i in range(count - 1) for j in range(i + 1, count)
     }
-    # The bottleneck path by the bound alone: nothing can be smaller than this.
-    least = [0] * count
-    for j in range(1, count):
-        least[j] = min(max(least[i], bounds[i, j]) for i in range(j))
-    floor = least[-1]
-    limit = floor * SLACK
+    prices = dict(bounds)
+    floor = max(bounds[edge] for edge in _best_path(count, prices, bounds, 0))
+    priced: set[Chain] = set()
+    while True:
+        path = _best_path(count, prices, bounds, floor)
+        unknown = [edge for edge in path if edge not in priced]
+        if not unknown:
+            return [(cuts[i], cuts[j]) for i, j in path]
+        for i, j in unknown:
+            prices[i, j] = max(bounds[i, j], cost(cuts[i], cuts[j], floor))
+            priced.add((i, j))
 
-    # Path value: (largest cost, crowding near the top). Costs below the floor count as the floor.
+
+def _best_path(
+    count: int, prices: Mapping[Chain, int], bounds: Mapping[Chain, int], floor: int
+) -> list[Chain]:
+    """Edges from node 0 to the last whose largest price is least; then the least crowded.
+
+    Prices below `floor`, which nothing can beat, count as `floor`; crowding is the sum of fourth
+    powers, so that what lies near the top weighs most.
+    """
+    unit = max(floor, 1)
     best: list[tuple[int, float, int]] = [(floor, 0.0, -1)]
     for j in range(1, count):
-        chosen: tuple[int, float, int] | None = None
-        options = sorted(
-            (max(best[i][0], bounds[i, j]), best[i][1] + (bounds[i, j] / floor) ** 4, i)
-            for i in range(j)
-            if bounds[i, j] <= limit or i == j - 1
-        )
-        for at_least, _, i in options:
-            if chosen is not None and at_least > chosen[0]:
-                break
-            real = cost(cuts[i], cuts[j], floor)
-            weight = real if real > floor else bounds[i, j]
-            value = (max(best[i][0], real), best[i][1] + (weight / floor) ** 4, i)
-            if chosen is None or value[:2] < chosen[:2]:
-                chosen = value
-        assert chosen is not None  # i == j - 1 is always an option
-        best.append(chosen)
-    chains: list[Chain] = []
+        options = []
+        for i in range(j):
+            price = prices[i, j]
+            weight = price if price > floor else bounds[i, j]
+            options.append((max(best[i][0], price), best[i][1] + (weight / unit) ** 4, i))
+        best.append(min(options))
+    path: list[Chain] = []
     j = count - 1
     while j > 0:
         i = best[j][2]
-        chains.append((cuts[i], cuts[j]))
+        path.append((i, j))
         j = i
-    return chains[::-1]
+    return path[::-1]
