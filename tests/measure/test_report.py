@@ -17,8 +17,8 @@ from edgemnv2.measure.report import report
 from edgemnv2.measure.report.load import load
 
 VERIFY = {
-    "passed": True, "samples": 12, "exact": True, "max_abs_error": 0, "top1_agreement": 1.0,
-    "top1": 0.975, "top5": 1.0, "first_divergence": None, "runner": "local", "reference": "numpy",
+    "passed": True, "samples": 12, "exact": True, "max_abs_error": 0, "top1_agreement": 100.0,
+    "top1": 97.5, "top5": 100.0, "first_divergence": None, "runner": "local", "reference": "numpy",
 }  # fmt: skip
 BENCH = {
     "metric": "instructions", "median": 1_234_567, "p95": 1_234_567, "samples": 1, "threads": 1,
@@ -111,6 +111,10 @@ def test_a_failed_verification_names_the_layer(one: Path, tmp_path: Path) -> Non
     page = report([one], [written(tmp_path / "v.json", failed)])
     assert "layer block3.expand, row 4" in page
     assert '<span class="badge bad">differs</span>' in page
+
+
+def test_accuracy_is_shown_as_the_per_cent_that_verify_gives(one: Path, tmp_path: Path) -> None:
+    assert ">97.50 %<" in report([one], [written(tmp_path / "v.json", VERIFY)])
 
 
 def test_instructions_are_never_called_a_time(one: Path, tmp_path: Path) -> None:

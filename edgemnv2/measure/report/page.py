@@ -102,7 +102,7 @@ def _compared(subjects: Sequence[Subject]) -> str:
             cost = Cell(escape(cost_words(x["median"], str(x["metric"]))), float(x["median"]))
         rows.append(
             [
-                Cell(link),
+                Cell(link, wraps=True),
                 text(m["target"]),
                 _size(m["arena_bytes"]),
                 _size(m.get("arena_lower_bound_bytes")),

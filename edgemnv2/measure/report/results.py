@@ -38,8 +38,8 @@ def _divergence_words(divergence: Any) -> str:
 
 
 def _percent(value: float | None) -> Cell:
-    """A share 0..1 as per cent."""
-    return number(value, "" if value is None else f"{100 * value:.2f} %")
+    """A share that is already in per cent."""
+    return number(value, "" if value is None else f"{value:.2f} %")
 
 
 def _verify(results: Sequence[Result]) -> str:
