@@ -21,6 +21,9 @@ ALIGN_BYTES = 8
 """Of every base in the arena: what Cortex-M's LDRD and int64 want."""
 CHAIN_TRIES = 24
 JOINT_TRIES = 72
+REFINE_FACTOR = 8
+CYCLE_MULTIPLES = (1, 2, 3)
+"""Rows of the chain's output after which the addresses of its rings repeat."""
 
 
 @dataclass(frozen=True)
@@ -141,31 +144,50 @@ def _refine(
     align_bytes: int,
     tries: int,
 ) -> tuple[dict[str, Item], Placed]:
-    """Try to place the rows of the rings of the largest chain one residue class at a time."""
+    """Try to place the rows of the first chain's rings one residue class at a time.
+
+    The classes of one tensor stay together in the order; what varies is the order of tensors.
+    """
     best_items, best = items, placed
-    for multiple in (1, 2, 3):
+    leading = [name for name in placed.order if len(items[name].first) == items[name].depth]
+    for multiple in CYCLE_MULTIPLES:
         split = _split_rings(program, items, multiple)
         if len(split) == len(items):
             break
-        order = [n for name in placed.order for n in split if n.split("#")[0] == name]
+        parts: dict[str, list[str]] = {}
+        for name in split:
+            parts.setdefault(name.split("#")[0], []).append(name)
         placer = Placer(split, align_bytes)
-        result = placer.place(order)
-        assert isinstance(result, Placed)  # no limit given
-        for seed in range(2):
-            result = placer.improve(result, bound, 2 * tries, seed)
-        if result.span < best.span:
-            best_items, best = split, result
+        rng = random.Random(multiple)
+        size = {name: items[name].row_bytes for name in items}
+        good: dict[str, float] = dict(size)
+        for attempt in range(REFINE_FACTOR * tries):
+            if best.span < bound + align_bytes:
+                break
+            if attempt == 0:
+                weight: dict[str, float] = dict(size)
+            elif attempt % 3 == 1:
+                weight = {name: size[name] * rng.uniform(0.4, 1.6) for name in size}
+            else:
+                weight = {name: good[name] * rng.uniform(0.85, 1.15) for name in size}
+            rest = sorted(
+                (name for name in size if name not in leading), key=lambda n: (-weight[n], n)
+            )
+            order = [part for name in [*leading, *rest] for part in parts[name]]
+            result = placer.place(order, best.span, rng if attempt % 2 else None)
+            if isinstance(result, Placed):
+                best_items, best, good = split, result, weight
     return best_items, best
 
 
 def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dict[str, Item]:
-    """Rings of the first chain, whose rings are the largest, as classes of a longer cycle."""
+    """Rings inside the first chain as classes of a cycle of `multiple` rows of its output."""
     first, last = program.chains[0]
     inside = {op.output for op in program.ops[first : last - 1]}
     if program.fed:
         inside.add(program.input)
     height_out = program.tensors[program.ops[last - 1].output].height
-    whole = {
+    contiguous = {
         name
         for op in program.ops
         if op.rows_per_step > 1
@@ -173,10 +195,10 @@ def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dic
     }
     split: dict[str, Item] = {}
     for name, item in items.items():
-        height = program.tensors[name].height if name in program.tensors else 0
-        ratio = max(1, height // max(1, height_out))
-        residues = multiple * ratio * max(1, min(item.depth, 3))
-        if name in inside and name not in whole and residues > 1 and item.depth < len(item.first):
+        if name in inside and name not in contiguous and item.depth < len(item.first):
+            ratio = -(-program.tensors[name].height // max(1, height_out))
+            # A class holds one row at a time: no fewer classes than the ring is deep.
+            residues = max(multiple, -(-item.depth // ratio)) * ratio
             residues = min(residues, len(item.first))
             split |= {part.name: part for part in split_ring(item, residues)}
         else:
