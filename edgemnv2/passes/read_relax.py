@@ -66,6 +66,11 @@ class _Reader:
                 "every shape must be known at compile time; export the model with a fixed shape"
             )
         self.shapes[name] = tuple(int(x) for x in shape)
+        if min(self.shapes[name], default=1) < 1:
+            raise ModelError(
+                f"{self.model.source}: a tensor has shape {list(self.shapes[name])}: no extent may "
+                "be below 1; the image is too small for the network"
+            )
         self.dtypes[name] = _dtype(variable.ty)
 
     def _operand(self, expression: Any) -> str | Constant:

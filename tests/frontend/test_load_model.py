@@ -1,0 +1,80 @@
+"""`load_model`: files, built-in names, and what is neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import edgemnv2.frontend as frontend
+from edgemnv2.errors import ModelError
+from edgemnv2.frontend import built_in_names, load_model
+
+
+def message(source: str | Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(source)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_missing_file_is_named() -> None:
+    assert message("nowhere/m.onnx") == (
+        "nowhere/m.onnx: no such file; give a .onnx or .tflite file or a built-in name"
+    )
+
+
+def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    path.write_bytes(b"x")
+    assert message(path) == (
+        "m.pt: unknown kind of model file (must end in .onnx or .tflite); export the model to one "
+        "of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("mobilenet-1.0-224", "mobilenetv2-1.0-224"),
+        ("mobilenetv2_1.0_224", "mobilenetv2-1.0-224"),
+        ("mobilenetv2-0.35-96-int16", "mobilenetv2-0.35-96-int8"),
+        ("digit", "digits"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
+    assert message(name) == (
+        f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
+        f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits'); did you mean {near!r}?"
+    )
+
+
+def test_a_name_like_no_other_gets_an_example() -> None:
+    assert message("xyz").endswith("; for example 'mobilenetv2-1.0-224'")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mobilenetv2-9-224", "width 9 is out of range (must be 0.05 to 4)"),
+        ("mobilenetv2-1.0-8", "resolution 8 is out of range (must be 32 to 1024)"),
+    ],
+)
+def test_sizes_out_of_range_are_refused(name: str, expected: str) -> None:
+    assert message(name) == f"{name}: {expected}"
+
+
+def test_missing_digits_are_a_broken_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontend, "MODELS", tmp_path)
+    assert message("digits") == (
+        "digits: the trained model is missing from this installation "
+        "(edgemnv2/frontend/models/digits.onnx); install the package again"
+    )
+
+
+def test_names_cover_the_published_networks() -> None:
+    names = built_in_names()
+    assert len(names) == len(set(names)) == 1 + 5 * 5 * 2
+    assert {"digits", "mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8"} <= set(names)
