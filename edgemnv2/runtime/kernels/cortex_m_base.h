@@ -23,6 +23,9 @@
 #define EDGEMNV2_DSP 0
 #endif
 
+#define EDGEMNV2_TEXT_(x) #x
+#define EDGEMNV2_TEXT(x) EDGEMNV2_TEXT_(x)
+
 /* Flags in the first words of a layer's constant stream. */
 #define EDGEMNV2_SIGN_FIX 1
 #define EDGEMNV2_CHANNEL_ROWS 2

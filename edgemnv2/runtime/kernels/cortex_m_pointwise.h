@@ -30,8 +30,6 @@
 
 #define EDGEMNV2_NAKED __attribute__((naked, noinline, unused)) static
 #define EDGEMNV2_UNUSED __attribute__((unused))
-#define EDGEMNV2_TEXT_(x) #x
-#define EDGEMNV2_TEXT(x) EDGEMNV2_TEXT_(x)
 
 /* Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
  * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.

@@ -6,7 +6,6 @@ padding columns filled in: four neighbouring pixels of a channel are one word.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,9 +19,9 @@ from edgemnv2.schedules.dsp.convolution import (
     matmul_of_layer,
 )
 from edgemnv2.schedules.dsp.depthwise import (
+    channel_rows,
     depthwise_channels,
     depthwise_kernel,
-    depthwise_layout,
 )
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
@@ -30,23 +29,11 @@ __all__ = ["default", "layouts", "row_kernel", "space"]
 
 def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
     """The inputs of depthwise layers that one of our convolutions makes for them alone."""
-    readers = Counter(name for layer in graph.layers for name in layer.inputs)
-    makers = {layer.output: layer for layer in graph.layers}
-    chosen = {}
-    for layer in graph.layers:
-        if not isinstance(layer, DepthwiseConv2D):
-            continue
-        name = layer.inputs[0]
-        maker = makers.get(name)
-        if (
-            isinstance(maker, Conv2D)
-            and readers[name] == 1
-            and name not in graph.outputs
-            and matmul_of_layer(graph, maker) is not None
-            and depthwise_channels(graph, layer) is not None
-        ):
-            chosen[name] = depthwise_layout(graph, layer)
-    return chosen
+    return channel_rows(
+        graph,
+        lambda layer: matmul_of_layer(graph, layer) is not None,
+        lambda layer: depthwise_channels(graph, layer) is not None,
+    )
 
 
 def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:

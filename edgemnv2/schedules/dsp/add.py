@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.graph import Add, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
 from edgemnv2.schedules.dsp.matmul import wrap
-from edgemnv2.schedules.dsp.source import function, int8_io
+from edgemnv2.schedules.dsp.source import clamp_and_pad, function, int8_io
 
 __all__ = ["add_kernel"]
 
@@ -63,9 +63,7 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
         base = wrap(np.array([-tensor.quant.zero_point << 21], np.int64))
         stream = [np.array(words, np.int32), base, lut[other]]
     body = [call]
-    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
-    if (low, high) != (-128, 127):
-        body.append(f"edgemnv2_clamp_row(out, {count}, {low}, {high});")
+    body += clamp_and_pad(layer.clamp, RowLayout(), out)
     symbol, text = function(
         "dsp_add",
         {},

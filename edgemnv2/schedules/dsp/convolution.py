@@ -8,7 +8,13 @@ from typing import Any
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, MatMul, fits_bytes, matmul_of
-from edgemnv2.schedules.dsp.source import function, int8_io, pixel_tiles, row_layout
+from edgemnv2.schedules.dsp.source import (
+    clamp_and_pad,
+    function,
+    int8_io,
+    pixel_tiles,
+    row_layout,
+)
 
 __all__ = ["convolution_kernel", "convolution_space", "default_convolution", "matmul_of_layer"]
 
@@ -111,15 +117,7 @@ def convolution_kernel(
         else:
             body += inner
         pixel += pixels * count
-    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
-    size = pitch * out.channels * rows_per_step
-    if (low, high) != (-128, 127):
-        body.append(f"edgemnv2_clamp_row(out, {size}, {low}, {high});")
-    if layout.left or layout.right:
-        body.append(
-            f"edgemnv2_pad_columns(out, {out.channels}, {pitch}, {layout.left}, {layout.right}, "
-            f"{out.quant.zero_point});"
-        )
+    body += clamp_and_pad(layer.clamp, layout, out, rows_per_step)
     parameters = [f"const int8_t *row_{row}" for row in range(rows)]
     parameters += ["int8_t *out", "void *scratch", "const int32_t *stream"]
     symbol, source_text = function(f"dsp_{layer.op}", {}, parameters, body)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import DepthwiseConv2D, Graph
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import SIGN_FIX, wrap
 from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
-from edgemnv2.schedules.dsp.source import function, int8_io
+from edgemnv2.schedules.dsp.source import clamp_and_pad, function, int8_io
 
-__all__ = ["depthwise_channels", "depthwise_kernel", "depthwise_layout"]
+__all__ = ["channel_rows", "depthwise_channels", "depthwise_kernel", "depthwise_layout"]
 
 Array = NDArray[Any]
 
@@ -41,6 +42,30 @@ def depthwise_layout(graph: Graph, layer: DepthwiseConv2D) -> RowLayout:
     return RowLayout("CW", left, max(0, columns - left - source.width))
 
 
+def channel_rows(
+    graph: Graph,
+    makes: Callable[[Conv2D], bool],
+    reads: Callable[[DepthwiseConv2D], bool],
+) -> dict[str, RowLayout]:
+    """Layouts of the tensors that go from a convolution to one depthwise layer and nowhere else.
+
+    `makes` and `reads` say whether a family has kernels for the two layers.
+    """
+    readers = Counter(name for layer in graph.layers for name in layer.inputs)
+    makers = {layer.output: layer for layer in graph.layers}
+    chosen = {}
+    for layer in graph.layers:
+        if not isinstance(layer, DepthwiseConv2D) or readers[layer.inputs[0]] != 1:
+            continue
+        name = layer.inputs[0]
+        maker = makers.get(name)
+        if not isinstance(maker, Conv2D) or name in graph.outputs or layer.kernel != (3, 3):
+            continue
+        if makes(maker) and reads(layer):
+            chosen[name] = depthwise_layout(graph, layer)
+    return chosen
+
+
 def depthwise_kernel(
     graph: Graph,
     layer: DepthwiseConv2D,
@@ -61,9 +86,7 @@ def depthwise_kernel(
     else:
         call = f"edgemnv2_depthwise_{step}_{kind}(row_0, row_1, row_2, out, stream);"
     body = [call]
-    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
-    if (low, high) != (-128, 127):
-        body.append(f"edgemnv2_clamp_row(out, {out.width * out.channels}, {low}, {high});")
+    body += clamp_and_pad(layer.clamp, RowLayout(), out)
     symbol, text = function(
         "dsp_depthwise",
         {},

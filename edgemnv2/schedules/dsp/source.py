@@ -9,7 +9,7 @@ from edgemnv2.graph import Tensor
 from edgemnv2.kernel import RowLayout
 from edgemnv2.schedules.builder import symbol_name
 
-__all__ = ["function", "int8_io", "pixel_tiles", "row_layout"]
+__all__ = ["clamp_and_pad", "function", "int8_io", "pixel_tiles", "row_layout"]
 
 
 def function(
@@ -48,3 +48,22 @@ def row_layout(layouts: Mapping[str, RowLayout], tensor: Tensor) -> RowLayout:
 def int8_io(*tensors: Tensor) -> bool:
     """Whether all of `tensors` are quantised int8."""
     return all(tensor.dtype == "int8" and tensor.quant is not None for tensor in tensors)
+
+
+def clamp_and_pad(
+    clamp: tuple[float, float], layout: RowLayout, out: Tensor, rows: int = 1
+) -> list[str]:
+    """C statements that complete a row: a clamp narrower than int8, the padding columns."""
+    assert out.quant is not None
+    low, high = max(-128, int(clamp[0])), min(127, int(clamp[1]))
+    pitch = layout.left + out.width + layout.right
+    statements = []
+    if (low, high) != (-128, 127):
+        size = pitch * out.channels * rows
+        statements.append(f"edgemnv2_clamp_row(out, {size}, {low}, {high});")
+    if layout.left or layout.right:
+        statements.append(
+            f"edgemnv2_pad_columns(out, {out.channels}, {pitch}, {layout.left}, {layout.right}, "
+            f"{out.quant.zero_point});"
+        )
+    return statements

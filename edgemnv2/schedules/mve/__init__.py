@@ -1,7 +1,71 @@
-"""Row kernels for Cortex-M with MVE (Helium): M55, M85, which run those of the DSP extension."""
+"""Row kernels for Cortex-M with MVE (Helium): M55, M85.
+
+What these kernels cannot compute (long requantisation, int16 weights) those of the DSP extension
+do, on the same row layouts.
+"""
 
 from __future__ import annotations
 
-from edgemnv2.schedules.dsp import default, layouts, row_kernel, space
+from collections.abc import Mapping
+from typing import Any
+
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Layer
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.schedules import dsp
+from edgemnv2.schedules.dsp.convolution import matmul_of_layer
+from edgemnv2.schedules.dsp.depthwise import channel_rows
+from edgemnv2.schedules.dsp.depthwise import depthwise_channels as dsp_depthwise_channels
+from edgemnv2.schedules.mve.convolution import convolution_channels, convolution_kernel
+from edgemnv2.schedules.mve.depthwise import depthwise_channels, depthwise_kernel
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
+
+
+def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
+    """The inputs of depthwise layers that one of our convolutions makes for them alone."""
+
+    def makes(layer: Conv2D) -> bool:
+        mve = convolution_channels(graph, layer)
+        return mve is not None or matmul_of_layer(graph, layer) is not None
+
+    def reads(layer: DepthwiseConv2D) -> bool:
+        mve = depthwise_channels(graph, layer)
+        return mve is not None or dsp_depthwise_channels(graph, layer) is not None
+
+    return channel_rows(graph, makes, reads)
+
+
+def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
+    """Decision ranges of `layer`: which extension computes it, and the DSP kernel's own."""
+    extension = {"extension": ("mve", "dsp")} if _has_mve(graph, layer) else {}
+    return {**extension, **dsp.space(graph, layer, target)}
+
+
+def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
+    """The decisions that `row_kernel` gets without tuning."""
+    extension = {"extension": "mve"} if _has_mve(graph, layer) else {}
+    return {**extension, **dsp.default(graph, layer, target)}
+
+
+def row_kernel(
+    graph: Graph,
+    layer: Layer,
+    layouts: Mapping[str, RowLayout],
+    target: Any,
+    decisions: Mapping[str, Any],
+    rows_per_step: int = 1,
+) -> RowKernel | None:
+    """The kernel of `layer`, or None where plain TIR has to take over."""
+    kernel = None
+    if decisions.get("extension") == "mve":
+        if isinstance(layer, Conv2D):
+            kernel = convolution_kernel(graph, layer, layouts, decisions, rows_per_step)
+        elif isinstance(layer, DepthwiseConv2D) and rows_per_step == 1:
+            kernel = depthwise_kernel(graph, layer, layouts, decisions)
+    return kernel or dsp.row_kernel(graph, layer, layouts, target, decisions, rows_per_step)
+
+
+def _has_mve(graph: Graph, layer: Layer) -> bool:
+    if isinstance(layer, Conv2D):
+        return convolution_channels(graph, layer) is not None
+    return isinstance(layer, DepthwiseConv2D) and depthwise_channels(graph, layer) is not None

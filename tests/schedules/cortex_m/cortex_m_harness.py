@@ -342,7 +342,7 @@ def program(graph: Graph, layouts: Mapping[str, RowLayout], kernels: Sequence[Ro
         text.append(_array(f"zero_{name}", np.full(row, tensor.quant.zero_point, np.int8)))
     text += [
         f"static int8_t result[{largest}] __attribute__((aligned(8)));",
-        f"static int8_t scratch[{max(8, scratch)}] __attribute__((aligned(8)));",
+        f"static int8_t scratch[{max(8, scratch)}] __attribute__((aligned(8), unused));",
         f"const int32_t layer_count = {len(kernels)};",
         "extern int32_t run_layer(int32_t layer, int32_t check);",
         "int32_t run_layer(int32_t layer, int32_t check)",
@@ -366,7 +366,8 @@ def _array(name: str, values: np.ndarray) -> str:
     kinds = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t"}
     body = ",".join(map(str, values.reshape(-1).tolist()))
     kind = kinds[str(values.dtype)]
-    return f"static const {kind} {name}[{values.size}] __attribute__((aligned(8), unused)) = {{{body}}};"
+    attributes = "__attribute__((aligned(8), unused))"
+    return f"static const {kind} {name}[{values.size}] {attributes} = {{{body}}};"
 
 
 def _case(

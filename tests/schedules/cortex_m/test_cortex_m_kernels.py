@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cortex_m_harness import (  # noqa: E402
+from cortex_m_harness import (
     BOARDS,
     Network,
     build,
@@ -19,7 +19,7 @@ from cortex_m_harness import (  # noqa: E402
     run,
 )
 
-from edgemnv2.schedules import dsp, mve  # noqa: E402
+from edgemnv2.schedules import dsp, mve
 
 
 def blocks() -> Network:

@@ -1,0 +1,78 @@
+"""3x3 depthwise convolution on MVE: the three rows interleaved, a window is one dot product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.graph import DepthwiseConv2D, Graph
+from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.dsp.depthwise import depthwise_layout
+from edgemnv2.schedules.dsp.matmul import wrap
+from edgemnv2.schedules.dsp.source import function, int8_io
+from edgemnv2.schedules.mve.requantize import Channels, channels_of
+
+__all__ = ["depthwise_channels", "depthwise_kernel"]
+
+_COLUMNS = 128
+"""About so many columns are interleaved at once: scratch against the cost of a call."""
+_SLACK = 32
+"""The last windows of a row read so many bytes beyond its columns."""
+
+
+def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
+    """The requantisation of `layer`, or None where this kernel cannot compute it."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    if layer.requantize is None or layer.kernel != (3, 3) or not int8_io(source, out):
+        return None
+    if layer.stride not in ((1, 1), (2, 2)) or str(layer.weight.dtype) != "int8":
+        return None
+    assert out.quant is not None
+    return channels_of(layer.requantize, out.quant.zero_point, layer.clamp)
+
+
+def depthwise_kernel(
+    graph: Graph,
+    layer: DepthwiseConv2D,
+    layouts: Mapping[str, RowLayout],
+    decisions: Mapping[str, Any],
+) -> RowKernel | None:
+    """The kernel of `layer`, or None."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    channels = depthwise_channels(graph, layer)
+    layout = layouts.get(source.name)
+    if channels is None or layout != depthwise_layout(graph, layer) or out.name in layouts:
+        return None
+    assert layout is not None and source.quant is not None and out.quant is not None
+    pitch = layout.left + source.width + layout.right
+    group = min(out.channels, max(1, _COLUMNS // pitch))
+    columns = -(-group * pitch // 16) * 16
+    kind = "FIXED" if channels.sign_fix else "PLAIN"
+    body = [
+        f"EDGEMNV2_MVE_DEPTHWISE_ROW({layer.stride[1]}, {kind}, row_0, row_1, row_2, out, scratch, "
+        f"stream, {out.channels}, {pitch}, {group})"
+    ]
+    parameters = [*(f"const int8_t *row_{i}" for i in range(3)), "int8_t *out", "void *scratch"]
+    symbol, text = function("mve_depthwise", {}, [*parameters, "const int32_t *stream"], body)
+    weight = layer.weight.astype(np.int64)
+    bias = np.asarray(layer.bias, np.int64) - source.quant.zero_point * weight.sum(axis=(0, 1))
+    taps = np.zeros((out.channels, 4, 4), np.int8)
+    taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
+    words = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
+    low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
+    setup = [out.channels, out.width // 4, out.width % 4, pitch * 4, out.quant.zero_point]
+    records = np.concatenate(
+        [taps.reshape(out.channels, 16).view(np.int32), words.astype(np.int32)], axis=1
+    )
+    return RowKernel(
+        symbol=symbol,
+        constants=(
+            np.concatenate([np.array([*setup, low, high, 0], np.int32), records.reshape(-1)]),
+        ),
+        scratch_bytes=columns * 4 + _SLACK,
+        c_source=text,
+        c_requires=("cortex_m_mve.h",),
+        decisions=dict(decisions),
+    )

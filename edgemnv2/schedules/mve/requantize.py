@@ -1,0 +1,40 @@
+"""TFLite's requantisation for VQRDMULH and VRSHL: the factors as they are, right shifts only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Requantize
+
+__all__ = ["Channels", "channels_of"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """`multiplier` and `shift` (0 or less: VRSHL shifts to the left) int32 `[C]`."""
+
+    multiplier: Array
+    shift: Array
+    sign_fix: bool
+    """Whether negative values must be made one smaller before their shift."""
+
+
+def channels_of(factor: Requantize, zero_point: int, clamp: tuple[float, float]) -> Channels | None:
+    """The words of every channel, or None where a channel shifts left or the fix does not fit all.
+
+    A dead channel (multiplier 0) gives 0 under any shift; -1 suits the sign fix.
+    """
+    live = factor.multiplier != 0
+    shift = np.where(live, factor.shift, -1).astype(np.int32)
+    if shift.max() > 0:
+        return None
+    sign_fix = clamp[0] < zero_point
+    if sign_fix and shift.max() == 0:
+        return None
+    return Channels(factor.multiplier.astype(np.int32), shift, sign_fix)
