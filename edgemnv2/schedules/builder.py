@@ -115,6 +115,13 @@ class Builder:
         """Store a vector (or scalar) from element `at` on."""
         self.emit(buffer.vstore([index(at)], value))
 
+    def prefetch(self, buffer: Any, at: Expr) -> None:
+        """Ask for the cache line of element `at` for reading; it need not exist."""
+        address = tirx.address_of(tirx.BufferLoad(buffer, [index(at)]))
+        # Reading (0), to all levels (3), of the data cache (1): the intrinsic's own numbers.
+        call = tirx.call_intrin("void", "tirx.prefetch", address, 0, 3, 1)
+        self.emit(tirx.Evaluate(call))
+
     def set(self, registers: Any, number: int, value: Expr) -> None:
         """Assign to one of `registers`."""
         self.emit(tirx.BufferStore(registers, value, [index(number)]))

@@ -19,6 +19,7 @@ __all__ = [
     "blocks_of",
     "channel_blocks",
     "copy_pieces",
+    "depthwise_tiles",
     "equal_runs",
     "panels_of",
     "pixel_tiles",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 Expr = Any
+PixelTile = tuple[Expr, int, Callable[[int], bool]]
+"""First output pixel, pixels, and which input columns (from the first one read) exist."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def walk(
 
 def pixel_tiles(
     k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
-) -> Iterator[tuple[Expr, int, Callable[[int], bool]]]:
+) -> Iterator[PixelTile]:
     """`(first output pixel, pixels, inside)` tiles of a row; equal inner ones are a loop.
 
     `inside(c)` says whether input column `c`, counted from the first one that the tile's first
@@ -166,6 +169,23 @@ def channel_blocks(k: Builder, channels: int, size: int) -> Iterator[tuple[Expr,
             yield first, first
     if channels % size:
         yield channels - size, full * size
+
+
+def depthwise_tiles(
+    k: Builder, channels: int, size: int, order: str, pixels: Callable[[], Iterator[PixelTile]]
+) -> Iterator[tuple[Expr, Expr, PixelTile]]:
+    """`(first channel, first packed channel, pixel tile)` with channels or pixels outermost.
+
+    Channels outermost keep weights in registers; pixels outermost read memory in order.
+    """
+    if order == "channel":
+        for channel, packed in channel_blocks(k, channels, size):
+            for tile in pixels():
+                yield channel, packed, tile
+    else:
+        for tile in pixels():
+            for channel, packed in channel_blocks(k, channels, size):
+                yield channel, packed, tile
 
 
 def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:

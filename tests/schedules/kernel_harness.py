@@ -85,7 +85,7 @@ MACHINES = {
             hard_float=True,
             **ARM32,
         ),
-        Machine("avx2", "x86_64-linux-gnu", "znver3", ("avx2", "fma")),
+        Machine("avx2", "x86_64-linux-gnu", "x86-64-v3", ("avx2", "fma"), ("+avx2", "+fma")),
     )
 }
 

@@ -13,18 +13,20 @@ import numpy as np
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import Int8Gemm, Pointers, gemm_of
+from edgemnv2.schedules.avx2.gemm import LANES, Int8Gemm, Pointers, gemm_of
 from edgemnv2.schedules.avx2.pointwise import pointwise_space
-from edgemnv2.schedules.avx2.simd import Simd
+from edgemnv2.schedules.avx2.simd import Simd, clamp_float, fma
 from edgemnv2.schedules.builder import (
     Builder,
+    broadcast,
     cast,
     constant,
+    element,
     load,
     scalar,
     symbol_name,
 )
-from edgemnv2.schedules.tiling import copy_pieces, equal_runs, pixel_tiles
+from edgemnv2.schedules.tiling import copy_pieces, equal_runs, panels_of, pixel_tiles
 
 __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
 
@@ -37,9 +39,11 @@ def conv2d_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any
 
 
 def default_conv2d(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
-    """The weights fit L1, so pixels are outermost."""
-    channels = graph.tensor_out(layer).channels
-    return {"mr": 5, "nr": 16 if channels >= 16 else 8, "order": "pixel", "unroll": 1}
+    """As was fastest on the paper's stem."""
+    nr = 16 if graph.tensor_out(layer).channels >= 16 else 8
+    if layer.requantize is None:
+        return {"mr": 4, "nr": nr, "order": "panel", "unroll": 1}
+    return {"mr": 5, "nr": nr, "order": "pixel", "unroll": 1}
 
 
 def conv2d_kernel(
@@ -53,6 +57,8 @@ def conv2d_kernel(
         return None
     if source.dtype != expected and not (integer and source.dtype == "uint8"):
         return None
+    if not integer:
+        return _direct_float(graph, layer, decisions)
     rows, columns = layer.kernel
     taps = columns * source.channels
     depth = rows * taps
@@ -124,6 +130,72 @@ def conv2d_kernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
         scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize,
+        prim_func=k.function(),
+        decisions=dict(decisions),
+    )
+
+
+def _direct_float(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> RowKernel | None:
+    """Float stems read the rows where they are; taps outside the image are left out."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    panels = panels_of(out.channels, int(decisions["nr"]), LANES)
+    if panels is None:
+        return None
+    rows, columns = layer.kernel
+    stride, left = layer.stride[1], layer.padding[1]
+    depth = source.channels
+    taps = columns * depth
+    description = {
+        "width": (source.width, out.width),
+        "channels": (depth, out.channels),
+        "kernel": layer.kernel,
+        "stride": stride,
+        "left": left,
+        "clamp": layer.clamp,
+        **decisions,
+    }
+    k = Builder(symbol_name("conv2d_float32", description))
+    inputs = [k.pointer(f"row{r}", "float32") for r in range(rows)]
+    output = k.pointer("out", "float32")
+    weights, bias = k.pointer("weights", "float32"), k.pointer("bias", "float32")
+    # Panels outermost: LLVM then keeps the weights, not each tile's broadcast pixels, on the stack.
+    for panel in panels.each(k):
+        mr = int(decisions["mr"])
+        tiles = pixel_tiles(k, out.width, source.width, stride, left, mr, columns)
+        for first, count, inside in tiles:
+            x0 = k.let((first * stride - left) * depth)
+            vectors = panel.width // LANES
+            acc = k.registers("float32x8", count * vectors)
+            w0 = k.let(panel.packed * (rows * taps))
+            for j in range(vectors):
+                b = k.let(load(bias, panel.packed + LANES * j, "float32x8"))
+                for m in range(count):
+                    k.set(acc, m * vectors + j, b)
+            for r in range(rows):
+                for t in range(taps):
+                    at = w0 + (r * taps + t) * panel.width
+                    wv = [k.let(load(weights, at + LANES * j, "float32x8")) for j in range(vectors)]
+                    for m in range(count):
+                        if not inside(m * stride + t // depth):
+                            continue
+                        x = element(inputs[r], x0 + (m * stride * depth + t))
+                        value = k.let(broadcast(x, LANES))
+                        for j in range(vectors):
+                            n = m * vectors + j
+                            k.set(acc, n, fma(element(acc, n), value, wv[j]))
+            for m in range(count):
+                to = k.let((first + m) * out.channels + panel.channel)
+                for j in range(vectors):
+                    value = clamp_float(element(acc, m * vectors + j), layer.clamp)
+                    k.store(output, to + LANES * j, value)
+    flat = layer.weight.reshape(rows * taps, out.channels)
+    blocks = panels.blocks()
+    return RowKernel(
+        symbol=k.symbol,
+        constants=(
+            np.concatenate([flat[:, n0 : n0 + n].ravel() for n0, n in blocks]),
+            np.concatenate([layer.bias[n0 : n0 + n] for n0, n in blocks]),
+        ),
         prim_func=k.function(),
         decisions=dict(decisions),
     )

@@ -34,6 +34,11 @@ __all__ = ["FloatGemm", "Gemm", "Int8Gemm", "Pointers", "gemm_of"]
 Expr = Any
 Array = NDArray[Any]
 LANES = 8
+PREFETCH_BYTES = 1 << 17
+"""Weights of a layer from which on they are prefetched: a good part of an L2 cache."""
+PREFETCH_STEPS = 4
+"""Input channels between two prefetches; more lines than a tile's share, which does no harm."""
+LINE_FLOATS = 16
 
 
 @dataclass(frozen=True)
@@ -125,13 +130,27 @@ class FloatGemm(Gemm):
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """Tiles in either order; nothing to prepare."""
-        walk(k, pixels, mr, self.panels, order, lambda f, m, panel: self._tile(k, p, f, m, panel))
+        # Weights that other layers have driven out of L2 come too slowly for the first tile of a
+        # panel: each tile asks for its share of the next panel.
+        ahead = order == "panel" and self.weight.nbytes >= PREFETCH_BYTES and pixels > mr
+        share = self.depth * self.panels.nr // pixels if ahead else 0
+        walk(
+            k,
+            pixels,
+            mr,
+            self.panels,
+            order,
+            lambda f, m, panel: self._tile(k, p, f, m, panel, share),
+        )
 
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """float32 pixels need no other form: `p.x` is the scratch."""
         self.emit(k, p, pixels, mr, order)
 
-    def _tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
+    def _tile(
+        self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel, share: int
+    ) -> None:
+        """`share`: weights of the next panel to prefetch for each pixel; 0 for none."""
         nr, depth = panel.width, self.depth
         vectors = nr // LANES
         acc = k.registers("float32x8", mr * vectors)
@@ -142,7 +161,13 @@ class FloatGemm(Gemm):
             for r in range(mr):
                 k.set(acc, r * vectors + j, b)
 
+        position = [0]
+        after = k.let(w0 + depth * nr + first * share) if share else None
+
         def step(at: Expr) -> None:
+            if share and position[0] % PREFETCH_STEPS == 0:
+                k.prefetch(p.weights, after + at * (LINE_FLOATS // PREFETCH_STEPS))
+            position[0] += 1
             wv = [
                 k.let(load(p.weights, w0 + at * nr + LANES * j, "float32x8"))
                 for j in range(vectors)
