@@ -85,7 +85,7 @@ def read_elf(path: Path) -> Elf:
     wide = data[4] == 2
     try:
         return _read(data, wide)
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
         raise ToolchainError(f"{path.name}: damaged ELF file ({error})") from error
 
 

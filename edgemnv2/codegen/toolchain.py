@@ -51,6 +51,9 @@ _GLIBC = "2.28"
 
 _REPRODUCIBLE = ("-fno-ident", "-g0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 
+# A line of a compiler's or linker's output that has one of these says what is wrong.
+_TELLING = ("error:", "undefined", "will not fit", "overflowed", "overlaps", "no room")
+
 
 @dataclass(frozen=True)
 class Compiler:
@@ -205,6 +208,7 @@ def _run(command: Sequence[str], what: str) -> None:
     )
     if result.returncode:
         lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]
-        first = next((line for line in lines if "error" in line or "undefined" in line), lines[-1])
+        telling = [line for line in lines if any(word in line for word in _TELLING)]
+        first = next((line for line in telling if "collect2" not in line), lines[-1])
         tool = Path(command[0]).name if "ziglang" not in command else f"ziglang {command[3]}"
         raise ToolchainError(f"{what}: {tool} failed: {first.strip()}")
