@@ -25,15 +25,24 @@ def absorb_recasts(graph: Graph) -> Graph:
 
 
 def _is_recast(graph: Graph, layer: Layer) -> bool:
-    """Whether a `Rescale` keeps every real value: equal scale, zero points apart as the types."""
+    """Whether a `Rescale` keeps every real value that its clamp lets through.
+
+    The scales are equal, and the zero points as far apart as the types.
+    """
     if not isinstance(layer, Rescale):
         return False
     a, b = graph.tensor_in(layer), graph.tensor_out(layer)
-    limits = np.iinfo(b.dtype)
-    if a.quant is None or b.quant is None or layer.clamp != (limits.min, limits.max):
+    if a.quant is None or b.quant is None:
         return False
     shift = int(np.iinfo(b.dtype).min) - int(np.iinfo(a.dtype).min)
     return a.quant.scale == b.quant.scale and a.quant.zero_point + shift == b.quant.zero_point
+
+
+def _is_plain(graph: Graph, layer: Layer) -> bool:
+    """Whether the clamp of a `Rescale` lets every value of its type through."""
+    assert isinstance(layer, Rescale)
+    limits = np.iinfo(graph.tensor_out(layer).dtype)
+    return layer.clamp == (limits.min, limits.max)
 
 
 def _drop_recasts(graph: Graph) -> Graph:
@@ -43,32 +52,34 @@ def _drop_recasts(graph: Graph) -> Graph:
     for layer in graph.layers:
         source = names.get(layer.inputs[0], layer.inputs[0])
         if _is_recast(graph, layer):
-            if layer.output not in ends:
+            plain = _is_plain(graph, layer)
+            if plain and layer.output not in ends:
                 # Readers take the source itself, with its own zero point.
                 names[layer.output] = source
                 continue
             readers = [x for x in graph.layers if layer.inputs[0] in x.inputs]
-            if source not in ends and source == layer.inputs[0] and len(readers) == 1:
-                # The producer writes the output's storage.
-                layers = [
-                    _retype(x, layer.output, graph.tensors) if x.output == source else x
-                    for x in layers
-                ]
+            alone = source not in ends and source == layer.inputs[0] and len(readers) == 1
+            producer = next((x for x in layers if x.output == source), None)
+            if alone and producer is not None and (plain or hasattr(producer, "clamp")):
+                # The producer writes the output's storage, clamped as the recast was.
+                layers[layers.index(producer)] = _retype(producer, layer, graph.tensors)
                 continue
         inputs = tuple(names.get(x, x) for x in layer.inputs)
         layers.append(layer if inputs == layer.inputs else replace(layer, inputs=inputs))
     return _with_layers(graph, layers, graph.tensors)
 
 
-def _retype(layer: Layer, output: str, tensors: Mapping[str, Tensor]) -> Layer:
-    """`layer` writing tensor `output`, of equal scale and another storage."""
-    old, new = tensors[layer.output], tensors[output]
-    assert old.quant is not None and new.quant is not None
+def _retype(producer: Layer, recast: Layer, tensors: Mapping[str, Tensor]) -> Layer:
+    """`producer` writing what `recast` made of its output."""
+    old, new = tensors[producer.output], tensors[recast.output]
+    assert old.quant is not None and new.quant is not None and isinstance(recast, Rescale)
     shift = new.quant.zero_point - old.quant.zero_point
-    changes: dict[str, object] = {"name": output, "output": output}
-    if hasattr(layer, "clamp"):
-        changes["clamp"] = (layer.clamp[0] + shift, layer.clamp[1] + shift)
-    return replace(layer, **changes)  # type: ignore[arg-type]
+    changes: dict[str, object] = {"name": recast.output, "output": recast.output}
+    if hasattr(producer, "clamp"):
+        low, high = recast.clamp
+        bottom, top = producer.clamp
+        changes["clamp"] = tuple(min(max(x + shift, low), high) for x in (bottom, top))
+    return replace(producer, **changes)  # type: ignore[arg-type]
 
 
 def _inner_to_int8(graph: Graph) -> Graph:
