@@ -22,6 +22,7 @@ __all__ = [
     "pack_inputs",
     "parse_facts",
     "parse_trace",
+    "sum_steps",
     "unpack_outputs",
 ]
 
@@ -43,8 +44,9 @@ class RunResult:
     """What one `Runner.run` brought back.
 
     `outputs` has one array `[1, H, W, C]` per sample. `values` has one figure per repeat, in
-    `metric` ("seconds", "instructions" or "cycles"; None without repeats): one inference, steady
-    state. `functions` splits an instruction count by function. `stack_bytes` is what one inference
+    `metric` ("seconds", "instructions" or "cycles"; None where nothing was measured): one
+    inference, steady state. `functions` splits an instruction count by function, `layers` one more
+    inference by graph layer. `stack_bytes` is what one inference
     used, None where that cannot be measured; `peak_rss_bytes` likewise, on Linux.
     """
 
@@ -55,6 +57,7 @@ class RunResult:
     stack_bytes: int | None = None
     peak_rss_bytes: int | None = None
     functions: Mapping[str, int] = field(default_factory=dict)
+    layers: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -72,13 +75,15 @@ class Runner(Protocol):
         trace: bool = False,
         threads: int = 1,
         rows: bool = False,
+        layers: bool = False,
     ) -> RunResult:
         """Run every sample of `inputs` (`[H, W, C]` or `[1, H, W, C]`, stored dtype) once.
 
         `repeat` more inferences of the first sample are measured, after a warm-up; `trace` records
         every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
-        measured nor traced). Raises InputError for a wrong shape or dtype, RunnerError when
-        the device or emulator is missing, crashes, or the code breaks its arena.
+        measured nor traced); `layers` measures one more inference step by step. Raises InputError
+        for a wrong shape or dtype, RunnerError when the device or emulator is missing, crashes, or
+        the code breaks its arena.
         """
         ...
 
@@ -130,6 +135,17 @@ def parse_trace(data: bytes) -> tuple[TraceRow, ...]:
         rows.append(TraceRow(sample, layer, row, data[at : at + size]))
         at += size
     return tuple(rows)
+
+
+def sum_steps(facts: Facts, steps: Sequence[float]) -> dict[int, float]:
+    """Figures of single steps summed by graph layer; the facts hold each step's layer."""
+    layers = [int(word) for word in facts.values.get("step_layer", ())]
+    if len(layers) != len(steps):
+        raise RunnerError(f"{len(steps)} steps were measured, but {len(layers)} reported")
+    sums: dict[int, float] = {}
+    for layer, value in zip(layers, steps, strict=True):
+        sums[layer] = sums.get(layer, 0.0) + value
+    return dict(sorted(sums.items()))
 
 
 @dataclass(frozen=True)

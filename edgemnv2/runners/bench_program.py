@@ -17,6 +17,7 @@ from edgemnv2.runners.base import (
     pack_inputs,
     parse_facts,
     parse_trace,
+    sum_steps,
     unpack_outputs,
 )
 
@@ -37,6 +38,7 @@ def run_bench_program(
     repeat: int,
     trace: bool,
     rows: bool = False,
+    layers: bool = False,
     warmup: int = WARMUP,
 ) -> tuple[RunResult, Facts]:
     """The outputs, trace and timings of one bench run, and all facts that it printed.
@@ -50,15 +52,17 @@ def run_bench_program(
         arguments = ["--inputs", "in.bin", "--outputs", "out.bin"]
         arguments += ["--trace", "trace.bin"] if trace else []
         arguments += ["--rows", "1"] if rows else []
+        arguments += ["--layers", "1"] if layers else []
         arguments += ["--repeat", str(repeat), "--warmup", str(warmup)]
         facts = parse_facts(launch(arguments, folder), str(artifact.path))
         outputs = unpack_outputs(artifact, (folder / "out.bin").read_bytes(), len(inputs))
         traced = parse_trace((folder / "trace.bin").read_bytes()) if trace else ()
     result = RunResult(
         outputs,
-        metric="seconds" if repeat else None,
+        metric="seconds" if repeat or layers else None,
         values=tuple(float(v) for v in facts.values.get("seconds", ())),
         trace=traced,
+        layers=sum_steps(facts, [float(v) for v in facts.values.get("step_seconds", ())]),
         peak_rss_bytes=facts.integer("peak_rss_bytes"),
     )
     return result, facts

@@ -69,14 +69,25 @@ class InstructionCounter:
         options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"
         return cls(("-plugin", options), names, output)
 
-    def read(self) -> tuple[tuple[float, ...], dict[str, int]]:
-        """Instructions of each measured inference, and the last one's split by function."""
-        lines = self.output.read_text(encoding="ascii").splitlines()
+    def read_steps(self, repeat: int) -> tuple[float, ...]:
+        """Instructions of each step of the inference that was measured step by step.
+
+        It follows `repeat` whole ones. Every step has a mark at its end and one when the hook
+        returns, so that the hook is not counted.
+        """
+        lines = self.output.read_text(encoding="ascii").splitlines()[2 * repeat + 1 :]
+        return tuple(float(line.split()[0]) for line in lines[::2])
+
+    def read(self, repeat: int) -> tuple[tuple[float, ...], dict[str, int]]:
+        """Instructions of each of `repeat` inferences, and the last one's split by function."""
+        lines = self.output.read_text(encoding="ascii").splitlines()[: 2 * repeat]
         # Marks come in pairs, before and after: every second line is an inference.
         inferences = [[int(word) for word in line.split()] for line in lines][1::2]
-        if not inferences:
-            raise RunnerError("QEMU: the counting plugin saw no inference")
+        if len(inferences) != repeat:
+            raise RunnerError("QEMU: the counting plugin did not see every inference")
         by_function: dict[str, int] = {}
+        if not inferences:
+            return (), {}
         for name, count in zip(self.functions, inferences[-1][1:], strict=True):
             if count:
                 by_function[name] = by_function.get(name, 0) + count

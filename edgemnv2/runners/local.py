@@ -49,18 +49,19 @@ class LocalRunner:
         trace: bool = False,
         threads: int = 1,
         rows: bool = False,
+        layers: bool = False,
     ) -> RunResult:
         """See `Runner.run`."""
         check_threads(artifact, threads)
         if artifact.target.is_bare_metal:
-            if repeat:
+            if repeat or layers:
                 raise UsageError(
                     f"{artifact.path}: code for {artifact.target.cpu.core} cannot be timed on "
                     "this machine (use --runner qemu-system, or a board)"
                 )
             with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
                 program = _build_for_host(artifact, Path(folder))
-                return self._run(program, artifact, inputs, repeat=0, trace=trace, rows=rows)
+                return self._run(program, artifact, inputs, trace=trace, rows=rows)
         missing = missing_local_features(artifact.target)
         if missing:
             raise RunnerError(
@@ -68,7 +69,9 @@ class LocalRunner:
                 f"{artifact.target.name} (it lacks {', '.join(missing)}; use --runner qemu-user)"
             )
         program = artifact.path.resolve() / "bench"
-        return self._run(program, artifact, inputs, repeat=repeat, trace=trace, rows=rows)
+        return self._run(
+            program, artifact, inputs, repeat=repeat, trace=trace, rows=rows, layers=layers
+        )
 
     def _run(
         self,
@@ -76,9 +79,10 @@ class LocalRunner:
         artifact: Artifact,
         inputs: Sequence[Array],
         *,
-        repeat: int,
+        repeat: int = 0,
         trace: bool,
         rows: bool,
+        layers: bool = False,
     ) -> RunResult:
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
 
@@ -87,7 +91,7 @@ class LocalRunner:
             return execute(command, folder, str(artifact.path), timeout_seconds)
 
         result, _ = run_bench_program(
-            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows
+            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, layers=layers
         )
         return result
 

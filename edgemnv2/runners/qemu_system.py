@@ -25,6 +25,7 @@ from edgemnv2.runners.base import (
     pack_inputs,
     parse_facts,
     parse_trace,
+    sum_steps,
     unpack_outputs,
 )
 from edgemnv2.runners.bench_program import execute
@@ -89,6 +90,7 @@ class QemuSystemRunner:
         trace: bool = False,
         threads: int = 1,
         rows: bool = False,
+        layers: bool = False,
     ) -> RunResult:
         """See `Runner.run`. One boot runs all samples."""
         check_threads(artifact, threads)
@@ -109,21 +111,24 @@ class QemuSystemRunner:
             folder = Path(name)
             program = self._program(artifact)
             (folder / "in.bin").write_bytes(packed)
-            job = struct.pack("<4i", len(inputs), repeat, int(trace), int(rows))
-            (folder / "job.bin").write_bytes(job)
+            job = (len(inputs), repeat, int(trace), int(rows), int(layers))
+            (folder / "job.bin").write_bytes(struct.pack("<5i", *job))
             command = [emulator, "-M", target.machine, "-nographic", "-monitor", "none"]
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
-            counter = InstructionCounter.prepare(emulator, program, folder) if repeat else None
+            counter = None
+            if repeat or layers:
+                counter = InstructionCounter.prepare(emulator, program, folder)
             command += counter.arguments if counter else ()
-            timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + 1)
+            timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + 2)
             text = execute(command, folder, str(artifact.path), timeout_seconds)
             facts = parse_facts(text, str(artifact.path))
             data = (folder / "out.bin").read_bytes() if inputs else b""
             outputs = unpack_outputs(artifact, data, len(inputs))
             traced = parse_trace((folder / "trace.bin").read_bytes()) if trace else ()
-            values, functions = counter.read() if counter else ((), {})
+            values, functions = counter.read(repeat) if counter else ((), {})
+            steps = counter.read_steps(repeat) if counter and layers else ()
         notes: tuple[str, ...] = ()
         if counter:
             version = ".".join(map(str, qemu_version(emulator)))
@@ -137,6 +142,7 @@ class QemuSystemRunner:
             trace=traced,
             stack_bytes=facts.integer("stack_bytes"),
             functions=functions,
+            layers=sum_steps(facts, steps),
             notes=notes,
         )
 

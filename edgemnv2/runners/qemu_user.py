@@ -6,13 +6,14 @@ The metric is executed instructions of one inference in steady state: exact, rep
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.base import Array, RunResult, sum_steps
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 from edgemnv2.runners.local import check_threads
@@ -54,36 +55,49 @@ class QemuUserRunner:
         trace: bool = False,
         threads: int = 1,
         rows: bool = False,
+        layers: bool = False,
     ) -> RunResult:
         """See `Runner.run`."""
         check_threads(artifact, threads)
         target = artifact.target
-        emulator = find_qemu_user(target.cpu.isa, counting=repeat > 0)
+        emulator = find_qemu_user(target.cpu.isa, counting=repeat > 0 or layers)
         program = artifact.path.resolve() / "bench"
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
         counters: list[InstructionCounter] = []
-        counts: list[tuple[tuple[float, ...], dict[str, int]]] = []
 
-        def launch(arguments: Sequence[str], folder: Path) -> str:
-            command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
-            if repeat:
-                counters.append(InstructionCounter.prepare(emulator, program, folder))
-                command += counters[0].arguments
-            command += [str(program), *arguments]
-            text = execute(command, folder, str(artifact.path), timeout_seconds)
-            counts.extend(counter.read() for counter in counters)
-            return text
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-") as counts:
 
-        result, _ = run_bench_program(
-            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, warmup=1
-        )
-        # Under emulation neither the clock nor the resident size says anything of the device.
-        result = replace(result, metric=None, values=(), peak_rss_bytes=None)
-        if not counts:
-            return result
-        values, functions = counts[0]
+            def launch(arguments: Sequence[str], folder: Path) -> str:
+                command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
+                if repeat or layers:
+                    counters.append(InstructionCounter.prepare(emulator, program, Path(counts)))
+                    command += counters[0].arguments
+                command += [str(program), *arguments]
+                return execute(command, folder, str(artifact.path), timeout_seconds)
+
+            result, facts = run_bench_program(
+                artifact,
+                inputs,
+                launch,
+                repeat=repeat,
+                trace=trace,
+                rows=rows,
+                layers=layers,
+                warmup=1,
+            )
+            # Under emulation neither the clock nor the resident size says anything of the device.
+            result = replace(result, metric=None, values=(), layers={}, peak_rss_bytes=None)
+            if not counters:
+                return result
+            values, functions = counters[0].read(repeat)
+            steps = counters[0].read_steps(repeat) if layers else ()
         version = ".".join(map(str, qemu_version(emulator)))
         note = f"instructions executed in QEMU {version} as {target.machine}: exact, not time"
         return replace(
-            result, metric="instructions", values=values, functions=functions, notes=(note,)
+            result,
+            metric="instructions",
+            values=values,
+            functions=functions,
+            layers=sum_steps(facts, steps),
+            notes=(note,),
         )

@@ -54,6 +54,9 @@ static int broken_fence(const struct fenced_arena *arena, unsigned long arena_by
 #define RESULT_IN(arena, own) (own)
 #endif
 
+/* Which layer each step of one inference made, for figures by layer. */
+enum { STEP_LIMIT = 16384 };
+
 /* Gives the rows of a whole image one by one. */
 struct row_source {
     const unsigned char *image;

@@ -1,9 +1,11 @@
 /* The `bench` program of a Linux artefact: runs samples, times inferences, writes a trace.
  *
  *   bench [--inputs FILE --outputs FILE] [--trace FILE] [--warmup N] [--repeat N] [--rows 1]
+ *         [--layers 1]
  *
  * FILEs hold tensors one after another, raw, NHWC. Without --inputs, one sample of zeros. --repeat
- * times N inferences of the first sample. --rows 1 feeds the samples row by row (no timing). Facts
+ * times N inferences of the first sample. --rows 1 feeds the samples row by row (no timing);
+ * --layers 1 then measures one inference step by step. Facts
  * go to stdout as lines `edgemnv2 KEY VALUE`. A trace record is int32 sample, layer, row, bytes
  * (host order), then the row's data. */
 #define _POSIX_C_SOURCE 200112L
@@ -87,10 +89,42 @@ static void run_rows(const unsigned char *sample) {
     check(NET_(run_rows)(give_row, &source, &outputs, arena.bytes), NET_CONST(STREAM_ARENA_BYTES));
 }
 
+static uint16_t step_layers[STEP_LIMIT];
+static double step_ends[STEP_LIMIT];
+static long step_count;
+
 static double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void end_step(void *context, int32_t layer, int32_t row, const void *data, int32_t bytes) {
+    (void)context;
+    (void)row;
+    (void)data;
+    (void)bytes;
+    edgemnv2_mark();
+    if (step_count < STEP_LIMIT) {
+        step_layers[step_count] = (uint16_t)layer;
+        step_ends[step_count++] = seconds();
+    }
+    edgemnv2_mark();
+}
+
+/* Prints the layer and the seconds of each step of one inference. */
+static void measure_layers(const unsigned char *sample) {
+    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
+    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    memcpy(SAMPLE_IN(arena, input), sample, NET_CONST(INPUT_BYTES));
+    double last = seconds();
+    edgemnv2_mark();
+    check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, NULL), NET_CONST(ARENA_BYTES));
+    for (long i = 0; i < step_count; i++) {
+        printf("edgemnv2 step_layer %d\nedgemnv2 step_seconds %.9f\n", step_layers[i],
+               step_ends[i] - last);
+        last = step_ends[i];
+    }
 }
 
 /* Not getrusage: its ru_maxrss starts at what the launching process had. */
@@ -112,7 +146,7 @@ int main(int count, char **argument) {
     const char *inputs_name = NULL, *outputs_name = NULL;
     struct tracer tracer = {NULL, 0};
     static unsigned char sample[NET_CONST(INPUT_BYTES)];
-    long repeat = 0, warmup = 1, rows = 0;
+    long repeat = 0, warmup = 1, rows = 0, layers = 0;
     for (int i = 1; i < count; i += 2) {
         const char *key = argument[i];
         if (i + 1 == count) {
@@ -130,6 +164,8 @@ int main(int count, char **argument) {
             warmup = strtol(argument[i + 1], NULL, 10);
         } else if (strcmp(key, "--rows") == 0) {
             rows = strtol(argument[i + 1], NULL, 10);
+        } else if (strcmp(key, "--layers") == 0) {
+            layers = strtol(argument[i + 1], NULL, 10);
         } else {
             fail("unknown option ", key);
         }
@@ -162,7 +198,7 @@ int main(int count, char **argument) {
     tracer.file = NULL;
     printf("edgemnv2 samples %ld\n", samples);
 
-    for (long i = 0; repeat > 0 && i < warmup; i++) {
+    for (long i = 0; (repeat > 0 || layers) && i < warmup; i++) {
         run_sample(first_sample, &tracer);
     }
     for (long i = 0; i < repeat; i++) {
@@ -174,6 +210,9 @@ int main(int count, char **argument) {
         const double end = seconds();
         check(status, NET_CONST(ARENA_BYTES));
         printf("edgemnv2 seconds %.9f\n", end - start);
+    }
+    if (layers) {
+        measure_layers(first_sample);
     }
     report_peak_rss();
     printf("edgemnv2 done 1\n");

@@ -1,8 +1,8 @@
 /* The test program of a bare-metal artefact under an emulator; files through semihosting.
  *
- * Reads `job.bin` (int32 samples, repeat, trace, rows), `in.bin` (samples, raw, NHWC); writes
- * `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as `edgemnv2 KEY
- * VALUE`. */
+ * Reads `job.bin` (int32 samples, repeat, trace, rows, layers), `in.bin` (samples, raw, NHWC);
+ * writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
+ * `edgemnv2 KEY VALUE`. */
 #include <stdint.h>
 
 #include "artifact_names.h"
@@ -113,8 +113,39 @@ __attribute__((noinline)) static long infer_measuring_stack(void) {
     return (long)((here - word) * (long)sizeof *word);
 }
 
+static uint16_t step_layers[STEP_LIMIT] IN_ARENA_MEMORY;
+static int32_t step_count;
+
+static void end_step(void *context, int32_t layer, int32_t row, const void *data, int32_t bytes) {
+    (void)context;
+    (void)row;
+    (void)data;
+    (void)bytes;
+    edgemnv2_mark();
+    if (step_count < STEP_LIMIT) {
+        step_layers[step_count++] = (uint16_t)layer;
+    }
+    edgemnv2_mark();
+}
+
+/* One inference with a mark after each step; prints the layer of each. */
+static int measure_layers(void) {
+    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
+    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    place_sample();
+    edgemnv2_mark();
+    if (check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, 0),
+              NET_CONST(ARENA_BYTES))) {
+        return 1;
+    }
+    for (int32_t i = 0; i < step_count; i++) {
+        report("step_layer", step_layers[i]);
+    }
+    return 0;
+}
+
 int main(void) {
-    int32_t job[4] = {0, 0, 0, 0};
+    int32_t job[5] = {0, 0, 0, 0, 0};
     const int32_t job_file = semihost_open("job.bin", SEMIHOST_READ_BINARY);
     if (job_file < 0 || semihost_read(job_file, job, sizeof job) != 0) {
         semihost_print("edgemnv2 error job.bin\n");
@@ -156,6 +187,9 @@ int main(void) {
         if (check(status, NET_CONST(ARENA_BYTES))) {
             return 1;
         }
+    }
+    if (job[4] && measure_layers()) {
+        return 1;
     }
     semihost_close(out);
     if (trace_file >= 0) {
