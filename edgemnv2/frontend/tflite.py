@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.layout import input_layout, output_layout
@@ -17,6 +19,8 @@ from edgemnv2.model import Model, QuantParams, TensorSpec
 __all__ = ["load_tflite"]
 
 FILE_IDENTIFIER = b"TFL3"
+# By TFLite's ActivationFunctionType: RELU, RELU_N1_TO_1, RELU6.
+ACTIVATION_RANGES = {1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 
 
 def load_tflite(path: Path) -> Model:
@@ -75,7 +79,18 @@ def _check_buffer(model: Any, tensor: Any) -> None:
         buffer.Data(length - 1)
 
 
+def stored(real: float, scale: float, zero_point: int, dtype: str) -> float:
+    """`real` as a stored value, as TFLite's CalculateActivationRangeQuantized rounds it."""
+    limits = np.iinfo(dtype)
+    if math.isinf(real):
+        return float(limits.max)
+    ratio = float(np.float32(real) / np.float32(scale))
+    rounded = math.copysign(math.floor(abs(ratio) + 0.5), ratio)
+    return float(min(max(rounded + zero_point, limits.min), limits.max))
+
+
 def _import(flat: Any, name: str) -> Any:
+    from tvm import relax
     from tvm.relax.frontend.tflite import from_tflite
     from tvm.relax.frontend.tflite.tflite_frontend import OperatorConverter
 
@@ -87,6 +102,18 @@ def _import(flat: Any, name: str) -> Any:
             "PAD",
             "TRANSPOSE",
         }
+
+        def convert_qnn_fused_activation_function(
+            self, expr: Any, fused_activation_fn: int, scale: float, zero_point: int, dtype: str
+        ) -> Any:
+            """TVM rounds limits in double and halves to even; TFLite in float32, away from 0."""
+            if fused_activation_fn not in ACTIVATION_RANGES:
+                return expr
+            limits = [
+                stored(x, float(scale), int(zero_point), dtype)
+                for x in ACTIVATION_RANGES[fused_activation_fn]
+            ]
+            return relax.op.clip(expr, *limits)
 
     try:
         return from_tflite(flat, op_converter=Converter)

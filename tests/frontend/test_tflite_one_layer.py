@@ -154,3 +154,25 @@ def test_dequantize_to_a_float_output(source: str, tmp_path: Path, require_modul
     y = file.tensor("y", (1, 8, 8, 16))
     file.operator("DEQUANTIZE", [x], y, "DequantizeOptions")
     check(file, x, y, tmp_path, pixels(np.random.default_rng(0), source, 4, 8, 8, 16))
+
+
+@pytest.mark.parametrize("activation", [1, 2, 3])
+def test_limits_of_fused_activations_are_rounded_as_tflite_does(
+    activation: int, tmp_path: Path, require_module: Any
+) -> None:
+    """RELU, RELU_N1_TO_1, RELU6 at scales where a limit lies half-way, or next to it."""
+    require_module("ai_edge_litert")
+    top = 6.0 if activation == 3 else 1.0
+    for steps in (10.5, 100.5, 120.5, 254.5):
+        half = np.float32(top / steps)
+        for scale in (half, np.nextafter(half, np.float32(0)), np.nextafter(half, np.float32(1))):
+            file = TinyTflite()
+            x = file.tensor("x", (1, 1, 1, 2), "int8", scale=1.0)
+            w = file.constant("w", np.ones((2, 1, 1, 2), np.int8), scale=1.0)
+            # Accumulators far beyond either limit.
+            b = file.constant("b", np.array([10**6, -(10**6)], np.int32), scale=1.0)
+            zero = 0 if activation == 2 else -128
+            y = file.tensor("y", (1, 1, 1, 2), "int8", scale=float(scale), zero_point=zero)
+            options = {"StrideW": 1, "StrideH": 1, "FusedActivationFunction": activation}
+            file.operator("CONV_2D", [x, w, b], y, "Conv2DOptions", **options)
+            check(file, x, y, tmp_path, np.zeros((1, 1, 1, 2), np.int8))
