@@ -85,6 +85,13 @@ MACHINES = {
             hard_float=True,
             **ARM32,
         ),
+        Machine(
+            "vnni",
+            "x86_64-linux-gnu",
+            "x86-64-v4",
+            ("avx2", "fma", "avx512vnni"),
+            ("+avx512vnni", "+avx512vbmi", "-prefer-256-bit"),
+        ),
         Machine("avx2", "x86_64-linux-gnu", "x86-64-v3", ("avx2", "fma"), ("+avx2", "+fma")),
     )
 }

@@ -14,7 +14,7 @@ from kernel_harness import MACHINES, layer_graph, random_inputs, reference, run_
 from edgemnv2.schedules import avx2
 
 CPU_INFO = Path("/proc/cpuinfo")
-CPU_FLAGS = CPU_INFO.read_text() if CPU_INFO.exists() else ""
+CPU_FLAGS = set(CPU_INFO.read_text().split()) if CPU_INFO.exists() else set()
 FLOAT_TOLERANCE = 4e-6
 """Relative to the largest output: sums of up to 128 products, each step rounded to 24 bits, against
 float64."""
@@ -34,6 +34,8 @@ def run_case(
     rows_per_step: int = 1,
     in_place: int | None = None,
 ) -> tuple[Any, Any]:
+    if machine_name == "vnni" and not {"avx512_vnni", "avx512vbmi"} <= CPU_FLAGS:
+        pytest.skip("this processor has no AVX-512 VNNI and VBMI")
     machine = MACHINES[machine_name]
     graph = layer_graph(case["kind"], dtype, **{k: v for k, v in case.items() if k != "kind"})
     layer = graph.layers[0]
@@ -52,14 +54,14 @@ def assert_close(made: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("name", INT8_CASES)
-@pytest.mark.parametrize("machine", ["avx2"])
+@pytest.mark.parametrize("machine", ["avx2", "vnni"])
 def test_int8_rows_are_tflites_to_the_bit(machine: str, name: str, tmp_path: Path) -> None:
     made, expected = run_case(machine, INT8_CASES[name], "int8", tmp_path)
     np.testing.assert_array_equal(made, expected)
 
 
 @pytest.mark.parametrize("name", FLOAT_CASES)
-@pytest.mark.parametrize("machine", ["avx2"])
+@pytest.mark.parametrize("machine", ["avx2", "vnni"])
 def test_float32_rows_are_within_rounding(machine: str, name: str, tmp_path: Path) -> None:
     made, expected = run_case(machine, FLOAT_CASES[name], "float32", tmp_path)
     assert_close(made, expected)
@@ -73,7 +75,7 @@ def test_the_residual_add_works_in_place(dtype: str, operand: int, tmp_path: Pat
     np.testing.assert_array_equal(made, expected.astype(made.dtype))
 
 
-@pytest.mark.parametrize("machine", ["avx2"])
+@pytest.mark.parametrize("machine", ["avx2", "vnni"])
 @pytest.mark.parametrize("order", ["panel", "pixel"])
 def test_several_rows_in_one_step(machine: str, order: str, tmp_path: Path) -> None:
     case = {"kind": "pointwise", "height": 6, "width": 7, "cin": 24, "cout": 40}
@@ -81,7 +83,9 @@ def test_several_rows_in_one_step(machine: str, order: str, tmp_path: Path) -> N
     np.testing.assert_array_equal(made, expected)
 
 
-@pytest.mark.parametrize(("machine", "dtype"), [("avx2", "int8"), ("avx2", "float32")])
+@pytest.mark.parametrize(
+    ("machine", "dtype"), [("avx2", "int8"), ("avx2", "float32"), ("vnni", "int8")]
+)
 def test_every_decision_gives_the_same_numbers(machine: str, dtype: str, tmp_path: Path) -> None:
     for case in ("pointwise, channels and pixels with tails", "depthwise, stride 2 of TFLite"):
         kwargs = {k: v for k, v in INT8_CASES[case].items() if k != "kind"}
@@ -108,7 +112,7 @@ def test_what_is_not_ours_is_left_to_others() -> None:
 
 
 def test_default_decisions_lie_in_the_space() -> None:
-    for machine in (MACHINES["avx2"],):
+    for machine in (MACHINES["avx2"], MACHINES["vnni"]):
         for cases, dtype in ((INT8_CASES, "int8"), (FLOAT_CASES, "float32")):
             for case in cases.values():
                 kwargs = {k: v for k, v in case.items() if k != "kind"}

@@ -43,7 +43,8 @@ def default_conv2d(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
     nr = 16 if graph.tensor_out(layer).channels >= 16 else 8
     if layer.requantize is None:
         return {"mr": 4, "nr": nr, "order": "panel", "unroll": 1}
-    return {"mr": 5, "nr": nr, "order": "pixel", "unroll": 1}
+    mr = 14 if simd.vnni and nr == 16 else 5
+    return {"mr": mr, "nr": nr, "order": "pixel", "unroll": 1}
 
 
 def conv2d_kernel(
@@ -63,6 +64,9 @@ def conv2d_kernel(
     taps = columns * source.channels
     depth = rows * taps
     zero = source.quant.zero_point if source.quant else 0
+    unsigned = source.dtype == "uint8"
+    # `vpdpbusd` takes int8 plus 128, and that is what a uint8 image is.
+    wide = simd.vnni and int(decisions["nr"]) % 16 == 0
     gemm = gemm_of(
         simd,
         layer.weight.reshape(depth, out.channels),
@@ -70,15 +74,13 @@ def conv2d_kernel(
         layer.clamp,
         decisions,
         layer.requantize,
-        zero,
+        zero - 128 if wide and unsigned else zero,
         out.quant.zero_point if out.quant else 0,
     )
     if gemm is None:
         return None
-    padded, factor = depth, 1
-    scratch_dtype = "float32"
-    if isinstance(gemm, Int8Gemm):
-        padded, factor, scratch_dtype = gemm.padded, gemm.epilogue.doubled, "int16"
+    assert isinstance(gemm, Int8Gemm)
+    padded, factor, scratch_dtype = gemm.padded, gemm.epilogue.doubled, gemm.scratch_dtype
     mr, order = int(decisions["mr"]), str(decisions["order"])
     stride, left = layer.stride[1], layer.padding[1]
     description = {
@@ -92,24 +94,29 @@ def conv2d_kernel(
         **gemm.key(),
     }
     k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
-    inputs = [k.pointer(f"row{r}", source.dtype) for r in range(rows)]
+    stored = "int8" if wide else source.dtype
+    inputs = [k.pointer(f"row{r}", stored) for r in range(rows)]
     output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", scratch_dtype)
     weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
 
-    def widened(value: Expr, lanes: int) -> Expr:
-        if not integer:
-            return value
+    def gathered(value: Expr, lanes: int) -> Expr:
+        if wide:
+            return value if unsigned else value ^ filled(-128, lanes)
         dtype = f"int16x{lanes}" if lanes > 1 else "int16"
         if lanes == 1:
             return cast(cast(value, "int32") * factor, dtype)
         value = k.let(cast(value, dtype))
         return value + value if factor == 2 else value
 
-    def filler(lanes: int) -> Expr:
-        number = zero * factor
+    def filled(number: int, lanes: int) -> Expr:
         return (
             constant(number, scratch_dtype, lanes) if lanes > 1 else scalar(number, scratch_dtype)
         )
+
+    def outside(lanes: int) -> Expr:
+        if wide:
+            return filled(zero - 256 * (zero > 127) if unsigned else zero ^ -128, lanes)
+        return filled(zero * factor, lanes)
 
     for first, _, inside in pixel_tiles(k, out.width, source.width, stride, left, 1, columns):
         at = k.let((first * stride - left) * source.channels)
@@ -117,13 +124,13 @@ def conv2d_kernel(
         for r in range(rows):
             for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
                 for n, lanes in copy_pieces(begin * source.channels, end * source.channels):
-                    dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
-                    value = filler(lanes)
+                    dtype = f"{stored}x{lanes}" if lanes > 1 else stored
+                    value = outside(lanes)
                     if exists:
-                        value = widened(load(inputs[r], at + n, dtype), lanes)
+                        value = gathered(load(inputs[r], at + n, dtype), lanes)
                     k.store(scratch, to + (r * taps + n), value)
-        if padded != depth:
-            k.store(scratch, to + depth, scalar(0, scratch_dtype))
+        for n in range(depth, padded):
+            k.store(scratch, to + n, filled(0, 1))
     pointers = Pointers(scratch, output, weights, second, scratch)
     gemm.emit_gathered(k, pointers, out.width, mr, order)
     return RowKernel(

@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import Requantize
 from edgemnv2.schedules.avx2.requantize import Epilogue
-from edgemnv2.schedules.avx2.simd import Simd, clamp_float, fma, madd, panel_order
+from edgemnv2.schedules.avx2.simd import Simd, clamp_float, dot4, fma, madd, panel_order
 from edgemnv2.schedules.builder import (
     Builder,
     broadcast,
     cast,
+    constant,
     element,
     load,
     reinterpret,
     scalar,
 )
-from edgemnv2.schedules.tiling import Panel, Panels, panels_of, walk
+from edgemnv2.schedules.tiling import Panel, Panels, copy_pieces, panels_of, walk
 
 __all__ = ["FloatGemm", "Gemm", "Int8Gemm", "Pointers", "gemm_of"]
 
@@ -64,6 +65,7 @@ class Gemm:
 
     dtype = "float32"
     second_dtype = "float32"
+    scratch_dtype = "float32"
 
     @property
     def depth(self) -> int:
@@ -195,6 +197,7 @@ class Int8Gemm(Gemm):
 
     dtype = "int8"
     second_dtype = "int32"
+    scratch_dtype = "int16"
 
     @property
     def padded(self) -> int:
@@ -310,6 +313,96 @@ class Int8Gemm(Gemm):
             epilogue.store(k, p.out, to, values)
 
 
+@dataclass(frozen=True, eq=False)
+class VnniGemm(Int8Gemm):
+    """int8 by AVX-512's `vpdpbusd`: exact sums of four products, unsigned by signed bytes.
+
+    Scratch holds the pixels with their top bit flipped, that is, plus 128; `bias` has that folded
+    in, too.
+    """
+
+    scratch_dtype = "int8"
+
+    @property
+    def padded(self) -> int:
+        """Bytes of a pixel in scratch: a multiple of four. The rest meets zero weights."""
+        return -(-self.depth // 4) * 4
+
+    def constants(self) -> list[Array]:
+        """Per panel `[K/4][NR][4]`; parameters."""
+        weight = np.zeros((self.padded, self.weight.shape[1]), np.int8)
+        weight[: self.depth] = self.weight
+        parts = [
+            weight[:, n0 : n0 + n].reshape(-1, 4, n).transpose(0, 2, 1).ravel()
+            for n0, n in self.panels.blocks()
+        ]
+        parameters = self.epilogue.pack(self.bias, self.requantize, self.panels.blocks(), doubled=1)
+        return [np.concatenate(parts), parameters]
+
+    def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
+        """One tile's pixels, or all of them when panels are outermost."""
+        return self.padded * (pixels if order == "panel" else min(mr, pixels))
+
+    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
+        """Pixels from `first` on into scratch, plus 128."""
+
+        def copy(source: Expr, to: Expr, lanes: int) -> None:
+            flip = constant(-128, "int8", lanes) if lanes > 1 else scalar(-128, "int8")
+            value = load(p.x, source, f"int8x{lanes}" if lanes > 1 else "int8")
+            k.store(p.scratch, to, value ^ flip)
+
+        whole = self.padded == self.depth
+        count, total = (1, pixels * self.depth) if whole else (pixels, self.depth)
+        for number in range(count):
+            source = k.let((first + number) * self.depth)
+            to = number * self.padded
+            vectors = total // 64
+            if vectors > 4:
+                with k.loop(vectors) as i:
+                    copy(source + i * 64, to + i * 64, 64)
+            else:
+                for i in range(vectors):
+                    copy(source + i * 64, to + i * 64, 64)
+            for n, lanes in copy_pieces(vectors * 64, total):
+                copy(source + n, to + n, lanes)
+
+    def _tile(self, k: Builder, p: Pointers, at: Expr, first: Expr, mr: int, panel: Panel) -> None:
+        """`at`: the tile's first pixel in scratch; `first`: in the output."""
+        nr, padded, epilogue = panel.width, self.padded, self.epilogue
+        vectors = nr // 16
+        acc = k.registers("int32x16", mr * vectors)
+        w0, q0 = k.let(panel.packed * padded), k.let(panel.packed * epilogue.rows)
+        x0 = [k.let((at + r) * padded) for r in range(mr)]
+        for j in range(vectors):
+            b = k.let(epilogue.bias(p.second, q0, j))
+            for r in range(mr):
+                k.set(acc, r * vectors + j, b)
+
+        def step(i: Expr) -> None:
+            wv = []
+            for j in range(vectors):
+                four = load(p.weights, w0 + i * (4 * nr) + 64 * j, "int8x64")
+                wv.append(k.let(four))
+            for r in range(mr):
+                four = reinterpret(load(p.scratch, x0[r] + i * 4, "int8x4"), "int32")
+                value = k.let(reinterpret(broadcast(four, 16), "int8x64"))
+                for j in range(vectors):
+                    n = r * vectors + j
+                    k.set(acc, n, dot4(element(acc, n), value, wv[j]))
+
+        reduction(k, padded // 4, self.unroll, step)
+        q = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
+        for r in range(mr):
+            to = k.let((first + r) * self.panels.channels + panel.channel)
+            values = []
+            for j in range(vectors):
+                total = element(acc, r * vectors + j)
+                if epilogue.doubled == 2:
+                    total = k.let(total + total)
+                values.append(epilogue.rescale(k, total, q[j]))
+            epilogue.store(k, p.out, to, values)
+
+
 def largest_sum(weight: Array, bias: Array) -> int:
     """A bound on the accumulators: |bias| plus 255 times the weights' magnitudes."""
     magnitude = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0)
@@ -330,12 +423,19 @@ def gemm_of(
 
     `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
     """
-    panels = panels_of(weight.shape[1], int(decisions["nr"]), LANES)
+    nr = int(decisions["nr"])
+    wide = simd.vnni and requantize is not None and nr % 16 == 0
+    panels = panels_of(weight.shape[1], nr, 16 if wide else LANES)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None
     if requantize is None:
         return FloatGemm(simd, weight, bias, panels, unroll, clamp)
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
-    epilogue = Epilogue.of(requantize, zero_out, clamp, largest_sum(weight, bias))
+    bound = largest_sum(weight, bias)
+    if wide:
+        epilogue = Epilogue.of(requantize, zero_out, clamp, bound, 16)
+        bias = bias - 128 * weight.astype(np.int64).sum(axis=0)
+        return VnniGemm(simd, weight, bias, panels, unroll, requantize, epilogue)
+    epilogue = Epilogue.of(requantize, zero_out, clamp, bound)
     return Int8Gemm(simd, weight, bias, panels, unroll, requantize, epilogue)

@@ -18,6 +18,13 @@ def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[
     """Decision ranges: tile `mr` pixels by `nr` channels, outermost loop, copies of the step."""
     out = graph.tensor_out(layer)
     single = out.width * out.height == 1
+    if simd.vnni and layer.requantize is not None and out.channels >= 16:
+        return {
+            "mr": (1,) if single else (4, 7, 8, 10, 12, 14),
+            "nr": (16, 32, 48, 64),
+            "order": ("panel", "pixel"),
+            "unroll": (1, 2, 4),
+        }
     return {
         "mr": (1,) if single else (3, 4, 5, 6),
         "nr": (16, 32, 64) if single else (8, 16, 24),
@@ -30,6 +37,11 @@ def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]
     """Tiles that were fastest on the paper's shapes."""
     out = graph.tensor_out(layer)
     integer = layer.requantize is not None
+    if integer and simd.vnni and out.channels >= 16:
+        if out.width * out.height == 1:
+            return {"mr": 1, "nr": 64, "order": "panel", "unroll": 2}
+        order = "panel" if out.width >= 56 else "pixel"
+        return {"mr": 14, "nr": 16, "order": order, "unroll": 1}
     if out.width * out.height == 1:
         return {"mr": 1, "nr": 32, "order": "panel", "unroll": 4}
     if out.channels % 16 and out.channels % 24 == 0:
@@ -68,7 +80,7 @@ def pointwise_kernel(
     k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
     scratch_bytes = gemm.scratch_bytes(pixels, mr, order)
     x, out_row = k.pointer("x", gemm.dtype), k.pointer("out", gemm.dtype)
-    scratch = k.pointer("scratch", "int16") if scratch_bytes else None
+    scratch = k.pointer("scratch", gemm.scratch_dtype) if scratch_bytes else None
     weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
     gemm.emit(k, Pointers(x, out_row, weights, second, scratch), pixels, mr, order)
     return RowKernel(

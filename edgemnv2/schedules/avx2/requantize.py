@@ -21,19 +21,25 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import Requantize
 from edgemnv2.schedules.avx2.simd import halves, panel_order
-from edgemnv2.schedules.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
+from edgemnv2.schedules.builder import (
+    Builder,
+    constant,
+    intrinsic,
+    load,
+    reinterpret,
+    scalar,
+    shuffle,
+)
 
 __all__ = ["Epilogue", "Parameters", "requantize_constants"]
 
 Expr = Any
 Array = NDArray[Any]
-ODD = (1, 1, 3, 3, 5, 5, 7, 7)
-BLOCK = 8
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Loaded constants of eight channels: multipliers and addends of even and odd lanes, shifts."""
+    """Loaded constants of a block: multipliers and addends of even and odd lanes, shifts."""
 
     even: Expr
     odd: Expr
@@ -44,9 +50,9 @@ class Parameters:
     mask: Expr = None
 
 
-def _signed_low(value: Expr) -> Expr:
-    """int64x4 from its low halves. No instruction: it tells LLVM that `vpmuldq` is enough."""
-    thirty_two = constant(32, "int64", 4)
+def _signed_low(value: Expr, lanes: int) -> Expr:
+    """int64 lanes from their low halves. No instruction: it tells LLVM that `vpmuldq` is enough."""
+    thirty_two = constant(32, "int64", lanes)
     return (value << thirty_two) >> thirty_two
 
 
@@ -75,6 +81,7 @@ class Epilogue:
     high: int
     relu: bool
     general: bool
+    lanes: int = 8
 
     @staticmethod
     def of(
@@ -82,12 +89,13 @@ class Epilogue:
         zero_point: int,
         clamp: tuple[float, float],
         largest_sum: int,
+        lanes: int = 8,
     ) -> Epilogue:
         """The cheapest exact epilogue; `largest_sum` bounds the magnitude of the accumulators."""
         live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
         general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
         low, high = int(clamp[0]), int(clamp[1])
-        return Epilogue(zero_point, low, high, low >= zero_point, general)
+        return Epilogue(zero_point, low, high, low >= zero_point, general, lanes)
 
     @property
     def doubled(self) -> int:
@@ -102,13 +110,20 @@ class Epilogue:
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        return (self.zero_point, self.low, self.high, self.relu, self.general)
+        return (self.zero_point, self.low, self.high, self.relu, self.general, self.lanes)
 
-    def pack(self, bias: Array, requantize: Requantize, panels: Sequence[tuple[int, int]]) -> Array:
-        """int32 constants by panels and blocks of eight lanes, in the panels' lane order.
+    def pack(
+        self,
+        bias: Array,
+        requantize: Requantize,
+        panels: Sequence[tuple[int, int]],
+        doubled: int | None = None,
+    ) -> Array:
+        """int32 constants by panels and blocks of `lanes`, in the panels' lane order.
 
         A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, and in
-        the general form left shift and sign mask.
+        the general form left shift and sign mask. `doubled`: the bias's factor, if it is not that
+        of the epilogue's input.
         """
         rows = [
             requantize_constants(int(m), int(s), self.general)
@@ -117,11 +132,11 @@ class Epilogue:
         multiplier, addend, right, left, mask = (
             np.array(column, np.int64) for column in zip(*rows, strict=True)
         )
-        bias = bias.astype(np.int64) * self.doubled
+        bias = bias.astype(np.int64) * (doubled or self.doubled)
         parts = []
         for n0, n in panels:
-            channels = n0 + np.array(panel_order(n))
-            for c in channels.reshape(-1, BLOCK):
+            order = panel_order(n) if self.lanes == 8 else range(n)
+            for c in (n0 + np.array(order)).reshape(-1, self.lanes):
                 parts += [bias[c], multiplier[c]]
                 parts += [addend[c[0::2]].view(np.int32), addend[c[1::2]].view(np.int32)]
                 parts += [right[c]]
@@ -130,49 +145,60 @@ class Epilogue:
         return np.concatenate([part.astype(np.int32) for part in parts])
 
     def bias(self, packed: Any, at: Expr, block: int) -> Expr:
-        """Bias of a block of eight lanes; `at` is where the panel's constants begin."""
-        return load(packed, at + block * self.rows * BLOCK, "int32x8")
+        """Bias of a block of `lanes`; `at` is where the panel's constants begin."""
+        return load(packed, at + block * self.rows * self.lanes, f"int32x{self.lanes}")
 
     def load(self, k: Builder, packed: Any, at: Expr, block: int) -> Parameters:
-        """The constants of a block of eight lanes."""
-        base = block * self.rows * BLOCK
+        """The constants of a block of `lanes`."""
+        base = block * self.rows * self.lanes
+        wide = f"int64x{self.lanes // 2}"
 
         def row(number: int) -> Expr:
-            return load(packed, at + (base + number * BLOCK), "int32x8")
+            return load(packed, at + (base + number * self.lanes), f"int32x{self.lanes}")
 
         multiplier = k.let(row(1))
         return Parameters(
-            even=k.let(_signed_low(reinterpret(multiplier, "int64x4"))),
-            odd=k.let(_signed_low(reinterpret(shuffle([multiplier], ODD), "int64x4"))),
-            add_even=k.let(reinterpret(row(2), "int64x4")),
-            add_odd=k.let(reinterpret(row(3), "int64x4")),
+            even=k.let(_signed_low(reinterpret(multiplier, wide), self.lanes // 2)),
+            odd=k.let(_signed_low(self._odd(multiplier), self.lanes // 2)),
+            add_even=k.let(reinterpret(row(2), wide)),
+            add_odd=k.let(reinterpret(row(3), wide)),
             shift=k.let(row(4)),
             left=k.let(row(5)) if self.general else None,
             mask=k.let(row(6)) if self.general else None,
         )
 
+    def _odd(self, value: Expr) -> Expr:
+        """int64 lanes that have the odd int32 lanes of `value` in their low halves."""
+        lanes = [i | 1 for i in range(self.lanes)]
+        return reinterpret(shuffle([value], lanes), f"int64x{self.lanes // 2}")
+
     def rescale(self, k: Builder, acc: Expr, p: Parameters) -> Expr:
-        """Eight requantised int32, without zero point."""
+        """A block of requantised int32, without zero point."""
+        pairs, narrow = self.lanes // 2, f"int32x{self.lanes}"
         if self.general:
             acc = k.let(acc << p.left)
-        even = _signed_low(reinterpret(acc, "int64x4"))
-        odd = _signed_low(reinterpret(shuffle([acc], ODD), "int64x4"))
+        even = _signed_low(reinterpret(acc, f"int64x{pairs}"), pairs)
+        odd = _signed_low(self._odd(acc), pairs)
         product_even = k.let(even * p.even + p.add_even)
         product_odd = k.let(odd * p.odd + p.add_odd)
         if self.general:
-            one = constant(1, "int64", 4)
+            one = constant(1, "int64", pairs)
             product_even, product_odd = product_even << one, product_odd << one
+        high_halves = [i + self.lanes * s for i in range(1, self.lanes, 2) for s in (0, 1)]
         t = shuffle(
-            [reinterpret(product_even, "int32x8"), reinterpret(product_odd, "int32x8")],
-            [1, 9, 3, 11, 5, 13, 7, 15],
+            [reinterpret(product_even, narrow), reinterpret(product_odd, narrow)], high_halves
         )
         if not self.relu:
-            sign = acc >> constant(31, "int32", 8)
+            sign = acc >> constant(31, "int32", self.lanes)
             t = t + (sign & p.mask if self.general else sign)
         return k.let(t >> p.shift)
 
     def store(self, k: Builder, out: Any, at: Expr, values: Sequence[Expr]) -> None:
         """Store rescaled blocks, in panel order, as int8 channels from `out[at]` on."""
+        if self.lanes == 16:
+            for block, value in enumerate(values):
+                k.store(out, at + 16 * block, self._saturate(value))
+            return
         blocks = list(values)
         done = 0
         while blocks:
@@ -192,6 +218,20 @@ class Epilogue:
         words = intrinsic("llvm.x86.avx2.packssdw", "int16x16", first, second)
         lo, hi = halves(k.let(self._offset(words, 16)), 16)
         return self._bytes(lo, hi)
+
+    def _saturate(self, value: Expr) -> Expr:
+        """int8x16 of a block of 16, which AVX-512 narrows in one instruction and in order."""
+        value = value + constant(self.zero_point, "int32", 16)
+        if self.low > -128:
+            value = intrinsic(
+                "llvm.smax.v16i32", "int32x16", value, constant(self.low, "int32", 16)
+            )
+        if self.high < 127:
+            value = intrinsic(
+                "llvm.smin.v16i32", "int32x16", value, constant(self.high, "int32", 16)
+            )
+        name = "llvm.x86.avx512.mask.pmovs.db.512"
+        return intrinsic(name, "int8x16", value, constant(0, "int8", 16), scalar(-1, "int16"))
 
     @property
     def _unsigned(self) -> bool:

@@ -12,6 +12,7 @@ __all__ = [
     "PANEL_ORDER",
     "Simd",
     "clamp_float",
+    "dot4",
     "fma",
     "halves",
     "madd",
@@ -29,7 +30,10 @@ PANEL_ORDER = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)
 
 @dataclass(frozen=True)
 class Simd:
-    """Which vector instructions beyond AVX2 and FMA the processor has."""
+    """Which vector instructions beyond AVX2 and FMA the processor has.
+
+    `vnni`: AVX-512 with VNNI and VBMI (Ice Lake, Zen 4 and later).
+    """
 
     vnni: bool = False
 
@@ -48,6 +52,11 @@ def panel_order(width: int) -> list[int]:
 def madd(a: Expr, b: Expr) -> Expr:
     """Sums of neighbouring products of int16x16, as int32x8."""
     return intrinsic("llvm.x86.avx2.pmadd.wd", "int32x8", a, b)
+
+
+def dot4(acc: Expr, a: Expr, b: Expr) -> Expr:
+    """`acc` (int32x16) plus sums of four products: unsigned bytes of `a`, signed ones of `b`."""
+    return intrinsic("llvm.x86.avx512.vpdpbusd.512", "int32x16", acc, a, b)
 
 
 def fma(acc: Expr, a: Expr, b: Expr) -> Expr:
