@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import UsageError
@@ -13,6 +14,7 @@ __all__ = [
     "RUNNER_NAMES",
     "RunResult",
     "Runner",
+    "RunnerOptions",
     "TraceRow",
     "default_runner",
     "make_runner",
@@ -20,25 +22,35 @@ __all__ = [
 ]
 
 
-def _local() -> Runner:
+@dataclass(frozen=True)
+class RunnerOptions:
+    """Where the boards are: `user@host[:port]`, a serial device, a tracker and its key."""
+
+    ssh: str | None = None
+    serial: str | None = None
+    rpc_tracker: str | None = None
+    rpc_key: str | None = None
+
+
+def _local(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.local import LocalRunner
 
     return LocalRunner()
 
 
-def _qemu_user() -> Runner:
+def _qemu_user(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.qemu_user import QemuUserRunner
 
     return QemuUserRunner()
 
 
-def _qemu_system() -> Runner:
+def _qemu_system(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.qemu_system import QemuSystemRunner
 
     return QemuSystemRunner()
 
 
-_RUNNERS: dict[str, Callable[[], Runner]] = {
+_RUNNERS: dict[str, Callable[[RunnerOptions], Runner]] = {
     "local": _local,
     "qemu-system": _qemu_system,
     "qemu-user": _qemu_user,
@@ -54,13 +66,15 @@ def default_runner(artifact: Artifact) -> str:
     return target.runner
 
 
-def make_runner(name: str) -> Runner:
-    """The runner of that name; UsageError for another one."""
+def make_runner(name: str, options: RunnerOptions | None = None) -> Runner:
+    """The runner of that name; UsageError for another one, or when its address is not given."""
     if name not in _RUNNERS:
         raise UsageError(f"--runner {name}: expected one of {', '.join(RUNNER_NAMES)}")
-    return _RUNNERS[name]()
+    return _RUNNERS[name](options or RunnerOptions())
 
 
-def runner_for(artifact: Artifact, name: str | None = None) -> Runner:
+def runner_for(
+    artifact: Artifact, name: str | None = None, options: RunnerOptions | None = None
+) -> Runner:
     """The runner called `name`, or the artefact's default one."""
-    return make_runner(name or default_runner(artifact))
+    return make_runner(name or default_runner(artifact), options)

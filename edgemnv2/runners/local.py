@@ -6,8 +6,10 @@ nothing about the time on another core.
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
@@ -15,6 +17,7 @@ from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Array, RunResult
 from edgemnv2.runners.bench_program import execute, run_bench_program
+from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import Target, load_target, missing_local_features
 
 __all__ = ["LocalRunner", "artifact_flags"]
@@ -69,9 +72,13 @@ class LocalRunner:
                 f"{artifact.target.name} (it lacks {', '.join(missing)}; use --runner qemu-user)"
             )
         program = artifact.path.resolve() / "bench"
-        return self._run(
+        before = local_state() if repeat else None
+        result = self._run(
             program, artifact, inputs, repeat=repeat, trace=trace, rows=rows, layers=layers
         )
+        if before is None:
+            return result
+        return replace(result, notes=state_notes(before, local_state()))
 
     def _run(
         self,
@@ -105,9 +112,6 @@ def check_threads(artifact: Artifact, threads: int) -> None:
 
 def host_target() -> Target:
     """The plainest target for programs on this machine: no features assumed."""
-    import platform
-    from dataclasses import replace
-
     host = load_target("host" if platform.machine() in ("x86_64", "AMD64") else "cortex-a53")
     plain = {"x86_64": "x86-64", "aarch64": "generic"}[host.cpu.isa]
     return replace(host, toolchain=replace(host.toolchain, mcpu=plain))

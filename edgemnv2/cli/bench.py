@@ -1,0 +1,111 @@
+"""`edgemnv2 bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
+
+if TYPE_CHECKING:
+    from edgemnv2.measure.latency import BenchResult
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 bench net
+edgemnv2 bench net --runner qemu-system --per-layer
+edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `bench`."""
+    parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
+    parser.add_argument(
+        "--repeat", type=int, metavar="N", help="inferences to measure (50; 1 where they are exact)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    parser.add_argument("--per-layer", action="store_true", help="one row a layer")
+    parser.add_argument("--seed", type=int, default=0, help="of the random input (0)")
+    add_runner_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; exit code 0."""
+    from edgemnv2.artifact import load_artifact
+    from edgemnv2.measure.latency import bench
+
+    artifact = load_artifact(args.artifact)
+    result = bench(
+        artifact,
+        chosen_runner(args, artifact),
+        repeat=args.repeat,
+        threads=args.threads,
+        per_layer=args.per_layer,
+        seed=args.seed,
+    )
+    if args.json:
+        print(json.dumps(result.to_dict()))
+    else:
+        print(_text(result))
+    return 0
+
+
+def _figure(value: float, metric: str) -> str:
+    """A figure with its unit; an instruction count never looks like a time."""
+    if metric == "seconds":
+        return f"{value * 1e3:.3f} ms"
+    return f"{value / 1e6:.3f} M {metric}"
+
+
+def _text(result: BenchResult) -> str:
+    lines = [
+        f"target     {result.target}",
+        f"runner     {result.runner}, threads {result.threads}, samples {result.samples}",
+        f"median     {_figure(result.median, result.metric)}",
+    ]
+    if result.samples > 1:
+        lines.append(f"p95        {_figure(result.p95, result.metric)}")
+        lines.append(f"minimum    {_figure(result.minimum, result.metric)}")
+    if result.metric != "seconds" and result.macs:
+        lines.append(f"per MAC    {result.median / result.macs:.3f} {result.metric}")
+    lines.append(f"arena      {result.arena_bytes} bytes")
+    if result.stack_bytes is not None:
+        lines.append(f"stack      {result.stack_bytes} bytes")
+    if result.peak_rss_bytes is not None:
+        lines.append(f"peak RSS   {result.peak_rss_bytes / 1024:.0f} KiB of the C program")
+    lines += [f"note       {note}" for note in result.notes]
+    return "\n".join([*lines, *_layer_table(result)])
+
+
+def _layer_table(result: BenchResult) -> list[str]:
+    """One row a layer, and one a kind of layer."""
+    if not result.layers:
+        return []
+    width = max(len(layer.name) for layer in result.layers)
+    unit = "us" if result.metric == "seconds" else "k"
+    scale = 1e6 if result.metric == "seconds" else 1e-3
+    per_mac = result.metric != "seconds"
+    head = f"{'layer':{width}}  {'kind':10}  {unit:>10}  {'share':>6}"
+    rows = ["", head + (f"  {'per MAC':>7}" if per_mac else "")]
+    kinds: dict[str, tuple[float, float, int]] = {}
+    for layer in result.layers:
+        rows.append(_row(layer.name, layer.op, layer.value, layer.share, layer.macs, width, scale))
+        value, share, macs = kinds.get(layer.op, (0.0, 0.0, 0))
+        kinds[layer.op] = value + layer.value, share + layer.share, macs + layer.macs
+    rows.append("")
+    for op, (value, share, macs) in sorted(kinds.items(), key=lambda item: -item[1][0]):
+        rows.append(_row("all", op, value, share, macs, width, scale))
+    return rows
+
+
+def _row(
+    name: str, op: str, value: float, share: float, macs: int, width: int, scale: float
+) -> str:
+    text = f"{name:{width}}  {op:10}  {value * scale:10.1f}  {share:6.1%}"
+    # A time per MAC would be a number with nine zeros.
+    return text + (f"  {value / macs:7.2f}" if macs and scale < 1 else "")

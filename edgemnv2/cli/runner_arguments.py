@@ -1,0 +1,56 @@
+"""The arguments by which every verb that runs something names the place."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemnv2.artifact import Artifact
+    from edgemnv2.runners import Runner
+
+__all__ = ["add_runner_arguments", "chosen_runner"]
+
+# Spelled here and not imported, so that --help needs no NumPy; a test compares them.
+RUNNER_NAMES = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--runner` and where the boards are."""
+    group = parser.add_argument_group("where it runs (the target's own runner without)")
+    group.add_argument("--runner", choices=RUNNER_NAMES, metavar="R", help=", ".join(RUNNER_NAMES))
+    group.add_argument(
+        "--ssh", metavar="USER@HOST[:PORT]", help="a Linux board: copies the bench program there"
+    )
+    group.add_argument(
+        "--serial", metavar="DEVICE", help="a Cortex-M board's port, 115200 8N1: /dev/ttyACM0"
+    )
+    group.add_argument(
+        "--rpc-tracker",
+        metavar="HOST:PORT",
+        default=_tracker_from_environment(),
+        help="TVM's RPC tracker (TVM_TRACKER_HOST and _PORT)",
+    )
+    group.add_argument(
+        "--rpc-key",
+        metavar="K",
+        default=os.environ.get("TVM_TRACKER_KEY"),
+        help="the boards' key at the tracker (TVM_TRACKER_KEY)",
+    )
+
+
+def chosen_runner(args: argparse.Namespace, artifact: Artifact) -> Runner:
+    """The runner that the arguments ask for; `--ssh` or `--serial` alone say which it is."""
+    from edgemnv2.runners import RunnerOptions, runner_for
+
+    options = RunnerOptions(
+        ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
+    )
+    implied = "ssh" if args.ssh else "serial" if args.serial else None
+    return runner_for(artifact, args.runner or implied, options)
+
+
+def _tracker_from_environment() -> str | None:
+    host = os.environ.get("TVM_TRACKER_HOST")
+    return f"{host}:{os.environ.get('TVM_TRACKER_PORT', '9190')}" if host else None

@@ -1,0 +1,57 @@
+"""`edgemnv2 targets`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+__all__ = ["EXAMPLES", "add_arguments", "run", "targets"]
+
+EXAMPLES = """
+edgemnv2 targets
+edgemnv2 targets rpi4 --json
+edgemnv2 targets ./myboard.toml
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `targets`."""
+    parser.add_argument("target", nargs="*", help="names or .toml files to check and show (all)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def targets(names: list[str]) -> dict[str, dict[str, object]]:
+    """Target files as dictionaries, by name, each checked; all that ship when `names` is empty."""
+    from edgemnv2.target import load_target, target_names
+
+    loaded = [load_target(name) for name in names or target_names()]
+    return {target.name: target.to_dict() for target in loaded}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table, or everything under --json; exit code 0."""
+    found = targets(args.target)
+    if args.json:
+        print(json.dumps(found))
+        return 0
+    from edgemnv2.target import parse_target
+
+    print(
+        f"{'name':14}  {'core':13}  {'features':17}  {'RAM':>9}  {'flash':>9}  {'runner':11}  what"
+    )
+    for name, table in found.items():
+        target = parse_target(name, table, name)
+        features = " ".join(sorted(target.cpu.features)) or "-"
+        flash = _size(target.flash_bytes) if target.flash_bytes else "-"
+        print(
+            f"{name:14}  {target.cpu.core:13}  {features:17}  {_size(target.ram_bytes):>9}  "
+            f"{flash:>9}  {target.runner:11}  {target.description}"
+        )
+    return 0
+
+
+def _size(size_bytes: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
+        if size_bytes >= unit and size_bytes % unit == 0:
+            return f"{size_bytes // unit} {name}"
+    return f"{size_bytes // 1024} KiB"

@@ -1,0 +1,112 @@
+"""What this machine has of the tools that edgemnv2 can use, what each is for, how to get it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from edgemnv2.provenance import version_of
+
+__all__ = ["Check", "doctor"]
+
+# Program, what it is for, Debian package.
+_PROGRAMS = (
+    ("gcc", "compiling for this machine, the instruction counter", "gcc"),
+    (
+        "aarch64-linux-gnu-gcc",
+        "64-bit Raspberry Pi (else ziglang is used)",
+        "gcc-aarch64-linux-gnu",
+    ),
+    ("arm-linux-gnueabihf-gcc", "rpi3-32 (else ziglang is used)", "gcc-arm-linux-gnueabihf"),
+    (
+        "arm-none-eabi-gcc",
+        "building Cortex-M artefacts",
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    ),
+    ("qemu-aarch64", "running 64-bit Raspberry Pi artefacts here", "qemu-user"),
+    ("qemu-arm", "running rpi3-32 artefacts here", "qemu-user"),
+    ("qemu-system-arm", "running Cortex-M artefacts here", "qemu-system-arm"),
+    ("clang-format", "checking the C sources (development)", "clang-format"),
+    ("ssh", "measuring on a Linux board (--ssh)", "openssh-client"),
+)
+# Module, distribution, what it is for, extra of this package ("" = always installed).
+_MODULES = (
+    ("tvm", "apache-tvm", "the compiler", ""),
+    ("tvm_ffi", "apache-tvm-ffi", "the compiler's foreign interface", ""),
+    ("ziglang", "ziglang", "compiling for Linux boards without a cross gcc", ""),
+    ("PIL", "pillow", "reading images", ""),
+    ("ai_edge_litert", "ai-edge-litert", "comparing with LiteRT", "peers"),
+    ("onnxruntime", "onnxruntime", "comparing with onnxruntime", "peers"),
+    ("tornado", "tornado", "measuring through TVM's RPC tracker", "rpc"),
+    ("cloudpickle", "cloudpickle", "measuring through TVM's RPC tracker", "rpc"),
+)
+# apache-tvm-ffi: later ones crash in `save_json` and `tensorize` of this apache-tvm wheel.
+_PINNED = {"apache-tvm-ffi": "0.1.14.post1"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tool; `problem` is "" where it is fine, and `remedy` what to type where it is not."""
+
+    name: str
+    purpose: str
+    found: bool
+    version: str
+    problem: str
+    remedy: str
+    required: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+def doctor() -> tuple[Check, ...]:
+    """All checks, in the order of the tables above. Nothing is installed or changed."""
+    return (_processor(), *map(_module, _MODULES), *map(_program, _PROGRAMS))
+
+
+def _processor() -> Check:
+    from edgemnv2.target import load_target, missing_local_features
+
+    missing = missing_local_features(load_target("host"))
+    return Check(
+        "processor",
+        "running artefacts for the target `host`",
+        found=not missing,
+        version=platform.machine(),
+        problem=f"lacks {', '.join(missing)}" if missing else "",
+        remedy="compile for another target and use an emulator" if missing else "",
+        required=False,
+    )
+
+
+def _module(entry: tuple[str, str, str, str]) -> Check:
+    module, distribution, purpose, extra = entry
+    found = find_spec(module) is not None
+    version = version_of(distribution) if found else ""
+    wanted = _PINNED.get(distribution, version)
+    package = f"'edgemnv2[{extra}]'" if extra else distribution
+    problem = "" if found else "is not installed"
+    if found and version != wanted:
+        problem, package = f"is {version}, which does not work", f"{distribution}=={wanted}"
+    remedy = f"pip install {package}" if problem else ""
+    return Check(distribution, purpose, found, version, problem, remedy, required=not extra)
+
+
+def _program(entry: tuple[str, str, str]) -> Check:
+    program, purpose, package = entry
+    path = shutil.which(program)
+    if path is None:
+        return Check(
+            program, purpose, False, "", "is not installed", f"apt install {package}", False
+        )
+    flag = "-V" if program == "ssh" else "--version"
+    done = subprocess.run([path, flag], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    match = re.search(r"\d+\.\d+[.\w]*", done.stdout + done.stderr)
+    return Check(program, purpose, True, match[0] if match else "", "", "", False)
