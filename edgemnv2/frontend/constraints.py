@@ -49,6 +49,20 @@ def constant_weights(node: SourceNode) -> str | None:
     return None
 
 
+@constraint(*CONVOLUTIONS, *MATRIX)
+def one_arithmetic(node: SourceNode) -> str | None:
+    """Activations and weights are both float, or both quantised.
+
+    Quantise statically, with calibration data, instead of dynamically.
+    """
+    source, weights = node.input(0), node.input(1)
+    if source is None or weights is None or "" in (source.dtype, weights.dtype):
+        return None
+    if (source.dtype == "float32") == (weights.dtype == "float32"):
+        return None
+    return f"{source.dtype} activations and {weights.dtype} weights"
+
+
 @constraint(*CONVOLUTIONS)
 def two_dimensions(node: SourceNode) -> str | None:
     """Input is one image: four dimensions, batch 1.

@@ -220,7 +220,10 @@ class _Builder:
             factor = mean_requantize(x, y, source.height * source.width)
             self.layers.append(GlobalAveragePool(**common, clamp=clamp, requantize=factor))
         elif node.op == "clip":
-            self.layers.append(self._rescale(common, x, y, clamp))
+            # TFLite's quantised RELU and RELU6 divide the scales in float32, QUANTIZE in double.
+            ratio = float(np.float32(x.scale) / np.float32(y.scale))
+            factor = make_requantize([ratio])
+            self.layers.append(Rescale(**common, requantize=factor, clamp=clamp))
         else:
             self._integer_softmax(common, x, y, clamp)
 

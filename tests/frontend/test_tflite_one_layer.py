@@ -156,6 +156,47 @@ def test_dequantize_to_a_float_output(source: str, tmp_path: Path, require_modul
     check(file, x, y, tmp_path, pixels(np.random.default_rng(0), source, 4, 8, 8, 16))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("op", ["RELU", "RELU6"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_an_activation_of_its_own(
+    dtype: str, op: str, seed: int, tmp_path: Path, require_module: Any
+) -> None:
+    require_module("ai_edge_litert")
+    random = np.random.default_rng(seed)
+    # In the first seed every fourth value is a tie, but for the last bit of the scales.
+    sx = float(np.float32(random.uniform(0.01, 0.1) if seed else 0.1))
+    sy = float(np.float32(random.uniform(0.01, 0.1) if seed else 6 / 255))
+    file = TinyTflite()
+    x = file.tensor("x", (1, 4, 4, 64), dtype, scale=sx, zero_point=ZERO[dtype] - 9)
+    y = file.tensor("y", (1, 4, 4, 64), dtype, scale=sy, zero_point=int(np.iinfo(dtype).min))
+    file.operator(op, [x], y)
+    check(file, x, y, tmp_path, pixels(random, dtype, 4, 4, 4, 64))
+
+
+def test_float_convolution_without_bias(tmp_path: Path, require_module: Any) -> None:
+    require_module("ai_edge_litert")
+    random = np.random.default_rng(0)
+    file = TinyTflite()
+    x, y = file.tensor("x", (1, 1, 1, 8)), file.tensor("y", (1, 1, 1, 4))
+    # Small integers, so that every order of summation gives the same float.
+    w = file.constant("w", random.integers(-5, 5, (4, 1, 1, 8)).astype(np.float32))
+    file.operator("CONV_2D", [x, w], y, "Conv2DOptions", StrideW=1, StrideH=1)
+    check(file, x, y, tmp_path, random.integers(-9, 9, (4, 1, 1, 8)).astype(np.float32))
+
+
+def test_float16_weights_are_widened(tmp_path: Path, require_module: Any) -> None:
+    require_module("ai_edge_litert")
+    random = np.random.default_rng(0)
+    file = TinyTflite()
+    x, y = file.tensor("x", (1, 1, 1, 8)), file.tensor("y", (1, 1, 1, 4))
+    half = file.constant("half", random.integers(-5, 5, (4, 1, 1, 8)).astype(np.float16))
+    w = file.operator("DEQUANTIZE", [half], file.tensor("w", (4, 1, 1, 8)), "DequantizeOptions")
+    b = file.constant("b", np.ones(4, np.float32))
+    file.operator("CONV_2D", [x, w, b], y, "Conv2DOptions", StrideW=1, StrideH=1)
+    check(file, x, y, tmp_path, random.integers(-9, 9, (4, 1, 1, 8)).astype(np.float32))
+
+
 @pytest.mark.parametrize("activation", [1, 2, 3])
 def test_limits_of_fused_activations_are_rounded_as_tflite_does(
     activation: int, tmp_path: Path, require_module: Any

@@ -38,10 +38,12 @@ def one_operator(
     return file.build([x], [y])
 
 
-def convolution(weight: tuple[int, ...], op: str = "CONV_2D", **values: Any) -> bytes:
+def convolution(
+    weight: tuple[int, ...], op: str = "CONV_2D", dtype: str = "float32", **values: Any
+) -> bytes:
     file = TinyTflite()
     x = file.tensor("x", (1, 8, 8, 4))
-    w = file.constant("w", np.ones(weight, np.float32))
+    w = file.constant("w", np.ones(weight, dtype))
     outer = weight[0] if op == "CONV_2D" else weight[3]
     b = file.constant("b", np.zeros(outer, np.float32))
     y = file.tensor("y", (1, 8, 8, outer))
@@ -81,6 +83,12 @@ EXACT: dict[str, tuple[bytes, str]] = {
         convolution((4, 3, 3, 4), FusedActivationFunction=4),
         "m.tflite: operator 0 ('y'): CONV_2D with fused activation TANH is not supported (fused "
         "activation is NONE, RELU, RELU6 or RELU_N1_TO_1); train with ReLU6, as MobileNetV2 does",
+    ),
+    "dynamic range quantisation": (
+        convolution((4, 3, 3, 4), dtype="int8"),
+        "m.tflite: operator 0 ('y'): CONV_2D with float32 activations and int8 weights is not "
+        "supported (activations and weights are both float, or both quantised); quantise "
+        "statically, with calibration data, instead of dynamically",
     ),
     "beta": (
         one_operator("SOFTMAX", "SoftmaxOptions", Beta=0.5),

@@ -15,6 +15,7 @@ TYPES = {
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
     "int32": tflite.TensorType.INT32,
+    "float16": tflite.TensorType.FLOAT16,
     "int16": tflite.TensorType.INT16,
 }
 
