@@ -1,0 +1,160 @@
+"""`bench`, `run`, `targets` and `doctor`: what they print, and how they refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
+from tiny_artifact import make_tiny_artifact
+
+from edgemnv2.artifact import load_artifact
+from edgemnv2.cli import runner_arguments
+from edgemnv2.cli.main import main
+from edgemnv2.errors import RunnerError
+from edgemnv2.measure.latency import bench
+from edgemnv2.runners import RUNNER_NAMES
+from edgemnv2.runners.base import RunResult
+from edgemnv2.runners.device_state import DeviceState, local_state, read_state, state_notes
+from edgemnv2.target import target_names
+
+# DESIGN's keys; more may join.
+BENCH_KEYS = {"metric", "median", "p95", "samples", "threads", "runner", "target"}
+
+
+@pytest.fixture
+def host(tmp_path: Path, require_tool: Callable[[str], str]) -> Path:
+    require_tool("gcc")
+    return make_tiny_artifact(tmp_path / "art", "host").path
+
+
+def test_bench_measures_seconds_here(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(host), "--repeat", "20", "--json", "--per-layer"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) >= BENCH_KEYS
+    assert result["metric"] == "seconds" and result["samples"] == 20 and result["threads"] == 1
+    assert 0 < result["minimum"] <= result["median"] <= result["p95"] < 1
+    assert [layer["name"] for layer in result["layers"]] == ["plus_one"]
+    assert main(["bench", str(host)]) == 0
+    text = capsys.readouterr().out
+    assert "samples 50" in text and " ms" in text and "instructions" not in text
+
+
+def test_an_instruction_count_never_looks_like_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], require_tool: Callable[[str], str]
+) -> None:
+    require_tool("qemu-system-arm")
+    require_tool("arm-none-eabi-gcc")
+    folder = make_tiny_artifact(tmp_path / "art", "mps2-an386").path
+    assert main(["bench", str(folder), "--per-layer"]) == 0
+    text = capsys.readouterr().out
+    assert "M instructions" in text and "exact, not time" in text and " ms" not in text
+    assert "samples 1" in text and "stack " in text
+    assert main(["bench", str(folder), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metric"] == "instructions" and result["runner"] == "qemu-system"
+    assert result["median"] == result["p95"] == int(result["median"])
+
+
+def test_bench_refuses_in_one_line(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(host), "--repeat", "0"]) == 2
+    assert "--repeat 0: expected at least 1" in capsys.readouterr().err
+    assert main(["bench", str(host.parent / "nothing")]) == 1
+    assert "is not an artefact folder" in capsys.readouterr().err
+
+
+def test_a_runner_that_loses_measurements_is_refused(host: Path) -> None:
+    class Forgetful:
+        name = "local"
+
+        def run(self, artifact: object, inputs: object, **_: object) -> RunResult:
+            return RunResult((), metric="seconds", values=(1.0,))
+
+    with pytest.raises(RunnerError, match=r"measured 1 inferences \(expected 3\)"):
+        bench(load_artifact(host), Forgetful(), repeat=3)
+
+
+def test_figures_are_the_median_and_the_95th_percentile(host: Path) -> None:
+    class Fixed:
+        name = "local"
+
+        def run(self, artifact: object, inputs: object, **_: object) -> RunResult:
+            return RunResult((), metric="seconds", values=tuple(np.arange(1.0, 101.0)))
+
+    result = bench(load_artifact(host), Fixed(), repeat=100)
+    assert (result.median, result.p95, result.minimum) == (50.5, 96.0, 1.0)
+
+
+def test_targets_lists_all_and_checks_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["targets", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == set(target_names())
+    assert main(["targets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(target_names()) + 1
+    assert any(line.startswith("rpi4 ") and "cortex-a72" in line for line in lines)
+    (tmp_path / "mine.toml").write_text("description = 'x'\n")
+    assert main(["targets", str(tmp_path / "mine.toml")]) == 1
+    assert "mine.toml: key cpu is missing" in capsys.readouterr().err
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    main(["doctor"])
+    text = capsys.readouterr().out
+    assert "missing  qemu-aarch64" in text and "apt install qemu-user" in text
+    assert main(["doctor", "--json"]) == 0
+    checks = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["apache-tvm"]["found"] and not checks["arm-none-eabi-gcc"]["found"]
+
+
+def test_doctor_knows_the_interface_that_crashes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemnv2.doctor.version_of", lambda name: "0.1.15.post2")
+    assert main(["doctor"]) == 1
+    text = capsys.readouterr().out
+    assert "BROKEN   apache-tvm-ffi" in text
+    assert "pip install apache-tvm-ffi==0.1.14.post1" in text
+
+
+def test_command_line_knows_the_runners_that_exist() -> None:
+    assert set(runner_arguments.RUNNER_NAMES) == set(RUNNER_NAMES)
+
+
+def test_tracker_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TVM_TRACKER_HOST", "farm")
+    assert runner_arguments._tracker_from_environment() == "farm:9190"
+    monkeypatch.setenv("TVM_TRACKER_PORT", "9000")
+    assert runner_arguments._tracker_from_environment() == "farm:9000"
+
+
+def test_device_state_is_read_from_files() -> None:
+    files = {
+        "/proc/loadavg": "3.10 1 1 1/1 1\n",
+        "/sys/devices/system/cpu/online": "0-3\n",
+        "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
+        "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
+        "/sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq": "1500000\n",
+        "/sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
+    }
+    state = read_state(files.get)
+    assert state == DeviceState(3.1, 4, "ondemand", 600_000_000, 1_500_000_000, 0x50005)
+    notes = state_notes(state, state)
+    assert notes == (
+        "load 3.10 on 4 cores before the start: other work disturbs the times",
+        "governor ondemand (the governor `performance` gives steadier times)",
+        "clock 600 of 1500 MHz at the end",
+        "throttling: under-voltage, throttled",
+    )
+    silent = read_state(lambda path: None)
+    assert state_notes(silent, silent) == ("the clock cannot be read here",)
+    assert local_state().cores >= 1
