@@ -134,3 +134,14 @@ def test_multipliers_are_one_per_channel() -> None:
 )
 def test_names_are_parsed(name: str, expected: tuple[float, int, bool] | None) -> None:
     assert parse_built_in(name) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("resolution", PUBLISHED_RESOLUTIONS)
+@pytest.mark.parametrize("width", PUBLISHED_WIDTHS)
+def test_every_published_network_lowers(width: float, resolution: int, int8: bool) -> None:
+    graph = lower(load_model(f"mobilenetv2-{width}-{resolution}{'-int8' if int8 else ''}"))
+    network = architecture(width, resolution)
+    assert sum(graph.macs(layer) for layer in graph.layers) == network.macs
+    assert parameters(graph) == network.parameters

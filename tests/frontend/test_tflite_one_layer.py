@@ -174,17 +174,6 @@ def test_an_activation_of_its_own(
     check(file, x, y, tmp_path, pixels(random, dtype, 4, 4, 4, 64))
 
 
-def test_float_convolution_without_bias(tmp_path: Path, require_module: Any) -> None:
-    require_module("ai_edge_litert")
-    random = np.random.default_rng(0)
-    file = TinyTflite()
-    x, y = file.tensor("x", (1, 1, 1, 8)), file.tensor("y", (1, 1, 1, 4))
-    # Small integers, so that every order of summation gives the same float.
-    w = file.constant("w", random.integers(-5, 5, (4, 1, 1, 8)).astype(np.float32))
-    file.operator("CONV_2D", [x, w], y, "Conv2DOptions", StrideW=1, StrideH=1)
-    check(file, x, y, tmp_path, random.integers(-9, 9, (4, 1, 1, 8)).astype(np.float32))
-
-
 def test_float16_weights_are_widened(tmp_path: Path, require_module: Any) -> None:
     require_module("ai_edge_litert")
     random = np.random.default_rng(0)

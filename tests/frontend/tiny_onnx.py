@@ -28,6 +28,8 @@ class TinyOnnx:
     batch: int | str = 1
     channels_last: bool = False
     identity: bool = False
+    dropout: bool = False
+    weights_as: str = "initializers"  # | inputs (IR version 3) | nodes (Constant)
     channels: int = 3
     opset: int = 17
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
@@ -115,10 +117,21 @@ class TinyOnnx:
         result: list[Any] = [self.batch, CLASSES]
         if self.flatten == "conv":
             result = [self.batch, CLASSES, 1, 1]
+        inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)]
+        if self.weights_as == "inputs":
+            inputs += [
+                helper.make_tensor_value_info(x.name, x.data_type, x.dims)
+                for x in self.initializers
+            ]
+        if self.weights_as == "nodes":
+            self.nodes[:0] = [
+                helper.make_node("Constant", [], [x.name], value=x) for x in self.initializers
+            ]
+            self.initializers.clear()
         graph = helper.make_graph(
             self.nodes,
             "tiny",
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+            inputs,
             [helper.make_tensor_value_info(x, TensorProto.FLOAT, result)],
             self.initializers,
         )
@@ -129,6 +142,8 @@ class TinyOnnx:
     def pooled(self, x: str) -> str:
         if self.pool == "ReduceMean":
             return self.node("ReduceMean", [x], "pool", axes=[2, 3], keepdims=1)
+        if self.pool == "ReduceMean without keepdims":
+            return self.node("ReduceMean", [x], "pool", axes=[-1, -2], keepdims=0)
         if self.pool == "ReduceMean18":
             axes = self.constant("pool.axes", [2, 3], np.int64)
             return self.node("ReduceMean", [x, axes], "pool", keepdims=1)
@@ -137,7 +152,7 @@ class TinyOnnx:
         return self.node("GlobalAveragePool", [x], "pool")
 
     def flat(self, x: str, features: int) -> str:
-        if self.flatten == "conv":
+        if self.flatten in ("conv", "none"):
             return x
         if self.flatten == "Reshape":
             shape = self.constant("flat.shape", [-1, features], np.int64)
@@ -160,6 +175,8 @@ class TinyOnnx:
     def classifier(self, x: str, features: int) -> str:
         if self.flatten == "conv":
             return self.conv(x, "logits", features, CLASSES)
+        if self.dropout:
+            x = self.node("Dropout", [x], "dropped")
         weight = self.random.normal(0, features**-0.5, (features, CLASSES))
         bias = self.constant("fc.b", self.random.normal(0, 0.2, CLASSES))
         if self.head == "MatMul":
