@@ -167,9 +167,7 @@ def _check_fit(whole: Planned, target: Target, graph: Graph) -> None:
         raise DoesNotFit(does_not_fit_message(whole, target, graph))
 
 
-def _interface(
-    name: str, io: str, whole: Planned, stream: Planned, target: Target
-) -> Interface:
+def _interface(name: str, io: str, whole: Planned, stream: Planned, target: Target) -> Interface:
     placements = whole.plan.placements
     in_arena = io == "arena"
     return Interface(

@@ -75,7 +75,12 @@ def _const_parameters(source: str) -> str:
 
     def typed(match: re.Match[str]) -> str:
         kind, name = match[1], match[2]
-        stored = re.search(rf"\b{name}\[[^;=]*\] = ", body) or f"{name})[" in body
+        # Micro-kernels that the body calls may store through these two, and only these.
+        stored = (
+            name in ("out", "scratch")
+            or re.search(rf"\b{name}\[[^;=]*\] = ", body)
+            or f"{name})[" in body
+        )
         return f"{kind} *{name}" if stored else f"const {kind} *{name}"
 
     return _PARAMETER.sub(typed, head) + "{" + body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import re
 import shutil
 import tempfile
 from importlib import resources
@@ -78,18 +77,6 @@ def _kernel_headers(parts: EntryParts) -> list[str]:
         found.add(required)
         text = runtime_file(f"kernels/{required}").read_text()
         waiting += sorted(set(re.findall(r'^#include "(.+)"', text, re.MULTILINE)) - found)
-    return sorted(found)
-
-
-def _with_includes(headers: set[str]) -> list[str]:
-    """`headers` of `runtime/kernels` and those that they include, sorted."""
-    found: set[str] = set()
-    waiting = set(headers)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        text = runtime_file(f"kernels/{name}").read_text()
-        waiting |= set(re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)) - found
     return sorted(found)
 
 

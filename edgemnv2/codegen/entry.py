@@ -108,7 +108,7 @@ def _constant_source(name: str, constants: ConstantBlob, incbin: bool) -> list[s
         f'    "{symbol}:\\n"',
         '    ".incbin \\"" EDGEMNV2_CONSTANTS_FILE "\\"\\n"',
         '    ".text\\n");',
-        f"extern const uint8_t {symbol}[] __attribute__((visibility(\"hidden\")));",
+        f'extern const uint8_t {symbol}[] __attribute__((visibility("hidden")));',
         "",
     ]
 
@@ -201,8 +201,8 @@ def _outside_rows(parts: EntryParts) -> list[str]:
 
 
 def _op_table(parts: EntryParts) -> list[str]:
-    program = parts.whole.program
-    number = {name: index for index, name in enumerate(program.tensors)}
+    program, name = parts.whole.program, parts.interface.name
+    number = {tensor: index for index, tensor in enumerate(program.tensors)}
     lines = [f"static const struct edgemnv2_op ops[{len(program.ops)}] = {{"]
     for op in program.ops:
         kernel = parts.kernels[op.name]
@@ -210,7 +210,7 @@ def _op_table(parts: EntryParts) -> list[str]:
         outside = outside_row(parts, op)
         fields = [
             f"call_{kernel.symbol}",
-            f"(const uint8_t *){parts.interface.name}_constants + {parts.constants.offset[op.name]}",
+            f"(const uint8_t *){name}_constants + {parts.constants.offset[op.name]}",
             f"outside_{outside[0][0]:02x}" if outside else "NULL",
             str(number[read.tensor]),
             str(number[op.reads[1].tensor] if len(op.reads) > 1 else 0),
@@ -230,7 +230,7 @@ def _op_table(parts: EntryParts) -> list[str]:
 def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> list[str]:
     program, plan = planned.program, planned.plan
     lines: list[str] = []
-    rings = []
+    rings: list[str] = []
     for name, tensor in program.tensors.items():
         placement = plan.placements.get(name)
         slots = "NULL"

@@ -43,7 +43,7 @@ class _Parameters:
 
     def __init__(self, k: Builder, layer: Convolution, tag: str = "") -> None:
         self.bias = k.pointer("bias" + tag, _compute(layer))
-        self.requantize = ()
+        self.requantize: tuple[Any, ...] = ()
         if layer.requantize is not None:
             self.requantize = (
                 k.pointer("multiplier" + tag, "int32"),
@@ -89,9 +89,7 @@ def _finish(
     )
 
 
-def _columns(
-    layer: Convolution, source: Tensor, out: Tensor
-) -> list[tuple[int, int, list[int]]]:
+def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
     """Runs `(first, count, kx)` of output columns that see the same kernel columns."""
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):

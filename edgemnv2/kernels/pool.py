@@ -59,7 +59,7 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         total = k.let(load(sums, c, compute))
         if compute == "float32":
             value = clamped(
-                total * scalar(np.float32(1.0) / np.float32(count), "float32"),
+                total * scalar(float(np.float32(1.0) / np.float32(count)), "float32"),
                 layer.clamp,
                 "float32",
                 out.dtype,

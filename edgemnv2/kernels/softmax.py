@@ -54,9 +54,7 @@ def _float_pixel(k: Builder, row: Any, target: Any, start: Expr, channels: int) 
         k.set(biggest, 0, tirx.Max(element(biggest, 0), load(row, start + c, "float32")))
     k.set(total, 0, scalar(0.0, "float32"))
     with k.loop(channels) as c:
-        power = k.let(
-            _exponential(k, k.let(load(row, start + c, "float32") - element(biggest, 0)))
-        )
+        power = k.let(_exponential(k, k.let(load(row, start + c, "float32") - element(biggest, 0))))
         k.store(target, start + c, power)
         k.set(total, 0, element(total, 0) + power)
     with k.loop(channels) as c:
@@ -124,6 +122,7 @@ def _reciprocal(k: Builder, total: Expr) -> tuple[Expr, Expr]:
 
     `total` > 0, an int64 expression with an int32 value of `INTEGER_BITS` integer bits.
     """
+
     # Each number goes through a local variable: TVM's simplifier would otherwise inline the whole
     # chain into itself and not come back.
     def keep(value: Expr) -> Expr:

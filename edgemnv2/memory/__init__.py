@@ -1,0 +1,1 @@
+"""One arena for all rows: live ranges, planner, independent verifier."""

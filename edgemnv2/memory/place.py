@@ -122,9 +122,7 @@ class Placer:
                     current = list(good)
         return best
 
-    def search(
-        self, leading: Sequence[str], bound: int, tries: int, seed: int = 0
-    ) -> Placed:
+    def search(self, leading: Sequence[str], bound: int, tries: int, seed: int = 0) -> Placed:
         """Best of several orders (`leading` items first or nearly so), then repaired."""
         rng = random.Random(seed)
         rest = sorted(

@@ -115,7 +115,9 @@ def _place_jointly(
         for number in sorted(need, key=lambda n: (-need[n], n)):
             leading = [n for n in ends[number] if n in items and n not in seen]
             rest = [
-                n for n in dict.fromkeys(members[number]) if n in items and n not in {*seen, *leading}
+                n
+                for n in dict.fromkeys(members[number])
+                if n in items and n not in {*seen, *leading}
             ]
             jitter = {n: rng.uniform(0.3, 1.7) if seed > 1 else 1.0 for n in rest}
             rest.sort(key=lambda n: (-items[n].extent * jitter[n], n))
@@ -123,9 +125,7 @@ def _place_jointly(
             order += part
             seen |= set(part)
         order += [name for name in sorted(items) if name not in seen]
-        result = placer.place(
-            order, None if best is None else best.span, rng if seed > 1 else None
-        )
+        result = placer.place(order, None if best is None else best.span, rng if seed > 1 else None)
         if isinstance(result, Placed):
             best = result
             if best.span < bound + align_bytes:
@@ -206,9 +206,7 @@ def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dic
     return split
 
 
-def _as_plan(
-    items: dict[str, Item], placed: Placed, bound: int, align_bytes: int
-) -> MemoryPlan:
+def _as_plan(items: dict[str, Item], placed: Placed, bound: int, align_bytes: int) -> MemoryPlan:
     slots: dict[str, list[tuple[int, int]]] = {}
     scratch: dict[str, int] = {}
     for name, item in items.items():

@@ -56,7 +56,7 @@ def does_not_fit_message(whole: Planned, target: Target, graph: Graph) -> str:
 
 
 def plan_record(whole: Planned, stream: Planned) -> dict[str, Any]:
-    """The content of `memory_plan.json`: the plan of the whole image, and under "stream" of rows."""
+    """The content of `memory_plan.json`: the whole image's plan, under "stream" that of fed rows."""
     return {**_one(whole), "stream": _one(stream)}
 
 

@@ -53,6 +53,7 @@ def save_graph(graph: Graph, folder: Path) -> None:
                 "requantize": [
                     encode(value.multiplier, place + ".multiplier"),
                     encode(value.shift, place + ".shift"),
+                    value.single_rounding,
                 ]
             }
         if isinstance(value, tuple):

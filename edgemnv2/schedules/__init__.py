@@ -35,7 +35,7 @@ class ScheduleOptions:
 
     @staticmethod
     def default(target: Target) -> ScheduleOptions:
-        """For bare metal: least memory. For Linux: late maps, of which all fits into L2, at once."""
+        """Bare metal: least memory. Linux: late maps, of which all fits into L2, at once."""
         if target.is_bare_metal:
             return ScheduleOptions(whole_rows_max=0, fuse=True)
         return ScheduleOptions(whole_rows_max=14, fuse=False)

@@ -1,0 +1,1 @@
+"""Row kernels -> row program: which operation makes which row, in which order."""

@@ -7,6 +7,7 @@ given; among equals it prefers many small chains to few near the top, which plac
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from edgemnv2.streaming.lower import RowOps
@@ -17,6 +18,7 @@ Chain = tuple[int, int]
 Cost = Callable[[int, int], int]
 PlacedCost = Callable[[int, int, int], int]
 
+
 def chain_of(rows: RowOps, first: int, last: int) -> RowOps:
     """The operations `first .. last - 1` as a network of its own."""
     source = rows.input if first == 0 else rows.ops[first - 1].output
@@ -25,7 +27,7 @@ def chain_of(rows: RowOps, first: int, last: int) -> RowOps:
 
 def layer_by_layer(rows: RowOps, cuts: Sequence[int]) -> list[Chain]:
     """The longest list of chains: cut wherever `cuts` allow."""
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(itertools.pairwise(cuts))
 
 
 def choose_chains(cuts: Sequence[int], bound: Cost, cost: PlacedCost) -> list[Chain]:
