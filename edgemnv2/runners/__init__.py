@@ -50,10 +50,19 @@ def _qemu_system(options: RunnerOptions) -> Runner:
     return QemuSystemRunner()
 
 
+def _ssh(options: RunnerOptions) -> Runner:
+    from edgemnv2.runners.ssh import SshRunner
+
+    if options.ssh is None:
+        raise UsageError("--runner ssh needs --ssh USER@HOST[:PORT]")
+    return SshRunner(options.ssh)
+
+
 _RUNNERS: dict[str, Callable[[RunnerOptions], Runner]] = {
     "local": _local,
     "qemu-system": _qemu_system,
     "qemu-user": _qemu_user,
+    "ssh": _ssh,
 }
 RUNNER_NAMES = tuple(sorted(_RUNNERS))
 

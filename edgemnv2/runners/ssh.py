@@ -1,0 +1,186 @@
+"""A Linux board behind ssh: the static `bench` program is copied there and run; nothing else is
+needed on it but a shell.
+
+The user's own ssh configuration (keys, ports, jump hosts) holds; no password is ever asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.bench_program import run_bench_program
+from edgemnv2.runners.device_state import STATE_FILES, DeviceState, read_state, state_notes
+from edgemnv2.runners.local import check_threads
+
+__all__ = ["SshRunner"]
+
+_CONNECT_SECONDS = 10
+_SECONDS_PER_INFERENCE = 30.0
+_TRANSFER_SECONDS = 120.0
+# ssh's own exit code when the connection fails, whatever the remote command would answer.
+_SSH_FAILED = 255
+_MACHINES = {
+    "aarch64": ("aarch64", "arm64"),
+    # 64-bit kernels run 32-bit programs, and Raspberry Pi OS pairs them so by default.
+    "armv7a": ("armv7l", "armv8l", "aarch64"),
+    "x86_64": ("x86_64",),
+}
+
+
+class SshRunner:
+    """Runs on the board `address`, `user@host` or `user@host:port`.
+
+    `options` are further ssh options. Raises UsageError for an address that is none.
+    """
+
+    name = "ssh"
+
+    def __init__(self, address: str, options: Sequence[str] = ()) -> None:
+        match = re.fullmatch(r"([\w.+-]+@)?([\w.-]+|\[[0-9a-fA-F:]+\])(?::(\d+))?", address)
+        # An address that starts with a dash would be an option of ssh.
+        if not match or match[2].startswith("-"):
+            raise UsageError(f"--ssh {address}: expected USER@HOST or USER@HOST:PORT")
+        self._address = address
+        self._host = (match[1] or "") + match[2].strip("[]")
+        self._options = [*(["-p", match[3]] if match[3] else []), *options]
+
+    def run(
+        self,
+        artifact: Artifact,
+        inputs: Sequence[Array],
+        *,
+        repeat: int = 0,
+        trace: bool = False,
+        threads: int = 1,
+        rows: bool = False,
+        layers: bool = False,
+    ) -> RunResult:
+        """See `Runner.run`. The board's folder is removed again, whatever happens."""
+        check_threads(artifact, threads)
+        if artifact.target.is_bare_metal:
+            raise UsageError(
+                f"{artifact.path}: code for {artifact.target.cpu.core} does not run on Linux "
+                "(use --serial for a board)"
+            )
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-") as control:
+            connection = _Connection(self._address, self._host, self._options, Path(control))
+            try:
+                return self._run(connection, artifact, inputs, repeat, trace, rows, layers)
+            finally:
+                connection.close()
+
+    def _run(
+        self,
+        connection: _Connection,
+        artifact: Artifact,
+        inputs: Sequence[Array],
+        repeat: int,
+        trace: bool,
+        rows: bool,
+        layers: bool,
+    ) -> RunResult:
+        machine = connection.run("uname -m").decode().strip()
+        if machine not in _MACHINES[artifact.target.cpu.isa]:
+            raise RunnerError(
+                f"{self._address}: is {machine}, but {artifact.path} is for {artifact.target.name} "
+                f"({artifact.target.cpu.isa}); compile for this board"
+            )
+        remote = connection.run("mktemp -d").decode().strip()
+        quoted = shlex.quote(remote)
+        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + int(layers))
+        try:
+            program = (artifact.path / "bench").read_bytes()
+            connection.run(f"cat > {quoted}/bench && chmod +x {quoted}/bench", program)
+            before = _state(connection)
+
+            def launch(arguments: Sequence[str], folder: Path) -> str:
+                connection.run(f"cat > {quoted}/in.bin", (folder / "in.bin").read_bytes())
+                # A program killed by a signal would look like a failed connection.
+                command = f'cd {quoted} && ./bench {shlex.join(arguments)}; echo "exit $?"'
+                text = connection.run(command, timeout_seconds=timeout_seconds, checked=False)
+                for name in ("out.bin", *(["trace.bin"] if trace else [])):
+                    content = connection.run(f"cat {quoted}/{name}", checked=False)
+                    (folder / name).write_bytes(content)
+                return text.decode(errors="replace")
+
+            result, _ = run_bench_program(
+                artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, layers=layers
+            )
+            notes = state_notes(before, _state(connection)) if repeat else ()
+            return replace(result, notes=notes)
+        finally:
+            connection.run(f"rm -rf {quoted}", checked=False)
+
+
+class _Connection:
+    """One multiplexed ssh connection; `run` executes a shell command on the board."""
+
+    def __init__(self, address: str, host: str, options: Sequence[str], control: Path) -> None:
+        ssh = shutil.which("ssh")
+        if ssh is None:
+            raise RunnerError("ssh: is not installed (apt install openssh-client)")
+        self._address = address
+        self._host = host
+        self._command = [
+            *(ssh, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
+            *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+            *("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s"),
+            *("-o", "ControlPersist=60", *options),
+        ]
+
+    def run(
+        self,
+        command: str,
+        data: bytes = b"",
+        *,
+        timeout_seconds: float = _TRANSFER_SECONDS,
+        checked: bool = True,
+    ) -> bytes:
+        """Standard output of `command`, which reads `data`.
+
+        Raises RunnerError when the connection fails, and, where `checked`, for any exit code but 0.
+        """
+        with tempfile.TemporaryFile() as errors:
+            # Not a pipe: the connection's master process outlives this call and would hold it open.
+            try:
+                done = subprocess.run(
+                    [*self._command, self._host, command],
+                    input=data,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    timeout=timeout_seconds,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise RunnerError(
+                    f"{self._address}: no answer in {timeout_seconds:.0f} s (is the board up?)"
+                ) from error
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").strip().splitlines() or ["no message"]
+        if done.returncode == _SSH_FAILED or (checked and done.returncode):
+            raise RunnerError(f"{self._address}: ssh failed ({lines[-1]})")
+        return done.stdout
+
+    def close(self) -> None:
+        """End the shared connection."""
+        command = [*self._command, "-O", "exit", self._host]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _state(connection: _Connection) -> DeviceState:
+    """The board's clock, governor, load and throttling, in one round trip."""
+    paths = list(STATE_FILES.values())
+    mark = "--edgemnv2--"
+    command = "; ".join(f"cat {path} 2>/dev/null; echo {mark}" for path in paths)
+    parts = connection.run(command, checked=False).decode(errors="replace").split(mark)
+    texts = dict(zip(paths, parts, strict=False))
+    return read_state(texts.get)
