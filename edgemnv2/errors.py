@@ -47,11 +47,11 @@ class ModelError(EdgeError):
     """The model file cannot be read or is not a MobileNetV2 that we can compile."""
 
 
-class UnsupportedOperator(ModelError):
+class UnsupportedOperator(ModelError):  # noqa: N818 - named for the fact, as the message is
     """A node of the model is outside MobileNetV2's vocabulary."""
 
 
-class DynamicShape(ModelError):
+class DynamicShape(ModelError):  # noqa: N818 - named for the fact, as the message is
     """A tensor of the model has a dimension that is not known at compile time."""
 
 
@@ -67,7 +67,7 @@ class RunnerError(EdgeError):
     """A device or emulator is missing, does not answer, or crashed."""
 
 
-class DoesNotFit(EdgeError):
+class DoesNotFit(EdgeError):  # noqa: N818 - named for the fact, as the message is
     """The network needs more memory than the target has."""
 
 

@@ -11,7 +11,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Array, Runner, RunResult
 
-__all__ = ["BenchResult", "LayerFigure", "bench"]
+__all__ = ["BenchResult", "LayerFigure", "bench", "random_sample"]
 
 # Enough for a 95th percentile that means something; a count is exact, so one will do.
 DEFAULT_REPEAT = {"seconds": 50, "instructions": 1}
@@ -76,7 +76,7 @@ def bench(
         raise UsageError(f"--repeat {repeat}: expected at least 1")
     emulated = runner.name.startswith("qemu")
     count = repeat or DEFAULT_REPEAT["instructions" if emulated else "seconds"]
-    sample = _random_sample(artifact, seed)
+    sample = random_sample(artifact, seed)
     result = runner.run(artifact, [sample], repeat=count, threads=threads, layers=per_layer)
     if result.metric is None or len(result.values) != count:
         raise RunnerError(
@@ -103,7 +103,7 @@ def bench(
     )
 
 
-def _random_sample(artifact: Artifact, seed: int) -> Array:
+def random_sample(artifact: Artifact, seed: int) -> Array:
     """One input over the whole range of its type; floats standard normal."""
     tensor = artifact.inputs[0]
     random = np.random.default_rng(seed)

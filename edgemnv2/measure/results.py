@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,11 +217,8 @@ def generated_sections() -> dict[str, Callable[[], str]]:
     from edgemnv2.frontend.supported import supported_operators_markdown
     from edgemnv2.measure.targets_table import targets_markdown
 
-    sections: dict[str, Callable[[], str]] = {
-        name: (lambda name=name: render(name)) for name in RESULTS
-    }
     return {
-        **sections,
+        **{name: partial(render, name) for name in RESULTS},
         "operators": supported_operators_markdown,
         "targets": targets_markdown,
     }
@@ -230,10 +227,10 @@ def generated_sections() -> dict[str, Callable[[], str]]:
 def render_readme(text: str) -> str:
     """`text` with everything between `<!-- begin X -->` and `<!-- end X -->` made anew."""
     for name, make in generated_sections().items():
-        pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
-        text = re.sub(
-            pattern, lambda match, make=make: match[1] + make() + match[2], text, flags=re.DOTALL
-        )
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        head, found, rest = text.partition(begin)
+        if found:
+            text = head + begin + make() + end + rest.partition(end)[2]
     return text
 
 

@@ -155,9 +155,7 @@ def _diverging_layer(
     return None if found is None else _as_dict(found)
 
 
-def _traced_tensors(
-    graph: Graph, artifact: Artifact, result: RunResult
-) -> dict[str, NDArray[Any]]:
+def _traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, NDArray[Any]]:
     """Tensors `[1, H, W, C]` put together from traced rows, where all rows came in plain NHWC."""
     padded = set(artifact.manifest.get("packed_rows", ()))
     rows: dict[int, list[TraceRow]] = {}
