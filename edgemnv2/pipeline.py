@@ -10,27 +10,25 @@ from typing import Any
 
 from edgemnv2 import __version__
 from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_artifact
-from edgemnv2.codegen.constants import CONSTANT_ALIGN_BYTES, pack_constants
+from edgemnv2.codegen.constants import CONSTANT_ALIGN_BYTES, ConstantBlob, pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.codegen.interface import Interface, c_identifier
-from edgemnv2.errors import DoesNotFit, ModelError, UsageError
+from edgemnv2.errors import DoesNotFit, ModelError
 from edgemnv2.frontend import load_model
 from edgemnv2.graph import Graph, Tensor
-from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
-from edgemnv2.memory.report import does_not_fit_message, plan_record
+from edgemnv2.measure.images import default_preset
+from edgemnv2.memory.planner import Planned
+from edgemnv2.memory.report import does_not_fit_message, flash_message, plan_record
+from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.model import TensorSpec
 from edgemnv2.passes import lower
 from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
-from edgemnv2.streaming.chains import layer_by_layer
-from edgemnv2.streaming.lower import RowOps, lower_to_rows
-from edgemnv2.streaming.order import cut_points, make_program
+from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target, load_target
 
-__all__ = ["CompileOptions", "compile_graph", "compile_model", "default_io", "plan_graph"]
-
-DEFAULT_MODEL = "mobilenetv2-1.0-224"
+__all__ = ["CompileOptions", "compile_graph", "compile_model"]
 
 Progress = Callable[[str], None]
 
@@ -100,9 +98,10 @@ def compile_graph(
     progress("plan memory")
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
     io = options.io or default_io(target)
-    chains = options.chains or ("memory" if target.is_bare_metal else "blocks")
+    chains = options.chains or default_chains(target)
     whole, stream = plan_graph(rows, io, chains, arena_align(target))
-    _check_fit(whole, target, graph)
+    constants = pack_constants(schedule.kernels)
+    _check_fit(whole, constants, target, graph)
     # Program and plan -> code.
     progress("generate code")
     name = options.name or c_identifier(graph.name)
@@ -112,7 +111,7 @@ def compile_graph(
         layouts=schedule.layouts,
         whole=whole,
         stream=stream,
-        constants=pack_constants(schedule.kernels),
+        constants=constants,
         interface=_interface(name, io, whole, stream, target),
     )
     with writer:
@@ -126,45 +125,19 @@ def compile_graph(
     return load_artifact(output)
 
 
-def default_io(target: Target) -> str:
-    """ "arena" on bare metal, where the image's RAM is worth reusing; "caller" elsewhere."""
-    return "arena" if target.is_bare_metal else "caller"
-
-
-def arena_align(target: Target) -> int:
-    """Alignment of the arena and of everything in it: a vector register where there are any."""
-    return 8 if target.is_bare_metal else 64
-
-
-def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Planned, Planned]:
-    """The program with the whole image present, and the one that is fed row by row."""
-    if io not in ("arena", "caller"):
-        raise UsageError(f"--io {io}: expected arena or caller")
-    both = frozenset({rows.input, rows.output})
-    variants = (
-        (False, frozenset[str]() if io == "arena" else both),
-        (True, frozenset({rows.output})),
-    )
-    planned = []
-    for fed, external in variants:
-        if chains == "memory":
-            cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
-        else:
-            cut = layer_by_layer(rows, cut_points(rows))
-        program = make_program(rows, cut, fed=fed, external=external)
-        planned.append(Planned(program, plan_memory(program, align_bytes)))
-    return planned[0], planned[1]
-
-
 def _check_ends(graph: Graph) -> None:
     for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         if len(names) != 1:
             raise ModelError(f"{graph.source}: has {len(names)} {kind}, expected exactly one")
 
 
-def _check_fit(whole: Planned, target: Target, graph: Graph) -> None:
-    if target.is_bare_metal and whole.plan.arena_bytes > target.ram_bytes:
+def _check_fit(whole: Planned, constants: ConstantBlob, target: Target, graph: Graph) -> None:
+    if not target.is_bare_metal:
+        return
+    if whole.plan.arena_bytes > target.ram_bytes:
         raise DoesNotFit(does_not_fit_message(whole, target, graph))
+    if len(constants.data) > target.flash_bytes:
+        raise DoesNotFit(flash_message(len(constants.data), target, graph))
 
 
 def _interface(name: str, io: str, whole: Planned, stream: Planned, target: Target) -> Interface:
@@ -190,7 +163,6 @@ def _manifest(
     chains: str,
 ) -> dict[str, Any]:
     graph = parts.graph
-    float_input = graph.tensors[graph.inputs[0]].dtype == "float32"
     return {
         "edgemnv2": __version__,
         "name": parts.interface.name,
@@ -199,7 +171,7 @@ def _manifest(
         "model": {"name": graph.name, "source": graph.source, "sha256": graph.sha256},
         "inputs": [_end(graph.input_specs[0], graph.tensors[graph.inputs[0]])],
         "outputs": [_end(graph.output_specs[0], graph.tensors[graph.outputs[0]])],
-        "preprocess": options.preprocess or ("torchvision" if float_input else "raw"),
+        "preprocess": options.preprocess or default_preset(graph),
         "io": parts.interface.io,
         "chains": chains,
         # Tensors whose rows are not plain NHWC of the tensor's own type.

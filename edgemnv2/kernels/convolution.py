@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Layer, Tensor
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Tensor
 from edgemnv2.kernel import RowKernel
 from edgemnv2.kernels.arithmetic import clamped, requantize, requantize_constants
 from edgemnv2.schedules.builder import Builder, cast, element, load, scalar, symbol_name
@@ -246,8 +246,3 @@ def depthwise_project_kernel(
         schedule="fallback",
         fuses=(depthwise.name,),
     )
-
-
-def is_convolution(layer: Layer) -> bool:
-    """Whether `layer` is computed by this module."""
-    return isinstance(layer, Conv2D | DepthwiseConv2D)

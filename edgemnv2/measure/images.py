@@ -73,10 +73,16 @@ class Samples:
 
 
 def default_preset(graph: Graph) -> str:
-    """`raw` for a quantised input; else `torchvision` for NCHW sources, `keras` for NHWC ones."""
-    if graph.tensors[graph.inputs[0]].quant is not None:
+    """How images become inputs unless the user says otherwise.
+
+    `raw` for a quantised input; `torchvision` for float NCHW with 3 channels, whose mean and
+    deviation are per colour; `keras` for every other float input.
+    """
+    tensor = graph.tensors[graph.inputs[0]]
+    if tensor.quant is not None:
         return "raw"
-    return "torchvision" if graph.input_specs[0].layout == "NCHW" else "keras"
+    colour = graph.input_specs[0].layout == "NCHW" and tensor.channels == 3
+    return "torchvision" if colour else "keras"
 
 
 def load_images(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgemnv2.memory.items import Item, make_items, split_ring
@@ -222,13 +221,3 @@ def _as_plan(items: dict[str, Item], placed: Placed, bound: int, align_bytes: in
         for name, found in slots.items()
     }
     return MemoryPlan(placements, scratch, placed.span, bound, align_bytes)
-
-
-def chain_names(program: Program) -> Sequence[str]:
-    """One line per chain: its first and last operation, for reports."""
-    return [
-        program.ops[first].name
-        if last - first == 1
-        else f"{program.ops[first].name} .. {program.ops[last - 1].name}"
-        for first, last in program.chains
-    ]

@@ -10,7 +10,14 @@ from edgemnv2.memory.planner import Planned
 from edgemnv2.program import FEED
 from edgemnv2.target import Target
 
-__all__ = ["does_not_fit_message", "kib", "peak_tensors", "plan_record"]
+__all__ = [
+    "does_not_fit_message",
+    "flash_message",
+    "kib",
+    "peak_tensors",
+    "plan_record",
+    "step_name",
+]
 
 
 def kib(size_bytes: int) -> str:
@@ -48,15 +55,24 @@ def does_not_fit_message(whole: Planned, target: Target, graph: Graph) -> str:
     step, held = peak_tensors(whole)
     largest = ", ".join(f"{name} {kib(size)}" for name, size in held[:3])
     return (
-        f"{graph.source} needs {kib(whole.plan.arena_bytes)} of RAM, {target.name} has "
-        f"{kib(target.ram_bytes)}: at step {step} ({step_name(whole, step)}) these are live: "
-        f"{largest} (a smaller resolution or width helps, and rows fed by the caller; "
-        f"`edgemnv2 analyze` shows what fits)"
+        f"{graph.source}: needs {kib(whole.plan.arena_bytes)} of RAM, {target.name} has "
+        f"{kib(target.ram_bytes)}; at the peak, step {step} ({step_name(whole, step)}), live are "
+        f"{largest}; a lower resolution or width or rows fed by the caller need less "
+        f"(`edgemnv2 analyze` shows what fits)"
+    )
+
+
+def flash_message(constants_bytes: int, target: Target, graph: Graph) -> str:
+    """The same for weights that are more than the read-only memory."""
+    return (
+        f"{graph.source}: its weights are {kib(constants_bytes)}, {target.name} has "
+        f"{kib(target.flash_bytes)} of flash; a smaller width or fewer classes need less "
+        f"(`edgemnv2 analyze` shows what fits)"
     )
 
 
 def plan_record(whole: Planned, stream: Planned) -> dict[str, Any]:
-    """The content of `memory_plan.json`: the whole image's plan, under "stream" that of fed rows."""
+    """The content of `memory_plan.json`: the whole image's plan, and under "stream" fed rows'."""
     return {**_one(whole), "stream": _one(stream)}
 
 

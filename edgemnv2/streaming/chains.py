@@ -25,7 +25,7 @@ def chain_of(rows: RowOps, first: int, last: int) -> RowOps:
     return RowOps(rows.tensors, rows.ops[first:last], source, rows.ops[last - 1].output)
 
 
-def layer_by_layer(rows: RowOps, cuts: Sequence[int]) -> list[Chain]:
+def layer_by_layer(cuts: Sequence[int]) -> list[Chain]:
     """The longest list of chains: cut wherever `cuts` allow."""
     return list(itertools.pairwise(cuts))
 

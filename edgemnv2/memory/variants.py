@@ -1,0 +1,60 @@
+"""The two programs of an artefact, planned: with the whole image present, and with fed rows."""
+
+from __future__ import annotations
+
+from edgemnv2.errors import UsageError
+from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
+from edgemnv2.streaming.chains import layer_by_layer
+from edgemnv2.streaming.lower import RowOps
+from edgemnv2.streaming.order import cut_points, make_program
+from edgemnv2.target import Target
+
+__all__ = ["arena_align", "default_chains", "default_io", "plan_graph", "plan_variant"]
+
+
+def default_io(target: Target) -> str:
+    """ "arena" on bare metal, where the image's RAM is worth reusing; "caller" elsewhere."""
+    return "arena" if target.is_bare_metal else "caller"
+
+
+def default_chains(target: Target) -> str:
+    """ "memory" on bare metal, where the arena decides what fits; "blocks" elsewhere."""
+    return "memory" if target.is_bare_metal else "blocks"
+
+
+def arena_align(target: Target) -> int:
+    """Alignment of the arena and of everything in it: a vector register where there are any."""
+    return 8 if target.is_bare_metal else 64
+
+
+def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Planned, Planned]:
+    """The program with the whole image present, and the one that is fed row by row.
+
+    `io` "arena" or "caller"; `chains` "memory" or "blocks". Raises UsageError for other words.
+    """
+    if io not in ("arena", "caller"):
+        raise UsageError(f"--io {io}: expected arena or caller")
+    if chains not in ("memory", "blocks"):
+        raise UsageError(f"--chains {chains}: expected memory or blocks")
+    both = frozenset({rows.input, rows.output})
+    whole_external = frozenset[str]() if io == "arena" else both
+    planned = []
+    for fed, external in ((False, whole_external), (True, frozenset({rows.output}))):
+        if chains == "memory":
+            cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
+        else:
+            cut = layer_by_layer(cut_points(rows))
+        planned.append(plan_variant(rows, cut, fed, external, align_bytes))
+    return planned[0], planned[1]
+
+
+def plan_variant(
+    rows: RowOps,
+    chains: list[tuple[int, int]],
+    fed: bool,
+    external: frozenset[str],
+    align_bytes: int,
+) -> Planned:
+    """One program of `rows`, cut into `chains`, with its arena."""
+    program = make_program(rows, chains, fed=fed, external=external)
+    return Planned(program, plan_memory(program, align_bytes))
