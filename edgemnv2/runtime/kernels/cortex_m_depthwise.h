@@ -137,4 +137,106 @@ EDGEMNV2_DEPTHWISE(1, FIXED)
 EDGEMNV2_DEPTHWISE(2, PLAIN)
 EDGEMNV2_DEPTHWISE(2, FIXED)
 
+/* The same for a tile of P output pixels, widened as the matrix product wants them: `count`
+ * channels from `rows` (first column of the tile) to every second int16 of `words`; a word holds
+ * two channels that lie half of all channels apart. `records` as in the stream above. */
+static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *row1,
+                                            const int8_t *row2, int16_t *words,
+                                            const int32_t *records, int32_t pitch, int32_t count,
+                                            int32_t step, int32_t pixels, int32_t flags)
+{
+    for (int32_t c = 0; c < count; ++c, records += 8) {
+        const int16_t *taps = (const int16_t *)(const void *)(records + 1);
+        const int32_t channel[3] = {records[6], records[7], taps[9]};
+        for (int32_t i = 0; i < pixels; ++i, words += 2) {
+            const int8_t *r0 = row0 + c * pitch + i * step, *r1 = row1 + c * pitch + i * step;
+            const int8_t *r2 = row2 + c * pitch + i * step;
+            const int32_t sum = records[0] + r0[0] * taps[0] + r0[2] * taps[1] + r0[1] * taps[2] +
+                                r1[1] * taps[3] + r1[0] * taps[4] + r1[2] * taps[5] +
+                                r2[0] * taps[6] + r2[2] * taps[7] + r2[1] * taps[8];
+            *words = (int16_t)edgemnv2_requantize(sum, channel, flags);
+        }
+    }
+}
+
+#define EDGEMNV2_WINDOW_FLAGS_PLAIN 0
+#define EDGEMNV2_WINDOW_FLAGS_FIXED EDGEMNV2_SIGN_FIX
+
+#define EDGEMNV2_WINDOW_C(S, P, Q)                                                                 \
+    static inline void edgemnv2_window_##S##_##P##_##Q(                                            \
+        const int8_t *row0, const int8_t *row1, const int8_t *row2, int16_t *words,                \
+        const int32_t *records, int32_t pitch, int32_t count)                                      \
+    {                                                                                              \
+        edgemnv2_window_portable(row0, row1, row2, words, records, pitch, count, S, P,             \
+                                 EDGEMNV2_WINDOW_FLAGS_##Q);                                       \
+    }
+
+#if EDGEMNV2_DSP
+
+/* Registers as above, but r3 words, r4 records, r5 pitch. */
+#define EDGEMNV2_AT(row, offset)                                                                   \
+    "ldr lr, [" #row ", #" #offset "]\n sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n"
+/* Output `a` from the columns that an unaligned word has in places 1 to 3. */
+#define EDGEMNV2_SHIFTED(a, ia, H)                                                                 \
+    "smlad " #a ", lr, r10, " #ia "\n smlat" #H " " #a ", r12, r11, " #a "\n"
+
+#define EDGEMNV2_WINDOW_1_4(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
+    EDGEMNV2_AT(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, k, l, H)
+#define EDGEMNV2_WINDOW_1_3(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
+    EDGEMNV2_AT(row, 1) EDGEMNV2_SHIFTED(r8, k, H)
+#define EDGEMNV2_WINDOW_1_2(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)
+#define EDGEMNV2_WINDOW_2_4(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    EDGEMNV2_AT(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, k, l, H)               \
+    "ldrsb r12, [" #row ", #8]\n smlabt r9, r12, r10, r9\n"
+#define EDGEMNV2_WINDOW_2_3(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    EDGEMNV2_AT(row, 3) "smlabt r7, lr, r10, r7\n" EDGEMNV2_SHIFTED(r8, k, H)
+#define EDGEMNV2_WINDOW_2_2(row, H, i, j, k, l)                                                    \
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    "ldrsb r12, [" #row ", #4]\n smlabt r7, r12, r10, r7\n"
+
+#define EDGEMNV2_WINDOW_OUT_2(Q)                                                                   \
+    EDGEMNV2_OUT_##Q(r6) EDGEMNV2_OUT_##Q(r7) "strh r7, [r3, #4]\n"
+#define EDGEMNV2_WINDOW_OUT_3(Q)                                                                   \
+    EDGEMNV2_WINDOW_OUT_2(Q) EDGEMNV2_OUT_##Q(r8) "strh r8, [r3, #8]\n"
+#define EDGEMNV2_WINDOW_OUT_4(Q)                                                                   \
+    EDGEMNV2_WINDOW_OUT_3(Q) EDGEMNV2_OUT_##Q(r9) "strh r9, [r3, #12]\n"
+
+#define EDGEMNV2_WINDOW(S, P, Q)                                                                   \
+    __attribute__((naked, noinline, unused)) static void edgemnv2_window_##S##_##P##_##Q(          \
+        __attribute__((unused)) const int8_t *row0, __attribute__((unused)) const int8_t *row1,    \
+        __attribute__((unused)) const int8_t *row2, __attribute__((unused)) int16_t *words,        \
+        __attribute__((unused)) const int32_t *records, __attribute__((unused)) int32_t pitch,     \
+        __attribute__((unused)) int32_t count)                                                     \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            "push {r4-r11, lr}\n ldrd r4, r5, [sp, #36]\n ldr r6, [sp, #44]\n"                     \
+            "add r6, r4, r6, lsl #5\n str r6, [sp, #44]\n"                                         \
+            "1:\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n"                                        \
+            EDGEMNV2_WINDOW_##S##_##P(r0, b, r9, r9, r9, r9) "ldr r10, [r4, #12]\n"                \
+            EDGEMNV2_WINDOW_##S##_##P(r1, t, r6, r7, r8, r9) "ldrd r10, r11, [r4, #16]\n"          \
+            EDGEMNV2_WINDOW_##S##_##P(r2, b, r6, r7, r8, r9)                                       \
+            "ldrd r10, r11, [r4, #24]\n ldrh r12, [r4, #22]\n" EDGEMNV2_WINDOW_OUT_##P(Q)          \
+            "strh r6, [r3], #(4 * " #P ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"   \
+            "ldr r12, [sp, #44]\n cmp r4, r12\n bne.w 1b\n pop {r4-r11, pc}\n");                   \
+    }
+
+#else
+
+#define EDGEMNV2_WINDOW(S, P, Q) EDGEMNV2_WINDOW_C(S, P, Q)
+
+#endif
+
+#define EDGEMNV2_WINDOWS(S, Q)                                                                     \
+    EDGEMNV2_WINDOW_C(S, 1, Q)                                                                     \
+    EDGEMNV2_WINDOW(S, 2, Q) EDGEMNV2_WINDOW(S, 3, Q) EDGEMNV2_WINDOW(S, 4, Q)
+EDGEMNV2_WINDOWS(1, PLAIN)
+EDGEMNV2_WINDOWS(1, FIXED)
+EDGEMNV2_WINDOWS(2, PLAIN)
+EDGEMNV2_WINDOWS(2, FIXED)
+
 #endif

@@ -113,24 +113,25 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_small(EDGEMNV2_MVE_UNUSED const int8_t *x,
 }
 
 /* One pixel, four output channels at a time. The stream: groups of 16 input channels, output
- * channels, zero point, sign fix; per four channels 16 weights of each, group after group, then
- * four biases, multipliers, -right shifts. */
+ * channels, scale bits, sign fix; per four channels 16 weights of each, group after group, then
+ * four biases, multipliers, offsets, -right shifts. The requantisation is that of
+ * cortex_m_base.h, which can also round once. */
 EDGEMNV2_MVE_NAKED void edgemnv2_mve_dense(EDGEMNV2_MVE_UNUSED const int8_t *x,
                                            EDGEMNV2_MVE_UNUSED const int32_t *stream,
                                            EDGEMNV2_MVE_UNUSED int8_t *y)
 {
     __asm__ volatile(
         "push {r4-r11, lr}\n mov r9, r1\n mov r11, r2\n mov r12, r0\n"
-        "ldm r9!, {r3, r5, r7, r8}\n"
+        "ldm r9!, {r3, r5, r7, r8}\n sub r10, r7, #1\n"
         "1:\n mov r1, r12\n mov r0, #0\n mov r2, #0\n mov r4, #0\n mov r6, #0\n dls lr, r3\n"
         "2:\n vldrb.8 q0, [r1], #16\n vldrb.8 q1, [r9], #16\n vmladava.s8 r0, q0, q1\n"
         "vldrb.8 q2, [r9], #16\n vmladava.s8 r2, q0, q2\n vldrb.8 q1, [r9], #16\n"
         "vmladava.s8 r4, q0, q1\n vldrb.8 q2, [r9], #16\n vmladava.s8 r6, q0, q2\n le lr, 2b\n"
         "vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"
         "vldrw.32 q1, [r9], #16\n vldrw.32 q2, [r9], #16\n vldrw.32 q3, [r9], #16\n"
-        "vadd.i32 q0, q0, q1\n vqrdmulh.s32 q0, q0, q2\n\n"
-        "cmp r8, #0\n beq 4f\n vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
-        "4:\n vrshl.s32 q0, q0, q3\n vadd.i32 q0, q0, r7\n"
+        "vadd.i32 q0, q0, q1\n vshl.s32 q0, r7\n vmulh.s32 q1, q0, q2\n vadd.i32 q1, q1, q3\n"
+        "cmp r8, #0\n beq 4f\n vshr.s32 q0, q0, #31\n vshl.s32 q0, r10\n vadd.i32 q1, q1, q0\n"
+        "4:\n vldrw.32 q3, [r9], #16\n vshl.s32 q0, q1, q3\n"
         "vmov.i32 q1, #127\n vmin.s32 q0, q0, q1\n vmvn.i32 q1, #127\n vmax.s32 q0, q0, q1\n"
         "mov r0, r11\n vctp.32 r5\n vpst\n vstrbt.32 q0, [r0]\n add r11, #4\n subs r5, #4\n bgt.w 1b\n"
         "pop {r4-r11, pc}\n");
@@ -168,7 +169,9 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
     "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
 
 /* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
- * channel's columns, zero point, least and greatest output, 0. */
+ * channel's columns, zero point, least and greatest output, 0. `records`, seven words a channel:
+ * 16 taps (column by column, 0 in every fourth place and the last four), bias, multiplier,
+ * -right shift. */
 #define EDGEMNV2_MVE_DEPTHWISE(S, Q)                                                               \
     EDGEMNV2_MVE_NAKED void edgemnv2_mve_depthwise_##S##_##Q(                                      \
         EDGEMNV2_MVE_UNUSED const int8_t *columns, EDGEMNV2_MVE_UNUSED const int32_t *setup,       \
@@ -263,18 +266,19 @@ static inline void edgemnv2_mve_small(const int8_t *x, const int32_t *stream, in
 
 static inline void edgemnv2_mve_dense(const int8_t *x, const int32_t *stream, int8_t *y)
 {
-    const int32_t groups = stream[0], channels = stream[1];
+    const int32_t groups = stream[0], channels = stream[1], scale = stream[2];
     const int8_t *record = (const int8_t *)(stream + 4);
     for (int32_t c = 0; c < channels; ++c) {
-        uint32_t sum = 0;
-        const int8_t *quad = record + (c >> 2) * (groups * 64 + 48);
+        const int8_t *quad = record + (c >> 2) * (groups * 64 + 64);
+        const int8_t *words = quad + groups * 64 + (c & 3) * 4;
+        uint32_t sum = (uint32_t)edgemnv2_load32(words);
         for (int32_t k = 0; k < groups * 16; ++k) {
             sum += (uint32_t)(x[k] * quad[(k >> 4) * 64 + (c & 3) * 16 + (k & 15)]);
         }
-        const int8_t *words = quad + groups * 64 + (c & 3) * 4;
-        const int32_t channel[3] = {edgemnv2_load32(words), edgemnv2_load32(words + 16),
-                                    edgemnv2_load32(words + 32)};
-        y[c] = (int8_t)edgemnv2_mve_requantize(sum, channel, stream[3], stream[2]);
+        const int32_t scaled = (int32_t)(sum << scale);
+        int32_t high = (int32_t)(((int64_t)scaled * edgemnv2_load32(words + 16)) >> 32);
+        high += edgemnv2_load32(words + 32) - (stream[3] && scaled < 0 ? 1 << (scale - 1) : 0);
+        y[c] = (int8_t)edgemnv2_saturate8(high >> -edgemnv2_load32(words + 48));
     }
 }
 
@@ -330,18 +334,5 @@ EDGEMNV2_MVE_DEPTHWISE(1, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(1, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(2, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(2, FIXED)
-
-/* A depthwise row: `group` channels at a time go through `scratch`. Constants: the eight words of
- * `setup`, then seven words a channel: 16 taps (column by column, 0 in every fourth place and the
- * last four), bias, multiplier, -right shift. */
-#define EDGEMNV2_MVE_DEPTHWISE_ROW(S, Q, row_0, row_1, row_2, out, scratch, stream, channels,      \
-                                   pitch, group)                                                   \
-    for (int32_t c = 0; c < (channels); c += (group)) {                                            \
-        const int32_t some = (channels)-c < (group) ? (channels)-c : (group);                      \
-        edgemnv2_mve_interleave((row_0) + c * (pitch), (row_1) + c * (pitch),                      \
-                                (row_2) + c * (pitch), (int8_t *)(scratch), some * (pitch));       \
-        edgemnv2_mve_depthwise_##S##_##Q((const int8_t *)(scratch), (stream), (out) + c,           \
-                                         (stream) + 8 + 7 * c, some);                              \
-    }
 
 #endif

@@ -5,14 +5,15 @@
 #include "cortex_m_base.h"
 
 /* The part of a window that lies in one input row: `bytes` from column `first` (in bytes, maybe
- * outside the row of `row_bytes`), for `pixels` windows `step` bytes apart, to patches that are
- * `stride` bytes apart. Columns outside are `zero`. */
+ * outside the row of `row_bytes`), for `pixels` windows `step` bytes apart, to byte `at` of patches that
+ * are `stride` bytes apart. Columns outside are `zero`. */
 __attribute__((noinline, unused)) static void edgemnv2_patch_row(const int8_t *row,
                                                                  int32_t row_bytes, int32_t first,
                                                                  int32_t step, int32_t bytes,
-                                                                 int8_t *patch, int32_t stride,
+                                                                 void *to, int32_t at, int32_t stride,
                                                                  int32_t pixels, int32_t zero)
 {
+    int8_t *patch = (int8_t *)to + at;
     for (; pixels > 0; --pixels, first += step, patch += stride) {
         if (first >= 0 && first + bytes <= row_bytes) {
             const int8_t *source = row + first;

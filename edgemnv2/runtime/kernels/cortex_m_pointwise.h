@@ -127,7 +127,7 @@
 #define EDGEMNV2_ROW1_4 EDGEMNV2_ROW1_3 "strb r9, [r10, #3]\n"
 
 #define EDGEMNV2_TILE(P, KIND)                                                                     \
-    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const int32_t *x,               \
+    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const void *x,                  \
                                                    EDGEMNV2_UNUSED const int32_t *stream,          \
                                                    EDGEMNV2_UNUSED int8_t *y)                      \
     {                                                                                              \
@@ -165,7 +165,7 @@
 
 #else
 
-static void edgemnv2_tile_portable(const int32_t *x, const int32_t *stream, int8_t *y,
+static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t *y,
                                    int32_t pixels, int32_t halves)
 {
     const int32_t pairs = stream[0], stride = stream[2], flags = stream[3];
@@ -174,7 +174,7 @@ static void edgemnv2_tile_portable(const int32_t *x, const int32_t *stream, int8
     const int32_t pixel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? 1 : stride;
     const int32_t channel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? stride : 1;
     const int32_t weight_bytes = pairs * (halves ? 8 : 4);
-    const int16_t *activations = (const int16_t *)(const void *)x;
+    const int16_t *activations = (const int16_t *)x;
     int32_t channels = 2;
     for (;;) {
         if (record == end) {
@@ -221,7 +221,7 @@ static void edgemnv2_tile_portable(const int32_t *x, const int32_t *stream, int8
 #define EDGEMNV2_HALVES_BYTES 0
 #define EDGEMNV2_HALVES_HALVES 1
 #define EDGEMNV2_TILE(P, KIND)                                                                     \
-    static inline void edgemnv2_tile_##P##_##KIND(const int32_t *x, const int32_t *stream,         \
+    static inline void edgemnv2_tile_##P##_##KIND(const void *x, const int32_t *stream,            \
                                                   int8_t *y)                                       \
     {                                                                                              \
         edgemnv2_tile_portable(x, stream, y, P, EDGEMNV2_HALVES_##KIND);                           \
@@ -304,9 +304,11 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
 /* `count` input channels of P pixels (`step` bytes apart), widened; the last group is completed
  * with zeros, which meet zero weights. */
 #define EDGEMNV2_WIDEN(P, KIND)                                                                    \
-    static inline void edgemnv2_widen_##P##_##KIND(const int8_t *x, int32_t *words, int32_t count, \
+    static inline void edgemnv2_widen_##P##_##KIND(const void *from, void *to, int32_t count,      \
                                                    int32_t step)                                   \
     {                                                                                              \
+        const int8_t *x = (const int8_t *)from;                                                    \
+        int32_t *words = (int32_t *)to;                                                            \
         edgemnv2_widen_groups_##P##_##KIND(x, words, count & ~3, step);                            \
         if (count & 3) {                                                                           \
             x += count & ~3;                                                                       \
@@ -328,5 +330,73 @@ EDGEMNV2_BOTH(1, HALVES)
 EDGEMNV2_BOTH(2, HALVES)
 EDGEMNV2_BOTH(3, HALVES)
 EDGEMNV2_BOTH(4, HALVES)
+
+/* One pixel, four output channels at a time, any weights and any scale of the sums. The stream:
+ * groups of four input channels, output channels, flags, scale bits, output step; then for every
+ * four channels (zeros complete the last ones) four biases, four bytes of each channel, group
+ * after group, and four times multiplier, offset, shift. */
+#define EDGEMNV2_QUADS_HEADER 5
+
+#if EDGEMNV2_DSP
+
+#define EDGEMNV2_QUAD(sum, w)                                                                      \
+    "sxtb16 r12, " #w "\n sxtb16 " #w ", " #w ", ror #8\n smlad " #sum ", r8, r12, " #sum          \
+    "\n smlad " #sum ", r9, " #w ", " #sum "\n"
+#define EDGEMNV2_QUAD_GROUP                                                                        \
+    "ldrd r8, r9, [r0], #8\n ldm r1!, {r3, r10, r11, lr}\n" EDGEMNV2_QUAD(r4, r3)                  \
+        EDGEMNV2_QUAD(r5, r10) EDGEMNV2_QUAD(r6, r11) EDGEMNV2_QUAD(r7, lr)
+
+/* Adds to four sums in memory. */
+EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
+                                       EDGEMNV2_UNUSED const int32_t *weights,
+                                       EDGEMNV2_UNUSED int32_t groups,
+                                       EDGEMNV2_UNUSED int32_t *sums)
+{
+    __asm__ volatile("push {r3-r11, lr}\n ldm r3, {r4, r5, r6, r7}\n"
+                     "tst r2, #1\n beq 2f\n" EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #1\n beq 4f\n"
+                     "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP "subs r2, #1\n bne 3b\n"
+                     "4:\n pop {r3}\n stm r3, {r4, r5, r6, r7}\n pop {r4-r11, pc}\n");
+}
+
+#else
+
+static inline void edgemnv2_quad_sums(const int32_t *x, const int32_t *weights, int32_t groups,
+                                      int32_t *sums)
+{
+    const int16_t *pairs = (const int16_t *)(const void *)x;
+    const int8_t *bytes = (const int8_t *)weights;
+    for (int32_t group = 0; group < groups; ++group, pairs += 4, bytes += 16) {
+        for (int32_t c = 0; c < 4; ++c) {
+            const int8_t *w = bytes + 4 * c;
+            sums[c] += pairs[0] * w[0] + pairs[1] * w[2] + pairs[2] * w[1] + pairs[3] * w[3];
+        }
+    }
+}
+
+#endif
+
+__attribute__((noinline, unused)) static void edgemnv2_quads(const void *x, const int32_t *stream,
+                                                             int8_t *y)
+{
+    const int32_t groups = stream[0], flags = stream[2], scale = stream[3], step = stream[4];
+    int32_t left = stream[1];
+    const int32_t fix = (flags & EDGEMNV2_SIGN_FIX) ? 1 << (scale - 1) : 0;
+    stream += EDGEMNV2_QUADS_HEADER;
+    for (; left > 0; left -= 4) {
+        int32_t sums[4];
+        memcpy(sums, stream, sizeof(sums));
+        edgemnv2_quad_sums((const int32_t *)x, stream + 4, groups, sums);
+        stream += 4 + 4 * groups;
+        for (int32_t c = 0; c < 4; ++c, stream += 3) {
+            const int32_t scaled = (int32_t)((uint32_t)sums[c] << scale);
+            const int32_t high = (int32_t)(((int64_t)scaled * stream[0]) >> 32);
+            const int32_t offset = stream[1] - (scaled < 0 ? fix : 0);
+            if (c < left) {
+                *y = (int8_t)edgemnv2_saturate8((high + offset) >> stream[2]);
+                y += step;
+            }
+        }
+    }
+}
 
 #endif

@@ -16,34 +16,35 @@ from edgemnv2.schedules.dsp.convolution import (
     convolution_kernel,
     convolution_space,
     default_convolution,
-    matmul_of_layer,
 )
 from edgemnv2.schedules.dsp.depthwise import (
     channel_rows,
     depthwise_channels,
     depthwise_kernel,
+    depthwise_project_kernel,
 )
+from edgemnv2.schedules.dsp.matmul import matmul_of
 
-__all__ = ["default", "layouts", "row_kernel", "space"]
+__all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
 
 
 def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
     """The inputs of depthwise layers that one of our convolutions makes for them alone."""
     return channel_rows(
         graph,
-        lambda layer: matmul_of_layer(graph, layer) is not None,
+        lambda layer: matmul_of(graph, layer) is not None,
         lambda layer: depthwise_channels(graph, layer) is not None,
     )
 
 
 def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
     """Decision ranges of `layer`; empty where there is nothing to decide."""
-    return convolution_space(layer) if isinstance(layer, Conv2D) else {}
+    return convolution_space(graph, layer) if isinstance(layer, Conv2D) else {}
 
 
 def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
     """The decisions that `row_kernel` gets without tuning."""
-    return default_convolution(layer) if isinstance(layer, Conv2D) else {}
+    return default_convolution(graph, layer) if isinstance(layer, Conv2D) else {}
 
 
 def row_kernel(
@@ -67,3 +68,15 @@ def row_kernel(
     if isinstance(layer, Add):
         return add_kernel(graph, layer, decisions)
     return None
+
+
+def fused_kernel(
+    graph: Graph,
+    depthwise: DepthwiseConv2D,
+    project: Conv2D,
+    layouts: Mapping[str, RowLayout],
+    target: Any,
+    decisions: Mapping[str, Any],
+) -> RowKernel | None:
+    """Depthwise and projection as one kernel, or None; `decisions` are the projection's."""
+    return depthwise_project_kernel(graph, depthwise, project, layouts, decisions)

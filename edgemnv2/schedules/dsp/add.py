@@ -12,7 +12,8 @@ from edgemnv2.graph import Add, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
 from edgemnv2.schedules.dsp.matmul import wrap
-from edgemnv2.schedules.dsp.source import clamp_and_pad, function, int8_io
+from edgemnv2.schedules.dsp.row_function import At, Call, row_function
+from edgemnv2.schedules.dsp.rows import clamp_and_pad, int8_io
 
 __all__ = ["add_kernel"]
 
@@ -53,27 +54,25 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
     )
     count = out.width * out.channels
     if linear is None:
-        call = f"edgemnv2_add_two_tables(row_0, row_1, out, stream, {count});"
+        name, rows = "edgemnv2_add_two_tables", (At("row_0"), At("row_1"))
         stream = [np.array([*words, 0], np.int32), *lut]
     else:
         other = 1 - linear
-        call = f"edgemnv2_add_one_table(row_{linear}, row_{other}, out, stream, {count});"
+        name, rows = "edgemnv2_add_one_table", (At(f"row_{linear}"), At(f"row_{other}"))
         tensor = graph.tensor_in(layer, linear)
         assert tensor.quant is not None
         base = wrap(np.array([-tensor.quant.zero_point << 21], np.int64))
         stream = [np.array(words, np.int32), base, lut[other]]
-    body = [call]
-    body += clamp_and_pad(layer.clamp, RowLayout(), out)
-    symbol, text = function(
-        "dsp_add",
-        {},
-        ["const int8_t *row_0", "const int8_t *row_1", "int8_t *out", "const int32_t *stream"],
-        body,
-    )
+    body = [
+        Call(name, (*rows, At("out"), At("stream"), count)),
+        *clamp_and_pad(layer.clamp, RowLayout(), out),
+    ]
+    parameters = [("row_0", "int8"), ("row_1", "int8"), ("out", "int8"), ("stream", "int32")]
+    symbol, function = row_function("dsp_add", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(np.concatenate(stream).astype(np.int32),),
-        c_source=text,
+        prim_func=function,
         c_requires=("cortex_m_add.h",),
         decisions=dict(decisions),
     )

@@ -5,51 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, MatMul, fits_bytes, matmul_of
-from edgemnv2.schedules.dsp.source import (
-    clamp_and_pad,
-    function,
-    int8_io,
-    pixel_tiles,
-    row_layout,
-)
+from edgemnv2.schedules.dsp.matmul import HALVES, QUADS, matmul_of
+from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
+from edgemnv2.schedules.dsp.rows import clamp_and_pad, pixel_tiles, row_layout
 
-__all__ = ["convolution_kernel", "convolution_space", "default_convolution", "matmul_of_layer"]
+__all__ = ["convolution_kernel", "convolution_space", "default_convolution", "gather"]
 
+HEADERS = ("cortex_m_patches.h", "cortex_m_pointwise.h")
 _HALVES_DEPTH = 32
-"""Up to this many input channels, int16 weights (twice the flash) save a fifth of the loop."""
+"""Up to this many input channels, int16 weights (twice the flash) save a tenth of the loop."""
 
 
-def matmul_of_layer(graph: Graph, layer: Conv2D) -> MatMul | None:
-    """The matrix product of `layer`, or None where these kernels cannot compute it."""
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    if layer.requantize is None or not int8_io(source, out):
-        return None
-    if str(layer.weight.dtype) not in ("int8", "int16"):
-        return None
-    assert source.quant is not None and out.quant is not None
-    return matmul_of(
-        layer.weight.reshape(-1, layer.weight.shape[-1]),
-        layer.bias,
-        layer.requantize,
-        (source.quant.zero_point, out.quant.zero_point),
-        layer.clamp,
-    )
+def convolution_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
+    """How the weights lie: `matmul.py`'s kinds."""
+    product = matmul_of(graph, layer)
+    return {} if product is None else {"weights": product.kinds}
 
 
-def convolution_space(layer: Conv2D) -> dict[str, tuple[Any, ...]]:
-    """Weights as bytes, two channels in an int16, or as int16 each."""
-    weight = layer.weight.reshape(-1, layer.weight.shape[-1])
-    return {"weights": (BYTES, HALVES) if fits_bytes(weight) else (HALVES,)}
-
-
-def default_convolution(layer: Conv2D) -> dict[str, Any]:
-    """int16 weights where the inner loop is short."""
-    kinds = convolution_space(layer)["weights"]
-    depth = int(layer.weight[..., 0].size)
-    return {"weights": HALVES if depth <= _HALVES_DEPTH else kinds[0]}
+def default_convolution(graph: Graph, layer: Conv2D) -> dict[str, Any]:
+    """int16 weights where the inner loop is short; quads of channels for single pixels."""
+    product = matmul_of(graph, layer)
+    if product is None:
+        return {}
+    if graph.tensor_out(layer).width == 1 and QUADS in product.kinds:
+        return {"weights": QUADS}
+    if HALVES in product.kinds and product.depth <= _HALVES_DEPTH:
+        return {"weights": HALVES}
+    return {"weights": product.kinds[0]}
 
 
 def convolution_kernel(
@@ -61,72 +47,94 @@ def convolution_kernel(
 ) -> RowKernel | None:
     """The kernel of `layer`, or None."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    product = matmul_of_layer(graph, layer)
+    product = matmul_of(graph, layer)
     if product is None or source.name in layouts:
         return None
-    assert out.quant is not None
-    assert source.quant is not None
     layout = row_layout(layouts, out)
     channel_rows = layout.order == "CW"
-    if rows_per_step != 1 and (channel_rows or layer.op != "pointwise"):
-        return None
-    pitch = layout.left + out.width + layout.right
-    kind = str(decisions["weights"])
-    step = 1 if channel_rows else out.channels
-    first = layout.left if channel_rows else 0
-    tiles = pixel_tiles(out.width * rows_per_step)
-    widest = max(pixels for pixels, _ in tiles)
-    words_bytes = product.words_bytes(widest)
-    rows = layer.kernel[0]
     pointwise = layer.op == "pointwise"
-    body = ["int32_t *words = (int32_t *)scratch;"]
-    if pointwise:
-        scratch_bytes = words_bytes
-    else:
-        patch = product.groups * 4
-        scratch_bytes = words_bytes + widest * patch
-        body.append(f"int8_t *patches = (int8_t *)scratch + {words_bytes};")
-        body.append(f"memset(patches, 0, {widest * patch});")
-    pixel = 0
-    for pixels, count in tiles:
-        inner = []
-        at = f"({pixel} + {pixels} * i)" if count > 1 else f"{pixel}"
+    if rows_per_step != 1 and (channel_rows or not pointwise):
+        return None
+    assert source.quant is not None and out.quant is not None
+    kind = str(decisions["weights"])
+    pitch = layout.left + out.width + layout.right
+    step, next_channel = (1, pitch) if channel_rows else (out.channels, 1)
+    first = layout.left if channel_rows else 0
+    width = out.width * rows_per_step
+    tiles = [(0, 1, width)] if kind == QUADS else pixel_tiles(width)
+    widest = max(pixels for _, pixels, _ in tiles)
+    words_bytes = product.words_bytes(widest)
+    patch = 0 if pointwise else product.groups * 4
+    patches = words_bytes // 4
+    body: list[Call | Loop] = []
+    if patch:
+        body.append(Call("memset", (At("scratch", patches), 0, widest * patch)))
+    for start, pixels, count in tiles:
+        calls = []
+        widen = "edgemnv2_widen_1_BYTES" if kind == QUADS else f"edgemnv2_widen_{pixels}_{kind}"
         if pointwise:
             depth = source.channels
-            inner.append(
-                f"edgemnv2_widen_{pixels}_{kind}(row_0 + {at} * {depth}, words, {depth}, {depth});"
-            )
+            x = At("row_0", start * depth, pixels * depth)
+            calls.append(Call(widen, (x, At("scratch"), depth, depth)))
         else:
-            window = layer.kernel[1] * source.channels
-            stride = layer.stride[1] * source.channels
-            left = layer.padding[1] * source.channels
-            for row in range(rows):
-                inner.append(
-                    f"edgemnv2_patch_row(row_{row}, {source.width * source.channels}, "
-                    f"{at} * {stride} - {left}, {stride}, {window}, "
-                    f"patches + {row * window}, {patch}, {pixels}, {source.quant.zero_point});"
-                )
-            inner.append(f"edgemnv2_widen_{pixels}_{kind}(patches, words, {patch}, {patch});")
-        inner.append(
-            f"edgemnv2_tile_{pixels}_{kind}(words, stream, out + {first} + {at} * {step});"
-        )
-        if count > 1:
-            body.append(f"for (int32_t i = 0; i < {count}; ++i) {{")
-            body += ["    " + line for line in inner]
-            body.append("}")
-        else:
-            body += inner
-        pixel += pixels * count
+            zero = source.quant.zero_point
+            calls += gather(layer, start, pixels, patch, source.width, zero, patches)
+            calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
+        tile = "edgemnv2_quads" if kind == QUADS else f"edgemnv2_tile_{pixels}_{kind}"
+        y = At("out", first + start * step, pixels * step)
+        calls.append(Call(tile, (At("scratch"), At("stream"), y)))
+        body.append(Loop(count, tuple(calls)))
     body += clamp_and_pad(layer.clamp, layout, out, rows_per_step)
-    parameters = [f"const int8_t *row_{row}" for row in range(rows)]
-    parameters += ["int8_t *out", "void *scratch", "const int32_t *stream"]
-    symbol, source_text = function(f"dsp_{layer.op}", {}, parameters, body)
+    parameters = [(f"row_{row}", "int8") for row in range(layer.kernel[0])]
+    parameters += [("out", "int8"), ("scratch", "int32"), ("stream", "int32")]
+    symbol, function = row_function(f"dsp_{layer.op}", parameters, body)
+    stream = (
+        product.quad_stream(next_channel)
+        if kind == QUADS
+        else product.stream(kind, next_channel if channel_rows else step, channel_rows)
+    )
     return RowKernel(
         symbol=symbol,
-        constants=(product.stream(kind, pitch if channel_rows else out.channels, channel_rows),),
-        scratch_bytes=scratch_bytes,
+        constants=(np.ascontiguousarray(stream),),
+        scratch_bytes=words_bytes + widest * patch,
         rows_per_step=rows_per_step,
-        c_source=source_text,
-        c_requires=("cortex_m_patches.h", "cortex_m_pointwise.h"),
+        prim_func=function,
+        c_requires=HEADERS,
         decisions=dict(decisions),
     )
+
+
+def gather(
+    layer: Conv2D,
+    start: int,
+    pixels: int,
+    patch: int,
+    width: int,
+    zero_point: int,
+    patches: int,
+) -> list[Call]:
+    """Copies the windows of a tile side by side, `patch` bytes each, to element `patches`."""
+    channels = int(layer.weight.shape[2])
+    window, stride = layer.kernel[1] * channels, layer.stride[1] * channels
+    left = layer.padding[1] * channels
+    calls = []
+    for row in range(layer.kernel[0]):
+        column = At("", start * stride - left, pixels * stride)
+        destination = (At("scratch", patches), row * window)
+        calls.append(
+            Call(
+                "edgemnv2_patch_row",
+                (
+                    At(f"row_{row}"),
+                    width * channels,
+                    column,
+                    stride,
+                    window,
+                    *destination,
+                    patch,
+                    pixels,
+                    zero_point,
+                ),
+            )
+        )
+    return calls

@@ -11,13 +11,24 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import SIGN_FIX, wrap
+from edgemnv2.schedules.dsp.matmul import BYTES, SIGN_FIX, matmul_of, wrap
 from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
-from edgemnv2.schedules.dsp.source import clamp_and_pad, function, int8_io
+from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
+from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
 
-__all__ = ["channel_rows", "depthwise_channels", "depthwise_kernel", "depthwise_layout"]
+__all__ = [
+    "channel_rows",
+    "depthwise_channels",
+    "depthwise_kernel",
+    "depthwise_layout",
+    "depthwise_project_kernel",
+]
 
 Array = NDArray[Any]
+
+_ROWS = tuple((f"row_{i}", "int8") for i in range(3))
+_HEADER = 8
+"""Words before the first channel's record, eight words each."""
 
 
 def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
@@ -81,25 +92,81 @@ def depthwise_kernel(
     step = layer.stride[1]
     pitch = layout.left + source.width + layout.right
     kind = "FIXED" if channels.sign_fix else "PLAIN"
+    arguments = (At("row_0"), At("row_1"), At("row_2"), At("out"), At("stream"))
     if out.width == 1:
-        call = f"edgemnv2_depthwise_portable(row_0, row_1, row_2, out, stream, {step});"
+        call = Call("edgemnv2_depthwise_portable", (*arguments, step))
     else:
-        call = f"edgemnv2_depthwise_{step}_{kind}(row_0, row_1, row_2, out, stream);"
-    body = [call]
-    body += clamp_and_pad(layer.clamp, RowLayout(), out)
-    symbol, text = function(
-        "dsp_depthwise",
-        {},
-        [*(f"const int8_t *row_{i}" for i in range(3)), "int8_t *out", "const int32_t *stream"],
-        body,
-    )
+        call = Call(f"edgemnv2_depthwise_{step}_{kind}", arguments)
+    body = [call, *clamp_and_pad(layer.clamp, RowLayout(), out)]
+    parameters = [*_ROWS, ("out", "int8"), ("stream", "int32")]
+    symbol, function = row_function("dsp_depthwise", parameters, body)
     assert source.quant is not None
     return RowKernel(
         symbol=symbol,
         constants=(_stream(layer, channels, source.quant.zero_point, out.width, pitch),),
-        c_source=text,
+        prim_func=function,
         c_requires=("cortex_m_depthwise.h",),
         decisions=dict(decisions),
+    )
+
+
+def depthwise_project_kernel(
+    graph: Graph,
+    layer: DepthwiseConv2D,
+    project: Conv2D,
+    layouts: Mapping[str, RowLayout],
+    decisions: Mapping[str, Any],
+) -> RowKernel | None:
+    """Depthwise and the projection behind it by tiles of pixels, or None.
+
+    The depthwise output exists for one tile only, widened as the projection reads it: less memory
+    than its row, and less work.
+    """
+    source, middle, out = (
+        graph.tensor_in(layer),
+        graph.tensor_out(layer),
+        graph.tensor_out(project),
+    )
+    channels = depthwise_channels(graph, layer)
+    product = matmul_of(graph, project)
+    layout = layouts.get(source.name)
+    if channels is None or product is None or BYTES not in product.kinds:
+        return None
+    if layout != depthwise_layout(graph, layer) or out.name in layouts or clamps(layer.clamp):
+        return None
+    assert source.quant is not None
+    step, count = layer.stride[1], middle.channels
+    pitch = layout.left + source.width + layout.right
+    kind = "FIXED" if channels.sign_fix else "PLAIN"
+    tiles = pixel_tiles(out.width)
+    half = -(-count // 2)
+    body: list[Call | Loop] = []
+    for start, pixels, repeats in tiles:
+        calls = []
+        for part, (begin, size) in enumerate(((0, half), (half, count - half))):
+            rows = [At(f"row_{i}", begin * pitch + start * step, pixels * step) for i in range(3)]
+            records = At("depthwise", _HEADER + 8 * begin)
+            window = f"edgemnv2_window_{step}_{pixels}_{kind}"
+            if size:
+                calls.append(Call(window, (*rows, At("scratch", part), records, pitch, size)))
+        y = At("out", start * out.channels, pixels * out.channels)
+        calls.append(Call(f"edgemnv2_tile_{pixels}_{BYTES}", (At("scratch"), At("project"), y)))
+        body.append(Loop(repeats, tuple(calls)))
+    body += clamp_and_pad(project.clamp, RowLayout(), out)
+    parameters = [*_ROWS, ("out", "int8"), ("scratch", "int16")]
+    parameters += [("depthwise", "int32"), ("project", "int32")]
+    symbol, function = row_function("dsp_depthwise_project", parameters, body)
+    return RowKernel(
+        symbol=symbol,
+        constants=(
+            _stream(layer, channels, source.quant.zero_point, out.width, pitch),
+            product.stream(BYTES, out.channels, False, split=True),
+        ),
+        scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles)),
+        prim_func=function,
+        c_requires=("cortex_m_depthwise.h", "cortex_m_pointwise.h"),
+        fuses=(layer.name,),
+        decisions={**decisions, "weights": BYTES},
     )
 
 

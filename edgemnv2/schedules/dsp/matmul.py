@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
-from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
+from edgemnv2.graph import Conv2D, Graph, Requantize
+from edgemnv2.schedules.dsp.requantize import (
+    SCALE_BITS,
+    Channels,
+    channels_of,
+    reachable,
+    scale_bits_for,
+)
+from edgemnv2.schedules.dsp.rows import int8_io
 
-__all__ = ["BYTES", "HALVES", "MatMul", "fits_bytes", "matmul_of"]
+__all__ = ["BYTES", "HALVES", "QUADS", "MatMul", "matmul_of"]
 
 Array = NDArray[Any]
 
-BYTES, HALVES = "BYTES", "HALVES"
+BYTES, HALVES, QUADS = "BYTES", "HALVES", "QUADS"
+"""How weights lie: two channels in one int16, int16 each, or bytes of four channels."""
 SIGN_FIX, CHANNEL_ROWS, ODD_CHANNELS = 1, 2, 4
 """Flags of `cortex_m_base.h`."""
 GROUP = (0, 2, 1, 3)
@@ -28,7 +37,10 @@ class MatMul:
 
     weight: Array
     bias: Array
-    channels: Channels
+    span: tuple[Array, Array]
+    factor: Requantize
+    zero_point: int
+    clamp: tuple[float, float]
 
     @property
     def depth(self) -> int:
@@ -44,18 +56,68 @@ class MatMul:
         """Bytes of the widened activations of a tile."""
         return self.groups * 8 * pixels
 
-    def stream(self, kind: str, stride: int, channel_rows: bool) -> Array:
-        """The constants of `cortex_m_pointwise.h`, int32."""
+    @cached_property
+    def tile_channels(self) -> Channels | None:
+        """The requantisation of tiles of pixels, at their fixed scale."""
+        return channels_of(self.factor, self.span, self.zero_point, self.clamp)
+
+    @cached_property
+    def quad_channels(self) -> Channels | None:
+        """The requantisation at the largest scale that the sums leave room for."""
+        if self.scale_bits == SCALE_BITS:
+            return self.tile_channels
+        return channels_of(self.factor, self.span, self.zero_point, self.clamp, self.scale_bits)
+
+    @property
+    def scale_bits(self) -> int:
+        """That scale, as a power of two."""
+        return scale_bits_for(self.span)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The weight layouts that this product can have; none: other kernels must do it."""
+        small = bool(self.weight.min() >= -128 and self.weight.max() <= 127)
+        kinds = []
+        if self.tile_channels is not None:
+            kinds += [BYTES] if small and self._pairs_fit() else []
+            kinds.append(HALVES)
+        if small and self.quad_channels is not None:
+            kinds.append(QUADS)
+        return tuple(kinds)
+
+    def _pairs_fit(self) -> bool:
+        """Whether every two output channels' weights fit into `w0 + 256 * w1`, an int16."""
+        first, second = self._padded(1, 2)[:, 0::2], self._padded(1, 2)[:, 1::2]
+        both = first.astype(np.int32) + 256 * second.astype(np.int32)
+        return bool(both.min() >= -(1 << 15) and both.max() < 1 << 15)
+
+    def _padded(self, rows: int, columns: int) -> Array:
+        """`weight`, completed with zeros to multiples of `rows` and `columns`."""
         depth, count = self.weight.shape
+        return np.pad(self.weight, ((0, -depth % rows), (0, -count % columns)))
+
+    def stream(self, kind: str, stride: int, channel_rows: bool, *, split: bool = False) -> Array:
+        """The constants of `cortex_m_pointwise.h`, int32, for tiles of pixels.
+
+        `split`: words hold two input channels that lie half of all channels apart, as the
+        depthwise windows write them.
+        """
+        channels = self.tile_channels
+        assert channels is not None
+        count = self.weight.shape[1]
         even = count + count % 2
-        weight = np.zeros((self.groups * 4, even), np.int16)
-        weight[:depth, :count] = self.weight
-        # [pairs, 2 input channels, N / 2, 2 output channels]
-        pairs = weight.reshape(self.groups, 4, even)[:, GROUP].reshape(-1, 2, even // 2, 2)
-        bias = np.zeros(even, np.int64)
-        bias[:count] = self.bias
-        words = np.zeros((even, 3), np.int32)
-        words[:count] = self.channels.words()
+        weight = self._padded(4, 2)
+        if split:
+            half = -(-self.depth // 2)
+            lower = np.zeros((self.groups * 2, even), np.int16)
+            upper = np.zeros_like(lower)
+            lower[:half] = weight[:half]
+            upper[: self.depth - half] = weight[half : self.depth]
+            pairs = np.stack([lower, upper], axis=1).reshape(-1, 2, even // 2, 2)
+        else:
+            # [pairs, 2 input channels, N / 2, 2 output channels]
+            pairs = weight.reshape(self.groups, 4, even)[:, GROUP].reshape(-1, 2, even // 2, 2)
+        bias = np.pad(self.bias, (0, count % 2))
         first, second = bias[0::2], bias[1::2]
         if kind == BYTES:
             packed = (pairs[..., 0].astype(np.int32) + 256 * pairs[..., 1]).astype(np.int16)
@@ -67,14 +129,28 @@ class MatMul:
             # [N / 2, pairs, 2 output channels, 2 input channels]
             packed = pairs.transpose(2, 0, 3, 1)
         body = np.ascontiguousarray(packed).reshape(even // 2, -1).view(np.int32)
-        biases = np.stack([first, second], axis=1)
-        records = np.concatenate(
-            [wrap(biases), body, words.reshape(even // 2, 6)], axis=1, dtype=np.int32
-        )
+        biases = wrap(np.stack([first, second], axis=1))
+        words = np.pad(channels.words(), ((0, count % 2), (0, 0))).reshape(even // 2, 6)
+        records = np.concatenate([biases, body, words], axis=1, dtype=np.int32)
         record_bytes = records.shape[1] * 4
-        flags = SIGN_FIX * self.channels.sign_fix + CHANNEL_ROWS * channel_rows
+        flags = SIGN_FIX * channels.sign_fix + CHANNEL_ROWS * channel_rows
         flags += ODD_CHANNELS * (count % 2)
         header = [self.groups * 2, count // 2 * record_bytes, stride, flags | record_bytes << 8]
+        return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
+
+    def quad_stream(self, step: int) -> Array:
+        """The constants of `edgemnv2_quads`, int32; `step` from one output to the next."""
+        channels = self.quad_channels
+        assert channels is not None
+        count = self.weight.shape[1]
+        blocks = -(-count // 4)
+        # [N / 4, groups, 4 output channels, 4 input channels]
+        weight = self._padded(4, 4).astype(np.int8).reshape(self.groups, 4, blocks, 4)
+        body = np.ascontiguousarray(weight.transpose(2, 0, 3, 1)).reshape(blocks, -1)
+        bias = wrap(np.pad(self.bias, (0, -count % 4))).reshape(blocks, 4)
+        words = np.pad(channels.words(), ((0, -count % 4), (0, 0))).reshape(blocks, 12)
+        records = np.concatenate([bias, body.view(np.int32), words], axis=1, dtype=np.int32)
+        header = [self.groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
 
 
@@ -83,31 +159,25 @@ def wrap(values: Array) -> Array:
     return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
-def fits_bytes(weight: Array) -> bool:
-    """Whether every two output channels' weights fit into `w0 + 256 * w1`, an int16."""
-    count = weight.shape[1]
-    padded = np.zeros((weight.shape[0], count + count % 2), np.int32)
-    padded[:, :count] = weight
-    if abs(padded).max(initial=0) > 128:
-        return False
-    both = padded[:, 0::2] + 256 * padded[:, 1::2]
-    return bool(both.min() >= -(1 << 15) and both.max() < 1 << 15 and padded.max() < 128)
-
-
-def matmul_of(
-    weight: Array,
-    bias: Array,
-    factor: Requantize,
-    zero_points: tuple[int, int],
-    clamp: tuple[float, float],
-) -> MatMul | None:
-    """The product for `weight` `[K, N]`, or None where its sums or factors are out of range.
-
-    `zero_points` are the input's and the output's.
-    """
-    span = reachable(weight, bias, zero_points[0])
-    channels = channels_of(factor, span, zero_points[1], clamp)
-    if channels is None or abs(weight.astype(np.int64)).max(initial=0) > 255:
+def matmul_of(graph: Graph, layer: Conv2D) -> MatMul | None:
+    """The matrix product of `layer`, or None where these kernels cannot compute it."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    if layer.requantize is None or not int8_io(source, out):
         return None
-    folded = np.asarray(bias, np.int64) - zero_points[0] * weight.astype(np.int64).sum(axis=0)
-    return MatMul(np.ascontiguousarray(weight, np.int16), folded, channels)
+    if str(layer.weight.dtype) not in ("int8", "int16"):
+        return None
+    weight = np.ascontiguousarray(layer.weight.reshape(-1, layer.weight.shape[-1]), np.int16)
+    if abs(weight.astype(np.int32)).max() > 255:
+        return None
+    assert source.quant is not None and out.quant is not None
+    zero_point = source.quant.zero_point
+    bias = np.asarray(layer.bias, np.int64)
+    product = MatMul(
+        weight,
+        bias - zero_point * weight.astype(np.int64).sum(axis=0),
+        reachable(weight, bias, zero_point),
+        layer.requantize,
+        out.quant.zero_point,
+        layer.clamp,
+    )
+    return product if product.kinds else None

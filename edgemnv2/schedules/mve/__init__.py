@@ -12,10 +12,10 @@ from typing import Any
 from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Layer
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules import dsp
-from edgemnv2.schedules.dsp.convolution import matmul_of_layer
 from edgemnv2.schedules.dsp.depthwise import channel_rows
 from edgemnv2.schedules.dsp.depthwise import depthwise_channels as dsp_depthwise_channels
-from edgemnv2.schedules.mve.convolution import convolution_channels, convolution_kernel
+from edgemnv2.schedules.dsp.matmul import matmul_of
+from edgemnv2.schedules.mve.convolution import convolution_kernel, has_convolution
 from edgemnv2.schedules.mve.depthwise import depthwise_channels, depthwise_kernel
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
@@ -25,8 +25,7 @@ def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
     """The inputs of depthwise layers that one of our convolutions makes for them alone."""
 
     def makes(layer: Conv2D) -> bool:
-        mve = convolution_channels(graph, layer)
-        return mve is not None or matmul_of_layer(graph, layer) is not None
+        return has_convolution(graph, layer) or matmul_of(graph, layer) is not None
 
     def reads(layer: DepthwiseConv2D) -> bool:
         mve = depthwise_channels(graph, layer)
@@ -67,5 +66,5 @@ def row_kernel(
 
 def _has_mve(graph: Graph, layer: Layer) -> bool:
     if isinstance(layer, Conv2D):
-        return convolution_channels(graph, layer) is not None
+        return has_convolution(graph, layer)
     return isinstance(layer, DepthwiseConv2D) and depthwise_channels(graph, layer) is not None

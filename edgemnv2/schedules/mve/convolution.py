@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, wrap
-from edgemnv2.schedules.dsp.source import (
+from edgemnv2.schedules.dsp.convolution import gather
+from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, MatMul, matmul_of, wrap
+from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
+from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
-    function,
     int8_io,
     pixel_tiles,
     row_layout,
+    with_starts,
 )
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
 
-__all__ = ["convolution_channels", "convolution_kernel"]
+__all__ = ["convolution_channels", "convolution_kernel", "has_convolution"]
 
 Array = NDArray[Any]
 
@@ -38,6 +40,15 @@ def convolution_channels(graph: Graph, layer: Conv2D) -> Channels | None:
     return channels_of(layer.requantize, out.quant.zero_point, layer.clamp)
 
 
+def has_convolution(graph: Graph, layer: Conv2D) -> bool:
+    """Whether `layer` has a kernel here, whatever its neighbours."""
+    if convolution_channels(graph, layer) is not None:
+        return True
+    product = matmul_of(graph, layer) if str(layer.weight.dtype) == "int8" else None
+    single = graph.tensor_out(layer).width == 1
+    return single and product is not None and product.quad_channels is not None
+
+
 def convolution_kernel(
     graph: Graph,
     layer: Conv2D,
@@ -47,8 +58,7 @@ def convolution_kernel(
 ) -> RowKernel | None:
     """The kernel of `layer`, or None."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    channels = convolution_channels(graph, layer)
-    if channels is None or source.name in layouts:
+    if source.name in layouts or not has_convolution(graph, layer):
         return None
     layout = row_layout(layouts, out)
     channel_rows = layout.order == "CW"
@@ -56,104 +66,87 @@ def convolution_kernel(
     if rows_per_step != 1 and (channel_rows or not pointwise):
         return None
     assert source.quant is not None and out.quant is not None
-    weight = layer.weight.reshape(-1, layer.weight.shape[-1])
-    bias = np.asarray(layer.bias, np.int64)
-    bias = bias - source.quant.zero_point * weight.astype(np.int64).sum(axis=0)
-    depth = int(weight.shape[0])
+    depth = int(layer.weight[..., 0].size)
     padded = -(-depth // LANES) * LANES
-    pixels_total = out.width * rows_per_step
-    dense = pixels_total == 1 and not channel_rows
+    width = out.width * rows_per_step
+    product = matmul_of(graph, layer) if width == 1 and not channel_rows else None
+    dense = product is not None and product.quad_channels is not None
+    channels = convolution_channels(graph, layer)
     small = depth <= LANES and not dense
     gathered = not pointwise or (padded != depth and not small)
     pitch = layout.left + out.width + layout.right
     step, next_channel = (1, pitch) if channel_rows else (out.channels, 1)
-    if 4 * step + next_channel >= 1 << 16:
+    if 4 * step + next_channel >= 1 << 16 or (channels is None and not dense):
         return None
-    if dense:
-        tiles = [(1, 1)]
-    elif small:
-        tiles = [(4, pixels_total // 4), (pixels_total % 4, 1)]
+    if dense or not small:
+        tiles = pixel_tiles(width)
     else:
-        tiles = pixel_tiles(pixels_total)
-    tiles = [(pixels, count) for pixels, count in tiles if pixels and count]
-    widest = max(pixels for pixels, _ in tiles)
-    rows = layer.kernel[0]
-    body = []
-    if gathered:
-        body.append("int8_t *patches = (int8_t *)scratch;")
-        body.append(f"memset(patches, 0, {widest * padded});")
+        tiles = with_starts([(4, width // 4), (width % 4, 1)])
+    widest = max(pixels for _, pixels, _ in tiles)
     first = layout.left if channel_rows else 0
-    pixel = 0
-    for pixels, count in tiles:
-        at = f"({pixel} + {pixels} * i)" if count > 1 else f"{pixel}"
-        inner = _gather(layer, at, pixels, padded, source.width, source.quant.zero_point)
-        x = "patches" if gathered else f"row_0 + {at} * {depth}"
+    body: list[Call | Loop] = []
+    if gathered:
+        body.append(Call("memset", (At("scratch"), 0, widest * padded)))
+    for start, pixels, count in tiles:
+        calls = []
+        x = At("row_0", start * depth, pixels * depth)
+        if gathered:
+            zero = source.quant.zero_point
+            calls += gather(layer, start, pixels, padded, source.width, zero, 0)
+            x = At("scratch")
+        y = At("out", first + start * step, pixels * step)
         if dense:
-            call = f"edgemnv2_mve_dense({x}, stream, out);"
+            calls.append(Call("edgemnv2_mve_dense", (x, At("stream"), y)))
         else:
             kernel = "small" if small else f"tile_{4 if pixels == 4 else 3}"
+            # Four bits for the two outputs of every pixel.
             predicate = (1 << 4 * pixels) - 1
-            call = (
-                f"edgemnv2_mve_{kernel}({x}, stream, out + {first} + {at} * {step}, {predicate});"
-            )
-        lines = [*(inner if gathered else []), call]
-        if count > 1:
-            lines = [f"for (int32_t i = 0; i < {count}; ++i) {{", *("    " + x for x in lines), "}"]
-        body += lines
-        pixel += pixels * count
+            calls.append(Call(f"edgemnv2_mve_{kernel}", (x, At("stream"), y, predicate)))
+        body.append(Loop(count, tuple(calls)))
     body += clamp_and_pad(layer.clamp, layout, out, rows_per_step)
     if dense:
-        stream = _dense_stream(weight, bias, channels, out.quant.zero_point)
+        assert product is not None
+        stream = _dense_stream(product)
     else:
+        assert channels is not None
+        weight = layer.weight.reshape(depth, -1)
+        bias = np.asarray(layer.bias, np.int64)
+        bias = bias - source.quant.zero_point * weight.astype(np.int64).sum(axis=0)
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
+        record_bytes = padded * 2 + 24
+        flags = SIGN_FIX * channels.sign_fix + ODD_CHANNELS * (out.channels % 2)
         header = [
             padded // LANES - 1,
-            out.channels // 2 * (padded * 2 + 24),
+            out.channels // 2 * record_bytes,
             padded if gathered else depth,
             out.quant.zero_point,
             2 * next_channel,
             depth,
-            SIGN_FIX * channels.sign_fix
-            | ODD_CHANNELS * (out.channels % 2)
-            | (padded * 2 + 24) << 8,
+            flags | record_bytes << 8,
             step,
         ]
         stream = np.concatenate(
             [
                 np.array(header, np.int32),
                 np.array(offsets, np.uint16).view(np.int32),
-                _records(weight, bias, channels, 2),
+                _records(weight, bias, channels),
             ]
         )
-    parameters = [f"const int8_t *row_{row}" for row in range(rows)]
-    parameters.append("int8_t *out")
+    parameters = [(f"row_{row}", "int8") for row in range(layer.kernel[0])]
+    parameters.append(("out", "int8"))
     if gathered:
-        parameters.append("void *scratch")
-    parameters.append("const int32_t *stream")
-    symbol, text = function(f"mve_{layer.op}", {}, parameters, body)
+        parameters.append(("scratch", "int8"))
+    parameters.append(("stream", "int32"))
+    symbol, function = row_function(f"mve_{layer.op}", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(stream,),
         scratch_bytes=widest * padded if gathered else 0,
         rows_per_step=rows_per_step,
-        c_source=text,
+        prim_func=function,
         c_requires=("cortex_m_mve.h", "cortex_m_patches.h"),
         decisions=dict(decisions),
     )
-
-
-def _gather(
-    layer: Conv2D, at: str, pixels: int, padded: int, width: int, zero_point: int
-) -> list[str]:
-    """The windows of a tile, side by side."""
-    channels = int(layer.weight.shape[2])
-    window, stride = layer.kernel[1] * channels, layer.stride[1] * channels
-    left = layer.padding[1] * channels
-    return [
-        f"edgemnv2_patch_row(row_{row}, {width * channels}, {at} * {stride} - {left}, {stride}, "
-        f"{window}, patches + {row * window}, {padded}, {pixels}, {zero_point});"
-        for row in range(layer.kernel[0])
-    ]
 
 
 def _grouped(weight: Array, count: int) -> Array:
@@ -165,26 +158,31 @@ def _grouped(weight: Array, count: int) -> Array:
     return full.reshape(groups, LANES, blocks, count).transpose(2, 0, 3, 1)
 
 
-def _records(weight: Array, bias: Array, channels: Channels, count: int) -> Array:
-    """Records of `count` channels: weights, then the words of one channel after the other."""
-    grouped = np.ascontiguousarray(_grouped(weight, count))
+def _records(weight: Array, bias: Array, channels: Channels) -> Array:
+    """Records of two channels: weights, then the words of one channel after the other."""
+    grouped = np.ascontiguousarray(_grouped(weight, 2))
     blocks = grouped.shape[0]
-    words = np.zeros((blocks * count, 3), np.int32)
+    words = np.zeros((blocks * 2, 3), np.int32)
     words[: weight.shape[1]] = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
     body = grouped.reshape(blocks, -1).view(np.int32)
     records: Array = np.concatenate([body, words.reshape(blocks, -1)], axis=1).reshape(-1)
     return records
 
 
-def _dense_stream(weight: Array, bias: Array, channels: Channels, zero_point: int) -> Array:
+def _dense_stream(product: MatMul) -> Array:
     """The constants of `edgemnv2_mve_dense`."""
-    grouped = np.ascontiguousarray(_grouped(weight, 4))
+    channels = product.quad_channels
+    assert channels is not None
+    grouped = np.ascontiguousarray(_grouped(product.weight, 4))
     blocks = grouped.shape[0]
-    words = np.zeros((blocks * 4, 3), np.int32)
-    words[: weight.shape[1]] = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
+    words = np.zeros((blocks * 4, 4), np.int32)
+    words[: product.weight.shape[1]] = np.stack(
+        [wrap(product.bias), channels.multiplier, channels.offset, -channels.shift], axis=1
+    )
     body = grouped.reshape(blocks, -1).view(np.int32)
-    vectors = words.reshape(blocks, 4, 3).transpose(0, 2, 1).reshape(blocks, -1)
-    header = [grouped.shape[1], weight.shape[1], zero_point, int(channels.sign_fix)]
+    vectors = words.reshape(blocks, 4, 4).transpose(0, 2, 1).reshape(blocks, -1)
+    header = [grouped.shape[1], product.weight.shape[1], product.scale_bits]
+    header.append(int(channels.sign_fix))
     stream: Array = np.concatenate(
         [np.array(header, np.int32), np.concatenate([body, vectors], axis=1).reshape(-1)]
     )

@@ -11,13 +11,16 @@ from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.depthwise import depthwise_layout
 from edgemnv2.schedules.dsp.matmul import wrap
-from edgemnv2.schedules.dsp.source import function, int8_io
+from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
+from edgemnv2.schedules.dsp.rows import int8_io
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
 
 __all__ = ["depthwise_channels", "depthwise_kernel"]
 
 _COLUMNS = 128
 """About so many columns are interleaved at once: scratch against the cost of a call."""
+_SETUP, _RECORD = 8, 7
+"""Words of the constants before the channels, and of every channel."""
 _SLACK = 32
 """The last windows of a row read so many bytes beyond its columns."""
 
@@ -50,12 +53,28 @@ def depthwise_kernel(
     group = min(out.channels, max(1, _COLUMNS // pitch))
     columns = -(-group * pitch // 16) * 16
     kind = "FIXED" if channels.sign_fix else "PLAIN"
-    body = [
-        f"EDGEMNV2_MVE_DEPTHWISE_ROW({layer.stride[1]}, {kind}, row_0, row_1, row_2, out, scratch, "
-        f"stream, {out.channels}, {pitch}, {group})"
-    ]
-    parameters = [*(f"const int8_t *row_{i}" for i in range(3)), "int8_t *out", "void *scratch"]
-    symbol, text = function("mve_depthwise", {}, [*parameters, "const int32_t *stream"], body)
+    step = layer.stride[1]
+
+    def some(first: int, channels: int) -> tuple[Call, Call]:
+        """The calls for `channels` channels; the enclosing loop starts at channel `first`."""
+        rows = [At(f"row_{i}", first * pitch, channels * pitch) for i in range(3)]
+        records = At("stream", _SETUP + _RECORD * first, _RECORD * channels)
+        y = At("out", first, channels)
+        return (
+            Call("edgemnv2_mve_interleave", (*rows, At("scratch"), channels * pitch)),
+            Call(
+                f"edgemnv2_mve_depthwise_{step}_{kind}",
+                (At("scratch"), At("stream"), y, records, channels),
+            ),
+        )
+
+    whole, rest = divmod(out.channels, group)
+    body: list[Call | Loop] = [Loop(whole, some(0, group))]
+    if rest:
+        body += some(whole * group, rest)
+    parameters = [*((f"row_{i}", "int8") for i in range(3)), ("out", "int8")]
+    parameters += [("scratch", "int8"), ("stream", "int32")]
+    symbol, function = row_function("mve_depthwise", parameters, body)
     weight = layer.weight.astype(np.int64)
     bias = np.asarray(layer.bias, np.int64) - source.quant.zero_point * weight.sum(axis=(0, 1))
     taps = np.zeros((out.channels, 4, 4), np.int8)
@@ -72,7 +91,7 @@ def depthwise_kernel(
             np.concatenate([np.array([*setup, low, high, 0], np.int32), records.reshape(-1)]),
         ),
         scratch_bytes=columns * 4 + _SLACK,
-        c_source=text,
+        prim_func=function,
         c_requires=("cortex_m_mve.h",),
         decisions=dict(decisions),
     )

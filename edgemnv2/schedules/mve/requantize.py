@@ -30,6 +30,8 @@ def channels_of(factor: Requantize, zero_point: int, clamp: tuple[float, float])
 
     A dead channel (multiplier 0) gives 0 under any shift; -1 suits the sign fix.
     """
+    if factor.single_rounding:
+        return None
     live = factor.multiplier != 0
     shift = np.where(live, factor.shift, -1).astype(np.int32)
     if shift.max() > 0:

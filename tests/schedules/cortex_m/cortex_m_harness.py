@@ -9,18 +9,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer, Requantize, Tensor
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.model import QuantParams
 from edgemnv2.quantize.fixed_point import make_requantize, multiply_by_quantized_multiplier
 
 HEADERS = Path(__file__).resolve().parents[3] / "edgemnv2" / "runtime" / "kernels"
+PREFIX = "test"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror")
 
 
@@ -173,6 +175,8 @@ class Network:
         dead: int | None = None,
         weight_dtype: str = "int8",
         weight_limit: int = 127,
+        heavy: bool = False,
+        single_rounding: bool = False,
     ) -> Network:
         source = self.tensors[self.current]
         if padding == "same":
@@ -189,6 +193,8 @@ class Network:
         shape = (kernel, kernel) + (() if depthwise else (source.channels,)) + (channels,)
         weight = self.rng.normal(0, weight_limit / 3, shape)
         weight = np.clip(np.rint(weight), -weight_limit, weight_limit).astype(weight_dtype)
+        if heavy:
+            weight = self.rng.integers(-weight_limit, weight_limit + 1, shape).astype(weight_dtype)
         bias = self.rng.integers(-3000, 3000, channels).astype(np.int32)
         axes = tuple(range(len(shape) - 1))
         norm = np.sqrt((weight.astype(float) ** 2).sum(axis=axes)) * 74 + 1
@@ -196,6 +202,7 @@ class Network:
         if dead is not None:
             factor.multiplier[dead] = 0
             factor.shift[dead] = 0
+        factor = replace(factor, single_rounding=single_rounding)
         height = out_extent(source.height, stride, kernel, top, bottom)
         width = out_extent(source.width, stride, kernel, left, right)
         name = f"t{len(self.layers)}"
@@ -277,9 +284,13 @@ def reference(graph: Graph, layer: Layer, inputs: Sequence[np.ndarray]) -> np.nd
                 window = padded[y : y + sy * out.height : sy, x : x + sx * out.width : sx]
                 window = window[: out.height, : out.width]
                 sums += window * weight[y, x] if weight.ndim == 3 else window @ weight[y, x]
-        result = multiply_by_quantized_multiplier(
-            sums, layer.requantize.multiplier, layer.requantize.shift
-        )
+        factor = layer.requantize
+        if factor.single_rounding:
+            right = 31 - factor.shift.astype(np.int64)
+            product = sums * factor.multiplier.astype(np.int64)
+            result = (product + (np.int64(1) << (right - 1)) - (product < 0)) >> right
+        else:
+            result = multiply_by_quantized_multiplier(sums, factor.multiplier, factor.shift)
     return np.clip(result + out.quant.zero_point, *layer.clamp).astype(np.int8)
 
 
@@ -294,45 +305,69 @@ def laid_out(values: np.ndarray, layout: RowLayout, zero_point: int) -> np.ndarr
 
 
 def kernels_of(
-    family: Any, graph: Graph, decisions: Mapping[str, Any] | None = None
-) -> tuple[dict[str, RowLayout], list[RowKernel]]:
-    """The layouts and kernels of a whole graph; every layer must have one."""
+    family: Any, graph: Graph, decisions: Mapping[str, Any] | None = None, fuse: bool = False
+) -> tuple[dict[str, RowLayout], dict[str, RowKernel]]:
+    """The layouts of a graph, and a kernel of the family for every layer by its name."""
     layouts = family.layouts(graph, None)
-    kernels = []
+
+    def chosen(layer: Layer) -> dict[str, Any]:
+        own = dict(family.default(graph, layer, None))
+        return own | {k: v for k, v in (decisions or {}).items() if k in own}
+
+    kernels = {}
+    if fuse:
+        for first, second in zip(graph.layers, graph.layers[1:], strict=False):
+            if isinstance(first, DepthwiseConv2D) and isinstance(second, Conv2D):
+                kernel = family.fused_kernel(graph, first, second, layouts, None, chosen(second))
+                if kernel is not None:
+                    kernels[second.name] = kernel
+    covered = {name for kernel in kernels.values() for name in kernel.fuses}
     for layer in graph.layers:
-        chosen = dict(family.default(graph, layer, None))
-        chosen.update({k: v for k, v in (decisions or {}).items() if k in chosen})
-        kernel = family.row_kernel(graph, layer, layouts, None, chosen)
+        if layer.name in kernels or layer.name in covered:
+            continue
+        kernel = family.row_kernel(graph, layer, layouts, None, chosen(layer))
         assert kernel is not None, f"{layer.name} has no kernel"
-        kernels.append(kernel)
+        kernels[layer.name] = kernel
     return layouts, kernels
 
 
-def program(graph: Graph, layouts: Mapping[str, RowLayout], kernels: Sequence[RowKernel]) -> str:
+def sources(kernels: Mapping[str, RowKernel]) -> list[str]:
+    """Includes, prototypes and definitions of all kernels."""
+    headers = sorted({header for kernel in kernels.values() for header in kernel.c_requires})
+    definitions = kernel_source(kernels, PREFIX).values()
+    return [
+        "#include <stdint.h>",
+        "#include <string.h>",
+        *(f'#include "{header}"' for header in headers),
+        *(text.split("{", 1)[0].strip() + ";" for text in definitions),
+        *definitions,
+    ]
+
+
+def program(
+    graph: Graph, layouts: Mapping[str, RowLayout], kernels: Mapping[str, RowKernel]
+) -> str:
     """The C source of all kernels, their constants, test data and `run_layer`."""
     rng = np.random.default_rng(1)
     source = graph.tensors[graph.inputs[0]]
     values = {source.name: rng.integers(-128, 128, source.shape).astype(np.int8)}
-    headers = sorted({header for kernel in kernels for header in kernel.c_requires})
-    text = ["#include <stdint.h>", "#include <string.h>", *(f'#include "{h}"' for h in headers)]
-    functions = {kernel.symbol: kernel.c_source for kernel in kernels}
-    for symbol, body in functions.items():
-        assert body is not None
-        text.append(body.split("\n{", 1)[0] + ";")
-        text.append(body)
-        assert symbol in body
-    scratch = max((kernel.scratch_bytes for kernel in kernels), default=0)
+    text = sources(kernels)
+    scratch = max((kernel.scratch_bytes for kernel in kernels.values()), default=0)
     cases = []
     largest = 0
     for name, tensor in graph.tensors.items():
         assert tensor.quant is not None
         layout = layouts.get(name, RowLayout())
         largest = max(largest, tensor.height * layout.row_bytes(tensor))
-    for index, (layer, kernel) in enumerate(zip(graph.layers, kernels, strict=True)):
+    for layer in graph.layers:
         values[layer.output] = reference(graph, layer, [values[name] for name in layer.inputs])
+        kernel = kernels.get(layer.name)
+        if kernel is None:
+            continue
+        index = len(cases)
         for k, constant in enumerate(kernel.constants):
             text.append(_array(f"constant_{index}_{k}", constant))
-        cases += _case(graph, layouts, layer, kernel, index)
+        cases.append("\n".join(_case(graph, layouts, layer, kernel, index)))
     for name, array in values.items():
         tensor = graph.tensors[name]
         assert tensor.quant is not None
@@ -380,6 +415,8 @@ def _case(
     out = graph.tensor_out(layer)
     row_bytes = layouts.get(layer.output, RowLayout()).row_bytes(out)
     arguments = []
+    if kernel.fuses:
+        layer = next(x for x in graph.layers if x.name == kernel.fuses[0])
     for name in layer.inputs:
         tensor = graph.tensors[name]
         step = layouts.get(name, RowLayout()).row_bytes(tensor)
@@ -394,7 +431,7 @@ def _case(
             )
     arguments.append(f"result + r * {row_bytes}")
     if kernel.scratch_bytes:
-        arguments.append("scratch")
+        arguments.append("(void *)scratch")
     arguments += [f"constant_{index}_{k}" for k in range(len(kernel.constants))]
     assert kernel.rows_per_step == 1
     return [
@@ -403,7 +440,7 @@ def _case(
         f"        expected = data_{out.name};",
         "        if (check) memset(result, 0x55, sizeof(result));",
         f"        for (int32_t r = 0; r < {out.height}; ++r)",
-        f"            {kernel.symbol}({', '.join(arguments)});",
+        f"            {PREFIX}_{kernel.symbol}({', '.join(arguments)});",
         "        break;",
     ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cortex_m_harness import (
     BOARDS,
+    Board,
     Network,
     build,
     kernels_of,
@@ -19,6 +22,8 @@ from cortex_m_harness import (
     run,
 )
 
+from edgemnv2.graph import DepthwiseConv2D
+from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules import dsp, mve
 
 
@@ -67,29 +72,103 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 }
 FAMILIES = {"dsp": dsp, "mve": mve}
 PLACES = [
-    *((family, "host", "-O2") for family in FAMILIES),
-    ("dsp", "m3", "-O2"),
-    ("dsp", "m4", "-O2"),
-    ("dsp", "m7", "-O3"),
-    ("mve", "m55", "-O2"),
+    *((family, "host", "-O2", False) for family in FAMILIES),
+    ("dsp", "m3", "-O2", False),
+    ("dsp", "m4", "-O2", False),
+    ("dsp", "m4", "-O2", True),
+    ("dsp", "m7", "-O3", True),
+    ("mve", "m55", "-O2", False),
 ]
 
 
+def check(
+    family: Any,
+    board: Board,
+    optimise: str,
+    network: Network,
+    folder: Path,
+    decisions: dict[str, Any] | None = None,
+    fuse: bool = False,
+) -> dict[str, RowKernel]:
+    """Builds and runs `network`; its kernels, once no byte of any layer differs."""
+    graph = network.graph()
+    layouts, kernels = kernels_of(family, graph, decisions, fuse)
+    built = build(board, program(graph, layouts, kernels), folder, optimise)
+    assert mismatches(run(board, built)) == [0] * len(kernels)
+    return kernels
+
+
+@pytest.fixture
+def board(require_tool: Callable[[str], str]) -> Callable[[str], Board]:
+    """A board by name, once its tools are there."""
+
+    def find(name: str) -> Board:
+        for tool in BOARDS[name].tools:
+            require_tool(tool)
+        return BOARDS[name]
+
+    return find
+
+
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize(("family", "board", "optimise"), PLACES)
+@pytest.mark.parametrize(("family", "place", "optimise", "fuse"), PLACES)
 def test_every_layer_gives_tflites_bytes(
     family: str,
-    board: str,
+    place: str,
     optimise: str,
+    fuse: bool,
     network: str,
     tmp_path: Path,
-    require_tool: Callable[[str], str],
+    board: Callable[[str], Board],
 ) -> None:
-    place = BOARDS[board]
-    for tool in place.tools:
-        require_tool(tool)
-    graph = NETWORKS[network]().graph()
-    layouts, kernels = kernels_of(FAMILIES[family], graph)
-    built = build(place, program(graph, layouts, kernels), tmp_path, optimise)
-    differing = mismatches(run(place, built))
-    assert differing == [0] * len(graph.layers)
+    check(FAMILIES[family], board(place), optimise, NETWORKS[network](), tmp_path, fuse=fuse)
+
+
+@pytest.mark.parametrize("place", ["host", "m7"])
+@pytest.mark.parametrize("weights", ["BYTES", "HALVES", "QUADS"])
+def test_every_weight_layout_gives_the_same_bytes(
+    weights: str, place: str, tmp_path: Path, board: Callable[[str], Board]
+) -> None:
+    kernels = check(dsp, board(place), "-O2", blocks(), tmp_path, {"weights": weights})
+    assert {k.decisions["weights"] for k in kernels.values() if "weights" in k.decisions} == {
+        weights
+    }
+
+
+@pytest.mark.parametrize(("family", "place"), [("dsp", "m7"), ("mve", "m55"), ("dsp", "host")])
+def test_dense_layer_of_heavy_weights_that_rounds_once(
+    family: str, place: str, tmp_path: Path, board: Callable[[str], Board]
+) -> None:
+    """Sums beyond 2**23 leave less room for the scale; LiteRT's FULLY_CONNECTED rounds once."""
+    network = Network(5, 1, 1, 1300, zero_point=-128)
+    network.convolution(35, heavy=True, single_rounding=True).convolution(18, single_rounding=True)
+    check(FAMILIES[family], board(place), "-O2", network, tmp_path)
+
+
+def test_fused_kernels_cover_the_depthwise_layer() -> None:
+    graph = blocks().graph()
+    _, kernels = kernels_of(dsp, graph, fuse=True)
+    depthwise = {x.name for x in graph.layers if isinstance(x, DepthwiseConv2D)}
+    assert {name for kernel in kernels.values() for name in kernel.fuses} == depthwise
+
+
+def test_kernels_use_the_extension_and_no_library(
+    board: Callable[[str], Board], tmp_path: Path
+) -> None:
+    graph = blocks().graph()
+    layouts, kernels = kernels_of(dsp, graph, fuse=True)
+    build(board("m7"), program(graph, layouts, kernels), tmp_path, "-O2")
+    listing = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", str(tmp_path / "kernels.o")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert listing.count("smlad") > 100 and "smmla" in listing
+    undefined = subprocess.run(
+        ["arm-none-eabi-nm", "-u", str(tmp_path / "kernels.o")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert set(undefined) - {"U"} <= {"memcpy", "memset", "put_text"}
