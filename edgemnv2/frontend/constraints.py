@@ -108,6 +108,20 @@ def plain_matrix(node: SourceNode) -> str | None:
     return None
 
 
+@constraint("FULLY_CONNECTED")
+def flattened_input(node: SourceNode) -> str | None:
+    """The input's last dimension is as long as the weights' rows.
+
+    Put a Reshape (Flatten) between the map and the classifier.
+    """
+    source, weights = node.input(0), node.input(1)
+    if source is None or weights is None or not source.shape or not weights.shape:
+        return None
+    if source.shape[-1] == weights.shape[-1]:
+        return None
+    return f"input {_shape(source)} and weights {_shape(weights)}"
+
+
 @constraint(*ACTIVATED)
 def known_activation(node: SourceNode) -> str | None:
     """Fused activation is NONE, RELU, RELU6 or RELU_N1_TO_1.

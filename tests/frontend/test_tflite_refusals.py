@@ -119,6 +119,19 @@ def test_a_broken_constraint_says_place_fact_expectation_remedy(name: str, tmp_p
     assert refusal(data, tmp_path, UnsupportedOperator) == expected
 
 
+def test_a_map_in_front_of_the_classifier_must_be_flattened(tmp_path: Path) -> None:
+    file = TinyTflite()
+    x = file.tensor("x", (1, 2, 2, 8))
+    w = file.constant("w", np.ones((6, 32), np.float32))
+    y = file.tensor("y", (1, 6))
+    file.operator("FULLY_CONNECTED", [x, w, -1], y, "FullyConnectedOptions")
+    assert refusal(file.build([x], [y]), tmp_path, UnsupportedOperator) == (
+        "m.tflite: operator 0 ('y'): FULLY_CONNECTED with input [1, 2, 2, 8] and weights [6, 32] "
+        "is not supported (the input's last dimension is as long as the weights' rows); put a "
+        "Reshape (Flatten) between the map and the classifier"
+    )
+
+
 def test_a_dynamic_height_is_refused(tmp_path: Path) -> None:
     file = TinyTflite()
     x = file.tensor("x", (1, 1, 1, 3), signature=(-1, -1, -1, 3))
