@@ -100,10 +100,6 @@ def _family_kernel(
 ) -> RowKernel | None:
     if family is None or not isinstance(layer, Conv2D | DepthwiseConv2D | Add):
         return None
-    factor = None if isinstance(layer, Add) else layer.requantize
-    if factor is not None and factor.single_rounding:
-        # TFLite's FULLY_CONNECTED, a fraction of a percent of the work.
-        return None
     decisions = {
         **family.default(graph, layer, target),
         **options.decisions.get(layer.name, {}),

@@ -64,6 +64,25 @@ INT8_CASES: dict[str, dict[str, Any]] = {
         "relu": False,
         "zero_out": 5,
     },
+    "classifier, rounded once": {
+        "kind": "pointwise",
+        "height": 1,
+        "width": 1,
+        "cin": 64,
+        "cout": 301,
+        "relu": False,
+        "zero_out": -24,
+        "zero_in": 0,
+        "single_rounding": True,
+    },
+    "relu, rounded once": {
+        "kind": "pointwise",
+        "width": 5,
+        "cin": 32,
+        "cout": 24,
+        "single_rounding": True,
+        "zero_in": 64,
+    },
     "depthwise": {"kind": "depthwise", "width": 14, "cin": 48, "height": 4},
     "depthwise, narrow and odd": {"kind": "depthwise", "width": 3, "cin": 21, "zero_in": 4},
     "depthwise, one column": {"kind": "depthwise", "width": 1, "height": 2, "cin": 16},
@@ -151,5 +170,5 @@ INT8_CASES: dict[str, dict[str, Any]] = {
 FLOAT_CASES: dict[str, dict[str, Any]] = {
     name: {k: v for k, v in case.items() if k not in ("clamp", "zero_in", "zero_out")}
     for name, case in INT8_CASES.items()
-    if not any(word in name for word in ("multipliers", "-128", "uint8", "zero point"))
+    if not any(word in name for word in ("multipliers", "-128", "uint8", "zero point", "once"))
 }

@@ -134,6 +134,7 @@ def layer_graph(
     clamp: tuple[float, float] | None = None,
     large: bool = False,
     weight_min: int = -127,
+    single_rounding: bool = False,
     source_dtype: str | None = None,
     seed: int = 0,
 ) -> Graph:
@@ -171,6 +172,12 @@ def layer_graph(
         weight.flat[0] = weight_min
         bias = rng.integers(-2000, 2000, cout).astype(np.int32)
         requantize = real_factors(rng, cout, 1.0 / (100 * depth**0.5), large)
+        if single_rounding:
+            # Sums are multiples of 64 and are divided by 512: an eighth of them is halfway.
+            weight = rng.choice(np.array([-64, 0, 64], np.int8), shape)
+            bias = bias // 64 * 64
+            halves = np.full(cout, 1 << 30, np.int32), np.full(cout, -8, np.int32)
+            requantize = Requantize(*halves, single_rounding=True)
     else:
         weight = (rng.standard_normal(shape) / depth**0.5).astype(dtype)
         bias = rng.standard_normal(cout).astype(dtype)
@@ -216,8 +223,17 @@ def reference(graph: Graph, inputs: list[Any]) -> Any:
             acc += part * w if isinstance(layer, DepthwiseConv2D) else part @ w
     if layer.requantize is not None:
         r = layer.requantize
-        acc = multiply_by_quantized_multiplier(acc, r.multiplier, r.shift) + out.quant.zero_point
+        acc = rescale(acc, r) + out.quant.zero_point
     return np.clip(acc, *layer.clamp).astype(out.dtype)
+
+
+def rescale(acc: Any, factor: Requantize) -> Any:
+    if not factor.single_rounding:
+        return multiply_by_quantized_multiplier(acc, factor.multiplier, factor.shift)
+    bits = 31 - factor.shift.astype(np.int64)
+    product = acc * factor.multiplier.astype(np.int64)
+    magnitude = (np.abs(product) + (np.int64(1) << (bits - 1))) >> bits
+    return np.sign(product) * magnitude
 
 
 def _reference_add(graph: Graph, layer: Add, inputs: list[Any]) -> Any:

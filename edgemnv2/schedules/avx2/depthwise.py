@@ -53,6 +53,8 @@ def depthwise_kernel(
     expected = "int8" if integer else "float32"
     if layer.kernel != (3, 3) or out.channels < (16 if integer else 8):
         return None
+    if layer.requantize is not None and not Epilogue.supports(layer.requantize):
+        return None
     if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
         return None
     if integer and simd.vnni:

@@ -431,6 +431,8 @@ def gemm_of(
         return None
     if requantize is None:
         return FloatGemm(simd, weight, bias, panels, unroll, clamp)
+    if not Epilogue.supports(requantize):
+        return None
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
     bound = largest_sum(weight, bias)
     if wide:

@@ -57,14 +57,15 @@ def _signed_low(value: Expr, lanes: int) -> Expr:
 
 
 def requantize_constants(
-    multiplier: int, shift: int, general: bool
+    multiplier: int, shift: int, general: bool, single: bool = False
 ) -> tuple[int, int, int, int, int]:
     """`(multiplier, addend, right shift, left shift, sign mask)` of one channel."""
     right, left = max(-shift, 0), max(shift, 0)
     if multiplier == 0:
         right, left = 1, 0
     base = 30 if general else 31
-    addend = (1 << base) + ((1 << (base + right)) if right else 0)
+    # Rounded once: without the first half.
+    addend = (0 if single else 1 << base) + ((1 << (base + right)) if right else 0)
     return multiplier, addend, right, left, -1 if right else 0
 
 
@@ -73,7 +74,7 @@ class Epilogue:
     """Requantise, add the zero point, clamp, store int8.
 
     `relu`: the clamp begins at or above the zero point. `general`: shifts that are not to the
-    right, or sums that would overflow when doubled.
+    right, or sums that would overflow when doubled. `single`: rounded once, halves away from zero.
     """
 
     zero_point: int
@@ -82,6 +83,13 @@ class Epilogue:
     relu: bool
     general: bool
     lanes: int = 8
+    single: bool = False
+
+    @staticmethod
+    def supports(requantize: Requantize) -> bool:
+        """Whether there is a form for these factors; rounded once, only shifts to the right."""
+        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        return not requantize.single_rounding or bool((live <= -1).all())
 
     @staticmethod
     def of(
@@ -95,7 +103,8 @@ class Epilogue:
         live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
         general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
         low, high = int(clamp[0]), int(clamp[1])
-        return Epilogue(zero_point, low, high, low >= zero_point, general, lanes)
+        relu, single = low >= zero_point, requantize.single_rounding
+        return Epilogue(zero_point, low, high, relu, general, lanes, single)
 
     @property
     def doubled(self) -> int:
@@ -110,7 +119,8 @@ class Epilogue:
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        return (self.zero_point, self.low, self.high, self.relu, self.general, self.lanes)
+        ends = (self.zero_point, self.low, self.high)
+        return (*ends, self.relu, self.general, self.lanes, self.single)
 
     def pack(
         self,
@@ -126,7 +136,7 @@ class Epilogue:
         of the epilogue's input.
         """
         rows = [
-            requantize_constants(int(m), int(s), self.general)
+            requantize_constants(int(m), int(s), self.general, self.single)
             for m, s in zip(requantize.multiplier, requantize.shift, strict=True)
         ]
         multiplier, addend, right, left, mask = (
@@ -179,8 +189,14 @@ class Epilogue:
             acc = k.let(acc << p.left)
         even = _signed_low(reinterpret(acc, f"int64x{pairs}"), pairs)
         odd = _signed_low(self._odd(acc), pairs)
-        product_even = k.let(even * p.even + p.add_even)
-        product_odd = k.let(odd * p.odd + p.add_odd)
+        product_even, product_odd = even * p.even + p.add_even, odd * p.odd + p.add_odd
+        if self.single and not self.relu:
+            # Halves of negative products go down, too: one less in the last place of 64 bits.
+            sign = k.let(acc >> constant(31, "int32", self.lanes))
+            evens = [i & ~1 for i in range(self.lanes)]
+            product_even = product_even + reinterpret(shuffle([sign], evens), f"int64x{pairs}")
+            product_odd = product_odd + self._odd(sign)
+        product_even, product_odd = k.let(product_even), k.let(product_odd)
         if self.general:
             one = constant(1, "int64", pairs)
             product_even, product_odd = product_even << one, product_odd << one
@@ -188,7 +204,7 @@ class Epilogue:
         t = shuffle(
             [reinterpret(product_even, narrow), reinterpret(product_odd, narrow)], high_halves
         )
-        if not self.relu:
+        if not self.relu and not self.single:
             sign = acc >> constant(31, "int32", self.lanes)
             t = t + (sign & p.mask if self.general else sign)
         return k.let(t >> p.shift)

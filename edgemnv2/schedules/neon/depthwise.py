@@ -69,6 +69,8 @@ def _int8(
     requantize = layer.requantize
     assert requantize is not None and source.quant is not None and out.quant is not None
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
+    if not Int8Epilogue.supports(requantize):
+        return None
     paired = int(layer.weight.min()) > -128
     epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp)
     zero = source.quant.zero_point

@@ -472,6 +472,8 @@ def gemm_of(
         if steps is None:
             return None
         return FloatGemm(isa, weight, bias, panels, steps, 1, clamp, *dtypes)
+    if not Int8Epilogue.supports(requantize):
+        return None
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
     epilogue = Int8Epilogue.of(isa, requantize, zero_out, clamp)
     if isa.dotprod:

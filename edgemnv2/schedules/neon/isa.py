@@ -65,6 +65,10 @@ class Isa:
         """SaturatingRoundingDoublingHighMul of int32x4."""
         return self._call("sqrdmulh.v4i32", "vqrdmulh.v4i32", "int32x4", a, b)
 
+    def sqdmulh32(self, a: Expr, b: Expr) -> Expr:
+        """High halves of doubled products of int32x4, not rounded."""
+        return self._call("sqdmulh.v4i32", "vqdmulh.v4i32", "int32x4", a, b)
+
     def srshl32(self, a: Expr, shift: Expr) -> Expr:
         """int32x4 shifted left by signed lanes, a right shift rounds halves up."""
         return self._call("srshl.v4i32", "vrshifts.v4i32", "int32x4", a, shift)

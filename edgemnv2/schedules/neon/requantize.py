@@ -40,7 +40,8 @@ class Int8Epilogue:
     """Requantise, add the zero point, clamp, store; `form` is how signs and shifts are treated.
 
     `form`: "relu" (clamp at or above the zero point), "right" (every shift at least one to the
-    right), "zero" (shifts of nought too), "left" (left shifts too).
+    right), "zero" (shifts of nought too), "left" (left shifts too), "single" (rounded once, every
+    shift at least one to the right).
     """
 
     isa: Isa
@@ -58,7 +59,9 @@ class Int8Epilogue:
         low, high = int(clamp[0]), int(clamp[1])
         live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
         largest = int(live.max()) if live.size else -1
-        if low >= zero_point:
+        if requantize.single_rounding:
+            form = "single"
+        elif low >= zero_point:
             form = "relu"
         elif largest <= -1:
             form = "right"
@@ -67,6 +70,12 @@ class Int8Epilogue:
         else:
             form = "left"
         return Int8Epilogue(isa, zero_point, low, high, form, largest > 0)
+
+    @staticmethod
+    def supports(requantize: Requantize) -> bool:
+        """Whether there is a form for these factors."""
+        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        return not requantize.single_rounding or bool((live <= -1).all())
 
     @property
     def rows(self) -> int:
@@ -95,6 +104,14 @@ class Int8Epilogue:
 
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         """Four requantised channels, without zero point."""
+        if self.form == "single":
+            # Halves away from zero of both signs: round the magnitude up. The product's lower half
+            # is cut off first, which cannot change a sum with half of the divisor.
+            sign = k.let(acc >> constant(31, "int32", 4))
+            magnitude = k.let((acc ^ sign) - sign)
+            x = k.let(self.isa.sqdmulh32(magnitude, p.multiplier[number]))
+            x = k.let(self.isa.srshl32(x, p.shift[number]))
+            return k.let((x ^ sign) - sign)
         if self.has_left:
             acc = self.isa.sshl32(acc, p.left[number])
         x = k.let(self.isa.sqrdmulh32(acc, p.multiplier[number]))
