@@ -58,10 +58,19 @@ def _ssh(options: RunnerOptions) -> Runner:
     return SshRunner(options.ssh)
 
 
+def _serial(options: RunnerOptions) -> Runner:
+    from edgemnv2.runners.serial import SerialRunner
+
+    if options.serial is None:
+        raise UsageError("--runner serial needs --serial DEVICE, such as /dev/ttyACM0")
+    return SerialRunner(options.serial)
+
+
 _RUNNERS: dict[str, Callable[[RunnerOptions], Runner]] = {
     "local": _local,
     "qemu-system": _qemu_system,
     "qemu-user": _qemu_user,
+    "serial": _serial,
     "ssh": _ssh,
 }
 RUNNER_NAMES = tuple(sorted(_RUNNERS))

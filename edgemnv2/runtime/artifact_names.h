@@ -28,7 +28,7 @@ struct fenced_arena {
 
 typedef char arena_align_fits_the_fence[FENCE_BYTES % NET_CONST(ARENA_ALIGN) == 0 ? 1 : -1];
 
-static void fence_arena(struct fenced_arena *arena) {
+static inline void fence_arena(struct fenced_arena *arena) {
     unsigned char *byte = (unsigned char *)arena;
     for (unsigned long i = 0; i < sizeof *arena; i++) {
         byte[i] = FENCE_PATTERN;
@@ -36,7 +36,7 @@ static void fence_arena(struct fenced_arena *arena) {
 }
 
 /* 0 when nothing was written outside the first `arena_bytes` bytes of the arena. */
-static int broken_fence(const struct fenced_arena *arena, unsigned long arena_bytes) {
+static inline int broken_fence(const struct fenced_arena *arena, unsigned long arena_bytes) {
     for (int i = 0; i < FENCE_BYTES; i++) {
         if (arena->before[i] != FENCE_PATTERN || arena->bytes[arena_bytes + i] != FENCE_PATTERN) {
             return 1;
@@ -62,7 +62,7 @@ struct row_source {
     const unsigned char *image;
 };
 
-static int32_t give_row(void *context, int32_t row, NET_CONST(INPUT_TYPE) * destination) {
+static inline int32_t give_row(void *context, int32_t row, NET_CONST(INPUT_TYPE) * destination) {
     const struct row_source *source = context;
     if (row >= NET_CONST(INPUT_HEIGHT)) {
         return 1;

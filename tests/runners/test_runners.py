@@ -14,6 +14,7 @@ from tiny_artifact import HEIGHT, WIDTH, make_tiny_artifact, tiny_samples
 
 from edgemnv2.errors import InputError, RunnerError, UsageError
 from edgemnv2.runners import base, default_runner, insn_plugin, make_runner, runner_for
+from edgemnv2.runners.local import RUNTIME, artifact_flags
 
 NEEDS = {
     "host": ["gcc"],
@@ -252,3 +253,39 @@ def test_run_py_and_bench_agree(artifact_for) -> None:
     sample = np.full((1, HEIGHT, WIDTH, 3), 7, np.int8)
     ours = make_runner("local").run(artifact, [sample]).outputs[0]
     np.testing.assert_array_equal(np.array(json.loads(done.stdout)), ours)
+
+
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2"]
+
+
+@pytest.mark.parametrize("program", ["bench_main.c", "board_main.c", "serial_main.c", "startup.c"])
+def test_programs_compile_without_warnings(
+    program: str, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    """Those for boards with arm-none-eabi-gcc and clang for Thumb, the Linux one with both."""
+    artifact = make_tiny_artifact(tmp_path / "art", "mps2-an386")
+    flags = [*artifact_flags(artifact), "-DEDGEMNV2_UART_BASE=0x40004000u", '-DEDGEMNV2_MODEL="0"']
+    thumb = ["--target=thumbv7em-none-eabi", "-ffreestanding", "-fsyntax-only"]
+    compilers = [["arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m4"], ["clang", *thumb]]
+    if program == "bench_main.c":
+        compilers = [["gcc"], ["clang"]]
+    for compiler, *more in compilers:
+        command = [require_tool(compiler), *more, *WARNINGS, *flags]
+        source = str(RUNTIME / program)
+        done = subprocess.run(
+            [*command, "-c", source, "-o", str(tmp_path / "x.o")], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_plugin_compiles_without_warnings(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    for compiler in ("gcc", "clang"):
+        command = [require_tool(compiler), *WARNINGS, "-fPIC", "-shared"]
+        done = subprocess.run(
+            [*command, str(insn_plugin.SOURCE), "-o", str(tmp_path / "x.so")],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr

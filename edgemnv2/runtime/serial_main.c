@@ -1,0 +1,53 @@
+/* Serves an artefact over the first UART of an Arm MPS2 or MPS3 board, as QEMU emulates it.
+ *
+ * For a board of your own, replace uart_get and uart_put. Arm CMSDK APB UART: Technical Reference
+ * Manual of the Cortex-M System Design Kit (DDI 0479), section 4.3. Compile with
+ * -DEDGEMNV2_UART_BASE=ADDRESS -DEDGEMNV2_MODEL='"first digits of the sha256"'. */
+#include <stdint.h>
+
+#include "artifact_names.h"
+#include "serial_protocol.h"
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+#define UART(offset) (*(volatile uint32_t *)((uintptr_t)EDGEMNV2_UART_BASE + (offset)))
+enum { DATA = 0x00, STATE = 0x04, CTRL = 0x08, BAUDDIV = 0x10 };
+enum { TX_FULL = 1, RX_FULL = 2, TX_ENABLE = 1, RX_ENABLE = 2, LEAST_DIVIDER = 16 };
+
+#define IN_ARENA_MEMORY __attribute__((section(".arena"), aligned(64)))
+static struct fenced_arena arena IN_ARENA_MEMORY;
+#if !NET_CONST(IO_IN_ARENA)
+static unsigned char input[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
+static unsigned char output[NET_CONST(OUTPUT_BYTES)] IN_ARENA_MEMORY;
+#endif
+
+static int uart_get(void) {
+    while (!(UART(STATE) & RX_FULL)) {
+    }
+    return (int)(UART(DATA) & 0xFF);
+}
+
+static void uart_put(int byte) {
+    while (UART(STATE) & TX_FULL) {
+    }
+    UART(DATA) = (uint32_t)byte;
+}
+
+static int32_t run(void) {
+    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
+    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    return NET_(run)(&inputs, &outputs, arena.bytes);
+}
+
+int main(void) {
+    const struct serial_port port = {uart_get, uart_put, 0};
+    const struct serial_network network = {STRING(EDGEMNV2_NAME),    EDGEMNV2_MODEL,
+                                           SAMPLE_IN(arena, input),  NET_CONST(INPUT_BYTES),
+                                           RESULT_IN(arena, output), NET_CONST(OUTPUT_BYTES),
+                                           NET_CONST(ARENA_BYTES),   run};
+    UART(BAUDDIV) = LEAST_DIVIDER;
+    UART(CTRL) = TX_ENABLE | RX_ENABLE;
+    fence_arena(&arena);
+    serial_serve(&port, &network);
+    return 0;
+}
