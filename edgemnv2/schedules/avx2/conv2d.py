@@ -13,8 +13,8 @@ import numpy as np
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import LANES, Int8Gemm, Pointers, gemm_of
-from edgemnv2.schedules.avx2.pointwise import pointwise_space
+from edgemnv2.schedules.avx2.gemm import LANES, Int8Gemm, Pointers, gemm_of, takes_bytes
+from edgemnv2.schedules.avx2.pointwise import pointwise_space, supported
 from edgemnv2.schedules.avx2.simd import Simd, clamp_float, fma
 from edgemnv2.schedules.builder import (
     Builder,
@@ -44,7 +44,8 @@ def default_conv2d(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
     if layer.requantize is None:
         return {"mr": 4, "nr": nr, "order": "panel", "unroll": 1}
     mr = 14 if simd.vnni and nr == 16 else 5
-    return {"mr": mr, "nr": nr, "order": "pixel", "unroll": 1}
+    decisions = {"mr": mr, "nr": nr, "order": "pixel", "unroll": 1}
+    return decisions if mr == 14 else {**decisions, "weights": "int16"}
 
 
 def conv2d_kernel(
@@ -53,10 +54,9 @@ def conv2d_kernel(
     """The kernel for one output row, or None for dtypes that are not ours."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     integer = layer.requantize is not None
-    expected = "int8" if integer else "float32"
-    if {out.dtype, str(layer.weight.dtype)} != {expected}:
-        return None
-    if source.dtype != expected and not (integer and source.dtype == "uint8"):
+    unsigned = source.dtype == "uint8"
+    # A uint8 image may come into an int8 network.
+    if not supported(layer, "int8" if integer and unsigned else source.dtype, out.dtype):
         return None
     if not integer:
         return _direct_float(graph, layer, decisions)
@@ -64,9 +64,8 @@ def conv2d_kernel(
     taps = columns * source.channels
     depth = rows * taps
     zero = source.quant.zero_point if source.quant else 0
-    unsigned = source.dtype == "uint8"
     # `vpdpbusd` takes int8 plus 128, and that is what a uint8 image is.
-    wide = simd.vnni and int(decisions["nr"]) % 16 == 0
+    wide = takes_bytes(simd, layer.weight, decisions)
     gemm = gemm_of(
         simd,
         layer.weight.reshape(depth, out.channels),
@@ -97,7 +96,10 @@ def conv2d_kernel(
     stored = "int8" if wide else source.dtype
     inputs = [k.pointer(f"row{r}", stored) for r in range(rows)]
     output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", scratch_dtype)
-    weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
+    weights, second = (
+        k.pointer("weights", gemm.weights_dtype),
+        k.pointer("parameters", gemm.second_dtype),
+    )
 
     def gathered(value: Expr, lanes: int) -> Expr:
         if wide:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.avx2.gemm import largest_sum
+from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import Simd, clamp_float, dot4, fma, madd, unpack_high, unpack_low
 from edgemnv2.schedules.builder import Builder, cast, constant, load, shuffle, symbol_name
@@ -50,14 +51,13 @@ def depthwise_kernel(
     """The kernel for one output row, or None for other kernel sizes and few channels."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     integer = layer.requantize is not None
-    expected = "int8" if integer else "float32"
     if layer.kernel != (3, 3) or out.channels < (16 if integer else 8):
         return None
     if layer.requantize is not None and not Epilogue.supports(layer.requantize):
         return None
-    if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
+    if not supported(layer, source.dtype, out.dtype):
         return None
-    if integer and simd.vnni:
+    if integer and simd.vnni and layer.weight.dtype == np.int8:
         return _int8_vnni(graph, layer, decisions)
     return (_int8 if integer else _float)(graph, layer, decisions)
 
@@ -148,8 +148,9 @@ def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) ->
             for x in range(count):
                 acc = [k.let(epilogue.bias(parameters, q0, h)) for h in range(2)]
                 c = x * stride
-                # The ninth tap has no partner (weight 0): take a pair that the next pixel needs.
-                last = "columns" if stride == 2 and x + 1 < count else "single"
+                # The ninth tap has no partner (weight 0): take a pair that a later pixel needs.
+                later = x + (1 if stride == 2 else 2)
+                last = "columns" if later < count else "single"
                 terms = [
                     ("rows", c),
                     ("rows", c + 1),

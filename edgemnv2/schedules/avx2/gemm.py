@@ -1,9 +1,9 @@
 """The inner loops of 1x1 convolution on AVX2: rows of pixels times packed weights.
 
 float32: an input channel, broadcast, times the panel's weights. int8: `vpmaddwd` on pairs of input
-channels. The pixels of a tile are widened to int16 (and doubled, which requantisation wants)
-in scratch memory; the weights, stored as int8, are widened by their load. `vpmaddubsw` would take
-bytes, but saturates.
+channels. The pixels of a tile are widened to int16 (and doubled, which requantisation wants) in
+scratch memory; weights stored as int8 are widened by their load, at the price of a shuffle, so few
+ones are stored as int16. `vpmaddubsw` would take bytes, but saturates.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Gemm:
     dtype = "float32"
     second_dtype = "float32"
     scratch_dtype = "float32"
+    weights_dtype = "float32"
 
     @property
     def depth(self) -> int:
@@ -194,6 +195,7 @@ class Int8Gemm(Gemm):
 
     requantize: Requantize
     epilogue: Epilogue
+    weights_dtype: str = "int8"
 
     dtype = "int8"
     second_dtype = "int32"
@@ -206,11 +208,11 @@ class Int8Gemm(Gemm):
 
     def key(self) -> dict[str, Any]:
         """Also the epilogue's form."""
-        return {**super().key(), "epilogue": self.epilogue.key}
+        return {**super().key(), "epilogue": self.epilogue.key, "weights": self.weights_dtype}
 
     def constants(self) -> list[Array]:
         """Per panel `[K/2][NR][2]` in the panel's lane order; parameters."""
-        weight = np.zeros((self.padded, self.weight.shape[1]), np.int8)
+        weight = np.zeros((self.padded, self.weight.shape[1]), self.weights_dtype)
         weight[: self.depth] = self.weight
         parts = []
         for n0, n in self.panels.blocks():
@@ -294,8 +296,9 @@ class Int8Gemm(Gemm):
         def step(i: Expr) -> None:
             wv = []
             for j in range(vectors):
-                narrow = load(p.weights, w0 + i * (2 * nr) + 2 * LANES * j, "int8x16")
-                wv.append(k.let(cast(narrow, "int16x16")))
+                stored = f"{self.weights_dtype}x16"
+                value = load(p.weights, w0 + i * (2 * nr) + 2 * LANES * j, stored)
+                wv.append(k.let(value if stored == "int16x16" else cast(value, "int16x16")))
             for r in range(mr):
                 pair = reinterpret(load(p.scratch, x0[r] + i * 2, "int16x2"), "int32")
                 value = k.let(reinterpret(broadcast(pair, LANES), "int16x16"))
@@ -409,6 +412,11 @@ def largest_sum(weight: Array, bias: Array) -> int:
     return int((np.abs(bias.astype(np.int64)) + 255 * magnitude).max())
 
 
+def takes_bytes(simd: Simd, weight: Array, decisions: Mapping[str, Any]) -> bool:
+    """Whether integer pixels by `weight` are a `VnniGemm`."""
+    return simd.vnni and weight.dtype == np.int8 and int(decisions["nr"]) % 16 == 0
+
+
 def gemm_of(
     simd: Simd,
     weight: Array,
@@ -424,7 +432,7 @@ def gemm_of(
     `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
     """
     nr = int(decisions["nr"])
-    wide = simd.vnni and requantize is not None and nr % 16 == 0
+    wide = takes_bytes(simd, weight, decisions) and requantize is not None
     panels = panels_of(weight.shape[1], nr, 16 if wide else LANES)
     unroll = int(decisions["unroll"])
     if panels is None:
@@ -440,4 +448,5 @@ def gemm_of(
         bias = bias - 128 * weight.astype(np.int64).sum(axis=0)
         return VnniGemm(simd, weight, bias, panels, unroll, requantize, epilogue)
     epilogue = Epilogue.of(requantize, zero_out, clamp, bound)
-    return Int8Gemm(simd, weight, bias, panels, unroll, requantize, epilogue)
+    stored = "int16" if weight.dtype == np.int16 else str(decisions.get("weights", "int8"))
+    return Int8Gemm(simd, weight, bias, panels, unroll, requantize, epilogue, stored)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.avx2.gemm import Pointers, gemm_of
 from edgemnv2.schedules.avx2.simd import Simd
 from edgemnv2.schedules.builder import Builder, symbol_name
 
 __all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
+
+MOST_WIDE_BYTES = 1 << 17
+"""Weights of a layer up to which they are stored as int16: all of the paper's before 7 x 7."""
 
 
 def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
@@ -25,12 +28,13 @@ def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[
             "order": ("panel", "pixel"),
             "unroll": (1, 2, 4),
         }
-    return {
+    ranges: dict[str, tuple[Any, ...]] = {
         "mr": (1,) if single else (3, 4, 5, 6),
         "nr": (16, 32, 64) if single else (8, 16, 24),
         "order": ("panel", "pixel"),
         "unroll": (1, 2, 4),
     }
+    return ranges if layer.requantize is None else {**ranges, "weights": ("int8", "int16")}
 
 
 def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
@@ -43,16 +47,27 @@ def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]
         order = "panel" if out.width >= 56 else "pixel"
         return {"mr": 14, "nr": 16, "order": order, "unroll": 1}
     if out.width * out.height == 1:
-        return {"mr": 1, "nr": 32, "order": "panel", "unroll": 4}
+        decisions = {"mr": 1, "nr": 32, "order": "panel", "unroll": 4}
+        return decisions | ({"weights": "int8"} if integer else {})
     if out.channels % 16 and out.channels % 24 == 0:
         mr, nr = 4, 24
     else:
         nr = 16 if out.channels >= 16 else 8
         mr = 5 if integer or out.width < 12 else 6
     if integer:
-        return {"mr": mr, "nr": nr, "order": "pixel", "unroll": 2}
+        # int16 weights save a shuffle for each load and take twice the memory.
+        weights = "int16" if 2 * layer.weight.size <= MOST_WIDE_BYTES else "int8"
+        return {"mr": mr, "nr": nr, "order": "pixel", "unroll": 2, "weights": weights}
     order = "pixel" if out.width >= 28 else "panel"
     return {"mr": mr, "nr": nr, "order": order, "unroll": 4}
+
+
+def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str) -> bool:
+    """Whether there is a kernel for these types; int16 weights are those of uint8 models."""
+    weight = str(layer.weight.dtype)
+    if layer.requantize is None:
+        return (source, out, weight) == ("float32", "float32", "float32")
+    return (source, out) == ("int8", "int8") and weight in ("int8", "int16")
 
 
 def pointwise_kernel(
@@ -60,8 +75,7 @@ def pointwise_kernel(
 ) -> RowKernel | None:
     """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    expected = "float32" if layer.requantize is None else "int8"
-    if {source.dtype, out.dtype, str(layer.weight.dtype)} != {expected}:
+    if not supported(layer, source.dtype, out.dtype):
         return None
     gemm = gemm_of(
         simd,
@@ -81,7 +95,10 @@ def pointwise_kernel(
     scratch_bytes = gemm.scratch_bytes(pixels, mr, order)
     x, out_row = k.pointer("x", gemm.dtype), k.pointer("out", gemm.dtype)
     scratch = k.pointer("scratch", gemm.scratch_dtype) if scratch_bytes else None
-    weights, second = k.pointer("weights", gemm.dtype), k.pointer("parameters", gemm.second_dtype)
+    weights, second = (
+        k.pointer("weights", gemm.weights_dtype),
+        k.pointer("parameters", gemm.second_dtype),
+    )
     gemm.emit(k, Pointers(x, out_row, weights, second, scratch), pixels, mr, order)
     return RowKernel(
         symbol=k.symbol,
