@@ -170,7 +170,7 @@ def test_tables_of_the_wrong_kind_are_refused() -> None:
 
 def test_memories_must_not_overlap_and_must_allow_writing() -> None:
     table = good_table()
-    first, second = table["memory"]  # type: ignore[misc]
+    first, second, *_ = table["memory"]  # type: ignore[misc]
     with pytest.raises(TargetError, match="regions must not overlap"):
         overlapping = [first, {**second, "origin": first["length"] - 1}]
         parse_target("here", {**table, "memory": overlapping}, "here.toml")
