@@ -1,0 +1,105 @@
+"""How well an int8 network follows its float original, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Layer
+from edgemnv2.model import QuantParams
+
+__all__ = ["LayerQuality", "advice", "measure_layer", "signal_to_noise"]
+
+Array = NDArray[Any]
+
+GOOD_DB, POOR_DB = 20.0, 10.0
+"""Signal to noise that costs MobileNetV2 nothing to speak of; below which it does."""
+CLIPPED_SHARE = 0.001
+OUTLIER_DB = 25.0
+"""A tensor whose own 256 steps give less than this has outliers that widen its range."""
+LARGEST_DB = 200.0
+"""Stands for an error of nothing."""
+
+
+@dataclass(frozen=True)
+class LayerQuality:
+    """One layer on the calibration inputs; decibels are 10 log10(signal power / error power)."""
+
+    name: str
+    op: str
+    snr_db: float
+    """Of the int8 network's activation against the float one: errors of all layers up to here."""
+    own_snr_db: float
+    """Of the float activation stored in int8: the range's share alone."""
+    weight_snr_db: float | None
+    """Of the rounded weights; None where there are none."""
+    low: float
+    high: float
+    """The range that int8 holds."""
+    smallest: float
+    largest: float
+    """The values that were seen."""
+    clipped_share: float
+    """Of the float values, how many lie outside the range (a ReLU6 limit does not count)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the advice."""
+        return {**asdict(self), "advice": advice(self)}
+
+
+def signal_to_noise(signal: Array, noisy: Array) -> float:
+    """Decibels; `LARGEST_DB` at most."""
+    power = float(np.einsum("i,i->", *[signal.reshape(-1).astype(np.float64)] * 2))
+    error = (noisy.astype(np.float64) - signal).reshape(-1)
+    noise = float(np.einsum("i,i->", error, error))
+    if noise == 0.0:
+        return LARGEST_DB
+    if power == 0.0:
+        return 0.0
+    return min(LARGEST_DB, 10.0 * math.log10(power / noise))
+
+
+def measure_layer(
+    layer: Layer, real: Array, stored: Array, quant: QuantParams, weights: Array | None
+) -> LayerQuality:
+    """The quality of one layer from its float and its int8 activation, `[N, H, W, C]` each."""
+    scale, zero_point = np.float32(quant.scale), quant.zero_point
+    kept = (stored.astype(np.float32) - np.float32(zero_point)) * scale
+    low, high = float((-128 - zero_point) * scale), float((127 - zero_point) * scale)
+    rounded = np.clip(np.rint(real / scale), -128 - zero_point, 127 - zero_point) * scale
+    half = 0.5 * quant.scale
+    outside = np.count_nonzero(real < low - half) + np.count_nonzero(real > high + half)
+    weight_snr = None
+    if isinstance(layer, Conv2D | DepthwiseConv2D) and weights is not None:
+        weight_snr = signal_to_noise(layer.weight, weights)
+    return LayerQuality(
+        name=layer.name,
+        op=layer.op,
+        snr_db=signal_to_noise(real, kept),
+        own_snr_db=signal_to_noise(real, rounded),
+        weight_snr_db=weight_snr,
+        low=low,
+        high=high,
+        smallest=float(real.min()),
+        largest=float(real.max()),
+        clipped_share=outside / real.size,
+    )
+
+
+def advice(layer: LayerQuality) -> str | None:
+    """What to do about a layer that follows badly; None for one that does not."""
+    if layer.snr_db >= GOOD_DB:
+        return None
+    if layer.weight_snr_db is not None and layer.weight_snr_db < GOOD_DB:
+        return "weights lose most: use one scale per channel (without --per-tensor)"
+    if layer.own_snr_db < OUTLIER_DB:
+        return "a few outliers widen the range: calibrate on more and more typical images"
+    if layer.clipped_share > CLIPPED_SHARE:
+        return "values are cut off: calibrate on more images, of the kind the device will see"
+    if layer.snr_db < POOR_DB:
+        return "the error comes from the layers in front; look at the first poor one"
+    return None

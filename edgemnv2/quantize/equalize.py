@@ -1,0 +1,186 @@
+"""Cross-layer equalisation: channel scales moved between neighbouring layers, the function kept.
+
+If channel c of a layer's output is multiplied by s[c], and the weights that read it are divided by
+s[c], the network computes the same. A channel that is small beside the others would get few of the
+256 steps of its tensor, or its weights few of the steps of theirs; s evens that out.
+
+ReLU6 is not scale-invariant: its limit is one number for all channels. So s[c] never carries a
+channel beyond it: channels that reach the limit stay as they are, the others grow to at most
+`MARGIN` of it. What a calibration image does not show may still be cut off there, at
+`MARGIN` / s[c] of the limit, which is above anything seen.
+
+Idea: Nagel et al., Data-Free Quantization through Weight Equalization and Bias Correction (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Graph, Layer
+from edgemnv2.quantize.float_graph import Convolution, consumers
+
+__all__ = ["equalize_activations", "equalize_weights"]
+
+Array = NDArray[Any]
+
+MARGIN = 0.95
+"""Of the clamp's upper limit: room for what calibration did not see."""
+SATURATED = 0.96
+"""A channel that comes this close to the limit is taken to be cut off by it."""
+LEAST, MOST = 1e-2, 1e3
+"""Bounds of a channel's scale, so that dead channels do not run away."""
+SWEEPS = 20
+"""Of the weight equalisation; it has settled long before on MobileNetV2."""
+
+
+def equalize_activations(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
+    """Every channel that only a depthwise layer reads, grown to the range of its tensor.
+
+    Where weights have one scale per output channel, neither the producer's nor the depthwise
+    layer's weights lose anything by it, and small channels gain all the steps there are.
+    """
+    scales: dict[str, Array] = {}
+    for group in _groups(graph):
+        if not all(isinstance(layer, DepthwiseConv2D) for layer in group.readers):
+            continue
+        peak = group.peak(peaks)
+        if np.isfinite(group.limit):
+            wanted = _within_limit(MARGIN * group.limit / peak, peak, group.limit)
+        else:
+            wanted = peak.max() / peak
+        scales.update(dict.fromkeys(group.tensors, np.clip(wanted, LEAST, MOST)))
+    return _rescaled(graph, scales)
+
+
+def equalize_weights(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
+    """The weights' ranges per channel evened out between each layer and the one that reads it.
+
+    For one weight scale per layer: there, a channel of small weights has few steps.
+    """
+    groups = _groups(graph)
+    layers = {layer.name: layer for layer in graph.layers}
+    weights = {
+        name: layer.weight.astype(np.float64)
+        for name, layer in layers.items()
+        if isinstance(layer, Conv2D | DepthwiseConv2D)
+    }
+    scales = {tensor: np.ones(len(peaks[tensor])) for g in groups for tensor in g.tensors}
+    for _ in range(SWEEPS):
+        for group in groups:
+            written = np.max([_written(weights[x.name]) for x in group.writers], axis=0)
+            read = np.max([_read(x, weights[x.name]) for x in group.readers], axis=0)
+            old = scales[group.tensors[0]]
+            new = old * np.sqrt(np.maximum(read, 1e-9) / np.maximum(written, 1e-9))
+            new = np.clip(_within_limit(new, group.peak(peaks), group.limit), LEAST, MOST)
+            scales.update(dict.fromkeys(group.tensors, new))
+            for writer in group.writers:
+                weights[writer.name] = weights[writer.name] * (new / old)
+            for reader in group.readers:
+                weights[reader.name] = weights[reader.name] / _of_inputs(reader, new / old)
+    return _rescaled(graph, scales)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Tensors whose channels share their scales (a residual sum and its terms, a pooled map)."""
+
+    tensors: tuple[str, ...]
+    writers: tuple[Convolution, ...]
+    readers: tuple[Convolution, ...]
+
+    @property
+    def limit(self) -> float:
+        """The clamp's upper end, the same for all who write."""
+        return max(float(layer.clamp[1]) for layer in self.writers)
+
+    def peak(self, peaks: Mapping[str, Array]) -> Array:
+        """The largest magnitude of each channel."""
+        largest = np.max([peaks[tensor] for tensor in self.tensors], axis=0).astype(np.float64)
+        return np.maximum(largest, max(largest.max(), 1e-6) * 1e-6)
+
+
+def _groups(graph: Graph) -> list[_Group]:
+    """The groups that may be scaled: convolutions on either side, not the network's ends."""
+    root: dict[str, str] = {name: name for name in graph.tensors}
+
+    def find(name: str) -> str:
+        while root[name] != name:
+            name = root[name]
+        return name
+
+    for layer in graph.layers:
+        if isinstance(layer, Add | GlobalAveragePool):
+            for source in layer.inputs:
+                root[find(source)] = find(layer.output)
+    members: dict[str, list[str]] = {}
+    for name in graph.tensors:
+        members.setdefault(find(name), []).append(name)
+    groups = []
+    for tensors in members.values():
+        between = [x for x in graph.layers if x.output in tensors]
+        behind = [x for name in tensors for x in consumers(graph, name)]
+        inner = [x for x in behind if not isinstance(x, Add | GlobalAveragePool)]
+        writers = [x for x in between if not isinstance(x, Add | GlobalAveragePool)]
+        if {*graph.inputs, *graph.outputs} & set(tensors) or not writers or not inner:
+            continue
+        if not all(isinstance(x, Conv2D | DepthwiseConv2D) for x in writers + inner):
+            continue
+        if any(_is_clamped_sum(x) for x in between):
+            continue
+        groups.append(_Group(tuple(tensors), _only(writers), _only(inner)))
+    return groups
+
+
+def _only(layers: list[Layer]) -> tuple[Convolution, ...]:
+    unique = {layer.name: layer for layer in layers}
+    return tuple(x for x in unique.values() if isinstance(x, Conv2D | DepthwiseConv2D))
+
+
+def _is_clamped_sum(layer: Layer) -> bool:
+    clamped = isinstance(layer, Add | GlobalAveragePool)
+    return clamped and not np.isinf(layer.clamp).all()  # type: ignore[attr-defined]
+
+
+def _within_limit(scale: Array, peak: Array, limit: float) -> Array:
+    """`scale` held back where it would carry a channel beyond the clamp."""
+    if not np.isfinite(limit):
+        return scale
+    held = np.minimum(scale, MARGIN * limit / peak)
+    return np.asarray(np.where(peak >= SATURATED * limit, 1.0, held))
+
+
+def _written(weight: Array) -> Array:
+    """The largest weight that makes each output channel."""
+    return np.asarray(np.abs(weight).reshape(-1, weight.shape[-1]).max(axis=0))
+
+
+def _read(layer: Convolution, weight: Array) -> Array:
+    """The largest weight on each input channel."""
+    axes = (0, 1) if isinstance(layer, DepthwiseConv2D) else (0, 1, 3)
+    return np.asarray(np.abs(weight).max(axis=axes))
+
+
+def _of_inputs(layer: Convolution, scale: Array) -> Array:
+    """A scale per input channel, shaped against the layer's weight."""
+    return scale if isinstance(layer, DepthwiseConv2D) else scale[:, np.newaxis]
+
+
+def _rescaled(graph: Graph, scales: Mapping[str, Array]) -> Graph:
+    """The same function with channels of each tensor multiplied by its scales."""
+    layers: list[Layer] = []
+    for layer in graph.layers:
+        if isinstance(layer, Conv2D | DepthwiseConv2D):
+            weight, bias = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
+            source, target = scales.get(layer.inputs[0]), scales.get(layer.output)
+            if source is not None:
+                weight = weight / _of_inputs(layer, source)
+            if target is not None:
+                weight, bias = weight * target, bias * target
+            layer = replace(layer, weight=weight.astype(np.float32), bias=bias.astype(np.float32))
+        layers.append(layer)
+    return replace(graph, layers=tuple(layers))
