@@ -13,8 +13,14 @@ import numpy as np
 
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import LANES, Int8Gemm, Pointers, gemm_of, takes_bytes
-from edgemnv2.schedules.avx2.pointwise import pointwise_space, supported
+from edgemnv2.schedules.avx2.gemm import LANES, Pointers
+from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
+from edgemnv2.schedules.avx2.pointwise import (
+    gemm_of,
+    pointwise_space,
+    supported,
+    takes_bytes,
+)
 from edgemnv2.schedules.avx2.simd import Simd, clamp_float, fma
 from edgemnv2.schedules.builder import (
     Builder,

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import largest_sum
 from edgemnv2.schedules.avx2.pointwise import supported
-from edgemnv2.schedules.avx2.requantize import Epilogue
+from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
 from edgemnv2.schedules.avx2.simd import Simd, clamp_float, dot4, fma, madd, unpack_high, unpack_low
 from edgemnv2.schedules.builder import Builder, cast, constant, load, shuffle, symbol_name
 from edgemnv2.schedules.tiling import PixelTile, blocks_of, depthwise_tiles, pixel_tiles

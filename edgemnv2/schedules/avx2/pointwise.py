@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Requantize
 from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import Pointers, gemm_of
+from edgemnv2.schedules.avx2.float_gemm import FloatGemm
+from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers
+from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm, VnniGemm
+from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
 from edgemnv2.schedules.avx2.simd import Simd
 from edgemnv2.schedules.builder import Builder, symbol_name
+from edgemnv2.schedules.tiling import panels_of
 
-__all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
+__all__ = [
+    "default_pointwise",
+    "gemm_of",
+    "pointwise_kernel",
+    "pointwise_space",
+    "supported",
+    "takes_bytes",
+]
+
+Array = NDArray[Any]
 
 MOST_WIDE_BYTES = 1 << 17
 """Weights of a layer up to which they are stored as int16: all of the paper's before 7 x 7."""
@@ -108,3 +124,43 @@ def pointwise_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+def takes_bytes(simd: Simd, weight: Array, decisions: Mapping[str, Any]) -> bool:
+    """Whether integer pixels by `weight` are a `VnniGemm`."""
+    return simd.vnni and weight.dtype == np.int8 and int(decisions["nr"]) % 16 == 0
+
+
+def gemm_of(
+    simd: Simd,
+    weight: Array,
+    bias: Array,
+    clamp: tuple[float, float],
+    decisions: Mapping[str, Any],
+    requantize: Requantize | None,
+    zero_in: int,
+    zero_out: int,
+) -> Gemm | None:
+    """The loop for `weight` `[K, N]`, or None where there are fewer than eight channels.
+
+    `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
+    """
+    nr = int(decisions["nr"])
+    wide = takes_bytes(simd, weight, decisions) and requantize is not None
+    panels = panels_of(weight.shape[1], nr, 16 if wide else LANES)
+    unroll = int(decisions["unroll"])
+    if panels is None:
+        return None
+    if requantize is None:
+        return FloatGemm(simd, weight, bias, panels, unroll, clamp)
+    if not Epilogue.supports(requantize):
+        return None
+    bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
+    bound = largest_sum(weight, bias)
+    if wide:
+        epilogue = Epilogue.of(requantize, zero_out, clamp, bound, 16)
+        bias = bias - 128 * weight.astype(np.int64).sum(axis=0)
+        return VnniGemm(simd, weight, bias, panels, unroll, requantize, epilogue)
+    epilogue = Epilogue.of(requantize, zero_out, clamp, bound)
+    stored = "int16" if weight.dtype == np.int16 else str(decisions.get("weights", "int8"))
+    return Int8Gemm(simd, weight, bias, panels, unroll, requantize, epilogue, stored)

@@ -31,7 +31,7 @@ from edgemnv2.schedules.builder import (
     shuffle,
 )
 
-__all__ = ["Epilogue", "Parameters", "requantize_constants"]
+__all__ = ["Epilogue", "Parameters", "largest_sum", "requantize_constants"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -271,3 +271,9 @@ class Epilogue:
         if self.high < 127:
             value = intrinsic("llvm.smin.v16i8", "int8x16", value, constant(self.high, "int8", 16))
         return value
+
+
+def largest_sum(weight: Array, bias: Array) -> int:
+    """A bound on the accumulators: |bias| plus 255 times the weights' magnitudes."""
+    magnitude = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0)
+    return int((np.abs(bias.astype(np.int64)) + 255 * magnitude).max())

@@ -15,9 +15,14 @@ from tvm import tirx
 from edgemnv2.graph import Conv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, cast, constant, element, lane, load, symbol_name
-from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
+from edgemnv2.schedules.neon.gemm import Pointers
 from edgemnv2.schedules.neon.isa import LANES, Isa
-from edgemnv2.schedules.neon.pointwise import default_pointwise, pointwise_space, supported
+from edgemnv2.schedules.neon.pointwise import (
+    default_pointwise,
+    gemm_of,
+    pointwise_space,
+    supported,
+)
 from edgemnv2.schedules.tiling import (
     Panel,
     copy_pieces,

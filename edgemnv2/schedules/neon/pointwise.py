@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgemnv2.graph import Conv2D, Graph
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Conv2D, Graph, Requantize
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, symbol_name
-from edgemnv2.schedules.neon.gemm import Pointers, gemm_of
-from edgemnv2.schedules.neon.isa import Isa
+from edgemnv2.schedules.neon.float_gemm import FloatGemm
+from edgemnv2.schedules.neon.gemm import Gemm, Pointers, steps_of
+from edgemnv2.schedules.neon.int8_gemm import SdotGemm, WideningGemm
+from edgemnv2.schedules.neon.isa import LANES, Isa
+from edgemnv2.schedules.neon.requantize import Int8Epilogue
+from edgemnv2.schedules.tiling import panels_of
 
-__all__ = ["default_pointwise", "pointwise_kernel", "pointwise_space"]
+__all__ = ["default_pointwise", "gemm_of", "pointwise_kernel", "pointwise_space", "supported"]
+
+Array = NDArray[Any]
 
 
 def is_half(graph: Graph, layer: Conv2D) -> bool:
@@ -26,7 +35,7 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
     single = out.width * out.height == 1
     if layer.requantize is None:
         if not isa.arm64:
-            return {"mr": (1, 2, 4), "nr": (4, 8), "order": order, "unroll": (4,)}
+            return {"mr": (1, 2, 3, 4, 6), "nr": (4, 8), "order": order, "unroll": (4,)}
         mr = (1,) if single else (4, 5, 6, 7, 8)
         if is_half(graph, layer):
             return {"mr": mr, "nr": (8, 16, 24, 32), "order": order, "unroll": (8,)}
@@ -42,7 +51,7 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     channels, pixels = out.channels, out.width * out.height
     if layer.requantize is None:
         if not isa.arm64:
-            return {"mr": 4, "nr": 8 if channels % 8 == 0 else 4, "order": "panel", "unroll": 4}
+            return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": "panel", "unroll": 4}
         if pixels == 1:
             half = is_half(graph, layer)
             nr, unroll = (32, 8) if half else (16, 4)
@@ -113,3 +122,47 @@ def pointwise_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+def gemm_of(
+    isa: Isa,
+    weight: Array,
+    bias: Array,
+    clamp: tuple[float, float],
+    decisions: Mapping[str, Any],
+    requantize: Requantize | None,
+    zero_in: int = 0,
+    zero_out: int = 0,
+    dtypes: tuple[str, str] = ("float32", "float32"),
+) -> Gemm | None:
+    """The loop for `weight` `[K, N]`, or None where there are too few channels for its vectors.
+
+    `bias` is the layer's own; the input's zero point `zero_in` is folded in here. `dtypes` are
+    those of pixels and output of a float layer.
+    """
+    depth, channels = weight.shape
+    granule = LANES[dtypes[0]] if requantize is None else 4
+    nr = int(decisions["nr"])
+    panels = panels_of(channels, nr, granule) if nr % granule == 0 else None
+    unroll = int(decisions.get("unroll", 1))
+    if panels is None:
+        return None
+    if requantize is None:
+        steps = steps_of(depth, unroll, 4)
+        if steps is None:
+            return None
+        return FloatGemm(isa, weight, bias, panels, steps, 1, clamp, *dtypes)
+    if not Int8Epilogue.supports(requantize):
+        return None
+    bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
+    epilogue = Int8Epilogue.of(isa, requantize, zero_out, clamp)
+    if isa.dotprod:
+        steps = steps_of(depth, 16, 4)
+        if steps is None:
+            return None
+        return SdotGemm(isa, weight, bias, panels, steps, 1, requantize, epilogue)
+    # Two products of int8 fit int16 unless both weights are -128 (and both inputs).
+    steps = steps_of(depth, 16 if int(weight.min()) > -128 else 8, 8)
+    if steps is None:
+        return None
+    return WideningGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)

@@ -1,0 +1,155 @@
+"""float32 and float16 inner loop of 1x1 convolution on NEON: `fmla` by lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.schedules.builder import (
+    Builder,
+    cast,
+    constant,
+    element,
+    lane,
+    load,
+    shuffle,
+)
+from edgemnv2.schedules.neon.gemm import Gemm, Pointers, Step, accumulate, step_block
+from edgemnv2.schedules.neon.isa import LANES, high, low
+from edgemnv2.schedules.tiling import Panel
+
+__all__ = ["FloatGemm"]
+
+Expr = Any
+Array = NDArray[Any]
+CHUNK_STEPS = 8
+"""float16 sums of 64 products go to float32: beyond that, rounding would grow with the depth."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloatGemm(Gemm):
+    """float32 or float16: each input channel's lane times the weights of the panel.
+
+    float16 accumulates in float16, long sums by chunks. `out_dtype` may be float32 all the same.
+    """
+
+    clamp: tuple[float, float]
+    kind: str = "float32"
+    out_dtype: str = "float32"
+
+    @property
+    def dtype(self) -> str:
+        """Of pixels and weights."""
+        return self.kind
+
+    @property
+    def second_dtype(self) -> str:
+        """Of the biases."""
+        return self.kind
+
+    def key(self) -> dict[str, Any]:
+        """Also the clamp and the types."""
+        return {**super().key(), "clamp": self.clamp, "types": (self.kind, self.out_dtype)}
+
+    def constants(self) -> list[Array]:
+        """Per panel and input channel the panel's weights; biases by panels."""
+        blocks = self.panels.blocks()
+        packed = [
+            step_block(self.weight, step)[:, n0 : n0 + n].ravel()
+            for n0, n in blocks
+            for step in self.steps
+        ]
+        biases = [self.bias[n0 : n0 + n] for n0, n in blocks]
+        return [np.concatenate(part).astype(self.kind) for part in (packed, biases)]
+
+    def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
+        """Accumulators start from the bias."""
+        isa, depth, nr, dtype = self.isa, self.depth, panel.width, self.kind
+        lanes = LANES[dtype]
+        vectors, full = nr // lanes, f"{dtype}x{lanes}"
+        acc = k.registers(full, mr * vectors)
+        x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
+        for j in range(vectors):
+            b = k.let(load(p.second, panel.packed + lanes * j, full))
+            for r in range(mr):
+                k.set(acc, r * vectors + j, b)
+
+        def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
+            taken = min(size, lanes)
+            for q in range(0, size, taken):
+                a = [k.let(load(p.x, at + (r * depth + q), f"{dtype}x{taken}")) for r in range(mr)]
+                for i in range(taken):
+                    row = w_at + (q + i) * nr
+                    wv = [k.let(load(p.weights, row + lanes * j, full)) for j in range(vectors)]
+                    for r in range(mr):
+                        value = lane(a[r], i, lanes)
+                        for j in range(vectors):
+                            n = r * vectors + j
+                            k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
+
+        if self.chunked:
+            values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
+        else:
+            accumulate(k, self.steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+            values = [element(acc, n) for n in range(mr * vectors)]
+        for r in range(mr):
+            at = k.let((first + r) * self.panels.channels + panel.channel)
+            for j in range(vectors):
+                value = isa.clamp(values[r * vectors + j], self.clamp, dtype)
+                if self.out_dtype != dtype:
+                    value = cast(value, f"{self.out_dtype}x{lanes}")
+                k.store(p.out, at + lanes * j, value)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether float16 sums are moved to float32 now and then, see `CHUNK_STEPS`."""
+        return self.kind == "float16" and len(self.steps) >= 2 * CHUNK_STEPS
+
+    def _in_chunks(
+        self,
+        k: Builder,
+        acc: Any,
+        count: int,
+        x0: Expr,
+        w0: Expr,
+        nr: int,
+        step: Callable[[Expr, Expr, int, bool], None],
+    ) -> list[Expr]:
+        """The accumulators' final values as float16; they begin with the bias."""
+        sums = k.registers("float32x4", 2 * count)
+        zero = constant(0.0, "float16", 8)
+        for n in range(count):
+            for h, part in enumerate((low, high)):
+                k.set(sums, 2 * n + h, cast(part(element(acc, n), 4), "float32x4"))
+
+        def chunk(at: Expr, w_at: Expr, steps: list[Step]) -> None:
+            for n in range(count):
+                k.set(acc, n, zero)
+            accumulate(k, steps, nr, at, w_at, 1, step, written_out=1, peel=False)
+            for n in range(count):
+                value = k.let(element(acc, n))
+                for h, part in enumerate((low, high)):
+                    total = element(sums, 2 * n + h) + cast(part(value, 4), "float32x4")
+                    k.set(sums, 2 * n + h, total)
+
+        size = self.steps[0].size
+        full = sum(1 for s in self.steps if s.size == size and s.skip == 0)
+        chunks = full // CHUNK_STEPS
+        span = CHUNK_STEPS * size
+        with k.loop(chunks) as c:
+            at, w_at = k.let(x0 + c * span), k.let(w0 + c * (span * nr))
+            chunk(at, w_at, self.steps[:CHUNK_STEPS])
+        rest = self.steps[chunks * CHUNK_STEPS :]
+        if rest:
+            done = chunks * span
+            moved = [Step(s.channel - done, s.size, s.skip) for s in rest]
+            chunk(k.let(x0 + done), k.let(w0 + done * nr), moved)
+        halves = []
+        for n in range(count):
+            both = shuffle([element(sums, 2 * n), element(sums, 2 * n + 1)], range(8))
+            halves.append(k.let(cast(both, "float16x8")))
+        return halves

@@ -1,0 +1,147 @@
+"""int8 inner loops of 1x1 convolution on NEON: with dot products (`sdot` by lane), and without.
+
+Without, `smull` and `smlal2` take 16 input channels: two products are added in int16, then `sadalp`
+adds neighbours to int32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.graph import Requantize
+from edgemnv2.schedules.builder import Builder, broadcast, element, lane, load, reinterpret
+from edgemnv2.schedules.neon.gemm import Gemm, Pointers, accumulate, step_block
+from edgemnv2.schedules.neon.isa import high, low
+from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+from edgemnv2.schedules.tiling import Panel
+
+__all__ = ["SdotGemm", "WideningGemm"]
+
+Expr = Any
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Gemm(Gemm):
+    """What the two int8 loops share. `bias` has the input's zero point folded in."""
+
+    requantize: Requantize
+    epilogue: Int8Epilogue
+
+    def key(self) -> dict[str, Any]:
+        """Also the epilogue's form."""
+        return {**super().key(), "epilogue": self.epilogue.key}
+
+    def parameters(self) -> Array:
+        """Bias, multiplier and shift, by panels."""
+        return pack_parameters(self.bias, self.requantize, self.panels.blocks(), self.epilogue)
+
+
+@dataclass(frozen=True, eq=False)
+class WideningGemm(Int8Gemm):
+    """int8 without dot products. Steps of 16 need weights above -128 (two products in int16)."""
+
+    def constants(self) -> list[Array]:
+        """Per panel, step and channel the step's weights side by side; parameters."""
+        parts = [
+            step_block(self.weight, step)[:, n0 : n0 + n].T.ravel()
+            for n0, n in self.panels.blocks()
+            for step in self.steps
+        ]
+        return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
+
+    def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
+        """Accumulators hold partial sums of one output each, added up at the end."""
+        isa, depth, nr, epilogue = self.isa, self.depth, panel.width, self.epilogue
+        acc = k.registers("int32x4", mr * nr)
+        x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
+
+        def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
+            a = [k.let(load(p.x, at + r * depth, f"int8x{size}")) for r in range(mr)]
+            for j in range(0, nr, 2):
+                columns = range(j, j + 2)
+                wv = [k.let(load(p.weights, w_at + c * size, f"int8x{size}")) for c in columns]
+                pairs = [(r, c) for r in range(mr) for c in columns]
+                products = []
+                for r, c in pairs:
+                    v = wv[c - j]
+                    if size == 16:
+                        products.append(k.let(isa.smull8(low(v, 8), low(a[r], 8))))
+                    else:
+                        products.append(k.let(isa.smull8(v, a[r])))
+                if size == 16:
+                    products = [
+                        k.let(product + isa.smull8(high(wv[c - j], 8), high(a[r], 8)))
+                        for product, (r, c) in zip(products, pairs, strict=True)
+                    ]
+                for product, (r, c) in zip(products, pairs, strict=True):
+                    i = r * nr + c
+                    if fresh:
+                        k.set(acc, i, isa.saddlp16(product))
+                    else:
+                        k.set(acc, i, isa.sadalp16(element(acc, i), product))
+
+        accumulate(k, self.steps, nr, x0, w0, self.unroll, step)
+        constants = epilogue.load(k, p.second, k.let(panel.packed * epilogue.rows), nr)
+        for r in range(mr):
+            sums = []
+            for j in range(0, nr, 4):
+                a = [element(acc, r * nr + j + i) for i in range(4)]
+                total = isa.addp32(k.let(isa.addp32(a[0], a[1])), k.let(isa.addp32(a[2], a[3])))
+                sums.append(k.let(total + constants.bias[j // 4]))
+            at = k.let((first + r) * self.panels.channels + panel.channel)
+            epilogue.store(k, p.out, at, sums, constants)
+
+
+@dataclass(frozen=True, eq=False)
+class SdotGemm(Int8Gemm):
+    """int8 with `sdot`: four input channels of four output channels at a time."""
+
+    def constants(self) -> list[Array]:
+        """Per panel and step `[K/4][NR][4]`; parameters."""
+        parts = []
+        for n0, n in self.panels.blocks():
+            for step in self.steps:
+                block = step_block(self.weight, step)[:, n0 : n0 + n]
+                parts.append(block.reshape(step.size // 4, 4, n).transpose(0, 2, 1).ravel())
+        return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
+
+    def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
+        """One accumulator vector for four channels of a pixel."""
+        isa, depth, nr, epilogue = self.isa, self.depth, panel.width, self.epilogue
+        vectors = nr // 4
+        acc = k.registers("int32x4", mr * vectors)
+        x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
+        block = k.let(panel.packed * epilogue.rows)
+        for j in range(vectors):
+            b = k.let(epilogue.bias(k, p.second, block, j))
+            for r in range(mr):
+                k.set(acc, r * vectors + j, b)
+
+        def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
+            a = [k.let(load(p.x, at + r * depth, f"int8x{size}")) for r in range(mr)]
+            for g in range(size // 4):
+                wv = [
+                    k.let(load(p.weights, w_at + (g * 4 * nr + 16 * j), "int8x16"))
+                    for j in range(vectors)
+                ]
+                for r in range(mr):
+                    if size == 4:
+                        four = broadcast(reinterpret(a[r], "int32"), 4)
+                    else:
+                        four = lane(reinterpret(a[r], f"int32x{size // 4}"), g, 4)
+                    xg = reinterpret(four, "int8x16")
+                    for j in range(vectors):
+                        i = r * vectors + j
+                        k.set(acc, i, isa.sdot(element(acc, i), wv[j], xg))
+
+        accumulate(k, self.steps, nr, x0, w0, self.unroll, step)
+        constants = epilogue.load(k, p.second, block, nr)
+        for r in range(mr):
+            at = k.let((first + r) * self.panels.channels + panel.channel)
+            sums = [element(acc, r * vectors + j) for j in range(vectors)]
+            epilogue.store(k, p.out, at, sums, constants)
