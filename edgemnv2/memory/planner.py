@@ -64,10 +64,13 @@ def least_memory_chains(
     return choose_chains(cut_points(rows), bound, cost)
 
 
-def plan_memory(program: Program, align_bytes: int = ALIGN_BYTES) -> MemoryPlan:
+def plan_memory(
+    program: Program, align_bytes: int = ALIGN_BYTES, tries: int = JOINT_TRIES
+) -> MemoryPlan:
     """An arena for `program`: rings of least depth, whole tensors and scratch, one base each.
 
-    The plan is verified before it is returned; a fault is a bug of ours.
+    Fewer `tries` answer sooner with a larger arena. The plan is verified before it is returned; a
+    fault is a bug of ours.
     """
     live = live_rows(program)
     per_step = live_bytes_per_step(program, live)
@@ -75,9 +78,9 @@ def plan_memory(program: Program, align_bytes: int = ALIGN_BYTES) -> MemoryPlan:
     items = make_items(program, live, align_bytes)
     if not items:
         return MemoryPlan({}, {}, 0, 0, align_bytes)
-    placed = _place_jointly(program, items, per_step.tolist(), bound, align_bytes)
+    placed = _place_jointly(program, items, per_step.tolist(), bound, align_bytes, tries)
     if placed.span >= bound + align_bytes:
-        items, placed = _refine(program, items, placed, bound, align_bytes, JOINT_TRIES)
+        items, placed = _refine(program, items, placed, bound, align_bytes, tries)
     plan = _as_plan(items, placed, bound, align_bytes)
     fault = find_fault(program, plan)
     assert fault is None, fault
@@ -85,7 +88,12 @@ def plan_memory(program: Program, align_bytes: int = ALIGN_BYTES) -> MemoryPlan:
 
 
 def _place_jointly(
-    program: Program, items: dict[str, Item], per_step: list[int], bound: int, align_bytes: int
+    program: Program,
+    items: dict[str, Item],
+    per_step: list[int],
+    bound: int,
+    align_bytes: int,
+    tries: int,
 ) -> Placed:
     """All items at once: chains by falling need, in each its ends first, then its rings by size."""
     chain_of_op = {
@@ -107,7 +115,7 @@ def _place_jointly(
         members[number] += ["scratch:" + op.name for op in program.ops[first:last]]
     placer = Placer(items, align_bytes)
     best: Placed | None = None
-    for seed in range(JOINT_TRIES):
+    for seed in range(tries):
         rng = random.Random(seed)
         order: list[str] = []
         seen: set[str] = set()
@@ -131,7 +139,7 @@ def _place_jointly(
                 return best
     assert best is not None  # the first attempt has no limit
     for seed in range(3):
-        best = placer.improve(best, bound, 2 * JOINT_TRIES, seed)
+        best = placer.improve(best, bound, 2 * tries, seed)
     return best
 
 

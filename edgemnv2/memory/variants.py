@@ -9,7 +9,9 @@ from edgemnv2.streaming.lower import RowOps
 from edgemnv2.streaming.order import cut_points, make_program
 from edgemnv2.target import Target
 
-__all__ = ["arena_align", "default_chains", "default_io", "plan_graph", "plan_variant"]
+__all__ = ["arena_align", "default_chains", "default_io", "plan_graph", "plan_quickly"]
+
+QUICK_TRIES = 6
 
 
 def default_io(target: Target) -> str:
@@ -44,11 +46,11 @@ def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Pl
             cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
         else:
             cut = layer_by_layer(cut_points(rows))
-        planned.append(plan_variant(rows, cut, fed, external, align_bytes))
+        planned.append(_plan_variant(rows, cut, fed, external, align_bytes))
     return planned[0], planned[1]
 
 
-def plan_variant(
+def _plan_variant(
     rows: RowOps,
     chains: list[tuple[int, int]],
     fed: bool,
@@ -58,3 +60,16 @@ def plan_variant(
     """One program of `rows`, cut into `chains`, with its arena."""
     program = make_program(rows, chains, fed=fed, external=external)
     return Planned(program, plan_memory(program, align_bytes))
+
+
+def plan_quickly(rows: RowOps, like: Planned, align_bytes: int) -> Planned:
+    """`rows` cut where `like`, a plan of the same network with other kernels, is cut.
+
+    Takes a fraction of the time of `plan_graph`; the arena may be a little larger.
+    """
+    ends = {like.program.ops[last - 1].output for _, last in like.program.chains}
+    cuts = [p for p in cut_points(rows) if p == 0 or rows.ops[p - 1].output in ends]
+    program = make_program(
+        rows, layer_by_layer(cuts), fed=like.program.fed, external=like.program.external
+    )
+    return Planned(program, plan_memory(program, align_bytes, QUICK_TRIES))

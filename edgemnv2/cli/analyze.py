@@ -1,0 +1,105 @@
+"""`edgemnv2 analyze`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgemnv2.cli.progress import Stages
+
+if TYPE_CHECKING:
+    from edgemnv2.measure.analyze import Analysis, Fit
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 analyze mobilenetv2-0.35-96-int8
+edgemnv2 analyze model.tflite --target nucleo-f746zg
+edgemnv2 analyze model.tflite --plot memory.svg
+edgemnv2 analyze model.onnx --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `analyze`."""
+    parser.add_argument("model", help="an .onnx or .tflite file, or a built-in name")
+    parser.add_argument(
+        "--target", help="whose kernels are planned (a Cortex-M7 for int8, a Pi 4 for float)"
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="OUT.svg",
+        help="draw memory over the steps and the work per block; .png needs Chromium",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Analyse and print; 1 when a target was named and the network does not fit it."""
+    from edgemnv2.frontend import load_model
+    from edgemnv2.measure.analyze import analyze
+    from edgemnv2.measure.picture import check_picture, write_picture
+    from edgemnv2.passes import lower
+
+    if args.plot is not None:
+        check_picture(args.plot)
+    with Stages("analyze") as stages:
+        stages.enter("import")
+        graph = lower(load_model(args.model))
+        stages.enter("plan memory")
+        analysis = analyze(graph, args.target)
+    if args.plot is not None:
+        write_picture(args.plot, analysis.plan, analysis.plot_layers())
+    print(json.dumps(analysis.to_dict()) if args.json else _text(analysis))
+    chosen = [fit for fit in analysis.fits if fit.target == analysis.target]
+    return 0 if args.target is None or all(fit.fits for fit in chosen) else 1
+
+
+def _text(analysis: Analysis) -> str:
+    return "\n".join([*_table(analysis), "", *_summary(analysis), "", *_boards(analysis.fits)])
+
+
+def _table(analysis: Analysis) -> list[str]:
+    width = max(len(layer.name) for layer in analysis.layers)
+    lines = [
+        f"{'layer':{width}}  {'op':10}  {'output':>14}  {'MACs':>12}  {'weights':>10}  {'RAM':>10}"
+    ]
+    for layer in analysis.layers:
+        shape = "x".join(map(str, layer.shape))
+        lines.append(
+            f"{layer.name:{width}}  {layer.op:10}  {shape:>14}  {layer.macs:12,}  "
+            f"{layer.weight_bytes:10,}  {layer.live_bytes:10,}"
+        )
+    return lines
+
+
+def _summary(analysis: Analysis) -> list[str]:
+    held = "image included" if analysis.io == "arena" else "image and result are the caller's"
+    live = ", ".join(f"{name} {size / 1024:.1f}" for name, size in analysis.peak_live)
+    return [
+        f"model           {analysis.model}: {analysis.macs / 1e6:.1f} M multiply-accumulates, "
+        f"{analysis.params / 1e6:.2f} M parameters",
+        f"target          {analysis.target}",
+        f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "
+        f"lower bound {analysis.arena_lower_bound_bytes / 1024:.1f} KiB)",
+        f"fed rows        {analysis.stream_arena_bytes / 1024:.1f} KiB (the image never in memory)",
+        f"layer by layer  {analysis.layer_by_layer_bytes / 1024:.1f} KiB (whole tensors, image "
+        "included)",
+        f"constants       {analysis.constants_bytes / 1024:.1f} KiB",
+        f"peak            step {analysis.peak_step}, {analysis.peak_at}; live, KiB: {live}",
+    ]
+
+
+def _boards(fits: tuple[Fit, ...]) -> list[str]:
+    lines = []
+    for fit in fits:
+        verdict = "fits" if fit.fits else "fed rows only" if fit.stream_fits else "no"
+        about = "" if fit.exact or not fit.arena_bytes else " (about)"
+        lines.append(f"{fit.target:14}  {verdict:13}  {fit.reason}{about}")
+        if not fit.fits and fit.flash_bytes and fit.arena_bytes:
+            largest = fit.largest_built_in or "none of the paper's"
+            lines.append(f"{'':31}largest built-in network that fits: {largest}")
+    return lines
