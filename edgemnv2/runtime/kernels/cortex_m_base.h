@@ -55,11 +55,55 @@ static inline int32_t edgemnv2_requantize(int32_t scaled, const int32_t *channel
 }
 
 /* Clamp to less than the whole int8 range, in place, after a row is complete. */
-static inline void edgemnv2_clamp_row(int8_t *row, int32_t count, int32_t low, int32_t high)
+__attribute__((noinline, unused)) static void edgemnv2_clamp_row(int8_t *row, int32_t count,
+                                                                 int32_t low, int32_t high)
 {
+#if EDGEMNV2_DSP
+    const uint32_t lows = (uint32_t)(low & 255) * 0x01010101U;
+    const uint32_t highs = (uint32_t)(high & 255) * 0x01010101U;
+    for (; count >= 4; count -= 4, row += 4) {
+        int32_t word = edgemnv2_load32(row), difference;
+        __asm__("ssub8 %1, %0, %2\n sel %0, %0, %2\n ssub8 %1, %3, %0\n sel %0, %0, %3"
+                : "+r"(word), "=&r"(difference)
+                : "r"(lows), "r"(highs)
+                : "cc");
+        memcpy(row, &word, sizeof(word));
+    }
+#endif
     for (int32_t i = 0; i < count; ++i) {
-        int32_t value = row[i];
+        const int32_t value = row[i];
         row[i] = (int8_t)(value < low ? low : value > high ? high : value);
+    }
+}
+
+/* The same for `count` words of two int16. */
+__attribute__((noinline, unused)) static void edgemnv2_clamp_words(int16_t *words, int32_t count,
+                                                                   int32_t low, int32_t high)
+{
+#if EDGEMNV2_DSP
+    const uint32_t lows = (uint32_t)(low & 0xffff) * 0x00010001U;
+    const uint32_t highs = (uint32_t)(high & 0xffff) * 0x00010001U;
+    for (; count > 0; --count, words += 2) {
+        int32_t word = edgemnv2_load32(words), difference;
+        __asm__("ssub16 %1, %0, %2\n sel %0, %0, %2\n ssub16 %1, %3, %0\n sel %0, %0, %3"
+                : "+r"(word), "=&r"(difference)
+                : "r"(lows), "r"(highs)
+                : "cc");
+        memcpy(words, &word, sizeof(word));
+    }
+#else
+    for (int32_t i = 0; i < 2 * count; ++i) {
+        words[i] = (int16_t)(words[i] < low ? low : words[i] > high ? high : words[i]);
+    }
+#endif
+}
+
+/* `count` words of two int16 in the range of int8, times 256. */
+__attribute__((noinline, unused)) static void edgemnv2_scale_words(int16_t *words, int32_t count)
+{
+    for (int32_t i = 0; i < count; ++i, words += 2) {
+        const uint32_t word = ((uint32_t)edgemnv2_load32(words) << 8) & 0xff00ff00U;
+        memcpy(words, &word, sizeof(word));
     }
 }
 

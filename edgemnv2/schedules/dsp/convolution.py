@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.graph import Conv2D, Graph, Tensor
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import HALVES, QUADS, matmul_of
 from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
-from edgemnv2.schedules.dsp.rows import clamp_and_pad, pixel_tiles, row_layout
+from edgemnv2.schedules.dsp.rows import (
+    clamp_and_pad,
+    int8_zero_point,
+    pixel_tiles,
+    row_layout,
+)
 
 __all__ = ["convolution_kernel", "convolution_space", "default_convolution", "gather"]
 
@@ -55,7 +60,6 @@ def convolution_kernel(
     pointwise = layer.op == "pointwise"
     if rows_per_step != 1 and (channel_rows or not pointwise):
         return None
-    assert source.quant is not None and out.quant is not None
     kind = str(decisions["weights"])
     pitch = layout.left + out.width + layout.right
     step, next_channel = (1, pitch) if channel_rows else (out.channels, 1)
@@ -77,15 +81,14 @@ def convolution_kernel(
             x = At("row_0", start * depth, pixels * depth)
             calls.append(Call(widen, (x, At("scratch"), depth, depth)))
         else:
-            zero = source.quant.zero_point
-            calls += gather(layer, start, pixels, patch, source.width, zero, patches)
+            calls += gather(layer, source, start, pixels, patch, patches)
             calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
         tile = "edgemnv2_quads" if kind == QUADS else f"edgemnv2_tile_{pixels}_{kind}"
         y = At("out", first + start * step, pixels * step)
         calls.append(Call(tile, (At("scratch"), At("stream"), y)))
         body.append(Loop(count, tuple(calls)))
     body += clamp_and_pad(layer.clamp, layout, out, rows_per_step)
-    parameters = [(f"row_{row}", "int8") for row in range(layer.kernel[0])]
+    parameters = [(f"row_{row}", source.dtype) for row in range(layer.kernel[0])]
     parameters += [("out", "int8"), ("scratch", "int32"), ("stream", "int32")]
     symbol, function = row_function(f"dsp_{layer.op}", parameters, body)
     stream = (
@@ -105,36 +108,17 @@ def convolution_kernel(
 
 
 def gather(
-    layer: Conv2D,
-    start: int,
-    pixels: int,
-    patch: int,
-    width: int,
-    zero_point: int,
-    patches: int,
+    layer: Conv2D, source: Tensor, start: int, pixels: int, patch: int, patches: int
 ) -> list[Call]:
     """Copies the windows of a tile side by side, `patch` bytes each, to element `patches`."""
     channels = int(layer.weight.shape[2])
     window, stride = layer.kernel[1] * channels, layer.stride[1] * channels
-    left = layer.padding[1] * channels
+    column = At("", start * stride - layer.padding[1] * channels, pixels * stride)
+    flip = 0x80 if source.dtype == "uint8" else 0
     calls = []
     for row in range(layer.kernel[0]):
-        column = At("", start * stride - left, pixels * stride)
-        destination = (At("scratch", patches), row * window)
-        calls.append(
-            Call(
-                "edgemnv2_patch_row",
-                (
-                    At(f"row_{row}"),
-                    width * channels,
-                    column,
-                    stride,
-                    window,
-                    *destination,
-                    patch,
-                    pixels,
-                    zero_point,
-                ),
-            )
-        )
+        to = (At("scratch", patches), row * window, patch, pixels)
+        zero = (int8_zero_point(source), flip)
+        read = (At(f"row_{row}"), source.width * channels, column, stride, window)
+        calls.append(Call("edgemnv2_patch_row", (*read, *to, *zero)))
     return calls

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import BYTES, SIGN_FIX, matmul_of, wrap
-from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
+from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, SIGN_FIX, matmul_of, wrap
+from edgemnv2.schedules.dsp.requantize import SCALE_BITS, Channels, channels_of, reachable
 from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
 
@@ -27,6 +27,7 @@ __all__ = [
 Array = NDArray[Any]
 
 _ROWS = tuple((f"row_{i}", "int8") for i in range(3))
+_LEAST_SCALE_BITS = 6
 _HEADER = 8
 """Words before the first channel's record, eight words each."""
 
@@ -36,13 +37,24 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if layer.requantize is None or layer.kernel != (3, 3) or not int8_io(source, out):
         return None
-    if layer.stride not in ((1, 1), (2, 2)) or abs(layer.weight.astype(np.int32)).max() > 128:
-        return None
-    if layer.weight.astype(np.int32).max() > 127:
+    if layer.stride not in ((1, 1), (2, 2)):
         return None
     assert source.quant is not None and out.quant is not None
     span = reachable(layer.weight, layer.bias, source.quant.zero_point)
-    return channels_of(layer.requantize, span, out.quant.zero_point, layer.clamp)
+    scale_bits = _scale_bits(layer)
+    if scale_bits < _LEAST_SCALE_BITS:
+        return None
+    channels = channels_of(layer.requantize, span, out.quant.zero_point, layer.clamp, scale_bits)
+    # The sign fix is written for the full scale.
+    if channels is None or (channels.sign_fix and scale_bits != SCALE_BITS):
+        return None
+    return channels
+
+
+def _scale_bits(layer: DepthwiseConv2D) -> int:
+    """The scale under which the weights fit into int16, as a power of two."""
+    low, high = int(layer.weight.min()), int(layer.weight.max())
+    return min(SCALE_BITS, 15 - max(high, -low - 1).bit_length())
 
 
 def depthwise_layout(graph: Graph, layer: DepthwiseConv2D) -> RowLayout:
@@ -130,9 +142,10 @@ def depthwise_project_kernel(
     channels = depthwise_channels(graph, layer)
     product = matmul_of(graph, project)
     layout = layouts.get(source.name)
-    if channels is None or product is None or BYTES not in product.kinds:
+    if channels is None or product is None or product.tile_channels is None:
         return None
-    if layout != depthwise_layout(graph, layer) or out.name in layouts or clamps(layer.clamp):
+    weights = BYTES if BYTES in product.kinds else HALVES
+    if layout != depthwise_layout(graph, layer) or out.name in layouts:
         return None
     assert source.quant is not None
     step, count = layer.stride[1], middle.channels
@@ -149,8 +162,13 @@ def depthwise_project_kernel(
             window = f"edgemnv2_window_{step}_{pixels}_{kind}"
             if size:
                 calls.append(Call(window, (*rows, At("scratch", part), records, pitch, size)))
+        narrow = clamps(layer.clamp)
+        if narrow:
+            calls.append(Call("edgemnv2_clamp_words", (At("scratch"), half * pixels, *narrow)))
+        if weights == HALVES:
+            calls.append(Call("edgemnv2_scale_words", (At("scratch"), half * pixels)))
         y = At("out", start * out.channels, pixels * out.channels)
-        calls.append(Call(f"edgemnv2_tile_{pixels}_{BYTES}", (At("scratch"), At("project"), y)))
+        calls.append(Call(f"edgemnv2_tile_{pixels}_{weights}", (At("scratch"), At("project"), y)))
         body.append(Loop(repeats, tuple(calls)))
     body += clamp_and_pad(project.clamp, RowLayout(), out)
     parameters = [*_ROWS, ("out", "int8"), ("scratch", "int16")]
@@ -160,13 +178,13 @@ def depthwise_project_kernel(
         symbol=symbol,
         constants=(
             _stream(layer, channels, source.quant.zero_point, out.width, pitch),
-            product.stream(BYTES, out.channels, False, split=True),
+            product.stream(weights, out.channels, False, split=True),
         ),
         scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles)),
         prim_func=function,
         c_requires=("cortex_m_depthwise.h", "cortex_m_pointwise.h"),
         fuses=(layer.name,),
-        decisions={**decisions, "weights": BYTES},
+        decisions={**decisions, "weights": weights},
     )
 
 
@@ -176,9 +194,11 @@ def _stream(
     """The constants of `cortex_m_depthwise.h`, int32."""
     count = layer.weight.shape[2]
     step = layer.stride[1]
+    scale = 1 << _scale_bits(layer)
     weight = layer.weight.astype(np.int64)
     bias = np.asarray(layer.bias, np.int64) - zero_point * weight.sum(axis=(0, 1))
-    taps = (weight * 256).astype(np.int16)
+    weight, bias = channels.reduced(weight, bias)
+    taps = (weight * scale).astype(np.int16)
     halves = np.stack(
         [
             taps[0, 0],
@@ -196,7 +216,7 @@ def _stream(
     )
     records = np.concatenate(
         [
-            wrap(bias * 256)[:, None],
+            wrap(bias * scale)[:, None],
             np.ascontiguousarray(halves).view(np.int32),
             channels.words()[:, :2],
         ],

@@ -15,9 +15,8 @@ from edgemnv2.schedules.dsp.requantize import (
     Channels,
     channels_of,
     reachable,
-    scale_bits_for,
 )
-from edgemnv2.schedules.dsp.rows import int8_io
+from edgemnv2.schedules.dsp.rows import int8_io, int8_zero_point
 
 __all__ = ["BYTES", "HALVES", "QUADS", "MatMul", "matmul_of"]
 
@@ -62,16 +61,26 @@ class MatMul:
         return channels_of(self.factor, self.span, self.zero_point, self.clamp)
 
     @cached_property
+    def _quad_choice(self) -> tuple[Channels | None, int]:
+        for scale_bits in range(SCALE_BITS, 1, -1):
+            channels = (
+                self.tile_channels
+                if scale_bits == SCALE_BITS
+                else channels_of(self.factor, self.span, self.zero_point, self.clamp, scale_bits)
+            )
+            if channels is not None:
+                return channels, scale_bits
+        return None, 0
+
+    @property
     def quad_channels(self) -> Channels | None:
         """The requantisation at the largest scale that the sums leave room for."""
-        if self.scale_bits == SCALE_BITS:
-            return self.tile_channels
-        return channels_of(self.factor, self.span, self.zero_point, self.clamp, self.scale_bits)
+        return self._quad_choice[0]
 
     @property
     def scale_bits(self) -> int:
         """That scale, as a power of two."""
-        return scale_bits_for(self.span)
+        return self._quad_choice[1]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -93,8 +102,7 @@ class MatMul:
 
     def _padded(self, rows: int, columns: int) -> Array:
         """`weight`, completed with zeros to multiples of `rows` and `columns`."""
-        depth, count = self.weight.shape
-        return np.pad(self.weight, ((0, -depth % rows), (0, -count % columns)))
+        return _completed(self.weight, rows, columns)
 
     def stream(self, kind: str, stride: int, channel_rows: bool, *, split: bool = False) -> Array:
         """The constants of `cortex_m_pointwise.h`, int32, for tiles of pixels.
@@ -106,7 +114,8 @@ class MatMul:
         assert channels is not None
         count = self.weight.shape[1]
         even = count + count % 2
-        weight = self._padded(4, 2)
+        reduced, bias = channels.reduced(self.weight, self.bias)
+        weight = _completed(reduced, 4, 2)
         if split:
             half = -(-self.depth // 2)
             lower = np.zeros((self.groups * 2, even), np.int16)
@@ -117,7 +126,7 @@ class MatMul:
         else:
             # [pairs, 2 input channels, N / 2, 2 output channels]
             pairs = weight.reshape(self.groups, 4, even)[:, GROUP].reshape(-1, 2, even // 2, 2)
-        bias = np.pad(self.bias, (0, count % 2))
+        bias = np.pad(bias, (0, count % 2))
         first, second = bias[0::2], bias[1::2]
         if kind == BYTES:
             packed = (pairs[..., 0].astype(np.int32) + 256 * pairs[..., 1]).astype(np.int16)
@@ -145,13 +154,19 @@ class MatMul:
         count = self.weight.shape[1]
         blocks = -(-count // 4)
         # [N / 4, groups, 4 output channels, 4 input channels]
-        weight = self._padded(4, 4).astype(np.int8).reshape(self.groups, 4, blocks, 4)
+        reduced, biases = channels.reduced(self.weight, self.bias)
+        weight = _completed(reduced, 4, 4).astype(np.int8).reshape(self.groups, 4, blocks, 4)
         body = np.ascontiguousarray(weight.transpose(2, 0, 3, 1)).reshape(blocks, -1)
-        bias = wrap(np.pad(self.bias, (0, -count % 4))).reshape(blocks, 4)
+        bias = wrap(np.pad(biases, (0, -count % 4))).reshape(blocks, 4)
         words = np.pad(channels.words(), ((0, -count % 4), (0, 0))).reshape(blocks, 12)
         records = np.concatenate([bias, body.view(np.int32), words], axis=1, dtype=np.int32)
         header = [self.groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
+
+
+def _completed(weight: Array, rows: int, columns: int) -> Array:
+    depth, count = weight.shape
+    return np.pad(weight, ((0, -depth % rows), (0, -count % columns)))
 
 
 def wrap(values: Array) -> Array:
@@ -162,15 +177,19 @@ def wrap(values: Array) -> Array:
 def matmul_of(graph: Graph, layer: Conv2D) -> MatMul | None:
     """The matrix product of `layer`, or None where these kernels cannot compute it."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    if layer.requantize is None or not int8_io(source, out):
+    if layer.requantize is None or not int8_io(out) or source.quant is None:
+        return None
+    # Bytes of a uint8 image become int8 on the way into patches: only those are copied.
+    flipped = source.dtype == "uint8" and layer.op != "pointwise"
+    if source.dtype != "int8" and not flipped:
         return None
     if str(layer.weight.dtype) not in ("int8", "int16"):
         return None
     weight = np.ascontiguousarray(layer.weight.reshape(-1, layer.weight.shape[-1]), np.int16)
     if abs(weight.astype(np.int32)).max() > 255:
         return None
-    assert source.quant is not None and out.quant is not None
-    zero_point = source.quant.zero_point
+    assert out.quant is not None
+    zero_point = int8_zero_point(source)
     bias = np.asarray(layer.bias, np.int64)
     product = MatMul(
         weight,

@@ -12,12 +12,15 @@ fix"), unless the clamp cuts everything below the zero point off anyway. The equ
 
 Where it does not apply (factors that round once, mixed layers, tiny factors), a slightly steeper
 slope may still put every step of the output at the right accumulator: that is tried, and proven.
+
+Trained networks have channels of nearly dead weights under a large bias. Their accumulators are
+large and their outputs (almost) constant: the bias moves into the offset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,17 +29,17 @@ from numpy.typing import NDArray
 from edgemnv2.graph import Requantize
 from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
 
-__all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable", "scale_bits_for"]
+__all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable"]
 
 Array = NDArray[Any]
 
 SCALE_BITS = 8
 """What the tiles of pixels and the depthwise kernels scale accumulators by, as a power of two."""
-_MIN_SCALE_BITS = 2
 _OFFSET_BITS = 22
 """Largest shift: 128 << 22 and a product still fit into 32 bits."""
 _INT8 = (-128, 127)
-_STEEPER = (0, 1, 2, 3, 4, 6, 8, 12)
+_INT32 = (-(1 << 31), (1 << 31) - 1)
+_STEEPER = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,17 @@ class Channels:
     offset: Array
     shift: Array
     sign_fix: bool
+    constant: Array
+    """Channels whose output does not depend on the input: their weights and bias count as 0."""
+    bias_in_offset: Array
+    """What the bias must be reduced by, int64."""
+
+    def reduced(self, weight: Array, bias: Array) -> tuple[Array, Array]:
+        """`weight` `[..., C]` and `bias` (int64) as the kernel must have them."""
+        return (
+            np.where(self.constant, weight.dtype.type(0), weight),
+            np.where(self.constant, 0, np.asarray(bias, np.int64) - self.bias_in_offset),
+        )
 
     def words(self) -> Array:
         """`[C, 3]` int32, as they lie in a stream."""
@@ -68,12 +82,6 @@ def reachable(weight: Array, bias: Array, zero_point: int) -> tuple[Array, Array
     )
 
 
-def scale_bits_for(span: tuple[Array, Array]) -> int:
-    """The largest scale up to `SCALE_BITS` under which no accumulator overflows 32 bits."""
-    largest = max(int(-span[0].min()), int(span[1].max()) + 1, 1)
-    return min(SCALE_BITS, 31 - (largest - 1).bit_length())
-
-
 def channels_of(
     factor: Requantize,
     span: tuple[Array, Array],
@@ -85,31 +93,71 @@ def channels_of(
 
     `span` is what `reachable` gives; `zero_point` the output's.
     """
-    if not _MIN_SCALE_BITS <= scale_bits <= scale_bits_for(span):
+    low, high = span
+    limit = 1 << (31 - scale_bits)
+    if (high - low).max() >= limit or low.min() < _INT32[0] or high.max() > _INT32[1]:
         return None
     multiplier = factor.multiplier.astype(np.int64)
     right = -np.broadcast_to(factor.shift, multiplier.shape).astype(np.int64)
-    live = multiplier != 0
-    if (live & (right < 2 - scale_bits)).any() or (multiplier < 0).any():
+    if (multiplier < 0).any():
+        return None
+    # Left shifts wrap where the sums are too large for them.
+    wraps = np.maximum(-low, high) << np.clip(-right, 0, 31) >= 1 << 31
+    outputs = [_reference(factor, slice(None), zero_point, clamp)(x[:, None]) for x in span]
+    constant = (multiplier == 0) | ((outputs[0] == outputs[1])[:, 0] & ~wraps)
+    live = ~constant
+    if (live & ((right < 2 - scale_bits) | wraps)).any():
         return None
     twice = live & (right >= 1) & (not factor.single_rounding)
     once = live & ~twice
     sign_fix = clamp[0] < zero_point and bool(twice.any())
-    # A dead channel's product is 0 and must survive the sign fix; this shift lets it.
     shift = np.where(live, right + scale_bits - 1, scale_bits)
     excess = np.maximum(shift - _OFFSET_BITS, 0)
     shift = shift - excess
-    offset = (np.int64(1) << (shift - 1)) + (np.int64(zero_point) << shift)
-    offset = np.where(twice, offset + (1 << (scale_bits - 2)), offset)
-    uncertain = live & (excess > 0)
+    multiplier = np.where(live, multiplier >> np.minimum(excess, 31), 0)
+    moved = live & ((low <= -limit) | (high >= limit))
+    # A constant channel's product is 0; half a step keeps it in place under the sign fix, too.
+    offset = (np.int64(1) << (shift - 1)) + (np.where(live, zero_point, outputs[0][:, 0]) << shift)
+    offset = np.where(twice, offset + ((1 << (scale_bits - 2)) >> np.minimum(excess, 31)), offset)
+    if abs(offset).max() > 1 << 30:
+        return None
+    zero = np.zeros_like(low)
+    if moved.any():
+        # Count from where the output makes its first step: there is one, and it must be exact.
+        reference = _reference(factor, moved, zero_point, clamp)
+        steps = _steps(reference, low[moved], high[moved], _bounds(clamp))
+        first = (steps > low[moved][:, None]).argmax(axis=1)
+        zero[moved] = np.take_along_axis(steps, first[:, None], axis=1)[:, 0]
+        offset[moved] = (_bounds(clamp)[0] + 1 + first) << shift[moved]
+    uncertain = live & (moved | (excess > 0))
     if factor.single_rounding and clamp[0] < zero_point:
         uncertain |= live
     if sign_fix and once.any():
         # These channels must not see the fix; the others may do without.
         sign_fix = False
         uncertain |= live
-    words = Channels(multiplier >> np.minimum(excess, 31), offset, shift, sign_fix)
+    words = Channels(multiplier, offset, shift, sign_fix, constant, zero)
     return _proven(words, factor, uncertain, span, zero_point, clamp, scale_bits)
+
+
+def _reference(
+    factor: Requantize, channels: Any, zero_point: int, clamp: tuple[float, float]
+) -> Callable[[Array], Array]:
+    """The output of some channels for accumulators `[C, n]`, by definition."""
+    bounds = _bounds(clamp)
+    m = factor.multiplier[channels, None].astype(np.int64)
+    s = np.broadcast_to(factor.shift, factor.multiplier.shape)[channels, None].astype(np.int64)
+    rescaled = _round_once if factor.single_rounding else multiply_by_quantized_multiplier
+
+    def function(accumulator: Array) -> Array:
+        clipped: Array = np.clip(rescaled(accumulator, m, s) + zero_point, *bounds)
+        return clipped
+
+    return function
+
+
+def _bounds(clamp: tuple[float, float]) -> tuple[int, int]:
+    return max(_INT8[0], int(clamp[0])), min(_INT8[1], int(clamp[1]))
 
 
 def _proven(
@@ -129,30 +177,26 @@ def _proven(
     left = np.flatnonzero(uncertain)
     if not left.size:
         return words
-    bounds = max(_INT8[0], int(clamp[0])), min(_INT8[1], int(clamp[1]))
+    bounds = _bounds(clamp)
     multiplier = words.multiplier.copy()
 
-    def reference(accumulator: Array) -> Array:
-        m = factor.multiplier[left, None].astype(np.int64)
-        s = np.broadcast_to(factor.shift, factor.multiplier.shape)[left, None].astype(np.int64)
-        rescaled = _round_once if factor.single_rounding else multiply_by_quantized_multiplier
-        clipped: Array = np.clip(rescaled(accumulator, m, s) + zero_point, *bounds)
-        return clipped
-
     def kernel(accumulator: Array) -> Array:
-        product = (accumulator << scale_bits) * multiplier[left, None] >> 32
-        fix = np.where(accumulator < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
-        result = (product + words.offset[left, None] - fix) >> words.shift[left, None]
-        clipped: Array = np.clip(result, *bounds)
+        scaled = (accumulator - words.bias_in_offset[left, None]) << scale_bits
+        fix = np.where(scaled < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
+        high = scaled * multiplier[left, None] >> 32
+        clipped: Array = np.clip(
+            (high + words.offset[left, None] - fix) >> words.shift[left, None], *bounds
+        )
         return clipped
 
     for steeper in _STEEPER:
         multiplier[left] = words.multiplier[left] + steeper
+        reference = _reference(factor, left, zero_point, clamp)
         expected = _steps(reference, span[0][left], span[1][left], bounds)
         wrong = (_steps(kernel, span[0][left], span[1][left], bounds) != expected).any(axis=1)
         left = left[wrong]
         if not left.size:
-            return Channels(multiplier, words.offset, words.shift, words.sign_fix)
+            return replace(words, multiplier=multiplier)
     return None
 
 

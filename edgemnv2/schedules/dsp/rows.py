@@ -8,7 +8,15 @@ from edgemnv2.graph import Tensor
 from edgemnv2.kernel import RowLayout
 from edgemnv2.schedules.dsp.row_function import At, Call
 
-__all__ = ["clamp_and_pad", "clamps", "int8_io", "pixel_tiles", "row_layout"]
+__all__ = [
+    "clamp_and_pad",
+    "clamps",
+    "int8_io",
+    "int8_zero_point",
+    "pixel_tiles",
+    "row_layout",
+    "with_starts",
+]
 
 
 def pixel_tiles(width: int) -> list[tuple[int, int, int]]:
@@ -47,6 +55,12 @@ def row_layout(layouts: Mapping[str, RowLayout], tensor: Tensor) -> RowLayout:
 def int8_io(*tensors: Tensor) -> bool:
     """Whether all of `tensors` are quantised int8."""
     return all(tensor.dtype == "int8" and tensor.quant is not None for tensor in tensors)
+
+
+def int8_zero_point(tensor: Tensor) -> int:
+    """The zero point of `tensor` as int8; uint8 values are taken with their top bit flipped."""
+    assert tensor.quant is not None
+    return tensor.quant.zero_point - (128 if tensor.dtype == "uint8" else 0)
 
 
 def clamps(clamp: tuple[float, float]) -> tuple[int, int] | None:

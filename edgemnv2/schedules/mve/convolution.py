@@ -16,6 +16,7 @@ from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
     int8_io,
+    int8_zero_point,
     pixel_tiles,
     row_layout,
     with_starts,
@@ -32,7 +33,9 @@ LANES = 16
 def convolution_channels(graph: Graph, layer: Conv2D) -> Channels | None:
     """The requantisation of `layer`, or None where these kernels cannot compute it."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    if layer.requantize is None or not int8_io(source, out):
+    if layer.requantize is None or not int8_io(out) or source.quant is None:
+        return None
+    if source.dtype != "int8" and (source.dtype != "uint8" or layer.op == "pointwise"):
         return None
     if str(layer.weight.dtype) != "int8":
         return None
@@ -65,7 +68,7 @@ def convolution_kernel(
     pointwise = layer.op == "pointwise"
     if rows_per_step != 1 and (channel_rows or not pointwise):
         return None
-    assert source.quant is not None and out.quant is not None
+    assert out.quant is not None
     depth = int(layer.weight[..., 0].size)
     padded = -(-depth // LANES) * LANES
     width = out.width * rows_per_step
@@ -91,8 +94,7 @@ def convolution_kernel(
         calls = []
         x = At("row_0", start * depth, pixels * depth)
         if gathered:
-            zero = source.quant.zero_point
-            calls += gather(layer, start, pixels, padded, source.width, zero, 0)
+            calls += gather(layer, source, start, pixels, padded, 0)
             x = At("scratch")
         y = At("out", first + start * step, pixels * step)
         if dense:
@@ -111,7 +113,7 @@ def convolution_kernel(
         assert channels is not None
         weight = layer.weight.reshape(depth, -1)
         bias = np.asarray(layer.bias, np.int64)
-        bias = bias - source.quant.zero_point * weight.astype(np.int64).sum(axis=0)
+        bias = bias - int8_zero_point(source) * weight.astype(np.int64).sum(axis=0)
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
         record_bytes = padded * 2 + 24
         flags = SIGN_FIX * channels.sign_fix + ODD_CHANNELS * (out.channels % 2)
@@ -132,7 +134,7 @@ def convolution_kernel(
                 _records(weight, bias, channels),
             ]
         )
-    parameters = [(f"row_{row}", "int8") for row in range(layer.kernel[0])]
+    parameters = [(f"row_{row}", source.dtype) for row in range(layer.kernel[0])]
     parameters.append(("out", "int8"))
     if gathered:
         parameters.append(("scratch", "int8"))
@@ -173,11 +175,12 @@ def _dense_stream(product: MatMul) -> Array:
     """The constants of `edgemnv2_mve_dense`."""
     channels = product.quad_channels
     assert channels is not None
-    grouped = np.ascontiguousarray(_grouped(product.weight, 4))
+    weight, bias = channels.reduced(product.weight, product.bias)
+    grouped = np.ascontiguousarray(_grouped(weight, 4))
     blocks = grouped.shape[0]
     words = np.zeros((blocks * 4, 4), np.int32)
     words[: product.weight.shape[1]] = np.stack(
-        [wrap(product.bias), channels.multiplier, channels.offset, -channels.shift], axis=1
+        [wrap(bias), channels.multiplier, channels.offset, -channels.shift], axis=1
     )
     body = grouped.reshape(blocks, -1).view(np.int32)
     vectors = words.reshape(blocks, 4, 4).transpose(0, 2, 1).reshape(blocks, -1)

@@ -17,7 +17,7 @@ from edgemnv2.schedules.mve.requantize import Channels, channels_of
 
 __all__ = ["depthwise_channels", "depthwise_kernel"]
 
-_COLUMNS = 128
+_COLUMNS = 64
 """About so many columns are interleaved at once: scratch against the cost of a call."""
 _SETUP, _RECORD = 8, 7
 """Words of the constants before the channels, and of every channel."""

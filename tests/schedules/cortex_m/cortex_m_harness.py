@@ -147,9 +147,17 @@ def same_padding(size: int, stride: int, kernel: int) -> tuple[int, int]:
 class Network:
     """A chain of layers with random constants, built layer by layer."""
 
-    def __init__(self, seed: int, height: int, width: int, channels: int, zero_point: int = -3):
+    def __init__(
+        self,
+        seed: int,
+        height: int,
+        width: int,
+        channels: int,
+        zero_point: int = -3,
+        dtype: str = "int8",
+    ):
         self.rng = np.random.default_rng(seed)
-        self.tensors = {"x": Tensor("x", height, width, channels, "int8", quant(zero_point))}
+        self.tensors = {"x": Tensor("x", height, width, channels, dtype, quant(zero_point))}
         self.layers: list[Layer] = []
         self.current = "x"
 
@@ -177,6 +185,7 @@ class Network:
         weight_limit: int = 127,
         heavy: bool = False,
         single_rounding: bool = False,
+        nearly_dead: tuple[int, ...] = (),
     ) -> Network:
         source = self.tensors[self.current]
         if padding == "same":
@@ -199,6 +208,10 @@ class Network:
         axes = tuple(range(len(shape) - 1))
         norm = np.sqrt((weight.astype(float) ** 2).sum(axis=axes)) * 74 + 1
         factor = self._factors(norm, spread, gain)
+        for i, channel in enumerate(nearly_dead):
+            # As trained networks have them: tiny weights' scale, so a tiny factor, a huge bias.
+            factor.multiplier[channel], factor.shift[channel] = (1 << 30) + 12345, -18 - 3 * i
+            bias[channel] = 90 << (17 + 3 * i)
         if dead is not None:
             factor.multiplier[dead] = 0
             factor.shift[dead] = 0
@@ -350,7 +363,9 @@ def program(
     """The C source of all kernels, their constants, test data and `run_layer`."""
     rng = np.random.default_rng(1)
     source = graph.tensors[graph.inputs[0]]
-    values = {source.name: rng.integers(-128, 128, source.shape).astype(np.int8)}
+    info = np.iinfo(source.dtype)
+    first = rng.integers(info.min, info.max + 1, source.shape).astype(source.dtype)
+    values = {source.name: first}
     text = sources(kernels)
     scratch = max((kernel.scratch_bytes for kernel in kernels.values()), default=0)
     cases = []
@@ -374,7 +389,7 @@ def program(
         layout = layouts.get(name, RowLayout())
         text.append(_array(f"data_{name}", laid_out(array, layout, tensor.quant.zero_point)))
         row = layout.row_bytes(tensor)
-        text.append(_array(f"zero_{name}", np.full(row, tensor.quant.zero_point, np.int8)))
+        text.append(_array(f"zero_{name}", np.full(row, tensor.quant.zero_point, tensor.dtype)))
     text += [
         f"static int8_t result[{largest}] __attribute__((aligned(8)));",
         f"static int8_t scratch[{max(8, scratch)}] __attribute__((aligned(8), unused));",

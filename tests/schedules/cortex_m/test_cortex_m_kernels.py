@@ -65,9 +65,24 @@ def narrow(width: int) -> Network:
     return net.convolution(11, 5, weight_dtype="int16", weight_limit=255)
 
 
+def trained() -> Network:
+    """What files from the wild have: a uint8 image, nearly dead channels, weights of uint8 models,
+    ReLU6 that does not end at the type's limits.
+    """
+    net = Network(9, 8, 9, 3, zero_point=127, dtype="uint8")
+    net.convolution(10, 3, 2, relu=True, nearly_dead=(1, 4, 7))
+    net.convolution(0, 3, depthwise=True, relu=True, zero_point=-13, nearly_dead=(0, 2))
+    net.convolution(6, nearly_dead=(3,)).convolution(12, relu=True, clamp=(-128, 100))
+    net.convolution(
+        0, 3, 2, depthwise=True, relu=True, weight_dtype="int16", weight_limit=200, zero_point=-100
+    )
+    return net.convolution(7, weight_dtype="int16", weight_limit=230)
+
+
 NETWORKS: dict[str, Callable[[], Network]] = {
     "blocks": blocks,
     "irregular": irregular,
+    "trained": trained,
     **{f"width_{w}": lambda w=w: narrow(w) for w in (1, 2, 3, 5, 7, 9)},
 }
 FAMILIES = {"dsp": dsp, "mve": mve}
