@@ -66,10 +66,19 @@ def _serial(options: RunnerOptions) -> Runner:
     return SerialRunner(options.serial)
 
 
+def _rpc(options: RunnerOptions) -> Runner:
+    from edgemnv2.runners.rpc import RpcRunner
+
+    if options.rpc_tracker is None or options.rpc_key is None:
+        raise UsageError("--runner rpc needs --rpc-tracker HOST:PORT and --rpc-key K")
+    return RpcRunner(options.rpc_tracker, options.rpc_key)
+
+
 _RUNNERS: dict[str, Callable[[RunnerOptions], Runner]] = {
     "local": _local,
     "qemu-system": _qemu_system,
     "qemu-user": _qemu_user,
+    "rpc": _rpc,
     "serial": _serial,
     "ssh": _ssh,
 }

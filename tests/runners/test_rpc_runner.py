@@ -1,0 +1,195 @@
+"""The rpc runner with TVM's tracker and servers on loopback, some of which die or hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_artifact import make_tiny_artifact, tiny_samples
+
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.runners import RunnerOptions, make_runner
+from edgemnv2.runners.rpc import RpcRunner
+
+KEY = "loopback"
+
+
+class Farm:
+    """A tracker and servers, each in a process group of its own."""
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.port = self._free_port()
+        self._start("tvm.exec.rpc_tracker", self.port)
+        self.address = f"127.0.0.1:{self.port}"
+        self._await(self.port)
+
+    def add_server(self, key: str = KEY) -> subprocess.Popen[bytes]:
+        return self._start(
+            "tvm.exec.rpc_server", self._free_port(), "--tracker", self.address, "--key", key
+        )
+
+    def await_free(self, count: int, key: str = KEY) -> None:
+        from tvm import rpc
+
+        for _ in range(600):
+            queue = rpc.connect_tracker("127.0.0.1", self.port).summary()["queue_info"]
+            if queue.get(key, {}).get("free", 0) >= count:
+                return
+            time.sleep(0.1)
+        pytest.fail("the servers did not register with the tracker")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            # A stopped group must go on before it can end.
+            for number in (signal.SIGCONT, signal.SIGKILL):
+                try:
+                    os.killpg(process.pid, number)
+                except ProcessLookupError:
+                    break
+            process.wait()
+
+    def _start(self, module: str, port: int, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, "--host", "127.0.0.1"]
+        command += ["--port", str(port), "--port-end", str(port + 50), *arguments]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    @staticmethod
+    def _free_port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return min(int(probe.getsockname()[1]), 65000)
+
+    @staticmethod
+    def _await(port: int) -> None:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        pytest.fail("the tracker did not start")
+
+
+@pytest.fixture
+def farm(require_module: Callable[[str], None]) -> Iterator[Farm]:
+    for module in ("tornado", "cloudpickle", "psutil"):
+        require_module(module)
+    made = Farm()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def host(tmp_path: Path, require_tool: Callable[[str], str]):
+    require_tool("gcc")
+    return make_tiny_artifact(tmp_path / "art", "host")
+
+
+def test_outputs_times_and_trace_come_back(farm: Farm, host) -> None:
+    farm.add_server()
+    farm.await_free(1)
+    runner = make_runner("rpc", RunnerOptions(rpc_tracker=farm.address, rpc_key=KEY))
+    samples = tiny_samples(3)
+    for _ in range(2):  # the board is given back after the first run
+        result = runner.run(host, samples, repeat=5, trace=True, layers=True)
+        for sample, output in zip(samples, result.outputs, strict=True):
+            np.testing.assert_array_equal(output, sample + 1)
+    assert result.metric == "seconds" and len(result.values) == 5 and len(result.trace) == 18
+    assert any("load" in note for note in result.notes)
+    with pytest.raises(RunnerError, match="no board under key 'other'"):
+        RpcRunner(farm.address, "other", wait_seconds=0.1).run(host, samples)
+
+
+def test_a_dead_and_a_hanging_board_cost_a_retry_each_and_nothing_else(farm: Farm, host) -> None:
+    dead, hanging, _ = (farm.add_server() for _ in range(3))
+    farm.await_free(3)
+    os.killpg(hanging.pid, signal.SIGSTOP)
+    runners = [RpcRunner(farm.address, KEY, connect_seconds=4) for _ in range(2)]
+    samples = tiny_samples(6)
+    results: dict[int, np.ndarray] = {}
+
+    def work(runner: RpcRunner, indices: range) -> None:
+        for index in indices:
+            results[index] = runner.run(host, [samples[index]]).outputs[0]
+
+    threads = [
+        threading.Thread(target=work, args=(runner, range(start, 6, 2)))
+        for start, runner in enumerate(runners)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    os.killpg(dead.pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(180)
+    assert sorted(results) == list(range(6)), "nothing may be lost"
+    retries = sum(runner.retries for runner in runners)
+    assert 1 <= retries <= 3, "the hanging board costs one retry, the dead one at most two"
+    for index, output in results.items():
+        np.testing.assert_array_equal(output, samples[index] + 1)
+
+
+def test_a_fault_of_the_code_is_no_fault_of_the_board(
+    farm: Farm, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("gcc")
+    farm.add_server()
+    farm.await_free(1)
+    runner = RpcRunner(farm.address, KEY, seconds_per_inference=0.1)
+    for fault, message in [
+        ("status", "the code answered status -2"),
+        ("crash", r"did not finish \(exit 139\)"),
+    ]:
+        artifact = make_tiny_artifact(tmp_path / fault, "host", fault)
+        with pytest.raises(RunnerError, match=message):
+            runner.run(artifact, tiny_samples(1))
+
+
+def test_a_board_of_another_kind_is_refused(
+    farm: Farm, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("aarch64-linux-gnu-gcc")
+    farm.add_server()
+    farm.await_free(1)
+    artifact = make_tiny_artifact(tmp_path / "art", "rpi4")
+    with pytest.raises(RunnerError, match="cannot run code for rpi4"):
+        RpcRunner(farm.address, KEY).run(artifact, tiny_samples(1))
+
+
+def test_addresses_and_missing_trackers_are_one_line(
+    host, require_module: Callable[[str], None]
+) -> None:
+    require_module("tornado")
+    for address in ("nowhere", "host:", ":9190", "host:port"):
+        with pytest.raises(UsageError, match="expected HOST:PORT"):
+            RpcRunner(address, KEY)
+    with pytest.raises(UsageError, match="--runner rpc needs --rpc-tracker"):
+        make_runner("rpc")
+    runner = RpcRunner(f"127.0.0.1:{Farm._free_port()}", KEY, wait_seconds=0.1)
+    with pytest.raises(RunnerError, match="no RPC tracker answers"):
+        runner.run(host, tiny_samples(1))
+
+
+def test_bare_metal_code_is_not_for_rpc(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("tornado")
+    artifact = make_tiny_artifact(tmp_path / "art", "mps2-an386")
+    with pytest.raises(UsageError, match="does not run on Linux"):
+        RpcRunner("127.0.0.1:1", KEY).run(artifact, tiny_samples(1))
