@@ -1,0 +1,50 @@
+"""`edgemnv2 bundle`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 bundle net --format cmake -o firmware
+edgemnv2 bundle net --format arduino -o ~/Arduino/libraries/net
+edgemnv2 bundle net-rpi4 --format linux -o pi
+"""
+# Spelled here and not imported, so that --help needs no NumPy; a test compares them.
+FORMATS = ("arduino", "cmake", "cmsis-pack", "linux", "platformio", "zephyr", "all")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `bundle`."""
+    parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=FORMATS,
+        metavar="F",
+        help=f"{', '.join(FORMATS)} (every one that suits the target)",
+    )
+    parser.add_argument("-o", "--output", type=Path, help="the new folder (NAME-FORMAT)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the bundle, and say what is in it."""
+    from edgemnv2.artifact import load_artifact
+    from edgemnv2.firmware import bundle
+
+    artifact = load_artifact(args.artifact)
+    output = args.output or Path(f"{artifact.name}-{args.format}")
+    made = bundle(artifact, args.format, output)
+    if args.json:
+        print(
+            json.dumps({"bundle": str(made.path), "format": made.format, "files": list(made.files)})
+        )
+        return 0
+    print(f"bundle     {made.path}")
+    print(f"format     {made.format}")
+    print(f"files      {len(made.files)}; README.md has the lines that build and run it")
+    return 0

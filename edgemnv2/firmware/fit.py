@@ -1,0 +1,113 @@
+"""Whether a bundle's firmware fits the board's memories: sums from the manifest, from above.
+
+The link itself has the last word; this says it before anything is written, and names what is large.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+
+from edgemnv2.artifact import Artifact, ArtifactTensor
+from edgemnv2.codegen.linker_script import STACK_BYTES
+from edgemnv2.errors import DoesNotFit
+from edgemnv2.firmware.selftest import SelfTest
+from edgemnv2.memory.report import kib
+from edgemnv2.target import MemoryRegion
+
+__all__ = ["check_fit", "flash_bytes", "ram_bytes"]
+
+# Self-test, protocol, start code and newlib's memcpy, -O2: 5 to 6 KiB on Cortex-M0+ to M55.
+FIRMWARE_CODE_BYTES = 8 * 1024
+# Where no compiler could measure the kernels (code_bytes is 0); the largest seen is 25 KiB.
+UNMEASURED_CODE_BYTES = 32 * 1024
+# The row program: a step is two indices of at most 2 bytes, an operation 32 bytes and two rings of
+# 20 with their slots.
+STEP_BYTES = 4
+OPERATION_BYTES = 120
+# Alignment, and the C library's own.
+VARIABLE_BYTES = 1024
+
+Part = tuple[str, int]
+
+
+def check_fit(artifact: Artifact, selftest: SelfTest) -> None:
+    """Raise DoesNotFit, with sums, when a memory is too small; Linux targets always fit."""
+    target = artifact.target
+    if not target.is_bare_metal:
+        return
+    flash = [m for m in target.memories if m.access == "rx"]
+    ram = [m for m in target.memories if m.access == "rw"]
+    # As the linker script places them.
+    uses: dict[str, list[Part]] = {m.name: [] for m in target.memories}
+    uses[flash[0].name] += _code(artifact)
+    uses[max(flash, key=_length).name] += _constants(artifact, selftest)
+    uses[ram[0].name] += _variables()
+    uses[max(ram, key=_length).name] += _arena(artifact)
+    for region in target.memories:
+        needed = sum(size for _, size in uses[region.name])
+        if needed > region.length:
+            raise DoesNotFit(_message(artifact, region, uses[region.name], needed))
+
+
+def flash_bytes(artifact: Artifact, selftest: SelfTest) -> int:
+    """Code and constants of the firmware, from above."""
+    return sum(size for _, size in _code(artifact) + _constants(artifact, selftest))
+
+
+def ram_bytes(artifact: Artifact) -> int:
+    """Arena, buffers, stack and variables of the firmware, from above."""
+    return sum(size for _, size in _arena(artifact) + _variables())
+
+
+def _code(artifact: Artifact) -> list[Part]:
+    code = int(artifact.manifest["code_bytes"]) or UNMEASURED_CODE_BYTES
+    return [("code", code + FIRMWARE_CODE_BYTES)]
+
+
+def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
+    plan = json.loads((artifact.path / "memory_plan.json").read_text())
+    tables = sum(
+        len(p["steps"]) * STEP_BYTES + len(p["ops"]) * OPERATION_BYTES
+        for p in (plan, plan["stream"])
+    )
+    return [
+        ("weights", int(artifact.manifest["constants_bytes"])),
+        ("tables", tables),
+        ("self-test data", selftest.size_bytes),
+    ]
+
+
+def _arena(artifact: Artifact) -> list[Part]:
+    parts = [("arena", artifact.arena_bytes)]
+    if artifact.manifest["io"] != "arena":
+        parts.append(("input and output", sum(_tensor_bytes(t) for t in _ends(artifact))))
+    return parts
+
+
+def _ends(artifact: Artifact) -> tuple[ArtifactTensor, ...]:
+    return artifact.inputs[0], artifact.outputs[0]
+
+
+def _tensor_bytes(tensor: ArtifactTensor) -> int:
+    return math.prod(tensor.nhwc) * np.dtype(tensor.dtype).itemsize
+
+
+def _variables() -> list[Part]:
+    return [("stack", STACK_BYTES), ("variables", VARIABLE_BYTES)]
+
+
+def _message(artifact: Artifact, region: MemoryRegion, parts: list[Part], needed: int) -> str:
+    largest_first = sorted(parts, key=lambda part: -part[1])
+    listed = ", ".join(f"{name} {kib(size)}" for name, size in largest_first)
+    return (
+        f"{artifact.path}: the firmware needs {kib(needed)} of {region.name}, "
+        f"{artifact.target.name} has {kib(region.length)}: {listed} "
+        "(a smaller width or resolution helps; `edgemnv2 analyze` shows what fits)"
+    )
+
+
+def _length(region: MemoryRegion) -> int:
+    return region.length

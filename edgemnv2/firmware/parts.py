@@ -1,0 +1,160 @@
+"""What every bundle is made of: the artefact's files, the self-test, names for templates."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+from edgemnv2.artifact import Artifact, ArtifactTensor
+from edgemnv2.codegen.emit import runtime_file
+from edgemnv2.firmware.selftest import SelfTest, data_source
+from edgemnv2.firmware.templates import c_file, read_template, text_file
+from edgemnv2.runners.serial import MODEL_DIGITS
+
+__all__ = ["Files", "Parts", "board_facts"]
+
+PROTOCOL = "serial_protocol.h"
+
+Files = dict[str, bytes]
+"""Path in the bundle -> content."""
+
+
+def board_facts(target_name: str) -> Mapping[str, Any]:
+    """What `boards.toml` knows of a target; empty for one that it does not know."""
+    text = (resources.files("edgemnv2.firmware") / "boards.toml").read_text("utf-8")
+    found: Mapping[str, Any] = tomllib.loads(text).get(target_name, {})
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """One artefact and its self-test, ready to be laid out."""
+
+    artifact: Artifact
+    selftest: SelfTest
+
+    @property
+    def name(self) -> str:
+        """The C prefix."""
+        return self.artifact.name
+
+    @property
+    def version(self) -> str:
+        """Of edgemnv2: the bundle's own."""
+        return str(self.artifact.manifest["edgemnv2"])
+
+    @property
+    def board(self) -> Mapping[str, Any]:
+        """What build systems call the board."""
+        return board_facts(self.artifact.target.name)
+
+    def header(self, folder: str) -> Files:
+        """The public header, into `folder`."""
+        path = f"include/{self.name}.h"
+        return {_join(folder, f"{self.name}.h"): (self.artifact.path / path).read_bytes()}
+
+    def sources(self, folder: str) -> Files:
+        """The artefact's C files and the headers that they include, into `folder`."""
+        return {_join(folder, p.name): p.read_bytes() for p in self.artifact.files("src")}
+
+    def selftest_files(self, folder: str) -> Files:
+        """Self-test, serial protocol and what they need, into `folder`."""
+        name = self.name
+        files = {
+            f"{name}_{stem}": c_file(f"c/net_{stem}", name)
+            for stem in ("port.h", "selftest.c", "selftest.h")
+        }
+        files[PROTOCOL] = runtime_file(PROTOCOL).read_text("utf-8")
+        files[f"{name}_selftest_data.c"] = data_source(self.selftest, name)
+        files[f"{name}_identity.h"] = self._identity()
+        return {_join(folder, path): text.encode() for path, text in files.items()}
+
+    def licence(self) -> Files:
+        """Apache 2.0, of the code."""
+        return {"LICENSE": read_template("LICENSE").encode()}
+
+    def c(self, template: str) -> bytes:
+        """A C template for this artefact."""
+        return c_file(template, self.name).encode()
+
+    def text(self, template: str, **more: str) -> bytes:
+        """Another template, with the common values and `more`."""
+        return text_file(template, {**self.values, **more}).encode()
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """What `@KEY@` may stand for in every template."""
+        manifest, target = self.artifact.manifest, self.artifact.target
+        source, out = self.artifact.inputs[0], self.artifact.outputs[0]
+        values = {
+            "NAME": self.name,
+            "UPPER": self.name.upper(),
+            "VERSION": self.version,
+            "DESCRIPTION": str(manifest["model"]["name"]),
+            "SOURCE": str(manifest["model"]["source"]),
+            "MODEL_SHORT": str(manifest["model"]["sha256"])[:12],
+            "TARGET_NAME": target.name,
+            "CORE": target.cpu.core,
+            "CPU_FLAGS": " ".join(self.cpu_flags),
+            "INPUT_TEXT": _tensor_text(source),
+            "OUTPUT_TEXT": _tensor_text(out),
+            "ARENA_NOTE": " /* the image's bytes too */" if manifest["io"] == "arena" else "",
+            "FACTS": self._facts(),
+        }
+        return {**values, "USAGE": text_file("usage.md", values).rstrip()}
+
+    @property
+    def cpu_flags(self) -> tuple[str, ...]:
+        """GCC's flags for a Cortex-M; empty on Linux."""
+        target = self.artifact.target
+        if not target.is_bare_metal:
+            return ()
+        chain = target.toolchain
+        return ("-mthumb", f"-mcpu={chain.mcpu}", f"-mfloat-abi={chain.float_abi}")
+
+    def _facts(self) -> str:
+        manifest = self.artifact.manifest
+        return (
+            f"{manifest['model']['name']} for {self.artifact.target.description}, by edgemnv2 "
+            f"{self.version}: {manifest['arena_bytes']} bytes of arena, "
+            f"{manifest['constants_bytes']} bytes of constants."
+        )
+
+    def _identity(self) -> str:
+        upper, manifest = self.name.upper(), self.artifact.manifest
+        return "\n".join(
+            [
+                "/* What the firmware answers to `name`. */",
+                f"#ifndef EDGEMNV2_{upper}_IDENTITY_H",
+                f"#define EDGEMNV2_{upper}_IDENTITY_H",
+                "",
+                f'#define {upper}_IDENTITY_NAME "{self.name}"',
+                f'#define {upper}_IDENTITY_VERSION "{self.version}"',
+                f'#define {upper}_IDENTITY_MODEL "{manifest["model"]["sha256"][:MODEL_DIGITS]}"',
+                "",
+                "#endif",
+                "",
+            ]
+        )
+
+    @property
+    def package_name(self) -> str:
+        """The name as packages are called: `mobilenetv2-0-35-96-int8`."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name).strip("-")
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _tensor_text(tensor: ArtifactTensor) -> str:
+    shape = " x ".join(str(n) for n in tensor.nhwc)
+    text = f"{tensor.dtype}, {shape}, NHWC"
+    if tensor.scale is not None:
+        text += f"; real = {tensor.scale:.8g} * (stored - {tensor.zero_point})"
+    return text

@@ -1,0 +1,81 @@
+"""The self-test of a bundle: one input, and the output that the reference model has for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2 import reference
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import ArtifactError
+from edgemnv2.measure.compare import tolerance
+from edgemnv2.measure.images import random_inputs
+from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
+
+__all__ = ["SelfTest", "data_source", "make_selftest"]
+
+SEED = 9
+_PER_LINE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class SelfTest:
+    """`input` and `expected` `[1, H, W, C]`, stored dtype; `tolerance` is 0 for integers."""
+
+    input: NDArray[Any]
+    expected: NDArray[Any]
+    tolerance: float
+
+    @property
+    def size_bytes(self) -> int:
+        """What both take in flash."""
+        return int(self.input.nbytes + self.expected.nbytes)
+
+
+def make_selftest(artifact: Artifact) -> SelfTest:
+    """A seeded input and its reference output, from the graph in the artefact."""
+    graph = load_graph(artifact.path / REFERENCE_FOLDER)
+    if graph.sha256 != artifact.manifest["model"]["sha256"]:
+        raise ArtifactError(
+            f"{artifact.path / REFERENCE_FOLDER}: is of another model than the code "
+            "(compile the model again)"
+        )
+    sample = random_inputs(graph.tensors[graph.inputs[0]], 1, SEED).x
+    expected = reference.run(graph, sample, keep=False)[graph.outputs[0]]
+    return SelfTest(sample, expected, tolerance(expected))
+
+
+def data_source(selftest: SelfTest, name: str) -> str:
+    """The text of `<name>_selftest_data.c`."""
+    upper = name.upper()
+    return "\n".join(
+        [
+            f"/* Seeded input number {SEED} and the reference model's output for it. */",
+            f'#include "{name}_selftest.h"',
+            "",
+            f"const float {name}_selftest_tolerance = {selftest.tolerance!r}f;",
+            "#if defined(__GNUC__)",
+            "__attribute__((aligned(64)))",
+            "#endif",
+            f"const {upper}_INPUT_TYPE {name}_selftest_input[] = {{",
+            _values(selftest.input),
+            "};",
+            f"const {upper}_OUTPUT_TYPE {name}_selftest_expected[] = {{",
+            _values(selftest.expected),
+            "};",
+            "",
+        ]
+    )
+
+
+def _values(array: NDArray[Any]) -> str:
+    flat = array.ravel()
+    if np.issubdtype(flat.dtype, np.integer):
+        words = [str(int(value)) for value in flat]
+    else:
+        words = [f"{float(value)!r}f" for value in flat]
+    lines = [words[i : i + _PER_LINE] for i in range(0, len(words), _PER_LINE)]
+    return ",\n".join(",".join(line) for line in lines)
