@@ -123,7 +123,8 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
 
 def forbidden_distances(a: Item, b: Item) -> list[Interval]:
     """Open intervals that `base(b) - base(a)` must avoid; none if never alive together."""
-    if a.first[0] > b.last[-1] or b.first[0] > a.last[-1]:
+    # Ranges begin in the order of rows, but need not end so: the last row may have no reader.
+    if a.first[0] > b.last.max() or b.first[0] > a.last.max():
         return []
     together = (a.first[:, None] <= b.last[None]) & (b.first[None] <= a.last[:, None])
     distances = np.unique((a.offset[:, None] - b.offset[None])[together]).tolist()
