@@ -148,6 +148,33 @@ INT8_CASES: dict[str, dict[str, Any]] = {
         "source_dtype": "uint8",
         "zero_in": 127,
     },
+    "pointwise, int16 weights": {
+        "kind": "pointwise",
+        "width": 5,
+        "cin": 45,
+        "cout": 24,
+        "weight_dtype": "int16",
+    },
+    "depthwise, int16 weights": {
+        "kind": "depthwise",
+        "width": 9,
+        "cin": 19,
+        "weight_dtype": "int16",
+        "relu": False,
+        "zero_out": 0,
+    },
+    "stem of uint8, int16 weights": {
+        "kind": "conv2d",
+        "width": 16,
+        "height": 4,
+        "cin": 3,
+        "cout": 16,
+        "stride": 2,
+        "padding": TFLITE_SAME_STRIDE_2,
+        "source_dtype": "uint8",
+        "zero_in": 128,
+        "weight_dtype": "int16",
+    },
     "residual add": {"kind": "add", "width": 14, "cin": 24, "relu": False, "zero_out": 3},
     "residual add, odd length": {
         "kind": "add",
@@ -170,5 +197,7 @@ INT8_CASES: dict[str, dict[str, Any]] = {
 FLOAT_CASES: dict[str, dict[str, Any]] = {
     name: {k: v for k, v in case.items() if k not in ("clamp", "zero_in", "zero_out")}
     for name, case in INT8_CASES.items()
-    if not any(word in name for word in ("multipliers", "-128", "uint8", "zero point", "once"))
+    if not any(
+        word in name for word in ("multipliers", "-128", "uint8", "zero point", "once", "int16")
+    )
 }

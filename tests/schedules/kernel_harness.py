@@ -135,6 +135,7 @@ def layer_graph(
     large: bool = False,
     weight_min: int = -127,
     single_rounding: bool = False,
+    weight_dtype: str = "int8",
     source_dtype: str | None = None,
     seed: int = 0,
 ) -> Graph:
@@ -170,6 +171,8 @@ def layer_graph(
     if integer:
         weight = rng.integers(-127, 128, shape).astype(np.int8)
         weight.flat[0] = weight_min
+        if weight_dtype == "int16":
+            weight = rng.integers(-254, 255, shape).astype(np.int16)
         bias = rng.integers(-2000, 2000, cout).astype(np.int32)
         requantize = real_factors(rng, cout, 1.0 / (100 * depth**0.5), large)
         if single_rounding:

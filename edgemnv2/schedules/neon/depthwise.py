@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
+from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
+from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.schedules.tiling import blocks_of, channel_blocks, pixel_tiles
 
@@ -45,20 +47,15 @@ def depthwise_kernel(
     if layer.kernel != (3, 3):
         return None
     integer = layer.requantize is not None
-    if integer and (source.dtype, out.dtype, str(layer.weight.dtype)) != ("int8",) * 3:
-        return None
-    if not integer and (source.dtype != out.dtype or source.dtype not in LANES):
-        return None
-    if source.dtype == "float16" and not isa.fp16:
+    if not supported(layer, source.dtype, out.dtype, isa):
         return None
     if channels < (8 if integer else LANES[out.dtype]):
         return None
     return (_int8 if integer else _float)(graph, layer, isa, decisions)
 
 
-def pack_taps(weight: Array, blocks: list[tuple[int, int]]) -> Array:
-    """Weights `[3, 3, C]` per block: nine taps by the block's channels."""
-    taps = weight.reshape(9, -1)
+def pack_taps(taps: Array, blocks: list[tuple[int, int]]) -> Array:
+    """Weights `[taps, C]` per block: all taps by the block's channels."""
     return np.ascontiguousarray(np.concatenate([taps[:, c : c + n].ravel() for c, n in blocks]))
 
 
@@ -71,7 +68,10 @@ def _int8(
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
     if not Int8Epilogue.supports(requantize):
         return None
-    paired = int(layer.weight.min()) > -128
+    parts = split_weights(layer.weight)
+    # Two products go into int16: of two taps, or of the two parts of one.
+    group = 2 if len(parts) == 2 or int(layer.weight.min()) > -128 else 1
+    taps = 9 * len(parts)
     epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp)
     zero = source.quant.zero_point
     sums = layer.weight.astype(np.int64).sum(axis=(0, 1))
@@ -83,7 +83,7 @@ def _int8(
         "stride": stride,
         "left": left,
         "zero": zero,
-        "paired": paired,
+        "taps": (taps, group),
         "epilogue": epilogue.key,
         "isa": isa,
         **decisions,
@@ -93,7 +93,7 @@ def _int8(
     output = k.pointer("out", "int8")
     weights, parameters = k.pointer("weights", "int8"), k.pointer("parameters", "int32")
     for channel, packed in channel_blocks(k, channels, 8):
-        w = [k.let(load(weights, packed * 9 + 8 * t, "int8x8")) for t in range(9)]
+        w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
         p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
         tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
         for first, count, inside in tiles:
@@ -116,11 +116,10 @@ def _int8(
 
             for x in range(count):
                 acc = [p.bias[0], p.bias[1]]
-                group = 2 if paired else 1
-                for t in range(0, 9, group):
+                for t in range(0, taps, group):
                     product: Expr = None
-                    for tap in range(t, min(t + group, 9)):
-                        r, q = divmod(tap, 3)
+                    for tap in range(t, min(t + group, taps)):
+                        r, q = divmod(tap // len(parts), 3)
                         term = isa.smull8(column(r, x * stride + q), w[tap])
                         product = term if product is None else product + term
                         product = k.let(product)
@@ -133,7 +132,7 @@ def _int8(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_taps(layer.weight, blocks),
+            pack_taps(np.stack(parts, axis=2).reshape(taps, channels), blocks),
             pack_parameters(bias, requantize, blocks, epilogue),
         ),
         prim_func=k.function(),
@@ -185,7 +184,7 @@ def _float(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_taps(layer.weight.astype(dtype), blocks),
+            pack_taps(layer.weight.reshape(9, channels).astype(dtype), blocks),
             np.concatenate([layer.bias[c : c + n] for c, n in blocks]).astype(dtype),
         ),
         prim_func=k.function(),

@@ -67,11 +67,13 @@ def accumulate(
     *,
     written_out: int = UNROLL_STEPS,
     peel: bool = True,
+    begins: bool = True,
 ) -> None:
     """Call `step(x offset, w offset, size, fresh)` over `steps`; equal full steps become a loop.
 
     With `peel` the first step stands alone: it may start the accumulators (`fresh`), so that
-    nothing clears them before. Up to `written_out` steps need no loop.
+    nothing clears them before; `begins` is false for later parts of a sum. Up to `written_out`
+    steps need no loop.
     """
     size = steps[0].size
     full = sum(1 for s in steps if s.size == size and s.skip == 0)
@@ -82,7 +84,7 @@ def accumulate(
         head = 1 + (full - 1) % unroll if peel else full % unroll
         loops = (full - head) // unroll
     for i in range(head):
-        step(x0 + i * size, w0 + i * size * nr, size, i == 0)
+        step(x0 + i * size, w0 + i * size * nr, size, begins and i == 0)
     if loops:
         with k.loop(loops) as ko:
             for u in range(unroll):
@@ -90,7 +92,7 @@ def accumulate(
                 step(x0 + number * size, w0 + number * (size * nr), size, False)
     w_at = full * size * nr
     for s in rest:
-        step(x0 + s.channel, w0 + w_at, s.size, full == 0 and s is rest[0])
+        step(x0 + s.channel, w0 + w_at, s.size, begins and full == 0 and s is rest[0])
         w_at += s.size * nr
 
 
@@ -136,7 +138,17 @@ class Gemm:
     @property
     def packed_depth(self) -> int:
         """Weights of one output channel after packing."""
+        return len(self.parts) * self.part_depth
+
+    @property
+    def part_depth(self) -> int:
+        """Weights of one output channel in one part."""
         return sum(step.size for step in self.steps)
+
+    @property
+    def parts(self) -> list[Array]:
+        """Arrays of the loop's own type that add up to the weights."""
+        return [self.weight]
 
     def key(self) -> dict[str, Any]:
         """What of this shapes the code."""

@@ -6,7 +6,9 @@ adds neighbours to int32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,22 @@ from edgemnv2.schedules.neon.isa import high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.schedules.tiling import Panel
 
-__all__ = ["SdotGemm", "WideningGemm"]
+__all__ = ["LARGEST_SPLIT", "SdotGemm", "WideningGemm", "split_weights"]
 
 Expr = Any
 Array = NDArray[Any]
+
+
+LARGEST_SPLIT = 254
+"""Magnitude of the largest weight that is a sum of two int8 above -128."""
+
+
+def split_weights(weight: Array) -> list[Array]:
+    """int8 arrays that add up to `weight`: one for int8, two for int16 (up to `LARGEST_SPLIT`)."""
+    if weight.dtype == np.int8:
+        return [weight]
+    first = np.clip(weight, -127, 127)
+    return [first.astype(np.int8), (weight - first).astype(np.int8)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +46,27 @@ class Int8Gemm(Gemm):
     requantize: Requantize
     epilogue: Int8Epilogue
 
+    @property
+    def parts(self) -> list[Array]:
+        """int16 weights (of uint8 models) are sums of two int8 ones, see `split_weights`."""
+        return split_weights(self.weight)
+
     def key(self) -> dict[str, Any]:
         """Also the epilogue's form."""
-        return {**super().key(), "epilogue": self.epilogue.key}
+        return {**super().key(), "epilogue": self.epilogue.key, "parts": len(self.parts)}
+
+    def accumulate(
+        self,
+        k: Builder,
+        nr: int,
+        x0: Expr,
+        w0: Expr,
+        step: Callable[[Expr, Expr, int, bool], None],
+    ) -> None:
+        """`step` over all channels, for each part of the weights."""
+        for number in range(len(self.parts)):
+            at = w0 + number * (self.part_depth * nr)
+            accumulate(k, self.steps, nr, x0, at, self.unroll, step, begins=number == 0)
 
     def parameters(self) -> Array:
         """Bias, multiplier and shift, by panels."""
@@ -48,8 +80,9 @@ class WideningGemm(Int8Gemm):
     def constants(self) -> list[Array]:
         """Per panel, step and channel the step's weights side by side; parameters."""
         parts = [
-            step_block(self.weight, step)[:, n0 : n0 + n].T.ravel()
+            step_block(part, step)[:, n0 : n0 + n].T.ravel()
             for n0, n in self.panels.blocks()
+            for part in self.parts
             for step in self.steps
         ]
         return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
@@ -75,17 +108,17 @@ class WideningGemm(Int8Gemm):
                         products.append(k.let(isa.smull8(v, a[r])))
                 if size == 16:
                     products = [
-                        k.let(product + isa.smull8(high(wv[c - j], 8), high(a[r], 8)))
-                        for product, (r, c) in zip(products, pairs, strict=True)
+                        k.let(pair + isa.smull8(high(wv[c - j], 8), high(a[r], 8)))
+                        for pair, (r, c) in zip(products, pairs, strict=True)
                     ]
-                for product, (r, c) in zip(products, pairs, strict=True):
+                for pair, (r, c) in zip(products, pairs, strict=True):
                     i = r * nr + c
                     if fresh:
-                        k.set(acc, i, isa.saddlp16(product))
+                        k.set(acc, i, isa.saddlp16(pair))
                     else:
-                        k.set(acc, i, isa.sadalp16(element(acc, i), product))
+                        k.set(acc, i, isa.sadalp16(element(acc, i), pair))
 
-        accumulate(k, self.steps, nr, x0, w0, self.unroll, step)
+        self.accumulate(k, nr, x0, w0, step)
         constants = epilogue.load(k, p.second, k.let(panel.packed * epilogue.rows), nr)
         for r in range(mr):
             sums = []
@@ -105,8 +138,8 @@ class SdotGemm(Int8Gemm):
         """Per panel and step `[K/4][NR][4]`; parameters."""
         parts = []
         for n0, n in self.panels.blocks():
-            for step in self.steps:
-                block = step_block(self.weight, step)[:, n0 : n0 + n]
+            for part, step in product(self.parts, self.steps):
+                block = step_block(part, step)[:, n0 : n0 + n]
                 parts.append(block.reshape(step.size // 4, 4, n).transpose(0, 2, 1).ravel())
         return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
 
@@ -139,7 +172,7 @@ class SdotGemm(Int8Gemm):
                         i = r * vectors + j
                         k.set(acc, i, isa.sdot(element(acc, i), wv[j], xg))
 
-        accumulate(k, self.steps, nr, x0, w0, self.unroll, step)
+        self.accumulate(k, nr, x0, w0, step)
         constants = epilogue.load(k, p.second, block, nr)
         for r in range(mr):
             at = k.let((first + r) * self.panels.channels + panel.channel)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, Graph, Requantize
+from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Requantize
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.builder import Builder, symbol_name
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
 from edgemnv2.schedules.neon.gemm import Gemm, Pointers, steps_of
-from edgemnv2.schedules.neon.int8_gemm import SdotGemm, WideningGemm
+from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
 from edgemnv2.schedules.tiling import panels_of
@@ -75,11 +75,12 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
 
 
-def supported(layer: Conv2D, source: str, out: str, isa: Isa) -> bool:
+def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str, isa: Isa) -> bool:
     """Whether there is a loop for these types of the input and output tensors."""
     weight = str(layer.weight.dtype)
     if layer.requantize is not None:
-        return (source, out, weight) == ("int8", "int8", "int8")
+        small = int(np.abs(layer.weight.astype(np.int32)).max()) <= LARGEST_SPLIT
+        return (source, out) == ("int8", "int8") and weight in ("int8", "int16") and small
     if source == "float16":
         return isa.fp16 and out in ("float16", "float32") and weight in ("float16", "float32")
     return (source, out, weight) == ("float32", "float32", "float32")
@@ -162,7 +163,7 @@ def gemm_of(
             return None
         return SdotGemm(isa, weight, bias, panels, steps, 1, requantize, epilogue)
     # Two products of int8 fit int16 unless both weights are -128 (and both inputs).
-    steps = steps_of(depth, 16 if int(weight.min()) > -128 else 8, 8)
+    steps = steps_of(depth, 8 if weight.dtype == np.int8 and int(weight.min()) == -128 else 16, 8)
     if steps is None:
         return None
     return WideningGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)
