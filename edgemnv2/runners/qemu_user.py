@@ -91,8 +91,9 @@ class QemuUserRunner:
                 return result
             values, functions = counters[0].read(repeat)
             steps = counters[0].read_steps(repeat) if layers else ()
+        core = target.machine or "its default core"
         version = ".".join(map(str, qemu_version(emulator)))
-        note = f"instructions executed in QEMU {version} as {target.machine}: exact, not time"
+        note = f"instructions executed in QEMU {version} as {core}: exact, not time"
         return replace(
             result,
             metric="instructions",

@@ -41,11 +41,13 @@ def board(
     shutil.copy(folder / "user.pub", folder / "authorized")
     (folder / "authorized").chmod(0o600)
     Path("/run/sshd").mkdir(exist_ok=True)  # the package's own start script makes it
+    (folder / "board").mkdir()
     port = free_port()
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nUsePAM no\n"
         "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+        f"SetEnv TMPDIR={folder}/board\n"
     )
     server = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "config"], stderr=subprocess.PIPE)
     for _ in range(100):
@@ -61,8 +63,9 @@ def board(
     server.wait(10)
 
 
-def leftovers() -> set[Path]:
-    return set(Path("/tmp").glob("tmp.*"))
+def leftovers(options: list[str]) -> list[Path]:
+    """What lies in the board's folder for temporary files, beside the user's key."""
+    return list((Path(options[options.index("-i") + 1]).parent / "board").iterdir())
 
 
 def test_outputs_times_trace_and_notes_come_back_and_nothing_stays(
@@ -71,14 +74,13 @@ def test_outputs_times_trace_and_notes_come_back_and_nothing_stays(
     require_tool("gcc")
     artifact = make_tiny_artifact(tmp_path / "art", "host")
     samples = tiny_samples(3)
-    before = leftovers()
     result = SshRunner(*board).run(artifact, samples, repeat=5, trace=True, layers=True)
     for sample, output in zip(samples, result.outputs, strict=True):
         np.testing.assert_array_equal(output, sample + 1)
     assert result.metric == "seconds" and len(result.values) == 5
     assert len(result.trace) == 3 * 6 and list(result.layers) == [0]
     assert any("load" in note for note in result.notes)
-    assert leftovers() <= before
+    assert leftovers(board[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,9 @@ def test_faults_on_the_board_are_told_apart(
 ) -> None:
     require_tool("gcc")
     artifact = make_tiny_artifact(tmp_path / "art", "host", fault)
-    before = leftovers()
     with pytest.raises(RunnerError, match=message):
         SshRunner(*board).run(artifact, tiny_samples(1))
-    assert leftovers() <= before
+    assert leftovers(board[1]) == []
 
 
 def test_a_board_of_another_kind_is_refused(
