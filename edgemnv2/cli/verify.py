@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from edgemnv2.cli.progress import Bar
+from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
 
 __all__ = ["EXAMPLES", "add_arguments", "add_sample_arguments", "run", "sample_choice"]
 
@@ -14,6 +15,7 @@ EXAMPLES = """
 edgemnv2 verify net
 edgemnv2 verify net --images photos --limit 50
 edgemnv2 verify net --inputs x.npz --runner qemu-user
+edgemnv2 verify net --random 3 --serial /dev/ttyACM0
 edgemnv2 verify net model.tflite --random 20 --seed 7
 """
 
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the source model, imported again as the reference (the graph in the artefact)",
     )
     add_sample_arguments(parser)
-    parser.add_argument("--runner", help="where it runs (the target's own runner)")
+    add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -60,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.artifact import load_artifact
     from edgemnv2.errors import ArtifactError
     from edgemnv2.measure.verify import SampleChoice, verify
-    from edgemnv2.runners import default_runner, make_runner
 
     artifact = load_artifact(args.artifact)
     graph = None
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             )
     choice = sample_choice(args)
     assert isinstance(choice, SampleChoice)
-    runner = make_runner(args.runner or default_runner(artifact))
+    runner = chosen_runner(args, artifact)
     with Bar("verify", "sample") as bar:
         result = verify(artifact, runner, choice, graph, bar.update)
     if args.json:
