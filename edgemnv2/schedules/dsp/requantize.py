@@ -95,7 +95,7 @@ def channels_of(
     """
     low, high = span
     limit = 1 << (31 - scale_bits)
-    if (high - low).max() >= limit or low.min() < _INT32[0] or high.max() > _INT32[1]:
+    if low.min() < _INT32[0] or high.max() > _INT32[1]:
         return None
     multiplier = factor.multiplier.astype(np.int64)
     right = -np.broadcast_to(factor.shift, multiplier.shape).astype(np.int64)
@@ -116,6 +116,8 @@ def channels_of(
     shift = shift - excess
     multiplier = np.where(live, multiplier >> np.minimum(excess, 31), 0)
     moved = live & ((low <= -limit) | (high >= limit))
+    if (moved & (high - low >= limit)).any():
+        return None
     # A constant channel's product is 0; half a step keeps it in place under the sign fix, too.
     offset = (np.int64(1) << (shift - 1)) + (np.where(live, zero_point, outputs[0][:, 0]) << shift)
     offset = np.where(twice, offset + ((1 << (scale_bits - 2)) >> np.minimum(excess, 31)), offset)
