@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target, load_target
+from edgemnv2.tune.lookup import tuned_or_default
 
 __all__ = ["CompileOptions", "compile_graph", "compile_model"]
 
@@ -39,6 +40,8 @@ class CompileOptions:
 
     `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
     after every block); `preprocess` names how images become inputs, recorded for `run.py`.
+    `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
+    instead of it.
     """
 
     name: str | None = None
@@ -47,6 +50,8 @@ class CompileOptions:
     preprocess: str | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
+    tune_logs: Path | None = None
+    use_tune_logs: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,13 +97,12 @@ def compile_graph(
     writer = ArtifactWriter(output, force=options.force)
     # Layers -> row kernels: what one step of each layer does, and what it needs.
     progress("schedule")
-    chosen = options.schedule or ScheduleOptions.default(target)
+    chosen, chains, notes = _decisions(graph, target, options)
     schedule = schedule_graph(graph, target, chosen)
     # Row kernels -> row program -> arena, verified step by step.
     progress("plan memory")
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
     io = options.io or default_io(target)
-    chains = options.chains or default_chains(target)
     whole, stream = plan_graph(rows, io, chains, arena_align(target))
     constants = pack_constants(schedule.kernels)
     _check_fit(whole, constants, target, graph)
@@ -121,8 +125,33 @@ def compile_graph(
         save_graph(graph, writer.folder / REFERENCE_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
-        writer.manifest = _manifest(parts, target, schedule, code_bytes, options, chains)
+        writer.manifest = {
+            **_manifest(parts, target, schedule, code_bytes, options, chains),
+            # What a tuning log had to say that could not be used.
+            "tuning_notes": list(notes),
+        }
     return load_artifact(output)
+
+
+def _decisions(
+    graph: Graph, target: Target, options: CompileOptions
+) -> tuple[ScheduleOptions, str, tuple[str, ...]]:
+    """The schedule's options, how chains are cut, and which tuning records did not apply.
+
+    The caller's own schedule stands as it is; else the tuning log fills in what it knows.
+    """
+    default = ScheduleOptions.default(target)
+    chains = options.chains or default_chains(target)
+    if options.schedule is not None or not options.use_tune_logs:
+        return options.schedule or default, chains, ()
+    tuned = tuned_or_default(graph, target, options.tune_logs, default, default_chains(target))
+    chosen = replace(
+        default,
+        decisions=tuned.decisions,
+        records=tuned.records,
+        whole_rows_max=tuned.network.get("whole_rows_max", default.whole_rows_max),
+    )
+    return chosen, options.chains or tuned.network.get("chains", chains), tuned.notes
 
 
 def _check_ends(graph: Graph) -> None:

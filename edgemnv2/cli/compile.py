@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs; recorded for verify and run.py",
     )
+    parser.add_argument(
+        "--tune-logs",
+        metavar="DIR",
+        help="the tuning log to use, or `none` (the target's own that ships with the package)",
+    )
     parser.add_argument("--force", action="store_true", help="replace an artefact that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -61,10 +67,14 @@ def run(args: argparse.Namespace) -> int:
         chains=args.chains,
         preprocess=args.preprocess,
         force=args.force,
+        tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
+        use_tune_logs=args.tune_logs != "none",
     )
     with Stages("compile") as stages:
         artifact = compile_model(model, args.target, output, options, stages.enter)
     facts = summary(artifact.manifest, output)
+    for note in artifact.manifest["tuning_notes"]:
+        print(f"edgemnv2 compile: {note}", file=sys.stderr)
     if args.json:
         print(json.dumps(facts))
         return 0

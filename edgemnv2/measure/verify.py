@@ -20,7 +20,7 @@ from edgemnv2.measure.images import Samples, load_images, load_npz, random_input
 from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
 
-__all__ = ["SampleChoice", "VerifyResult", "choose_samples", "verify"]
+__all__ = ["SampleChoice", "VerifyResult", "choose_samples", "traced_tensors", "verify"]
 
 BATCH = 8
 """Samples per call of the reference and of the runner: what keeps memory and waiting small."""
@@ -150,12 +150,12 @@ def _diverging_layer(
         # The verdict stands without it; say why there is no name.
         return {"layer": None, "reason": str(error)}
     found = first_divergence(
-        graph, reference.run(graph, sample), _traced_tensors(graph, artifact, result)
+        graph, reference.run(graph, sample), traced_tensors(graph, artifact, result)
     )
     return None if found is None else _as_dict(found)
 
 
-def _traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, NDArray[Any]]:
+def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, NDArray[Any]]:
     """Tensors `[1, H, W, C]` put together from traced rows, where all rows came in plain NHWC."""
     padded = set(artifact.manifest.get("packed_rows", ()))
     rows: dict[int, list[TraceRow]] = {}

@@ -7,7 +7,7 @@ layer, the plain kernel takes over, and the manifest says "fallback".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -83,11 +83,20 @@ def schedule_graph(graph: Graph, target: Target, options: ScheduleOptions) -> Sc
         if layer.name in covered:
             continue
         if layer.name in fused:
-            kernels[layer.name] = fused[layer.name]
+            kernels[layer.name] = _labelled(fused[layer.name], layer, options)
             continue
         kernel = _family_kernel(graph, layer, target, options, family, layouts)
-        kernels |= {layer.name: kernel} if kernel else plain_kernels(graph, layer)
+        if kernel is not None:
+            kernels[layer.name] = _labelled(kernel, layer, options)
+        else:
+            kernels |= plain_kernels(graph, layer)
     return Schedule(kernels, layouts)
+
+
+def _labelled(kernel: RowKernel, layer: Layer, options: ScheduleOptions) -> RowKernel:
+    """`kernel` with the id of the tuning record that its decisions come from, if there is one."""
+    record = options.records.get(layer.name)
+    return kernel if record is None else replace(kernel, schedule=record)
 
 
 def _family_kernel(

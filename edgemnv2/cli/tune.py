@@ -1,0 +1,125 @@
+"""`edgemnv2 tune`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgemnv2.cli.runner_arguments import add_runner_arguments
+
+if TYPE_CHECKING:
+    from edgemnv2.runners import Runner
+    from edgemnv2.target import Target
+    from edgemnv2.tune.tuner import Progress, TuneResult
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 tune mobilenetv2-1.0-224-int8 --target mps2-an500 --trials 16
+edgemnv2 tune model.tflite --target rpi4 --ssh pi@raspberrypi --log-dir rpi4-seconds
+edgemnv2 tune model.onnx --target rpi4 --rpc-tracker farm:9190 --rpc-key rpi4
+"""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it; what was measured is in the log."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `tune`."""
+    parser.add_argument("model", help="an .onnx or .tflite file, or a built-in name")
+    parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
+    parser.add_argument(
+        "--trials", type=int, default=64, metavar="N", help="candidates for each task (64)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the candidates' order (0)")
+    parser.add_argument(
+        "--log-dir",
+        type=Path,
+        metavar="DIR",
+        help="the log's folder (tune_logs/<target>); what it has is not measured again",
+    )
+    add_runner_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tune and print what was found; exit code 0, or 130 after Ctrl-C."""
+    from edgemnv2.target import load_target
+    from edgemnv2.tune.tuner import TuneOptions, tune
+
+    target = load_target(args.target)
+    folder = args.log_dir or Path("tune_logs") / target.name
+    options = TuneOptions(trials=args.trials, seed=args.seed)
+    with _Bar() as bar:
+        result = tune(args.model, args.target, _runner(args, target), folder, options, bar.update)
+    print(json.dumps(result.to_dict()) if args.json else _text(result))
+    if result.interrupted:
+        print("edgemnv2 tune: interrupted; run it again to go on", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _runner(args: argparse.Namespace, target: Target) -> Runner:
+    """The runner that the arguments ask for, or the target's default one."""
+    from edgemnv2.runners import RunnerOptions, make_runner
+    from edgemnv2.target import missing_local_features
+
+    options = RunnerOptions(
+        ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
+    )
+    implied = "ssh" if args.ssh else "serial" if args.serial else None
+    implied = implied or ("rpc" if args.rpc_tracker and args.rpc_key else None)
+    local = not target.is_bare_metal and not missing_local_features(target)
+    return make_runner(args.runner or implied or ("local" if local else target.runner), options)
+
+
+class _Bar:
+    """tqdm on stderr: rounds, task, best so far, rejected, time left."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            desc="tune", unit="round", total=0, disable=not sys.stderr.isatty(), leave=False
+        )
+
+    def update(self, state: Progress) -> None:
+        """A round is done."""
+        self._bar.total = state.rounds
+        self._bar.set_description_str(f"tune: {state.task}", refresh=False)
+        self._bar.set_postfix_str(
+            f"best {_figure(state.best, state.metric)}, rejected {state.rejected}", refresh=False
+        )
+        self._bar.update(state.round - self._bar.n)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _figure(value: float, metric: str) -> str:
+    """A figure with its unit; an instruction count never looks like a time."""
+    if metric == "seconds":
+        return f"{value * 1e3:.3f} ms"
+    return f"{value / 1e6:.3f} M {metric}"
+
+
+def _text(result: TuneResult) -> str:
+    ratio = result.best_after / result.best_before if result.best_before else 1.0
+    lines = [
+        f"target     {result.target}, runner {result.runner}",
+        f"tasks      {result.tasks}",
+        f"trials     {result.trials}, rejected {result.rejected}",
+        f"before     {_figure(result.best_before, result.metric)} (defaults)",
+        f"after      {_figure(result.best_after, result.metric)} ({ratio:.3f} of it)",
+        f"log        {result.log}: {result.records} records",
+    ]
+    for rejection in result.rejections[:10]:
+        lines.append(
+            f"rejected   {rejection['task']} {rejection['decisions']}: {rejection['reason']}"
+        )
+    return "\n".join(lines)

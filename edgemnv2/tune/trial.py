@@ -1,0 +1,256 @@
+"""One trial: the whole network with one candidate in every task, measured layer by layer.
+
+One program serves all tasks at once, which makes an emulator's start and a link bearable, and every
+candidate runs where it will run: with its real neighbours, row layouts and memory. Every row that
+the program makes is recorded, and each layer is held against the reference *given the inputs that
+it had*, so a wrong candidate is found by name and cannot spoil its neighbours' verdicts.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2 import reference
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import RunnerError
+from edgemnv2.graph import Graph, Layer
+from edgemnv2.measure.compare import compare
+from edgemnv2.measure.images import random_inputs
+from edgemnv2.measure.verify import traced_tensors
+from edgemnv2.pipeline import CompileOptions, compile_graph
+from edgemnv2.reference.execute import run_layer
+from edgemnv2.runners.base import Runner, RunResult
+from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.target import Target
+from edgemnv2.tune.task import Task
+
+__all__ = ["Candidate", "Trial", "TrialBench", "wrong_layers"]
+
+Array = NDArray[Any]
+PAIRS = 7
+"""Timed runs of a candidate program, each beside one of the default program."""
+FINAL_PAIRS = 21
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Decisions for one task."""
+
+    task: Task
+    decisions: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came out for a set of candidates, by task key and layers.
+
+    `costs` in the metric, summed over the task's layers; `rejected` with the reason; `total` of
+    the network, None where the program that was measured did not have all candidates in it.
+    """
+
+    metric: str
+    costs: Mapping[str, float]
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    total: float | None = None
+
+
+class TrialBench:
+    """Builds, checks and measures programs of one network on one runner."""
+
+    def __init__(
+        self, graph: Graph, target: Target, runner: Runner, chains: str, seed: int = 0
+    ) -> None:
+        self.graph, self.target, self.runner = graph, target, runner
+        self.base = ScheduleOptions.default(target)
+        self.chains = chains
+        self._sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
+        self._reference = reference.run(graph, self._sample)
+        self._index = {layer.name: i for i, layer in enumerate(graph.layers)}
+        # TVM's code generation is not meant for several threads at once.
+        self._building = threading.Lock()
+        self._default: tempfile.TemporaryDirectory[str] | None = None
+        self._default_artifact: Artifact | None = None
+        self._default_layers: Mapping[int, float] = {}
+
+    def close(self) -> None:
+        """Remove the default program."""
+        if self._default is not None:
+            self._default.cleanup()
+            self._default = None
+
+    def start(self, tasks: Sequence[Task]) -> Trial:
+        """Build and measure the default program; raises what hinders it, or RunnerError."""
+        self._default = tempfile.TemporaryDirectory(prefix="edgemnv2-tune-")
+        defaults = [Candidate(task, task.default) for task in tasks]
+        artifact = self._build(defaults, Path(self._default.name))
+        self._default_artifact = artifact
+        trial = self._measure(artifact, defaults, PAIRS)
+        if trial.rejected:
+            key, reason = next(iter(trial.rejected.items()))
+            raise RunnerError(f"{self.target.name}: the default of {key} is wrong: {reason}")
+        return trial
+
+    def measure(self, candidates: Sequence[Candidate], *, final: bool = False) -> Trial:
+        """Measure one candidate of each of several tasks; the tasks left out have their default.
+
+        When the program cannot be built or run, halves of the candidates are measured alone until
+        the guilty one is found: a failed candidate is a result, not an error. Raises RunnerError
+        when nobody is guilty (the runner itself fails).
+        """
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
+            try:
+                artifact = self._build(candidates, Path(name))
+                return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
+            except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
+                failure = error
+        if len(candidates) == 1:
+            self._blame_runner(failure)
+            reason = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
+            return Trial("", {}, {candidates[0].task.name: reason})
+        middle = len(candidates) // 2
+        halves = [self.measure(candidates[:middle]), self.measure(candidates[middle:])]
+        return Trial(
+            metric=halves[0].metric or halves[1].metric,
+            costs={**halves[0].costs, **halves[1].costs},
+            rejected={**halves[0].rejected, **halves[1].rejected},
+        )
+
+    def _blame_runner(self, failure: Exception) -> None:
+        """Raise `failure` again if the runner cannot even run the default program."""
+        if not isinstance(failure, RunnerError) or self._default_artifact is None:
+            return
+        try:
+            self.runner.run(self._default_artifact, [])
+        except RunnerError as error:
+            raise error from failure
+
+    def _build(self, candidates: Sequence[Candidate], folder: Path) -> Artifact:
+        decisions: dict[str, Mapping[str, Any]] = {}
+        options, chains = self.base, self.chains
+        for candidate in candidates:
+            if candidate.task.op == "network":
+                chains = candidate.decisions["chains"]
+                rows = candidate.decisions["whole_rows_max"]
+                options = replace(options, whole_rows_max=rows)
+            decisions |= dict.fromkeys(candidate.task.layers, candidate.decisions)
+        compiled = CompileOptions(
+            name="trial", chains=chains, schedule=replace(options, decisions=decisions)
+        )
+        with self._building:
+            return compile_graph(self.graph, self.target, folder / "artifact", compiled)
+
+    def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
+        result = self.runner.run(artifact, list(self._sample), trace=True, layers=True)
+        if result.metric is None:
+            raise RunnerError(f"{self.runner.name}: measures nothing (choose another --runner)")
+        wrong = wrong_layers(self.graph, artifact, result, self._sample, self._reference)
+        layers = self._exact_or_paired(artifact, result, pairs)
+        fallback = {k["name"] for k in artifact.manifest["kernels"] if k["schedule"] == "fallback"}
+        costs: dict[str, float] = {}
+        rejected: dict[str, str] = {}
+        for candidate in candidates:
+            task = candidate.task
+            own = task.layers or tuple(self._index)
+            reasons = [wrong[name] for name in own if name in wrong]
+            if reasons:
+                rejected[task.name] = reasons[0]
+            elif fallback & set(task.layers):
+                rejected[task.name] = "the schedule does not apply"
+            else:
+                costs[task.name] = sum(layers.get(self._index[name], 0.0) for name in own)
+        return Trial(result.metric, costs, rejected, total=sum(layers.values()))
+
+    def _exact_or_paired(
+        self, artifact: Artifact, result: RunResult, pairs: int
+    ) -> Mapping[int, float]:
+        """Figures by layer: a count as it is; a time relative to the default, run in turns.
+
+        What else a machine does only adds time, so the least of several is the truest; and as it
+        comes and goes, both programs have to see the same of it.
+        """
+        if result.metric != "seconds":
+            return result.layers
+        default = self._default_artifact
+        mine: list[Mapping[int, float]] = []
+        theirs: list[Mapping[int, float]] = []
+        for _ in range(pairs):
+            mine.append(self.runner.run(artifact, list(self._sample), layers=True).layers)
+            if default is not None and self._default_layers:
+                again = self.runner.run(default, list(self._sample), layers=True)
+                theirs.append(again.layers)
+        least = {i: min(run[i] for run in mine) for i in mine[0]}
+        if not theirs:
+            self._default_layers = least
+            return least
+        drift = sum(min(run[i] for run in theirs) for i in theirs[0]) / sum(
+            self._default_layers.values()
+        )
+        return {i: value / drift for i, value in least.items()}
+
+
+def wrong_layers(
+    graph: Graph,
+    artifact: Artifact,
+    result: RunResult,
+    sample: Array,
+    expected: Mapping[str, Array],
+) -> dict[str, str]:
+    """Layer name -> what is wrong with it, from the traced rows of a run of `sample`.
+
+    A layer is held against the reference on the inputs that it really had. Rows that are packed for
+    their reader cannot be looked at: their maker answers for what the reader makes of them.
+    """
+    traced = traced_tensors(graph, artifact, result)
+    fuses = {k["name"]: tuple(k["fuses"]) for k in artifact.manifest["kernels"]}
+    covered = {name for names in fuses.values() for name in names}
+    by_name = {layer.name: layer for layer in graph.layers}
+    actual: dict[str, Array] = {graph.inputs[0]: sample}
+    clean = {graph.inputs[0]}
+    makers: dict[str, set[str]] = {}
+    wrong: dict[str, str] = {}
+    for layer in graph.layers:
+        if layer.name in covered:
+            continue
+        chain = [*(by_name[name] for name in fuses.get(layer.name, ())), layer]
+        sources = chain[0].inputs
+        is_clean = clean.issuperset(sources)
+        wanted = expected[layer.output] if is_clean else _run(graph, chain, actual)
+        suspects = {layer.name}.union(*(makers.get(name, set()) for name in sources))
+        if layer.output not in traced:
+            actual[layer.output] = wanted
+            makers[layer.output] = suspects
+            if is_clean:
+                clean.add(layer.output)
+            continue
+        got = traced[layer.output]
+        comparison = compare(wanted, got)
+        actual[layer.output] = got
+        if comparison.passed:
+            if is_clean:
+                clean.add(layer.output)
+        else:
+            reason = (
+                f"{layer.name}: {comparison.different} of {comparison.elements} values are wrong"
+            )
+            wrong |= dict.fromkeys(suspects, reason)
+    last = compare(expected[graph.outputs[0]], result.outputs[0])
+    if not wrong and not last.passed:
+        raise RunnerError(
+            f"{artifact.path}: the output is wrong although every layer is right (a bug of ours)"
+        )
+    return wrong
+
+
+def _run(graph: Graph, chain: Sequence[Layer], actual: Mapping[str, Array]) -> Array:
+    values = dict(actual)
+    for layer in chain:
+        values[layer.output] = run_layer(graph, layer, [values[name] for name in layer.inputs])
+    return np.asarray(values[chain[-1].output])

@@ -1,0 +1,374 @@
+"""Tuning a network for a target: rounds of trials, a log, the winners measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import TuneLogError, UsageError
+from edgemnv2.frontend import load_model
+from edgemnv2.graph import Graph
+from edgemnv2.memory.variants import default_chains
+from edgemnv2.passes import lower
+from edgemnv2.provenance import provenance
+from edgemnv2.runners.base import Runner
+from edgemnv2.target import Target, load_target
+from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
+from edgemnv2.tune.search import candidates
+from edgemnv2.tune.task import Task, find_tasks, network_task
+from edgemnv2.tune.trial import Candidate, Trial, TrialBench
+
+__all__ = ["Progress", "TuneOptions", "TuneResult", "tune", "tune_graph"]
+
+NOISE = 0.02
+"""By how much a time must beat the default's before it replaces it. A count is exact."""
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """`trials` at most for each task, the default included; `seed` of the candidates' order."""
+
+    trials: int = 64
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where tuning is: rounds done and in all, the task, best total so far, rejected."""
+
+    round: int
+    rounds: int
+    task: str
+    best: float
+    metric: str
+    rejected: int
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What tuning found. `best_before`, `best_after`: one inference, defaults and winners.
+
+    `trials` counts measured candidates, `records` the log's; `curve` has (trials, best total).
+    `rejections` names task, decisions and reason of each candidate that was not recorded.
+    """
+
+    tasks: int
+    trials: int
+    records: int
+    rejected: int
+    best_before: float
+    best_after: float
+    metric: str
+    log: str
+    target: str
+    runner: str
+    seed: int
+    interrupted: bool
+    curve: tuple[tuple[int, float], ...]
+    rejections: tuple[Mapping[str, Any], ...] = ()
+    winners: tuple[Mapping[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {**vars(self), "curve": [list(point) for point in self.curve]}
+
+
+@dataclass
+class _State:
+    """What a session has found so far."""
+
+    log: TuneLog
+    metric: str = ""
+    trials: int = 0
+    best: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
+    default: dict[str, float] = field(default_factory=dict)
+    others: float = 0.0
+    rejections: list[Mapping[str, Any]] = field(default_factory=list)
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    def total(self) -> float:
+        """The network's cost with the best candidates so far."""
+        return self.others + sum(cost for cost, _ in self.best.values())
+
+
+def tune(
+    source: str | Path,
+    target_name: str | Path,
+    runner: Runner,
+    folder: Path,
+    options: TuneOptions | None = None,
+    progress: Callable[[Progress], None] = lambda state: None,
+) -> TuneResult:
+    """Tune a model file or built-in name for a target; see `tune_graph`."""
+    target = load_target(target_name)
+    graph = lower(load_model(source))
+    return tune_graph(graph, target, runner, folder, options, progress)
+
+
+def tune_graph(
+    graph: Graph,
+    target: Target,
+    runner: Runner,
+    folder: Path,
+    options: TuneOptions | None = None,
+    progress: Callable[[Progress], None] = lambda state: None,
+) -> TuneResult:
+    """Search for better decisions and keep every right candidate in the log `folder`.
+
+    What the log already has is not measured again, so a second call resumes the first. On
+    KeyboardInterrupt everything measured is kept and the result says `interrupted`. Raises
+    UsageError for no trials, TuneLogError when the log is of another target, metric or version,
+    RunnerError when the runner fails with the default program.
+    """
+    options = options or TuneOptions()
+    if options.trials < 1:
+        raise UsageError(f"--trials {options.trials}: expected at least 1")
+    log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
+    if log is not None:
+        log.check_target(target)
+    bench = TrialBench(graph, target, runner, default_chains(target), options.seed)
+    tasks = find_tasks(graph, target, bench.base)
+    try:
+        first = bench.start(tasks)
+        if log is None:
+            log = TuneLog.create(folder, target, first.metric)
+        if log.metric != first.metric:
+            raise TuneLogError(
+                f"{folder}: holds {log.metric}, but runner {runner.name} measures {first.metric} "
+                "(give another --log-dir)"
+            )
+        log.add_session(_session(graph, runner, options))
+        return _Session(bench, tasks, log, options, progress).run(first)
+    finally:
+        bench.close()
+
+
+class _Session:
+    """One call of `tune_graph`."""
+
+    def __init__(
+        self,
+        bench: TrialBench,
+        tasks: Sequence[Task],
+        log: TuneLog,
+        options: TuneOptions,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.bench, self.tasks, self.log = bench, list(tasks), log
+        self.options, self.progress = options, progress
+        self.state = _State(log)
+        self.rounds = 0
+
+    def run(self, first: Trial) -> TuneResult:
+        state, log = self.state, self.log
+        state.metric, before = first.metric, first.total or 0.0
+        for task in self.tasks:
+            self._record(task, task.default, first)
+            state.default[task.name] = first.costs[task.name]
+        state.others = before - sum(first.costs.values())
+        interrupted = False
+        after = before
+        try:
+            self._search(self.tasks)
+            if state.metric != "instructions" and not self.bench.target.is_bare_metal:
+                self._search_network(before)
+            after = self._confirm(before)
+        except KeyboardInterrupt:
+            interrupted = True
+            after = min(before, state.total())
+        log.save()
+        return TuneResult(
+            tasks=len(self.tasks),
+            trials=state.trials,
+            records=len(log.records),
+            rejected=len(state.rejections),
+            best_before=before,
+            best_after=after,
+            metric=state.metric,
+            log=str(log.folder),
+            target=self.bench.target.name,
+            runner=self.bench.runner.name,
+            seed=self.options.seed,
+            interrupted=interrupted,
+            curve=tuple(state.curve),
+            rejections=tuple(state.rejections),
+            winners=tuple(self._winners()),
+        )
+
+    def _search(self, tasks: Sequence[Task]) -> None:
+        """Rounds of one candidate a task, as many at once as there are boards."""
+        waiting: list[tuple[Task, list[dict[str, Any]]]] = []
+        for task in tasks:
+            wanted = candidates(task, self.options.trials, self.options.seed)
+            fresh = []
+            for decisions in wanted[1:]:
+                known = self.log.find(task.key, decisions)
+                if known is None:
+                    fresh.append(decisions)
+                else:
+                    self._consider(task, decisions, known.cost * len(task.layers or (1,)))
+            waiting.append((task, fresh))
+        self.rounds = max((len(fresh) for _, fresh in waiting), default=0)
+        jobs = [
+            [Candidate(task, fresh[i]) for task, fresh in waiting if i < len(fresh)]
+            for i in range(self.rounds)
+        ]
+        for done, (job, trial) in enumerate(self._run_jobs(jobs), 1):
+            for candidate in job:
+                self._record(candidate.task, candidate.decisions, trial)
+            self._report(done, job[0].task.label)
+
+    def _run_jobs(self, jobs: Sequence[list[Candidate]]) -> Iterator[tuple[list[Candidate], Trial]]:
+        """Each job with its trial, in order, whichever board was faster."""
+        boards = max(1, int(getattr(self.bench.runner, "parallel", 1)))
+        if boards == 1:
+            for job in jobs:
+                yield job, self.bench.measure(job)
+            return
+        with _pool(boards) as pool:
+            waiting: list[tuple[list[Candidate], Future[Trial]]] = []
+            for job in jobs:
+                # One more than there are boards is being built while they measure.
+                if len(waiting) > boards:
+                    oldest, future = waiting.pop(0)
+                    yield oldest, future.result()
+                waiting.append((job, pool.submit(self.bench.measure, job)))
+            for job, future in waiting:
+                yield job, future.result()
+
+    def _search_network(self, before: float) -> None:
+        """The decisions about the whole network, on top of the winners of its layers."""
+        base = {
+            "chains": self.bench.chains,
+            "whole_rows_max": self.bench.base.whole_rows_max,
+        }
+        task = network_task(self.bench.graph, base)
+        self.tasks.append(task)
+        winners = self._best_candidates()
+        self.state.default[task.name] = self.state.total()
+        self.state.best[task.name] = (0.0, task.default)  # its cost is that of the others
+        best = self.state.total()
+        for decisions in candidates(task, self.options.trials, self.options.seed):
+            if self.log.find(task.key, decisions) is not None:
+                continue
+            trial = self.bench.measure([*winners, Candidate(task, decisions)])
+            self.state.trials += 1
+            if trial.total is None or trial.rejected:
+                reason = next(iter(trial.rejected.values()), "could not be measured")
+                self._reject(task, decisions, reason)
+                continue
+            self.log.append(Record(task.key, decisions, (trial.total,), task.space))
+            if trial.total < best * (1 - NOISE):
+                best = trial.total
+                self.state.best[task.name] = (0.0, decisions)
+
+    def _confirm(self, before: float) -> float:
+        """Measure the winners together; where a time did not hold, the default returns."""
+        winners = self._best_candidates()
+        if all(dict(c.decisions) == dict(c.task.default) for c in winners):
+            return before
+        final = self.bench.measure(winners, final=True)
+        if final.rejected or final.total is None:
+            # Right alone, wrong together: nothing of it may stay.
+            for candidate in winners:
+                if candidate.task.name in final.rejected:
+                    self._reject(
+                        candidate.task, candidate.decisions, final.rejected[candidate.task.name]
+                    )
+            return before
+        if self.state.metric == "instructions":
+            return min(before, final.total)
+        self._keep_confirmed(winners, final, final.total <= before)
+        return min(before, final.total)
+
+    def _keep_confirmed(self, winners: Sequence[Candidate], final: Trial, better: bool) -> None:
+        """Second costs of winners and defaults, so that the log's best is what was confirmed."""
+        for candidate in winners:
+            task = candidate.task
+            count = len(task.layers or (1,))
+            default = self.state.default[task.name] / count
+            cost = final.costs[task.name] / count
+            first = self.log.find(task.key, task.default)
+            holds = better and cost <= default
+            if first is not None:
+                self.log.append(replace(first, costs=(first.costs[0], default)))
+            if dict(candidate.decisions) != dict(task.default):
+                known = self.log.find(task.key, candidate.decisions)
+                if known is not None:
+                    # A winner that did not hold must not come before the default.
+                    again = cost if holds else max(cost, default * (1 + NOISE))
+                    self.log.append(replace(known, costs=(known.costs[0], again)))
+                if not holds:
+                    self.state.best[task.name] = (self.state.default[task.name], task.default)
+
+    def _record(self, task: Task, decisions: Mapping[str, Any], trial: Trial) -> None:
+        """Keep a right candidate, count a wrong one."""
+        self.state.trials += 1
+        if task.name in trial.rejected:
+            self._reject(task, decisions, trial.rejected[task.name])
+            return
+        cost = trial.costs[task.name]
+        if self.log.find(task.key, decisions) is None:
+            each = cost / len(task.layers)
+            self.log.append(Record(task.key, dict(decisions), (each,), task.space))
+        self._consider(task, decisions, cost)
+
+    def _consider(self, task: Task, decisions: Mapping[str, Any], cost: float) -> None:
+        best = self.state.best.get(task.name)
+        margin = NOISE if self.state.metric == "seconds" else 0.0
+        default = self.state.default.get(task.name, cost)
+        if best is None or (cost < best[0] and cost < default * (1 - margin)):
+            self.state.best[task.name] = (cost, dict(decisions))
+
+    def _reject(self, task: Task, decisions: Mapping[str, Any], reason: str) -> None:
+        entry = {"task": task.label, "decisions": dict(decisions), "reason": reason}
+        self.state.rejections.append(entry)
+
+    def _report(self, done: int, label: str) -> None:
+        state = self.state
+        state.curve.append((state.trials, state.total()))
+        self.progress(
+            Progress(done, self.rounds, label, state.total(), state.metric, len(state.rejections))
+        )
+
+    def _best_candidates(self) -> list[Candidate]:
+        return [Candidate(task, self.state.best[task.name][1]) for task in self.tasks]
+
+    def _winners(self) -> Iterator[Mapping[str, Any]]:
+        for task in self.tasks:
+            cost, decisions = self.state.best[task.name]
+            yield {
+                "task": task.label,
+                "space": task.size,
+                "default": self.state.default[task.name],
+                "best": cost,
+                "decisions": dict(decisions),
+                "is_default": dict(decisions) == dict(task.default),
+            }
+
+
+@contextmanager
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool whose waiting jobs are dropped when the block ends early."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _session(graph: Graph, runner: Runner, options: TuneOptions) -> dict[str, Any]:
+    facts = provenance()
+    return {
+        "date": facts["date"],
+        "machine": facts["machine"],
+        "model": {"name": graph.name, "sha256": graph.sha256},
+        "runner": runner.name,
+        "seed": options.seed,
+        "trials": options.trials,
+        "versions": facts["versions"],
+    }

@@ -1,0 +1,83 @@
+"""A task and its decisions as MetaSchedule has them: a workload module, and a trace.
+
+The workload is a function with one block, `kernel`, and the task's key as an attribute; the code
+of a kernel is made from decisions, so there is no loop nest to transform. A trace samples each
+decision (`sample_categorical`) and annotates the block with it; `edgemnv2.order:panel|pixel` spells
+out what the integers mean. Replaying a trace gives a block that says how it is to be computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tvm
+from tvm import s_tir
+from tvm.script import tirx as T  # noqa: N812 - as TVMScript spells it
+
+from edgemnv2.errors import TuneLogError
+
+__all__ = ["KEY_ATTRIBUTE", "decisions_of", "key_of", "trace_of", "workload_of"]
+
+KEY_ATTRIBUTE = "edgemnv2.task"
+PREFIX = "edgemnv2."
+BLOCK = "kernel"
+
+
+@T.prim_func(s_tir=True)  # type: ignore[untyped-decorator]  # TVM ships no types
+def _stand_in() -> None:
+    T.func_attr({"global_symbol": "main", "tirx.noalias": True})
+    with T.sblock("kernel"):
+        T.reads()
+        T.writes()
+        T.evaluate(0)
+
+
+def workload_of(key: str) -> Any:
+    """The IRModule that stands for the task `key`."""
+    return tvm.IRModule({"main": _stand_in.with_attr(KEY_ATTRIBUTE, key)})
+
+
+def key_of(module: Any) -> str:
+    """The task's key out of a workload; TuneLogError for one that is not ours."""
+    attributes = module["main"].attrs
+    if attributes is None or KEY_ATTRIBUTE not in attributes:
+        raise TuneLogError(f"workload: has no attribute {KEY_ATTRIBUTE} (not a log of edgemnv2)")
+    return str(attributes[KEY_ATTRIBUTE])
+
+
+def trace_of(key: str, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any]) -> Any:
+    """The trace that makes `decisions` out of `space` on the workload of `key`."""
+    schedule = s_tir.Schedule(workload_of(key))
+    block = schedule.get_sblock(BLOCK)
+    for name in sorted(space):
+        values = space[name]
+        integers = all(type(value) is int for value in values)
+        spelled = "" if integers else ":" + "|".join(map(str, values))
+        sampled = schedule.sample_categorical(
+            list(values) if integers else list(range(len(values))),
+            [1.0 / len(values)] * len(values),
+            decision=values.index(decisions[name]),
+        )
+        schedule.annotate(block, f"{PREFIX}{name}{spelled}", sampled)
+    return schedule.trace
+
+
+def decisions_of(workload: Any, trace: Any) -> dict[str, Any]:
+    """The decisions that replaying `trace` on `workload` leaves; sorted by name.
+
+    Raises TuneLogError where the trace does not replay.
+    """
+    schedule = s_tir.Schedule(workload)
+    try:
+        trace.apply_to_schedule(schedule, remove_postproc=False)
+        annotations = schedule.get(schedule.get_sblock(BLOCK)).annotations
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[-1:]
+        raise TuneLogError(f"trace: does not replay ({reason})") from error
+    decisions: dict[str, Any] = {}
+    for annotation, value in annotations.items():
+        name, _, spelled = str(annotation).removeprefix(PREFIX).partition(":")
+        number = int(value)
+        decisions[name] = spelled.split("|")[number] if spelled else number
+    return dict(sorted(decisions.items()))
