@@ -42,39 +42,57 @@ class Panel:
 
 @dataclass(frozen=True)
 class Panels:
-    """`full` panels of `nr` channels and perhaps a last one of `tail`, out of `channels`."""
+    """`full` panels of `nr` channels and perhaps a last one of `tail`, from channel `begin` on.
+
+    `channels` is the distance from one output pixel to the next. A kernel may make some of its
+    layer's channels only: threads then share the weights between them.
+    """
 
     channels: int
     nr: int
     full: int
     tail: int
+    begin: int
+    end: int
 
     def blocks(self) -> list[tuple[int, int]]:
         """`(first channel, channels)` of every panel, in packed order."""
-        full = [(p * self.nr, self.nr) for p in range(self.full)]
-        return [*full, (self.channels - self.tail, self.tail)] if self.tail else full
+        full = [(self.begin + p * self.nr, self.nr) for p in range(self.full)]
+        return [*full, (self.end - self.tail, self.tail)] if self.tail else full
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What of this shapes the code."""
+        return (self.channels, self.begin, self.end, self.nr)
 
     def each(self, k: Builder) -> Iterator[Panel]:
         """The panels as code: a loop over the full ones, then the tail."""
         if self.full == 1:
-            yield Panel(0, 0, self.nr)
+            yield Panel(self.begin, 0, self.nr)
         elif self.full > 1:
             with k.loop(self.full) as p:
                 first = k.let(p * self.nr)
-                yield Panel(first, first, self.nr)
+                yield Panel(first + self.begin if self.begin else first, first, self.nr)
         if self.tail:
-            yield Panel(self.channels - self.tail, self.full * self.nr, self.tail)
+            yield Panel(self.end - self.tail, self.full * self.nr, self.tail)
 
 
-def panels_of(channels: int, nr: int, granule: int) -> Panels | None:
-    """Panels for `channels`, or None when there are fewer than the narrowest panel has."""
-    full, rest = divmod(channels, nr)
+def panels_of(
+    channels: int, nr: int, granule: int, part: tuple[int, int] | None = None
+) -> Panels | None:
+    """Panels for channels `part[0] .. part[1] - 1` of `channels`, all of them by default.
+
+    None when there are fewer than the narrowest panel has.
+    """
+    begin, end = part or (0, channels)
+    count = end - begin
+    full, rest = divmod(count, nr)
     tail = -(-rest // granule) * granule
-    if tail > channels:
-        return (
-            panels_of(channels, granule, granule) if nr > granule and channels >= granule else None
-        )
-    return Panels(channels, nr, full, tail)
+    if tail <= count:
+        return Panels(channels, nr, full, tail, begin, end)
+    if nr > granule and count >= granule:
+        return panels_of(channels, granule, granule, part)
+    return None
 
 
 def walk(

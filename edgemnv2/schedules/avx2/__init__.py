@@ -60,17 +60,20 @@ def row_kernel(
     target: Any,
     decisions: Mapping[str, Any],
     rows_per_step: int = 1,
+    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
     """The kernel of `layer`, or None where plain TIR has to take over.
 
-    `rows_per_step` rows that lie without a gap in memory, for pointwise layers only.
+    For pointwise layers only: `rows_per_step` rows that lie without a gap in memory, and
+    `channels`, the first and one past the last output channel to make (so that threads can share
+    a layer).
     """
     if any(name in layouts for name in (*layer.inputs, layer.output)):
         return None
     simd = simd_of(target)
     if isinstance(layer, Conv2D) and layer.op == "pointwise":
-        return pointwise_kernel(graph, layer, simd, decisions, rows_per_step)
-    if rows_per_step != 1:
+        return pointwise_kernel(graph, layer, simd, decisions, rows_per_step, channels)
+    if rows_per_step != 1 or channels is not None:
         return None
     if isinstance(layer, Conv2D):
         return conv2d_kernel(graph, layer, simd, decisions)

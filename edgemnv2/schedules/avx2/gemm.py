@@ -54,8 +54,7 @@ class Gemm:
         """What of this shapes the code."""
         return {
             "K": self.depth,
-            "N": self.panels.channels,
-            "nr": self.panels.nr,
+            "N": self.panels.key,
             "unroll": self.unroll,
             "simd": self.simd,
         }

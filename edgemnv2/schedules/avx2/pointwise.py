@@ -87,9 +87,17 @@ def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str) -> bool:
 
 
 def pointwise_kernel(
-    graph: Graph, layer: Conv2D, simd: Simd, decisions: Mapping[str, Any], rows_per_step: int
+    graph: Graph,
+    layer: Conv2D,
+    simd: Simd,
+    decisions: Mapping[str, Any],
+    rows_per_step: int,
+    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
+
+    `channels`: it makes only these of the output's channels, first and one past the last.
+    """
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if not supported(layer, source.dtype, out.dtype):
         return None
@@ -102,6 +110,7 @@ def pointwise_kernel(
         layer.requantize,
         source.quant.zero_point if source.quant else 0,
         out.quant.zero_point if out.quant else 0,
+        part=channels,
     )
     if gemm is None:
         return None
@@ -140,14 +149,16 @@ def gemm_of(
     requantize: Requantize | None,
     zero_in: int,
     zero_out: int,
+    part: tuple[int, int] | None = None,
 ) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are fewer than eight channels.
 
     `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
+    `part`: the output channels to make.
     """
     nr = int(decisions["nr"])
     wide = takes_bytes(simd, weight, decisions) and requantize is not None
-    panels = panels_of(weight.shape[1], nr, 16 if wide else LANES)
+    panels = panels_of(weight.shape[1], nr, 16 if wide else LANES, part)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None

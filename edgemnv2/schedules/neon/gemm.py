@@ -154,8 +154,7 @@ class Gemm:
         """What of this shapes the code."""
         return {
             "K": self.depth,
-            "N": self.panels.channels,
-            "nr": self.panels.nr,
+            "N": self.panels.key,
             "steps": [(s.channel, s.size) for s in self.steps],
             "unroll": self.unroll,
             "isa": self.isa,
