@@ -12,6 +12,9 @@ are vector-typed locals that LLVM keeps in registers as long as there are few en
 The functions' parameters are raw pointers already (a `DeclBuffer` views each). They need these
 passes and no others: BindTarget, StmtSimplify, CommonSubexprElim, LowerIntrin; then
 `target.build.llvm`. `build_module` does that; the object has no undefined symbols.
+
+TVM tells LLVM that different buffers never overlap, whatever `noalias` says. Where the caller may
+pass one address twice (an addition in place), each element must be read once, before it is written.
 """
 
 from __future__ import annotations
