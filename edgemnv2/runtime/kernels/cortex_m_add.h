@@ -12,8 +12,7 @@
 #define EDGEMNV2_ADD_HEADER 4
 
 static inline int32_t edgemnv2_add_finish(int32_t sum, int32_t multiplier, int32_t offset,
-                                          int32_t shift)
-{
+                                          int32_t shift) {
     const int32_t corrected = offset + (int32_t)((uint32_t)(sum >> 31) << 1);
 #if EDGEMNV2_DSP
     int32_t result;
@@ -32,8 +31,8 @@ static inline int32_t edgemnv2_add_finish(int32_t sum, int32_t multiplier, int32
         (int32_t)((uint32_t)table[tabled[i]] + base + ((uint32_t)(int32_t)linear[i] << 21)),       \
         multiplier, offset, shift)
 #define EDGEMNV2_ADD_TWO_TABLES(i)                                                                 \
-    y[i] = (int8_t)edgemnv2_add_finish(                                                            \
-        (int32_t)((uint32_t)table[a[i]] + (uint32_t)second[b[i]]), multiplier, offset, shift)
+    y[i] = (int8_t)edgemnv2_add_finish((int32_t)((uint32_t)table[a[i]] + (uint32_t)second[b[i]]),  \
+                                       multiplier, offset, shift)
 
 #define EDGEMNV2_ADD_LOOP(ONE)                                                                     \
     int32_t i = 0;                                                                                 \
@@ -48,12 +47,9 @@ static inline int32_t edgemnv2_add_finish(int32_t sum, int32_t multiplier, int32
     }
 
 /* Stream: multiplier, offset, shift, base, table. `y` may be either input. */
-__attribute__((noinline, unused)) static void edgemnv2_add_one_table(const int8_t *linear,
-                                                                     const int8_t *tabled,
-                                                                     int8_t *y,
-                                                                     const int32_t *stream,
-                                                                     int32_t count)
-{
+__attribute__((noinline, unused)) static void
+edgemnv2_add_one_table(const int8_t *linear, const int8_t *tabled, int8_t *y, const int32_t *stream,
+                       int32_t count) {
     const int32_t multiplier = stream[0], offset = stream[1], shift = stream[2];
     const uint32_t base = (uint32_t)stream[3];
     const int32_t *table = stream + EDGEMNV2_ADD_HEADER + 128;
@@ -64,8 +60,7 @@ __attribute__((noinline, unused)) static void edgemnv2_add_one_table(const int8_
 __attribute__((noinline, unused)) static void edgemnv2_add_two_tables(const int8_t *a,
                                                                       const int8_t *b, int8_t *y,
                                                                       const int32_t *stream,
-                                                                      int32_t count)
-{
+                                                                      int32_t count) {
     const int32_t multiplier = stream[0], offset = stream[1], shift = stream[2];
     const int32_t *table = stream + EDGEMNV2_ADD_HEADER + 128;
     const int32_t *second = table + 256;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && \
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) &&          \
     defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 #define EDGEMNV2_DSP 1
 #else
@@ -31,20 +31,17 @@
 #define EDGEMNV2_CHANNEL_ROWS 2
 #define EDGEMNV2_ODD_CHANNELS 4
 
-static inline int32_t edgemnv2_load32(const void *p)
-{
+static inline int32_t edgemnv2_load32(const void *p) {
     int32_t value;
     memcpy(&value, p, sizeof(value));
     return value;
 }
 
-static inline int32_t edgemnv2_saturate8(int32_t value)
-{
+static inline int32_t edgemnv2_saturate8(int32_t value) {
     return value < -128 ? -128 : value > 127 ? 127 : value;
 }
 
-static inline int32_t edgemnv2_requantize(int32_t scaled, const int32_t *channel, int32_t flags)
-{
+static inline int32_t edgemnv2_requantize(int32_t scaled, const int32_t *channel, int32_t flags) {
     /* Right shifts of negative numbers are arithmetic in every compiler that we meet. */
     int32_t high = (int32_t)(((int64_t)scaled * channel[0]) >> 32);
     int32_t offset = channel[1];
@@ -56,8 +53,7 @@ static inline int32_t edgemnv2_requantize(int32_t scaled, const int32_t *channel
 
 /* Clamp to less than the whole int8 range, in place, after a row is complete. */
 __attribute__((noinline, unused)) static void edgemnv2_clamp_row(int8_t *row, int32_t count,
-                                                                 int32_t low, int32_t high)
-{
+                                                                 int32_t low, int32_t high) {
 #if EDGEMNV2_DSP
     const uint32_t lows = (uint32_t)(low & 255) * 0x01010101U;
     const uint32_t highs = (uint32_t)(high & 255) * 0x01010101U;
@@ -78,8 +74,7 @@ __attribute__((noinline, unused)) static void edgemnv2_clamp_row(int8_t *row, in
 
 /* The same for `count` words of two int16. */
 __attribute__((noinline, unused)) static void edgemnv2_clamp_words(int16_t *words, int32_t count,
-                                                                   int32_t low, int32_t high)
-{
+                                                                   int32_t low, int32_t high) {
 #if EDGEMNV2_DSP
     const uint32_t lows = (uint32_t)(low & 0xffff) * 0x00010001U;
     const uint32_t highs = (uint32_t)(high & 0xffff) * 0x00010001U;
@@ -99,8 +94,7 @@ __attribute__((noinline, unused)) static void edgemnv2_clamp_words(int16_t *word
 }
 
 /* `count` words of two int16 in the range of int8, times 256. */
-__attribute__((noinline, unused)) static void edgemnv2_scale_words(int16_t *words, int32_t count)
-{
+__attribute__((noinline, unused)) static void edgemnv2_scale_words(int16_t *words, int32_t count) {
     for (int32_t i = 0; i < count; ++i, words += 2) {
         const uint32_t word = ((uint32_t)edgemnv2_load32(words) << 8) & 0xff00ff00U;
         memcpy(words, &word, sizeof(word));
@@ -111,8 +105,7 @@ __attribute__((noinline, unused)) static void edgemnv2_scale_words(int16_t *word
  * columns are neighbours. */
 __attribute__((noinline, unused)) static void edgemnv2_pad_columns(int8_t *row, int32_t channels,
                                                                    int32_t pitch, int32_t left,
-                                                                   int32_t right, int32_t zero)
-{
+                                                                   int32_t right, int32_t zero) {
     const int32_t both = left + right;
     memset(row, zero, (size_t)left);
     row += pitch - right;

@@ -7,13 +7,10 @@
 /* The part of a window that lies in one input row: `bytes` from column `first` (in bytes, maybe
  * outside the row of `row_bytes`), for `pixels` windows `step` bytes apart, to byte `at` of patches
  * that are `stride` bytes apart. Columns outside are `zero`. `flip` 0x80 makes int8 of uint8. */
-__attribute__((noinline, unused)) static void edgemnv2_patch_row(const void *from,
-                                                                 int32_t row_bytes, int32_t first,
-                                                                 int32_t step, int32_t bytes,
-                                                                 void *to, int32_t at,
-                                                                 int32_t stride, int32_t pixels,
-                                                                 int32_t zero, int32_t flip)
-{
+__attribute__((noinline, unused)) static void
+edgemnv2_patch_row(const void *from, int32_t row_bytes, int32_t first, int32_t step, int32_t bytes,
+                   void *to, int32_t at, int32_t stride, int32_t pixels, int32_t zero,
+                   int32_t flip) {
     const uint8_t *row = (const uint8_t *)from;
     uint8_t *patch = (uint8_t *)to + at;
     const uint32_t flips = (uint32_t)flip * 0x01010101U;

@@ -39,6 +39,7 @@ _OFFSET_BITS = 22
 """Largest shift: 128 << 22 and a product still fit into 32 bits."""
 _INT8 = (-128, 127)
 _INT32 = (-(1 << 31), (1 << 31) - 1)
+_CANDIDATES = 1 << 16
 _STEEPER = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -134,10 +135,20 @@ def channels_of(
     uncertain = live & (moved | (excess > 0))
     if factor.single_rounding and clamp[0] < zero_point:
         uncertain |= live
-    if sign_fix and once.any():
-        # These channels must not see the fix; the others may do without.
-        sign_fix = False
-        uncertain |= live
+    unfixed = once & ~moved
+    if sign_fix and unfixed.any():
+        # These channels round once, the sign fix is wrong for them: count from below the least sum.
+        if (unfixed & (high - low >= limit - _CANDIDATES)).any():
+            return None
+        for channel in np.flatnonzero(unfixed):
+            # All counts lose a fraction of a unit in the offset; one of many loses next to nothing.
+            counts = low[channel] - np.arange(_CANDIDATES)
+            products = counts * multiplier[channel] << scale_bits
+            zero[channel] = counts[(products & 0xFFFFFFFF).argmin()]
+        offset = offset + np.where(unfixed, zero * multiplier >> (32 - scale_bits), 0)
+        if abs(offset).max() > 1 << 30:
+            return None
+        uncertain |= unfixed
     words = Channels(multiplier, offset, shift, sign_fix, constant, zero)
     return _proven(words, factor, uncertain, span, zero_point, clamp, scale_bits)
 

@@ -88,6 +88,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 FAMILIES = {"dsp": dsp, "mve": mve}
 PLACES = [
     *((family, "host", "-O2", False) for family in FAMILIES),
+    ("dsp", "m0plus", "-O2", True),
     ("dsp", "m3", "-O2", False),
     ("dsp", "m4", "-O2", False),
     ("dsp", "m4", "-O2", True),

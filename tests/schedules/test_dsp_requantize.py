@@ -1,0 +1,90 @@
+"""The one-multiplication requantisation equals TFLite's for every accumulator that can occur."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgemnv2.graph import Requantize
+from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
+
+CHANNELS = 6
+
+
+def by_definition(
+    accumulator: np.ndarray, factor: Requantize, zero_point: int, clamp: tuple[int, int]
+) -> np.ndarray:
+    multiplier = factor.multiplier.astype(np.int64)
+    if factor.single_rounding:
+        right = 31 - factor.shift.astype(np.int64)
+        product = accumulator * multiplier
+        rescaled = (product + (np.int64(1) << (right - 1)) - (product < 0)) >> right
+    else:
+        rescaled = multiply_by_quantized_multiplier(accumulator, multiplier, factor.shift)
+    return np.clip(rescaled + zero_point, *clamp)
+
+
+def as_the_kernels_do(
+    accumulator: np.ndarray, words: Channels, scale_bits: int, clamp: tuple[int, int]
+) -> np.ndarray:
+    """int64 in place of the kernels' int32; nothing may leave 32 bits on the way."""
+    reduced = np.where(words.constant, 0, accumulator - words.bias_in_offset)
+    scaled = reduced << scale_bits
+    assert abs(scaled).max() < 1 << 31
+    fix = np.where(scaled < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
+    total = (scaled * words.multiplier.astype(np.int64) >> 32) + words.offset - fix
+    assert abs(total).max() < 1 << 31
+    return np.clip(np.clip(total >> words.shift, -128, 127), *clamp)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_accumulator_gives_tflites_output(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    right = rng.integers(1, 24, CHANNELS) if seed % 2 else rng.integers(-4, 10, CHANNELS)
+    multiplier = rng.integers(1 << 30, 1 << 31, CHANNELS)
+    if seed % 3 == 0:
+        # Powers of two meet the halves that round away from zero.
+        multiplier = np.where(rng.random(CHANNELS) < 0.7, 1 << 30, multiplier)
+    factor = Requantize(
+        multiplier.astype(np.int32), -right.astype(np.int32), single_rounding=seed % 5 == 0
+    )
+    extent = int(2 ** rng.integers(9, 18))
+    bias = (rng.uniform(-1, 1, CHANNELS) * 2.0 ** (right + 7)).astype(np.int64)
+    bias = np.where(right > 13, np.clip(bias, -(1 << 30), 1 << 30), 0)
+    zero_point = int(rng.integers(-128, 128))
+    clamp = [(-128, 127), (zero_point, 127), (max(-128, zero_point - 20), min(127, zero_point + 9))]
+    limits = clamp[seed % 3]
+    for scale_bits in (8, 7):
+        words = channels_of(factor, (bias - extent, bias + extent), zero_point, limits, scale_bits)
+        assert words is not None
+        accumulator = np.arange(-extent, extent + 1)[:, None] + bias
+        np.testing.assert_array_equal(
+            as_the_kernels_do(accumulator, words, scale_bits, limits),
+            by_definition(accumulator, factor, zero_point, limits),
+        )
+
+
+def test_sums_beyond_the_scaled_range_are_declined() -> None:
+    factor = Requantize(np.array([1 << 30], np.int32), np.array([-8], np.int32))
+    fits = (np.array([-(1 << 22)]), np.array([(1 << 23) - 1]))
+    beyond = (np.array([-(1 << 23)]), np.array([1 << 23]))
+    assert channels_of(factor, fits, 0, (-128, 127)) is not None
+    assert channels_of(factor, beyond, 0, (-128, 127)) is None
+    assert channels_of(factor, beyond, 0, (-128, 127), scale_bits=6) is not None
+
+
+def test_large_left_shifts_are_declined() -> None:
+    factor = Requantize(np.array([1 << 30], np.int32), np.array([9], np.int32))
+    assert channels_of(factor, (np.array([-5]), np.array([5])), 0, (-128, 127)) is None
+
+
+def test_reachable_accumulators_are_those_of_extreme_inputs() -> None:
+    rng = np.random.default_rng(1)
+    weight = rng.integers(-127, 128, (7, 3)).astype(np.int8)
+    bias = rng.integers(-99, 99, 3)
+    low, high = reachable(weight, bias, -5)
+    inputs = np.where(rng.random((4000, 7)) < 0.5, -128, 127)
+    sums = (inputs + 5) @ weight.astype(np.int64) + bias
+    np.testing.assert_array_equal(sums.min(axis=0), low)
+    np.testing.assert_array_equal(sums.max(axis=0), high)
