@@ -65,13 +65,14 @@ def least_memory_chains(
 
 
 def plan_memory(
-    program: Program, align_bytes: int = ALIGN_BYTES, tries: int = JOINT_TRIES
+    program: Program, align_bytes: int = ALIGN_BYTES, tries: int | None = None
 ) -> MemoryPlan:
     """An arena for `program`: rings of least depth, whole tensors and scratch, one base each.
 
     Fewer `tries` answer sooner with a larger arena. The plan is verified before it is returned; a
     fault is a bug of ours.
     """
+    tries = JOINT_TRIES if tries is None else tries
     live = live_rows(program)
     per_step = live_bytes_per_step(program, live)
     bound = int(per_step.max()) if len(per_step) else 0

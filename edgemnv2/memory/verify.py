@@ -142,7 +142,7 @@ class _Simulation:
         for r in op.rows_made(row):
             if not self.intact(op.output, r):
                 return f"rows of the output {op.output} overlap"
-        return self._contiguous(op, reads)
+        return self._contiguous(op, row, reads)
 
     def _complete(self, name: str, row: int, reader: int) -> bool:
         """Whether every operation before `reader` that writes this row has done so."""
@@ -156,11 +156,11 @@ class _Simulation:
                 return False
         return (name, row) in self.written
 
-    def _contiguous(self, op: RowOp, reads: list[tuple[str, int]]) -> str | None:
+    def _contiguous(self, op: RowOp, step_row: int, reads: list[tuple[str, int]]) -> str | None:
         """A step of several rows needs them one behind the other."""
         if op.rows_per_step == 1:
             return None
-        wanted = set(reads) | {(op.output, r) for r in range(op.rows_per_step)}
+        wanted = set(reads) | {(op.output, r) for r in op.rows_made(step_row)}
         for name, row in wanted:
             if name in self.program.external or (name, row + 1) not in wanted:
                 continue

@@ -1,0 +1,90 @@
+"""Property test: random networks, planned and compiled as they ship, equal the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
+from random_networks import random_graph, random_input
+
+from edgemnv2 import reference
+from edgemnv2.measure.compare import compare
+from edgemnv2.memory import planner
+from edgemnv2.memory.verify import find_fault
+from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.target import Target, load_target, missing_local_features
+
+FLOAT_NETWORKS = 18
+BATCH = 36
+
+
+@pytest.fixture(autouse=True)
+def _hasty_planner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the planner searches changes the size of its plans, not whether they are right."""
+    for name, value in (("CHAIN_TRIES", 2), ("JOINT_TRIES", 3), ("REFINE_FACTOR", 1)):
+        monkeypatch.setattr(planner, name, value)
+
+
+def _plain_target() -> Target:
+    """A core without any feature: plain kernels everywhere."""
+    host = load_target("host")
+    return replace(host, cpu=replace(host.cpu, features=frozenset()))
+
+
+def _variant(seed: int, kind: str) -> Variant:
+    """All combinations of the choices follow one another."""
+    io = ("arena", "caller")[seed % 2]
+    chains = ("memory", "blocks")[seed // 2 % 2]
+    fuse = bool(seed // 4 % 2)
+    if kind == "plain":
+        return Variant(_plain_target(), ScheduleOptions(fuse=fuse), io, chains)
+    if kind == "portable":
+        return Variant(load_target("cortex-m0plus"), ScheduleOptions(fuse=fuse), io, chains)
+    target = load_target("host")
+    rows = (0, 5, 14)[seed % 3]
+    return Variant(target, ScheduleOptions(whole_rows_max=rows), io, chains, 64)
+
+
+# Batches per kind: 324 integer networks in all.
+CASES = [
+    *(("plain", True, first) for first in range(0, 4 * BATCH, BATCH)),
+    *(("portable", True, first) for first in range(4 * BATCH, 8 * BATCH, BATCH)),
+    ("avx2", True, 8 * BATCH),
+    ("plain", False, 1000),
+    ("avx2", False, 1000),
+]
+
+
+@pytest.mark.parametrize(("kind", "integer", "first"), CASES)
+def test_random_networks_equal_the_reference(
+    kind: str,
+    integer: bool,
+    first: int,
+    tmp_path: Path,
+    require_tool: Callable[[str], str],
+) -> None:
+    require_tool("gcc")
+    host = load_target("host")
+    if kind == "avx2" and missing_local_features(host):
+        pytest.skip("this processor has no AVX2")
+    count = BATCH if integer else FLOAT_NETWORKS
+    networks: list[Prepared] = []
+    for seed in range(first, first + count):
+        network = prepare(random_graph(seed, integer=integer), _variant(seed, kind))
+        for planned in (network.whole, network.stream):
+            assert find_fault(planned.program, planned.plan) is None, seed
+            assert planned.plan.arena_bytes >= planned.plan.lower_bound_bytes, seed
+        networks.append(network)
+    library = build(networks, tmp_path, host if kind == "avx2" else None)
+    for index, network in enumerate(networks):
+        graph = network.graph
+        x = random_input(graph, first + index)
+        expected = reference.run(graph, x, keep=False)[graph.outputs[0]]
+        for run in (run_whole, run_fed):
+            actual = run(library, index, network, x)[None]
+            found = compare(expected, actual)
+            exact = integer and graph.tensors[graph.outputs[0]].dtype != "float32"
+            assert found.exact if exact else found.passed, (graph.name, run.__name__, found)
