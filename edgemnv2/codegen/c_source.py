@@ -6,9 +6,12 @@ temporaries, pointers without const. What is left after undressing compiles with
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from edgemnv2.codegen.llvm import named
 from edgemnv2.kernel import RowKernel
@@ -19,6 +22,8 @@ _FUNCTION = re.compile(r"^TVM_DLL void (\w+)\(([^)]*)\) \{\n(.*?)^\}\n", re.MULT
 _DECLARATION = re.compile(r"^ *(?:u?int(?:8|16|32|64)_t|float|bool) (\w+) = [^;]*;\n", re.MULTILINE)
 _PARAMETER = re.compile(r"(\w+)\* (\w+)")
 _WORD = re.compile(r"\w+")
+_STAND_IN = re.compile(r"\b([1-9]\.\d{6}e\+03)(f?)\b")
+_FIRST_STAND_IN = 1000
 
 
 def kernel_source(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, str]:
@@ -44,13 +49,40 @@ def _from_tir(functions: Mapping[str, Any]) -> dict[str, str]:
         transform.LowerIntrin(),
     ):
         module = pass_(module)
+    module, numbers = _numbered_floats(module)
     text = tvm.get_global_func("target.build.c")(module, target).inspect_source()
+    text = _STAND_IN.sub(lambda match: _literal(match, numbers), text)
     found = {
         match[1]: f"void {match[1]}({match[2]}) {{\n{match[3]}}}\n"
         for match in _FUNCTION.finditer(text)
     }
     assert set(found) == set(functions), "TVM's C output has another form than expected"
     return {symbol: _const_parameters(_without_unused(found[symbol])) for symbol in functions}
+
+
+def _numbered_floats(module: Any) -> tuple[Any, list[float]]:
+    """The module with 1000, 1001 … for its float constants, and what they stand for.
+
+    TVM prints seven digits; a float32 needs nine to come back the same.
+    """
+    import tvm
+
+    content = json.loads(tvm.ir.save_json(module))
+    numbers: list[float] = []
+    for node in content["nodes"]:
+        if node["type"] == "ir.FloatImm":
+            value = float(node["data"]["value"])
+            if value not in numbers:
+                numbers.append(value)
+            node["data"]["value"] = float(_FIRST_STAND_IN + numbers.index(value))
+    assert len(numbers) <= 9000, "more float constants than there are stand-ins"
+    return tvm.ir.load_json(json.dumps(content)), numbers
+
+
+def _literal(match: re.Match[str], numbers: Sequence[float]) -> str:
+    """The shortest C literal of exactly the number that a stand-in stands for."""
+    value = numbers[round(float(match[1])) - _FIRST_STAND_IN]
+    return f"{np.float32(value)!s}f" if match[2] else repr(value)
 
 
 def _without_unused(source: str) -> str:
