@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,23 @@ from edgemnv2.codegen.constants import CONSTANT_ALIGN_BYTES, ConstantBlob, pack_
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.codegen.interface import Interface, c_identifier
-from edgemnv2.errors import DoesNotFit, ModelError
+from edgemnv2.codegen.threads import ThreadParts
+from edgemnv2.errors import DoesNotFit, ModelError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.graph import Graph, Tensor
 from edgemnv2.measure.images import default_preset
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import does_not_fit_message, flash_message, plan_record
+from edgemnv2.memory.thread_plan import plan_threads
 from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.model import TensorSpec
 from edgemnv2.passes import lower
 from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
-from edgemnv2.streaming.lower import lower_to_rows
+from edgemnv2.schedules.parts import scratch_of, share_steps
+from edgemnv2.streaming.chains import layer_by_layer
+from edgemnv2.streaming.lower import RowOps, lower_to_rows
+from edgemnv2.streaming.order import cut_points
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.lookup import tuned_or_default
 
@@ -39,7 +45,8 @@ class CompileOptions:
     """What the user may choose. `None` stands for the target's default.
 
     `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
-    after every block); `preprocess` names how images become inputs, recorded for `run.py`.
+    after every block); `preprocess` names how images become inputs, recorded for `run.py`;
+    `threads` is the number of threads that there shall be a plan for, besides one.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
     """
@@ -48,6 +55,7 @@ class CompileOptions:
     io: str | None = None
     chains: str | None = None
     preprocess: str | None = None
+    threads: int | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
     tune_logs: Path | None = None
@@ -106,6 +114,8 @@ def compile_graph(
     whole, stream = plan_graph(rows, io, chains, arena_align(target))
     constants = pack_constants(schedule.kernels)
     _check_fit(whole, constants, target, graph)
+    # The same once more for every number of threads.
+    threads = _plan_threads(graph, schedule, target, rows, thread_counts(target, io, options))
     # Program and plan -> code.
     progress("generate code")
     name = options.name or c_identifier(graph.name)
@@ -116,17 +126,17 @@ def compile_graph(
         whole=whole,
         stream=stream,
         constants=constants,
-        interface=_interface(name, io, whole, stream, target),
+        interface=_interface(name, io, whole, stream, target, threads),
     )
     with writer:
-        code_bytes = emit_code(parts, target, writer.folder)
+        code_bytes = emit_code(parts, target, writer.folder, threads)
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
         save_graph(graph, writer.folder / REFERENCE_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = {
-            **_manifest(parts, target, schedule, code_bytes, options, chains),
+            **_manifest(parts, target, schedule, code_bytes, options, chains, threads),
             # What a tuning log had to say that could not be used.
             "tuning_notes": list(notes),
         }
@@ -169,7 +179,59 @@ def _check_fit(whole: Planned, constants: ConstantBlob, target: Target, graph: G
         raise DoesNotFit(flash_message(len(constants.data), target, graph))
 
 
-def _interface(name: str, io: str, whole: Planned, stream: Planned, target: Target) -> Interface:
+DEFAULT_THREADS = (2, 4)
+
+
+def thread_counts(target: Target, io: str, options: CompileOptions) -> tuple[int, ...]:
+    """Numbers of threads above one to plan for.
+
+    By default two and four as far as the target has cores; `clock_hz` 0 stands for a processor that
+    is only known where the code runs. Raises UsageError for a number that cannot be planned for.
+    """
+    wanted = options.threads
+    if wanted is None:
+        if target.is_bare_metal or io == "arena":
+            return ()
+        cores = target.cpu.cores if target.cpu.clock_hz else max(DEFAULT_THREADS)
+        return tuple(count for count in DEFAULT_THREADS if count <= cores)
+    if not 1 <= wanted <= MOST_THREADS:
+        raise UsageError(f"--threads {wanted}: expected 1 to {MOST_THREADS}")
+    if wanted == 1:
+        return ()
+    if target.is_bare_metal:
+        raise UsageError(
+            f"--threads {wanted}: {target.name} runs without an operating system (leave it out)"
+        )
+    if io == "arena":
+        raise UsageError(
+            f"--threads {wanted}: with --io arena there is one thread only (use --io caller)"
+        )
+    return (wanted,)
+
+
+MOST_THREADS = 64
+
+
+def _plan_threads(
+    graph: Graph, schedule: Schedule, target: Target, rows: RowOps, counts: tuple[int, ...]
+) -> tuple[ThreadParts, ...]:
+    chains = layer_by_layer(cut_points(rows))
+    planned = []
+    for count in counts:
+        program, kernels = share_steps(graph, schedule, target, rows, chains, count)
+        plan = plan_threads(program, partial(scratch_of, program, kernels), arena_align(target))
+        planned.append(ThreadParts(program, plan, kernels))
+    return tuple(planned)
+
+
+def _interface(
+    name: str,
+    io: str,
+    whole: Planned,
+    stream: Planned,
+    target: Target,
+    threads: tuple[ThreadParts, ...],
+) -> Interface:
     placements = whole.plan.placements
     in_arena = io == "arena"
     return Interface(
@@ -180,6 +242,10 @@ def _interface(name: str, io: str, whole: Planned, stream: Planned, target: Targ
         stream_arena_bytes=max(stream.plan.arena_bytes, 1),
         input_offset=placements[whole.program.input].offset(0) if in_arena else 0,
         output_offset=placements[whole.program.output].offset(0) if in_arena else 0,
+        threads=tuple(one.program.threads for one in threads),
+        threads_arena_bytes=max(
+            whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
+        ),
     )
 
 
@@ -190,6 +256,7 @@ def _manifest(
     code_bytes: int,
     options: CompileOptions,
     chains: str,
+    threads: tuple[ThreadParts, ...],
 ) -> dict[str, Any]:
     graph = parts.graph
     return {
@@ -206,6 +273,8 @@ def _manifest(
         # Tensors whose rows are not plain NHWC of the tensor's own type.
         "packed_rows": sorted(parts.layouts),
         "arena_bytes": parts.interface.arena_bytes,
+        "threads": [1, *(one.program.threads for one in threads)],
+        "threads_arena_bytes": {str(one.program.threads): one.plan.arena_bytes for one in threads},
         "arena_align_bytes": parts.interface.arena_align_bytes,
         "arena_lower_bound_bytes": parts.whole.plan.lower_bound_bytes,
         "stream_arena_bytes": parts.interface.stream_arena_bytes,

@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cut the row program for the least arena, or after every block (by target)",
     )
     parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="plan for N threads besides one (Linux: 2 and 4, as far as the target has cores)",
+    )
+    parser.add_argument(
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs; recorded for verify and run.py",
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         chains=args.chains,
         preprocess=args.preprocess,
+        threads=args.threads,
         force=args.force,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",
@@ -98,11 +105,21 @@ def summary(manifest: Any, output: Path) -> dict[str, Any]:
         "code_bytes": manifest["code_bytes"],
         "macs": manifest["macs"],
         "io": manifest["io"],
+        "threads": manifest["threads"],
+        "threads_arena_bytes": manifest["threads_arena_bytes"],
         "kernels": [
             {key: kernel[key] for key in ("name", "op", "shape", "schedule")}
             for kernel in manifest["kernels"]
         ],
     }
+
+
+def _thread_lines(facts: dict[str, Any]) -> list[str]:
+    arenas = facts["threads_arena_bytes"]
+    if not arenas:
+        return []
+    sizes = ", ".join(f"{count} {size / 1024:.1f} KiB" for count, size in arenas.items())
+    return [f"threads    arena for {sizes}"]
 
 
 def _text(manifest: Any, facts: dict[str, Any]) -> str:
@@ -120,8 +137,8 @@ def _text(manifest: Any, facts: dict[str, Any]) -> str:
             f"{len(manifest['layers'])} layers",
             f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
-            f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB "
-            "(the image never in memory)",
+            f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB (the image never in memory)",
+            *_thread_lines(facts),
             f"constants  {facts['constants_bytes'] / 1024:.1f} KiB",
             f"code       {code}",
             f"kernels    {len(facts['kernels'])}: {kinds}",

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="best classes shown (5)")
     parser.add_argument("--labels", type=Path, help="text file, one label a line")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -46,7 +47,12 @@ def run(args: argparse.Namespace) -> int:
     choice = sample_choice(args)
     assert isinstance(choice, SampleChoice)
     result = measured.run(
-        artifact, chosen_runner(args, artifact), choice, outputs=args.outputs, top=args.top
+        artifact,
+        chosen_runner(args, artifact),
+        choice,
+        outputs=args.outputs,
+        top=args.top,
+        threads=args.threads,
     )
     if args.json:
         facts = {

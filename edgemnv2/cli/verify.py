@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the source model, imported again as the reference (the graph in the artefact)",
     )
     add_sample_arguments(parser)
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     assert isinstance(choice, SampleChoice)
     runner = chosen_runner(args, artifact)
     with Bar("verify", "sample") as bar:
-        result = verify(artifact, runner, choice, graph, bar.update)
+        result = verify(artifact, runner, choice, graph, bar.update, threads=args.threads)
     if args.json:
         print(json.dumps(result.to_dict()))
         return 0 if result.passed else 1

@@ -13,6 +13,7 @@ from edgemnv2.codegen.elf import read_elf
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import exports, header
 from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.threads import POOL, ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
 from edgemnv2.errors import ToolchainError
 from edgemnv2.target import Target
@@ -22,8 +23,12 @@ __all__ = ["emit_code"]
 STEP_LOOP = "step_loop.h"
 
 
-def emit_code(parts: EntryParts, target: Target, folder: Path) -> int:
+def emit_code(
+    parts: EntryParts, target: Target, folder: Path, threads: tuple[ThreadParts, ...] = ()
+) -> int:
     """Fill `folder` with `include/` and `lib/` (Linux) or `src/` (bare metal).
+
+    `threads`: what each thread count above one adds, on Linux.
 
     Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
     the target is installed to tell).
@@ -34,7 +39,7 @@ def emit_code(parts: EntryParts, target: Target, folder: Path) -> int:
     (include / f"{name}.h").write_text(header(parts.graph, parts.interface))
     if target.is_bare_metal:
         return _emit_source(parts, target, folder)
-    return _emit_library(parts, target, folder)
+    return _emit_library(parts, target, folder, threads)
 
 
 def runtime_file(name: str) -> Path:
@@ -99,17 +104,28 @@ def _kernel_file(parts: EntryParts) -> str:
     )
 
 
-def _emit_library(parts: EntryParts, target: Target, folder: Path) -> int:
+def library_source(parts: EntryParts, threads: tuple[ThreadParts, ...]) -> str:
+    """The entry source of a Linux artefact."""
+    text = entry_source(parts, incbin=True, wide=bool(threads))
+    if not threads:
+        return text
+    # For syscall().
+    return "#define _GNU_SOURCE\n" + text + thread_source(parts, threads)
+
+
+def _emit_library(
+    parts: EntryParts, target: Target, folder: Path, threads: tuple[ThreadParts, ...]
+) -> int:
     name = parts.interface.name
     library = folder / "lib"
     library.mkdir()
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        build_object(parts.kernels, target, name, work / "kernels.o")
-        (work / f"{name}.c").write_text(entry_source(parts, incbin=True))
+        kernels = {**parts.kernels, **part_kernels(threads)}
+        build_object(kernels, target, name, work / "kernels.o")
+        (work / f"{name}.c").write_text(library_source(parts, threads))
         (work / "constants.bin").write_bytes(parts.constants.data)
-        shutil.copy(runtime_file(STEP_LOOP), work / STEP_LOOP)
-        for runtime in ("bench_main.c", "artifact_names.h"):
+        for runtime in (STEP_LOOP, POOL, "bench_main.c", "artifact_names.h"):
             shutil.copy(runtime_file(runtime), work / runtime)
         flags = [
             f"-I{folder / 'include'}",
@@ -117,10 +133,13 @@ def _emit_library(parts: EntryParts, target: Target, folder: Path) -> int:
         ]
         compile_object(target, work / f"{name}.c", work / "entry.o", flags)
         objects = [work / "entry.o", work / "kernels.o"]
-        link_shared(target, objects, library / f"lib{name}.so", exports(name))
+        link_shared(
+            target, objects, library / f"lib{name}.so", exports(name, threads=bool(threads))
+        )
         compile_object(target, work / f"{name}.c", work / "entry_static.o", flags, static=True)
         main = [*flags, f"-DEDGEMNV2_NAME={name}", f"-DEDGEMNV2_UPPER={name.upper()}"]
         main.append(f'-DEDGEMNV2_HEADER="{name}.h"')
+        main += ["-DEDGEMNV2_THREADS"] if threads else []
         compile_object(target, work / "bench_main.c", work / "main.o", main, static=True)
         link_executable(
             target,

@@ -29,17 +29,17 @@ class EntryParts:
     interface: Interface
 
 
-def kernel_parameters(kernel: RowKernel, rows: int, op: RowOp) -> list[str]:
-    """The arguments of a kernel's call, as C expressions over `call`."""
+def kernel_parameters(offsets: Sequence[int], rows: int, scratch: bool) -> list[str]:
+    """The arguments of a kernel's call, as C expressions over `call`.
+
+    `offsets` of its constants from the start of the operation's; `rows` that it reads.
+    """
     arguments = [f"call->rows[{i}]" for i in range(rows)]
     # In-place operations and sums have their row twice: as operand or alone.
     arguments.append("call->out")
-    if op.scratch_bytes:
+    if scratch:
         arguments.append("call->scratch")
-    arguments += [
-        f"call->constants + {start}" if start else "call->constants"
-        for start in constant_offsets(kernel)[:-1]
-    ]
+    arguments += [f"call->constants + {start}" if start else "call->constants" for start in offsets]
     return arguments
 
 
@@ -61,14 +61,16 @@ def _parameter_types(kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
     return types
 
 
-def entry_source(parts: EntryParts, *, incbin: bool) -> str:
-    """`src/<name>.c`. With `incbin` the constants come from `<name>.bin` at assembly time."""
+def entry_source(parts: EntryParts, *, incbin: bool, wide: bool = False) -> str:
+    """`src/<name>.c`. With `incbin` the constants come from `<name>.bin` at assembly time.
+
+    `wide`: indices of 16 bits even where 8 would do.
+    """
     name = parts.interface.name
     ops = parts.whole.program.ops
-    wide = any(
-        max(len(planned.program.ops), *(step.row for step in planned.program.steps)) > 254
-        for planned in (parts.whole, parts.stream)
-    )
+    # Rows of tensors, not steps: a step's row is the first one that it makes.
+    tallest = max(tensor.height for tensor in parts.whole.program.tensors.values())
+    wide = wide or max(len(ops), tallest) > 254
     index_type, feed = ("uint16_t", 0xFFFF) if wide else ("uint8_t", 0xFF)
     source = parts.graph.tensors[parts.graph.inputs[0]]
     sections = [
@@ -136,26 +138,33 @@ def _kernel_calls(parts: EntryParts) -> list[str]:
     """Prototypes of the kernels and one adapter for each."""
     name = parts.interface.name
     lines: list[str] = []
-    known: dict[str, str] = {}
+    known: dict[str, list[str]] = {}
     for op in parts.whole.program.ops:
         kernel = parts.kernels[op.name]
         symbol = f"{name}_{kernel.symbol}"
-        arguments = kernel_parameters(kernel, _rows_of(op), op)
-        types = _parameter_types(kernel, arguments)
+        arguments = kernel_parameters(
+            constant_offsets(kernel)[:-1], _rows_of(op), op.scratch_bytes > 0
+        )
+        code = adapter(symbol, f"call_{kernel.symbol}", kernel, arguments)
         # Constant offsets follow from the shapes, which follow from the symbol.
-        call = f"{symbol}({', '.join(_cast(t, a) for t, a in zip(types, arguments, strict=True))});"
         if symbol in known:
-            assert known[symbol] == call, f"{symbol}: one kernel, two ways to call it"
+            assert known[symbol] == code, f"{symbol}: one kernel, two ways to call it"
             continue
-        known[symbol] = call
-        lines += [
-            f"void {symbol}({', '.join(types)});",
-            f"static void call_{kernel.symbol}(const struct edgemnv2_call *call) {{",
-            f"  {call}",
-            "}",
-            "",
-        ]
+        known[symbol] = code
+        lines += code
     return lines
+
+
+def adapter(symbol: str, name: str, kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
+    """The prototype of the kernel `symbol`, and the function `name` that calls it for one step."""
+    types = _parameter_types(kernel, arguments)
+    return [
+        f"void {symbol}({', '.join(types)});",
+        f"static void {name}(const struct edgemnv2_call *call) {{",
+        f"  {symbol}({', '.join(_cast(t, a) for t, a in zip(types, arguments, strict=True))});",
+        "}",
+        "",
+    ]
 
 
 def _cast(c_type: str, argument: str) -> str:
@@ -208,23 +217,39 @@ def _op_table(parts: EntryParts) -> list[str]:
         kernel = parts.kernels[op.name]
         read = op.reads[0]
         outside = outside_row(parts, op)
-        fields = [
-            f"call_{kernel.symbol}",
-            f"(const uint8_t *){name}_constants + {parts.constants.offset[op.name]}",
-            f"outside_{outside[0][0]:02x}" if outside else "NULL",
-            str(number[read.tensor]),
-            str(number[op.reads[1].tensor] if len(op.reads) > 1 else 0),
-            str(number[op.output]),
-            str(op.layer),
-            str(read.window),
-            str(read.stride),
-            str(read.before),
-            str(len(op.reads)),
-            str(op.rows_per_step),
-            str(int(op.accumulates)),
-        ]
+        fields = op_entry(
+            op,
+            call=f"call_{kernel.symbol}",
+            constants=f"(const uint8_t *){name}_constants + {parts.constants.offset[op.name]}",
+            outside=f"outside_{outside[0][0]:02x}" if outside else "NULL",
+            tensors=(
+                number[read.tensor],
+                number[op.reads[1].tensor] if len(op.reads) > 1 else 0,
+                number[op.output],
+            ),
+            stride=read.stride,
+        )
         lines.append(f"    {{{', '.join(fields)}}}, /* {op.name} */")
     return [*lines, "};", ""]
+
+
+def op_entry(
+    op: RowOp, *, call: str, constants: str, outside: str, tensors: Sequence[int], stride: int
+) -> list[str]:
+    """The fields of `struct edgemnv2_op`; `tensors` are the input, the second operand, the output.
+
+    `stride` in rows of the input.
+    """
+    read = op.reads[0]
+    numbers = (op.layer, read.window, stride, read.before, len(op.reads), op.rows_per_step)
+    return [
+        call,
+        constants,
+        outside,
+        *map(str, tensors),
+        *map(str, numbers),
+        str(int(op.accumulates)),
+    ]
 
 
 def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> list[str]:
@@ -251,7 +276,10 @@ def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> 
         )
     scratch = ", ".join(str(plan.scratch.get(op.name, 0)) for op in program.ops)
     steps_text = ",".join(
-        f"{{{feed if step.op == FEED else step.op},{step.row}}}" for step in program.steps
+        f"{{{feed},{step.row}}}"
+        if step.op == FEED
+        else f"{{{step.op},{step.row * program.ops[step.op].rows_per_step}}}"
+        for step in program.steps
     )
     return [
         *lines,

@@ -31,6 +31,10 @@ class Interface:
     stream_arena_bytes: int
     input_offset: int
     output_offset: int
+    threads: tuple[int, ...] = ()
+    """Thread counts above one that there is a plan for."""
+    threads_arena_bytes: int = 0
+    """The largest arena that any thread count needs."""
 
 
 def c_identifier(name: str) -> str:
@@ -39,9 +43,42 @@ def c_identifier(name: str) -> str:
     return identifier if identifier and not identifier[0].isdigit() else "net_" + identifier
 
 
-def exports(name: str) -> list[str]:
+def exports(name: str, *, threads: bool = False) -> list[str]:
     """The functions that a shared library of this artefact exports."""
-    return [f"{name}_run", f"{name}_run_hooked", f"{name}_run_rows", f"{name}_run_sized"]
+    names = ["run", "run_hooked", "run_rows", "run_sized"]
+    names += ["pool_start", "pool_stop", "run_threads"] if threads else []
+    return [f"{name}_{function}" for function in names]
+
+
+POOL_WORDS = 80
+"""uint64_t of a pool without workers: three words that are waited for, each far from the others."""
+POOL_WORKER_WORDS = 3
+
+
+def _thread_lines(interface: Interface) -> list[str]:
+    """What the header says about threads; nothing where there is one only."""
+    if not interface.threads:
+        return []
+    name, upper = interface.name, interface.name.upper()
+    counts = ", ".join(map(str, (1, *interface.threads)))
+    words = POOL_WORDS + POOL_WORKER_WORDS * max(interface.threads)
+    return [
+        f"/* Several threads: {counts}. The result does not depend on their number. The caller",
+        " * owns the pool and must neither move nor copy it between start and stop; one inference",
+        " * at a time. The calling thread does its part, so that one thread fewer is started. An",
+        f" * arena of {upper}_THREADS_ARENA_BYTES serves any number of threads. */",
+        f"#define {upper}_THREADS_ARENA_BYTES {interface.threads_arena_bytes}",
+        f"#define {upper}_ERROR_THREADS (-6) /* no plan for so many threads, or no pool started */",
+        f"#define {upper}_ERROR_SYSTEM (-7)  /* the system gives no more threads */",
+        f"struct {name}_pool {{",
+        f"  uint64_t storage[{words}];",
+        "};",
+        f"int32_t {name}_pool_start(struct {name}_pool *pool, int32_t threads);",
+        f"int32_t {name}_pool_stop(struct {name}_pool *pool);",
+        f"int32_t {name}_run_threads(const struct {name}_inputs *inputs,",
+        f"    const struct {name}_outputs *outputs, void *arena, struct {name}_pool *pool);",
+        "",
+    ]
 
 
 def _end_macros(upper: str, kind: str, tensor: Tensor) -> list[str]:
@@ -144,6 +181,7 @@ def header(graph: Graph, interface: Interface) -> str:
             f"int32_t {name}_run_rows({name}_next_row next_row, void *context,",
             f"    const struct {name}_outputs *outputs, void *arena);",
             "",
+            *_thread_lines(interface),
             "#ifdef __cplusplus",
             "}",
             "#endif",

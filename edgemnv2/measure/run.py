@@ -48,6 +48,7 @@ def run(
     *,
     outputs: Path | None = None,
     top: int = 5,
+    threads: int = 1,
 ) -> RunOutputs:
     """Run the samples that `choice` names; `outputs` is the `.npz` to write.
 
@@ -58,7 +59,7 @@ def run(
     made: list[Array] = []
     for start in range(0, len(samples.x), BATCH):
         batch = list(samples.x[start : start + BATCH])
-        made.extend(runner.run(artifact, batch).outputs)
+        made.extend(runner.run(artifact, batch, threads=threads).outputs)
     stored = np.concatenate(made)
     spec = graph.output_specs[0]
     source = to_source(stored, spec)

@@ -86,6 +86,8 @@ def verify(
     choice: SampleChoice,
     graph: Graph | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    threads: int = 1,
 ) -> VerifyResult:
     """Run `artifact` on `runner` and compare every output with the reference.
 
@@ -103,7 +105,7 @@ def verify(
     for start in range(0, count, BATCH):
         batch = samples.x[start : start + BATCH]
         expected.append(reference.run(graph, batch, keep=False)[graph.outputs[0]])
-        result = runner.run(artifact, list(batch))
+        result = runner.run(artifact, list(batch), threads=threads)
         outputs.append(np.concatenate(result.outputs))
         stack = result.stack_bytes if result.stack_bytes is not None else stack
         progress(min(count, start + BATCH), count)

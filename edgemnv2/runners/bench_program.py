@@ -39,6 +39,7 @@ def run_bench_program(
     trace: bool,
     rows: bool = False,
     layers: bool = False,
+    threads: int = 1,
     warmup: int = WARMUP,
 ) -> tuple[RunResult, Facts]:
     """The outputs, trace and timings of one bench run, and all facts that it printed.
@@ -53,6 +54,7 @@ def run_bench_program(
         arguments += ["--trace", "trace.bin"] if trace else []
         arguments += ["--rows", "1"] if rows else []
         arguments += ["--layers", "1"] if layers else []
+        arguments += ["--threads", str(threads)] if threads > 1 else []
         arguments += ["--repeat", str(repeat), "--warmup", str(warmup)]
         facts = parse_facts(launch(arguments, folder), str(artifact.path))
         outputs = unpack_outputs(artifact, (folder / "out.bin").read_bytes(), len(inputs))

@@ -74,7 +74,14 @@ class LocalRunner:
         program = artifact.path.resolve() / "bench"
         before = local_state() if repeat else None
         result = self._run(
-            program, artifact, inputs, repeat=repeat, trace=trace, rows=rows, layers=layers
+            program,
+            artifact,
+            inputs,
+            repeat=repeat,
+            trace=trace,
+            rows=rows,
+            layers=layers,
+            threads=threads,
         )
         if before is None:
             return result
@@ -90,6 +97,7 @@ class LocalRunner:
         trace: bool,
         rows: bool,
         layers: bool = False,
+        threads: int = 1,
     ) -> RunResult:
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
 
@@ -98,16 +106,28 @@ class LocalRunner:
             return execute(command, folder, str(artifact.path), timeout_seconds)
 
         result, _ = run_bench_program(
-            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, layers=layers
+            artifact,
+            inputs,
+            launch,
+            repeat=repeat,
+            trace=trace,
+            rows=rows,
+            layers=layers,
+            threads=threads,
         )
         return result
 
 
 def check_threads(artifact: Artifact, threads: int) -> None:
-    """UsageError for more threads than the artefact can use."""
-    most = int(artifact.manifest.get("max_threads", 1))
-    if not 1 <= threads <= most:
-        raise UsageError(f"--threads {threads}: {artifact.path} runs on 1 to {most} threads")
+    """UsageError for a number of threads that the artefact has no plan for."""
+    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
+    if threads not in planned:
+        counts = ", ".join(map(str, planned))
+        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
+        raise UsageError(
+            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
+            f"{threads}{remedy}"
+        )
 
 
 def host_target() -> Target:

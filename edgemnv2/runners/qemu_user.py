@@ -83,6 +83,7 @@ class QemuUserRunner:
                 trace=trace,
                 rows=rows,
                 layers=layers,
+                threads=threads,
                 warmup=1,
             )
             # Under emulation neither the clock nor the resident size says anything of the device.

@@ -75,7 +75,7 @@ class SshRunner:
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as control:
             connection = _Connection(self._address, self._host, self._options, Path(control))
             try:
-                return self._run(connection, artifact, inputs, repeat, trace, rows, layers)
+                return self._run(connection, artifact, inputs, repeat, trace, rows, layers, threads)
             finally:
                 connection.close()
 
@@ -88,6 +88,7 @@ class SshRunner:
         trace: bool,
         rows: bool,
         layers: bool,
+        threads: int,
     ) -> RunResult:
         machine = connection.run("uname -m").decode().strip()
         if machine not in _MACHINES[artifact.target.cpu.isa]:
@@ -114,7 +115,14 @@ class SshRunner:
                 return text.decode(errors="replace")
 
             result, _ = run_bench_program(
-                artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, layers=layers
+                artifact,
+                inputs,
+                launch,
+                repeat=repeat,
+                trace=trace,
+                rows=rows,
+                layers=layers,
+                threads=threads,
             )
             notes = state_notes(before, _state(connection)) if repeat else ()
             return replace(result, notes=notes)

@@ -13,11 +13,16 @@
 
 /* The arena between two fences; all of it starts with a pattern, so that code which counts on
  * zeros or writes outside shows. 64 is at least every artefact's alignment. */
+#ifdef EDGEMNV2_THREADS
+#define NET_ANY_THREADS_ARENA_BYTES NET_CONST(THREADS_ARENA_BYTES)
+#else
+#define NET_ANY_THREADS_ARENA_BYTES NET_CONST(ARENA_BYTES)
+#endif
 enum {
     FENCE_BYTES = 64,
     FENCE_PATTERN = 0xA5,
-    LARGER_ARENA_BYTES = NET_CONST(ARENA_BYTES) > NET_CONST(STREAM_ARENA_BYTES)
-                             ? NET_CONST(ARENA_BYTES)
+    LARGER_ARENA_BYTES = NET_ANY_THREADS_ARENA_BYTES > NET_CONST(STREAM_ARENA_BYTES)
+                             ? NET_ANY_THREADS_ARENA_BYTES
                              : NET_CONST(STREAM_ARENA_BYTES)
 };
 

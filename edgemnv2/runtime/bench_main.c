@@ -1,11 +1,11 @@
 /* The `bench` program of a Linux artefact: runs samples, times inferences, writes a trace.
  *
  *   bench [--inputs FILE --outputs FILE] [--trace FILE] [--warmup N] [--repeat N] [--rows 1]
- *         [--layers 1]
+ *         [--layers 1] [--threads N]
  *
  * FILEs hold tensors one after another, raw, NHWC. Without --inputs, one sample of zeros. --repeat
  * times N inferences of the first sample. --rows 1 feeds the samples row by row (no timing);
- * --layers 1 then measures one inference step by step. Facts
+ * --layers 1 then measures one inference step by step; both, and a trace, on one thread. Facts
  * go to stdout as lines `edgemnv2 KEY VALUE`. A trace record is int32 sample, layer, row, bytes
  * (host order), then the row's data. */
 #define _POSIX_C_SOURCE 200112L
@@ -21,6 +21,13 @@ static struct fenced_arena arena __attribute__((aligned(64)));
 static unsigned char input[NET_CONST(INPUT_BYTES)] __attribute__((aligned(64)));
 static unsigned char output[NET_CONST(OUTPUT_BYTES)] __attribute__((aligned(64)));
 static unsigned char first_sample[NET_CONST(INPUT_BYTES)];
+/* What an inference may use: more when several threads run it. */
+static unsigned long arena_limit = NET_CONST(ARENA_BYTES);
+
+#ifdef EDGEMNV2_THREADS
+static struct NET_(pool) pool;
+#endif
+static long threads = 1;
 
 struct tracer {
     FILE *file;
@@ -74,12 +81,39 @@ static int32_t infer(struct tracer *tracer) {
     if (tracer->file) {
         return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, tracer);
     }
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        return NET_(run_threads)(&inputs, &outputs, arena.bytes, &pool);
+    }
+#endif
     return NET_(run)(&inputs, &outputs, arena.bytes);
+}
+
+static void start_threads(void) {
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        arena_limit = NET_CONST(THREADS_ARENA_BYTES);
+        check(NET_(pool_start)(&pool, (int32_t)threads), arena_limit);
+        printf("edgemnv2 threads %ld\n", threads);
+        return;
+    }
+#endif
+    if (threads != 1) {
+        fail("no plan for several threads", "");
+    }
+}
+
+static void stop_threads(void) {
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        check(NET_(pool_stop)(&pool), arena_limit);
+    }
+#endif
 }
 
 static void run_sample(const unsigned char *sample, struct tracer *tracer) {
     memcpy(SAMPLE_IN(arena, input), sample, NET_CONST(INPUT_BYTES));
-    check(infer(tracer), NET_CONST(ARENA_BYTES));
+    check(infer(tracer), arena_limit);
     memmove(output, RESULT_IN(arena, output), sizeof output);
 }
 
@@ -119,7 +153,7 @@ static void measure_layers(const unsigned char *sample) {
     memcpy(SAMPLE_IN(arena, input), sample, NET_CONST(INPUT_BYTES));
     double last = seconds();
     edgemnv2_mark();
-    check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, NULL), NET_CONST(ARENA_BYTES));
+    check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, NULL), arena_limit);
     for (long i = 0; i < step_count; i++) {
         printf("edgemnv2 step_layer %d\nedgemnv2 step_seconds %.9f\n", step_layers[i],
                step_ends[i] - last);
@@ -166,12 +200,15 @@ int main(int count, char **argument) {
             rows = strtol(argument[i + 1], NULL, 10);
         } else if (strcmp(key, "--layers") == 0) {
             layers = strtol(argument[i + 1], NULL, 10);
+        } else if (strcmp(key, "--threads") == 0) {
+            threads = strtol(argument[i + 1], NULL, 10);
         } else {
             fail("unknown option ", key);
         }
     }
 
     fence_arena(&arena);
+    start_threads();
     FILE *in = inputs_name ? open_file(inputs_name, "rb") : NULL;
     FILE *out = outputs_name ? open_file(outputs_name, "wb") : NULL;
     long samples = 0;
@@ -208,13 +245,14 @@ int main(int count, char **argument) {
         const int32_t status = infer(&tracer);
         edgemnv2_mark();
         const double end = seconds();
-        check(status, NET_CONST(ARENA_BYTES));
+        check(status, arena_limit);
         printf("edgemnv2 seconds %.9f\n", end - start);
     }
     if (layers) {
         measure_layers(first_sample);
     }
     report_peak_rss();
+    stop_threads();
     printf("edgemnv2 done 1\n");
     return 0;
 }

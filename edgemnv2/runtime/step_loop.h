@@ -48,7 +48,7 @@ struct edgemnv2_op {
 
 struct edgemnv2_step {
     edgemnv2_index op; /* EDGEMNV2_FEED: the caller gives the next input row */
-    edgemnv2_index row;
+    edgemnv2_index row; /* the first one that it makes; of sums: the one that it adds */
 };
 
 struct edgemnv2_plan {
@@ -90,7 +90,6 @@ static uint8_t *edgemnv2_make_row(const struct edgemnv2_run *run, uint32_t index
         if (row == 0)
             memset(call.out, 0, run->plan->rings[op->output].row_bytes);
     } else {
-        row *= op->rows_per_step;
         call.out = edgemnv2_row(run, op->output, row);
     }
     first = (int32_t)row * op->stride - op->before;
@@ -124,7 +123,7 @@ static int32_t edgemnv2_run_steps(const struct edgemnv2_run *run) {
                 const struct edgemnv2_op *op = &run->ops[index];
                 const uint32_t bytes = run->plan->rings[op->output].row_bytes * op->rows_per_step;
                 /* Sums under way are no tensor of the network. */
-                run->hook(run->hook_context, op->layer, (int32_t)(row * op->rows_per_step),
+                run->hook(run->hook_context, op->layer, (int32_t)row,
                           op->accumulates != 0 ? NULL : made,
                           op->accumulates != 0 ? 0 : (int32_t)bytes);
             }
