@@ -26,13 +26,15 @@ static inline int32_t edgemnv2_add_finish(int32_t sum, int32_t multiplier, int32
 #endif
 }
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_ADD_ONE_TABLE(i)                                                                  \
     y[i] = (int8_t)edgemnv2_add_finish(                                                            \
         (int32_t)((uint32_t)table[tabled[i]] + base + ((uint32_t)(int32_t)linear[i] << 21)),       \
         multiplier, offset, shift)
 #define EDGEMNV2_ADD_TWO_TABLES(i)                                                                 \
-    y[i] = (int8_t)edgemnv2_add_finish((int32_t)((uint32_t)table[a[i]] + (uint32_t)second[b[i]]),  \
-                                       multiplier, offset, shift)
+    y[i] = (int8_t)edgemnv2_add_finish(                                                            \
+        (int32_t)((uint32_t)table[a[i]] + (uint32_t)second[b[i]]), multiplier, offset, shift)
 
 #define EDGEMNV2_ADD_LOOP(ONE)                                                                     \
     int32_t i = 0;                                                                                 \
@@ -45,6 +47,8 @@ static inline int32_t edgemnv2_add_finish(int32_t sum, int32_t multiplier, int32
     for (; i < count; ++i) {                                                                       \
         ONE(i);                                                                                    \
     }
+
+/* clang-format on */
 
 /* Stream: multiplier, offset, shift, base, table. `y` may be either input. */
 __attribute__((noinline, unused)) static void

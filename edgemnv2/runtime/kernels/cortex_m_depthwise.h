@@ -37,6 +37,8 @@ static inline void edgemnv2_depthwise_portable(const int8_t *row0, const int8_t 
 
 #if EDGEMNV2_DSP
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 /* Registers: r0 r1 r2 rows, r3 output, r4 channels, r5 tiles left, r6-r9 sums, r10 r11 weights,
  * r12 lr activations. Stack: 0-31 the channel's record, 32 stream, 36 channels, 40 tiles,
  * 44 tail, 48 advance of rows, 52 advance of output, 56 end of stream. */
@@ -49,13 +51,11 @@ static inline void edgemnv2_depthwise_portable(const int8_t *row0, const int8_t 
     "smlad " #b ", lr, r10, " #ib "\n smlat" #H " " #b ", r12, r11, " #b "\n"
 
 #define EDGEMNV2_ROW_1_4_INIT(row, H)                                                              \
-    EDGEMNV2_COLUMNS(row, 2)                                                                       \
-    EDGEMNV2_PAIR_OUT(r6, r7, r9, r9, H) EDGEMNV2_COLUMNS(row, 2)                                  \
-        EDGEMNV2_PAIR_OUT(r8, r9, r9, r9, H)
+    EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r6, r7, r9, r9, H)                                  \
+    EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, r9, r9, H)
 #define EDGEMNV2_ROW_1_4(row, H)                                                                   \
-    EDGEMNV2_COLUMNS(row, 2)                                                                       \
-    EDGEMNV2_PAIR_OUT(r6, r7, r6, r7, H) EDGEMNV2_COLUMNS(row, 2)                                  \
-        EDGEMNV2_PAIR_OUT(r8, r9, r8, r9, H)
+    EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r6, r7, r6, r7, H)                                  \
+    EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, r8, r9, H)
 #define EDGEMNV2_ROW_1_2_INIT(row, H) EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r6, r7, r9, r9, H)
 #define EDGEMNV2_ROW_1_2(row, H) EDGEMNV2_COLUMNS(row, 2) EDGEMNV2_PAIR_OUT(r6, r7, r6, r7, H)
 
@@ -65,63 +65,36 @@ static inline void edgemnv2_depthwise_portable(const int8_t *row0, const int8_t 
     "smlatb " #b ", r12, r10, " #ib "\n smlat" #H " " #b ", lr, r11, " #b "\n"
 #define EDGEMNV2_LAST(row, b) "ldrsb r12, [" #row "]\n smlabt " #b ", r12, r10, " #b "\n"
 #define EDGEMNV2_ROW_2_4_INIT(row, H)                                                              \
-    EDGEMNV2_COLUMNS(row, 4)                                                                       \
-    EDGEMNV2_STEP_A(r6, r7, r9, r9, H)                                                             \
-        EDGEMNV2_COLUMNS(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, r9, r9, H)    \
-            EDGEMNV2_LAST(row, r9)
+    EDGEMNV2_COLUMNS(row, 4) EDGEMNV2_STEP_A(r6, r7, r9, r9, H)                                    \
+    EDGEMNV2_COLUMNS(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, r9, r9, H)        \
+    EDGEMNV2_LAST(row, r9)
 #define EDGEMNV2_ROW_2_4(row, H)                                                                   \
-    EDGEMNV2_COLUMNS(row, 4)                                                                       \
-    EDGEMNV2_STEP_A(r6, r7, r6, r7, H)                                                             \
-        EDGEMNV2_COLUMNS(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, r8, r9, H)    \
-            EDGEMNV2_LAST(row, r9)
+    EDGEMNV2_COLUMNS(row, 4) EDGEMNV2_STEP_A(r6, r7, r6, r7, H)                                    \
+    EDGEMNV2_COLUMNS(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, r8, r9, H)        \
+    EDGEMNV2_LAST(row, r9)
 #define EDGEMNV2_ROW_2_2_INIT(row, H)                                                              \
     EDGEMNV2_COLUMNS(row, 4) EDGEMNV2_STEP_A(r6, r7, r9, r9, H) EDGEMNV2_LAST(row, r7)
 #define EDGEMNV2_ROW_2_2(row, H)                                                                   \
     EDGEMNV2_COLUMNS(row, 4) EDGEMNV2_STEP_A(r6, r7, r6, r7, H) EDGEMNV2_LAST(row, r7)
 
 #define EDGEMNV2_ROWS(S, N)                                                                        \
-    "ldrd r10, r11, [sp, #4]\n ldr r9, [sp]\n" EDGEMNV2_ROW_##S##_##N##_INIT(                      \
-        r0,                                                                                        \
-        b) "ldr r10, [sp, #12]\n" EDGEMNV2_ROW_##S##_##N(r1,                                       \
-                                                         t) "ldrd r10, r11, [sp, "                 \
-                                                            "#16]\n" EDGEMNV2_ROW_##S##_##N(r2,    \
-                                                                                            b) "l" \
-                                                                                               "d" \
-                                                                                               "r" \
-                                                                                               "d" \
-                                                                                               " " \
-                                                                                               "r" \
-                                                                                               "1" \
-                                                                                               "0" \
-                                                                                               "," \
-                                                                                               " " \
-                                                                                               "r" \
-                                                                                               "1" \
-                                                                                               "1" \
-                                                                                               "," \
-                                                                                               " " \
-                                                                                               "[" \
-                                                                                               "s" \
-                                                                                               "p" \
-                                                                                               "," \
-                                                                                               " " \
-                                                                                               "#" \
-                                                                                               "2" \
-                                                                                               "4" \
-                                                                                               "]" \
-                                                                                               "\n ldrh r12, [sp, #22]\n"
+    "ldrd r10, r11, [sp, #4]\n ldr r9, [sp]\n" EDGEMNV2_ROW_##S##_##N##_INIT(r0, b)                \
+    "ldr r10, [sp, #12]\n" EDGEMNV2_ROW_##S##_##N(r1, t)                                           \
+    "ldrd r10, r11, [sp, #16]\n" EDGEMNV2_ROW_##S##_##N(r2, b)                                     \
+    "ldrd r10, r11, [sp, #24]\n ldrh r12, [sp, #22]\n"
 
 #define EDGEMNV2_OUT_PLAIN(a)                                                                      \
     "smmla " #a ", " #a ", r10, r11\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
 #define EDGEMNV2_OUT_FIXED(a)                                                                      \
-    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a ", r10, lr\n asr " #a      \
-    ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
+    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a                            \
+    ", r10, lr\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
 
 #define EDGEMNV2_DEPTHWISE(S, Q)                                                                   \
     __attribute__((naked, noinline, unused)) static void edgemnv2_depthwise_##S##_##Q(             \
         __attribute__((unused)) const int8_t *row0, __attribute__((unused)) const int8_t *row1,    \
         __attribute__((unused)) const int8_t *row2, __attribute__((unused)) int8_t *y,             \
-        __attribute__((unused)) const int32_t *stream) {                                           \
+        __attribute__((unused)) const int32_t *stream)                                             \
+    {                                                                                              \
         __asm__ volatile(                                                                          \
             "push {r4-r11, lr}\n sub sp, #60\n ldr r12, [sp, #96]\n"                               \
             "ldm r12!, {r4, r5, r6, r7, r8, r9, r10, r11}\n str r12, [sp, #32]\n"                  \
@@ -131,33 +104,34 @@ static inline void edgemnv2_depthwise_portable(const int8_t *row0, const int8_t 
             "stm sp, {r4, r5, r6, r7, r8, r9, r10, r11}\n str r12, [sp, #32]\n"                    \
             "ldrd r4, r5, [sp, #36]\n cmp r5, #0\n beq.w 3f\n"                                     \
             "2:\n" EDGEMNV2_ROWS(S, 4) EDGEMNV2_OUT_##Q(r6) EDGEMNV2_OUT_##Q(r7)                   \
-                EDGEMNV2_OUT_##Q(r8) EDGEMNV2_OUT_##Q(                                             \
-                    r9) "strb r6, [r3]\n strb r7, [r3, r4]\n strb r8, [r3, r4, lsl #1]\n add r3, " \
-                        "r3, r4\n"                                                                 \
-                        "strb r9, [r3, r4, lsl #1]\n add r3, r3, r4\n add r3, r3, r4, lsl #1\n"    \
-                        "subs r5, #1\n bne.w 2b\n"                                                 \
-                        "3:\n ldr r5, [sp, #44]\n"                                                 \
-                        "4:\n cmp r5, #0\n beq 6f\n subs r5, #2\n bpl 5f\n" /* An odd width: once  \
-                                                                               more over the last  \
-                                                                               but one pixel. */   \
-                        "sub r0, #" #S "\n sub r1, #" #S "\n sub r2, #" #S "\n sub r3, r3, r4\n"   \
-                        "mov r5, #0\n"                                                             \
-                        "5:\n" EDGEMNV2_ROWS(S, 2) EDGEMNV2_OUT_##Q(r6)                            \
-                            EDGEMNV2_OUT_##Q(r7) "strb r6, [r3]\n strb r7, [r3, r4]\n add r3, "    \
-                                                 "r3, r4, lsl #1\n b.w 4b\n"                       \
-                                                 "6:\n ldrd r10, r11, [sp, #48]\n add r0, r10\n "  \
-                                                 "add r1, r10\n add r2, r10\n"                     \
-                                                 "add r3, r11\n ldr r12, [sp, #32]\n ldr r10, "    \
-                                                 "[sp, #56]\n cmp r12, r10\n bne.w 1b\n"           \
-                                                 "add sp, #60\n pop {r4-r11, pc}\n");              \
+            EDGEMNV2_OUT_##Q(r8) EDGEMNV2_OUT_##Q(r9)                                              \
+            "strb r6, [r3]\n strb r7, [r3, r4]\n strb r8, [r3, r4, lsl #1]\n add r3, r3, r4\n"     \
+            "strb r9, [r3, r4, lsl #1]\n add r3, r3, r4\n add r3, r3, r4, lsl #1\n"                \
+            "subs r5, #1\n bne.w 2b\n"                                                             \
+            "3:\n ldr r5, [sp, #44]\n"                                                             \
+            "4:\n cmp r5, #0\n beq 6f\n subs r5, #2\n bpl 5f\n"                                   \
+            /* An odd width: once more over the last but one pixel. */                             \
+            "sub r0, #" #S "\n sub r1, #" #S "\n sub r2, #" #S "\n sub r3, r3, r4\n"               \
+            "mov r5, #0\n"                                                                         \
+            "5:\n" EDGEMNV2_ROWS(S, 2) EDGEMNV2_OUT_##Q(r6)          \
+            EDGEMNV2_OUT_##Q(r7)                                                                   \
+            "strb r6, [r3]\n strb r7, [r3, r4]\n add r3, r3, r4, lsl #1\n b.w 4b\n"                \
+            "6:\n ldrd r10, r11, [sp, #48]\n add r0, r10\n add r1, r10\n add r2, r10\n"            \
+            "add r3, r11\n ldr r12, [sp, #32]\n ldr r10, [sp, #56]\n cmp r12, r10\n bne.w 1b\n"    \
+            "add sp, #60\n pop {r4-r11, pc}\n");                                                   \
     }
+
+/* clang-format on */
 
 #else
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_DEPTHWISE(S, Q)                                                                   \
     static inline void edgemnv2_depthwise_##S##_##Q(const int8_t *row0, const int8_t *row1,        \
                                                     const int8_t *row2, int8_t *y,                 \
-                                                    const int32_t *stream) {                       \
+                                                    const int32_t *stream)                         \
+    {                                                                                              \
         edgemnv2_depthwise_portable(row0, row1, row2, y, stream, S);                               \
     }
 
@@ -167,6 +141,8 @@ EDGEMNV2_DEPTHWISE(1, PLAIN)
 EDGEMNV2_DEPTHWISE(1, FIXED)
 EDGEMNV2_DEPTHWISE(2, PLAIN)
 EDGEMNV2_DEPTHWISE(2, FIXED)
+
+/* clang-format on */
 
 /* The same for a tile of P output pixels, widened as the matrix product wants them: `count`
  * channels from `rows` (first column of the tile) to every second int16 of `words`; a word holds
@@ -192,16 +168,23 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
 #define EDGEMNV2_WINDOW_FLAGS_PLAIN 0
 #define EDGEMNV2_WINDOW_FLAGS_FIXED EDGEMNV2_SIGN_FIX
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_WINDOW_C(S, P, Q)                                                                 \
     static inline void edgemnv2_window_##S##_##P##_##Q(                                            \
         const int8_t *row0, const int8_t *row1, const int8_t *row2, int16_t *words,                \
-        const int32_t *records, int32_t pitch, int32_t count) {                                    \
+        const int32_t *records, int32_t pitch, int32_t count)                                      \
+    {                                                                                              \
         edgemnv2_window_portable(row0, row1, row2, words, records, pitch, count, S, P,             \
                                  EDGEMNV2_WINDOW_FLAGS_##Q);                                       \
     }
 
+/* clang-format on */
+
 #if EDGEMNV2_DSP
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 /* Registers as above, but r3 words, r4 records, r5 pitch. */
 #define EDGEMNV2_AT(row, offset)                                                                   \
     "ldr lr, [" #row ", #" #offset "]\n sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n"
@@ -210,51 +193,51 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
     "smlad " #a ", lr, r10, " #ia "\n smlat" #H " " #a ", r12, r11, " #a "\n"
 
 #define EDGEMNV2_WINDOW_1_4(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0)                                                                            \
-    EDGEMNV2_PAIR_OUT(r6, r7, i, j, H) EDGEMNV2_AT(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, k, l, H)
+    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
+    EDGEMNV2_AT(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, k, l, H)
 #define EDGEMNV2_WINDOW_1_3(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0)                                                                            \
-    EDGEMNV2_PAIR_OUT(r6, r7, i, j, H) EDGEMNV2_AT(row, 1) EDGEMNV2_SHIFTED(r8, k, H)
+    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
+    EDGEMNV2_AT(row, 1) EDGEMNV2_SHIFTED(r8, k, H)
 #define EDGEMNV2_WINDOW_1_2(row, H, i, j, k, l)                                                    \
     EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)
 #define EDGEMNV2_WINDOW_2_4(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0)                                                                            \
-    EDGEMNV2_STEP_A(r6, r7, i, j, H)                                                               \
-        EDGEMNV2_AT(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(                           \
-            r8, r9, k, l, H) "ldrsb r12, [" #row ", #8]\n smlabt r9, r12, r10, r9\n"
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    EDGEMNV2_AT(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, k, l, H)               \
+    "ldrsb r12, [" #row ", #8]\n smlabt r9, r12, r10, r9\n"
 #define EDGEMNV2_WINDOW_2_3(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0)                                                                            \
-    EDGEMNV2_STEP_A(r6, r7, i, j, H)                                                               \
-        EDGEMNV2_AT(row, 3) "smlabt r7, lr, r10, r7\n" EDGEMNV2_SHIFTED(r8, k, H)
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    EDGEMNV2_AT(row, 3) "smlabt r7, lr, r10, r7\n" EDGEMNV2_SHIFTED(r8, k, H)
 #define EDGEMNV2_WINDOW_2_2(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0)                                                                            \
-    EDGEMNV2_STEP_A(r6, r7, i, j, H) "ldrsb r12, [" #row ", #4]\n smlabt r7, r12, r10, r7\n"
+    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
+    "ldrsb r12, [" #row ", #4]\n smlabt r7, r12, r10, r7\n"
 
-#define EDGEMNV2_WINDOW_OUT_2(Q) EDGEMNV2_OUT_##Q(r6) EDGEMNV2_OUT_##Q(r7) "strh r7, [r3, #4]\n"
-#define EDGEMNV2_WINDOW_OUT_3(Q) EDGEMNV2_WINDOW_OUT_2(Q) EDGEMNV2_OUT_##Q(r8) "strh r8, [r3, #8]\n"
+#define EDGEMNV2_WINDOW_OUT_2(Q)                                                                   \
+    EDGEMNV2_OUT_##Q(r6) EDGEMNV2_OUT_##Q(r7) "strh r7, [r3, #4]\n"
+#define EDGEMNV2_WINDOW_OUT_3(Q)                                                                   \
+    EDGEMNV2_WINDOW_OUT_2(Q) EDGEMNV2_OUT_##Q(r8) "strh r8, [r3, #8]\n"
 #define EDGEMNV2_WINDOW_OUT_4(Q)                                                                   \
     EDGEMNV2_WINDOW_OUT_3(Q) EDGEMNV2_OUT_##Q(r9) "strh r9, [r3, #12]\n"
 
-#define EDGEMNV2_WINDOW(S, P, Q)                                                                                                                                                    \
-    __attribute__((naked, noinline, unused)) static void edgemnv2_window_##S##_##P##_##Q(                                                                                           \
-        __attribute__((unused)) const int8_t *row0, __attribute__((unused)) const int8_t *row1,                                                                                     \
-        __attribute__((unused)) const int8_t *row2, __attribute__((unused)) int16_t *words,                                                                                         \
-        __attribute__((unused)) const int32_t *records, __attribute__((unused)) int32_t pitch,                                                                                      \
-        __attribute__((unused)) int32_t count) {                                                                                                                                    \
-        __asm__ volatile(                                                                                                                                                           \
-            "push {r4-r11, lr}\n ldrd r4, r5, [sp, #36]\n ldr r6, [sp, #44]\n"                                                                                                      \
-            "add r6, r4, r6, lsl #5\n str r6, [sp, #44]\n"                                                                                                                          \
-            "1:\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n" EDGEMNV2_WINDOW_##S##_##P(r0, b, r9, r9, r9, r9) "ldr r10, [r4, #12]\n" EDGEMNV2_WINDOW_##S##_##P(                      \
-                r1, t, r6, r7, r8,                                                                                                                                                  \
-                r9) "ldrd r10, r11, [r4, #16]\n" EDGEMNV2_WINDOW_##S##_##P(r2, b, r6, r7, r8,                                                                                       \
-                                                                           r9) "ldrd r10, r11, "                                                                                    \
-                                                                               "[r4, #24]\n ldrh "                                                                                  \
-                                                                               "r12, [r4, "                                                                                         \
-                                                                               "#22]"                                                                                               \
-                                                                               "\n" EDGEMNV2_WINDOW_OUT_##P(Q) "strh r6, [r3], #(4 * " #P                                           \
-                                                                                                               ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"           \
-                                                                                                               "ldr r12, [sp, #44]\n cmp r4, r12\n bne.w 1b\n pop {r4-r11, pc}\n"); \
+#define EDGEMNV2_WINDOW(S, P, Q)                                                                   \
+    __attribute__((naked, noinline, unused)) static void edgemnv2_window_##S##_##P##_##Q(          \
+        __attribute__((unused)) const int8_t *row0, __attribute__((unused)) const int8_t *row1,    \
+        __attribute__((unused)) const int8_t *row2, __attribute__((unused)) int16_t *words,        \
+        __attribute__((unused)) const int32_t *records, __attribute__((unused)) int32_t pitch,     \
+        __attribute__((unused)) int32_t count)                                                     \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            "push {r4-r11, lr}\n ldrd r4, r5, [sp, #36]\n ldr r6, [sp, #44]\n"                     \
+            "add r6, r4, r6, lsl #5\n str r6, [sp, #44]\n"                                         \
+            "1:\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n"                                        \
+            EDGEMNV2_WINDOW_##S##_##P(r0, b, r9, r9, r9, r9) "ldr r10, [r4, #12]\n"                \
+            EDGEMNV2_WINDOW_##S##_##P(r1, t, r6, r7, r8, r9) "ldrd r10, r11, [r4, #16]\n"          \
+            EDGEMNV2_WINDOW_##S##_##P(r2, b, r6, r7, r8, r9)                                       \
+            "ldrd r10, r11, [r4, #24]\n ldrh r12, [r4, #22]\n" EDGEMNV2_WINDOW_OUT_##P(Q)          \
+            "strh r6, [r3], #(4 * " #P ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"   \
+            "ldr r12, [sp, #44]\n cmp r4, r12\n bne.w 1b\n pop {r4-r11, pc}\n");                   \
     }
+
+/* clang-format on */
 
 #else
 
@@ -262,9 +245,13 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
 
 #endif
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_WINDOWS(S, Q)                                                                     \
     EDGEMNV2_WINDOW_C(S, 1, Q)                                                                     \
     EDGEMNV2_WINDOW(S, 2, Q) EDGEMNV2_WINDOW(S, 3, Q) EDGEMNV2_WINDOW(S, 4, Q)
+/* clang-format on */
+
 EDGEMNV2_WINDOWS(1, PLAIN)
 EDGEMNV2_WINDOWS(1, FIXED)
 EDGEMNV2_WINDOWS(2, PLAIN)

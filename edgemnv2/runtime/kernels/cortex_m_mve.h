@@ -27,6 +27,8 @@
 
 #if EDGEMNV2_MVE
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_MVE_NAKED __attribute__((naked, noinline, unused)) static
 #define EDGEMNV2_MVE_UNUSED __attribute__((unused))
 
@@ -39,7 +41,8 @@
 #define EDGEMNV2_MVE_GROUP_3(MLA)                                                                  \
     "vldrb.8 q0, [r9], #16\n vldrb.8 q1, [r9], #16\n" EDGEMNV2_MVE_PIXEL(MLA, q2, r1, r0, r8)      \
         EDGEMNV2_MVE_PIXEL(MLA, q3, r3, r2, r10) EDGEMNV2_MVE_PIXEL(MLA, q2, r5, r4, r12)
-#define EDGEMNV2_MVE_GROUP_4(MLA) EDGEMNV2_MVE_GROUP_3(MLA) EDGEMNV2_MVE_PIXEL(MLA, q3, r7, r6, lr)
+#define EDGEMNV2_MVE_GROUP_4(MLA)                                                                  \
+    EDGEMNV2_MVE_GROUP_3(MLA) EDGEMNV2_MVE_PIXEL(MLA, q3, r7, r6, lr)
 #define EDGEMNV2_MVE_GROUP_BYTES_3 44
 #define EDGEMNV2_MVE_GROUP_BYTES_4 56
 
@@ -78,37 +81,28 @@
     "add r8, r6, r6, lsl #1\n add r8, r8, r0\n tst r3, #0xf000\n it eq\n moveq r8, r0\n"           \
     "strd r0, r5, [sp, #8]\n strd r7, r8, [sp, #16]\n"
 
-#define EDGEMNV2_MVE_TILE(P)                                                                                 \
-    EDGEMNV2_MVE_NAKED void edgemnv2_mve_tile_##P(                                                           \
-        EDGEMNV2_MVE_UNUSED const int8_t *x, EDGEMNV2_MVE_UNUSED const int32_t *stream,                      \
-        EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate) {                              \
-        __asm__ volatile(                                                                                    \
-            EDGEMNV2_MVE_START                                                                               \
-            "mov r9, r1\n add r5, r4, #1\n lsl r5, r5, #5\n str r5, [sp, #24]\n"                             \
-            "and r4, r4, #7\n mov r5, #" EDGEMNV2_TEXT(                                                      \
-                EDGEMNV2_MVE_GROUP_BYTES_##P) "\n mul r4, r4, r5\n adr.w r5, 3f\n sub r5, r5, "              \
-                                              "r4\n"                                                         \
-                                              "orr r5, r5, #1\n str r5, [sp, #28]\n b.w 8f\n"                \
-                                              "1:\n ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, "              \
-                                              "#16]\n ldr r11, [sp, #24]\n"                                  \
-                                              "add r11, r11, r9\n" EDGEMNV2_MVE_GROUP_##P(                   \
-                                                  "vmladav.s8") "ldr pc, [sp, #28]\n"                        \
-                                                                "2:\n .rept "                                \
-                                                                "8\n" EDGEMNV2_MVE_GROUP_##P(                \
-                                                                    "vmladava.s8") ".endr\n"                 \
-                                                                                   "3:\n cmp r9, "           \
-                                                                                   "r11\n bne.w "            \
-                                                                                   "2b"                      \
-                                                                                   "\n" EDGEMNV2_MVE_FINISH( \
-                                                                                       q0, q1)               \
-                                                                                       EDGEMNV2_MVE_NEXT);   \
+#define EDGEMNV2_MVE_TILE(P)                                                                       \
+    EDGEMNV2_MVE_NAKED void edgemnv2_mve_tile_##P(                                                 \
+        EDGEMNV2_MVE_UNUSED const int8_t *x, EDGEMNV2_MVE_UNUSED const int32_t *stream,            \
+        EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate)                      \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            EDGEMNV2_MVE_START                                                                     \
+            "mov r9, r1\n add r5, r4, #1\n lsl r5, r5, #5\n str r5, [sp, #24]\n"                   \
+            "and r4, r4, #7\n mov r5, #" EDGEMNV2_TEXT(EDGEMNV2_MVE_GROUP_BYTES_##P) "\n mul r4, r4, r5\n adr.w r5, 3f\n sub r5, r5, r4\n"     \
+            "orr r5, r5, #1\n str r5, [sp, #28]\n b.w 8f\n"                                        \
+            "1:\n ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, #16]\n ldr r11, [sp, #24]\n"           \
+            "add r11, r11, r9\n" EDGEMNV2_MVE_GROUP_##P("vmladav.s8") "ldr pc, [sp, #28]\n"        \
+            "2:\n .rept 8\n" EDGEMNV2_MVE_GROUP_##P("vmladava.s8") ".endr\n"                       \
+            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(q0, q1) EDGEMNV2_MVE_NEXT);                                                  \
     }
 
 /* Up to 16 input channels: the pixels stay in q0 ... q3. */
 EDGEMNV2_MVE_NAKED void edgemnv2_mve_small(EDGEMNV2_MVE_UNUSED const int8_t *x,
                                            EDGEMNV2_MVE_UNUSED const int32_t *stream,
                                            EDGEMNV2_MVE_UNUSED int8_t *y,
-                                           EDGEMNV2_MVE_UNUSED int32_t predicate) {
+                                           EDGEMNV2_MVE_UNUSED int32_t predicate)
+{
     __asm__ volatile(
         EDGEMNV2_MVE_START
         "vctp.8 r9\n vpstttt\n vldrbt.u8 q0, [r0]\n vldrbt.u8 q1, [r5]\n vldrbt.u8 q2, [r7]\n"
@@ -116,8 +110,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_small(EDGEMNV2_MVE_UNUSED const int8_t *x,
         "1:\n vldrb.8 q4, [r9], #16\n vldrb.8 q5, [r9], #16\n"
         "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"
         "vmladav.s8 r6, q3, q4\n vmladav.s8 r8, q0, q5\n vmladav.s8 r10, q1, q5\n"
-        "vmladav.s8 r12, q2, q5\n vmladav.s8 lr, q3, q5\n" EDGEMNV2_MVE_FINISH(q4, q5)
-            EDGEMNV2_MVE_NEXT);
+        "vmladav.s8 r12, q2, q5\n vmladav.s8 lr, q3, q5\n"
+        EDGEMNV2_MVE_FINISH(q4, q5) EDGEMNV2_MVE_NEXT);
 }
 
 /* One pixel, four output channels at a time. The stream: groups of 16 input channels, output
@@ -126,7 +120,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_small(EDGEMNV2_MVE_UNUSED const int8_t *x,
  * cortex_m_base.h, which can also round once. */
 EDGEMNV2_MVE_NAKED void edgemnv2_mve_dense(EDGEMNV2_MVE_UNUSED const int8_t *x,
                                            EDGEMNV2_MVE_UNUSED const int32_t *stream,
-                                           EDGEMNV2_MVE_UNUSED int8_t *y) {
+                                           EDGEMNV2_MVE_UNUSED int8_t *y)
+{
     __asm__ volatile(
         "push {r4-r11, lr}\n mov r9, r1\n mov r11, r2\n mov r12, r0\n"
         "ldm r9!, {r3, r5, r7, r8}\n sub r10, r7, #1\n"
@@ -140,8 +135,7 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_dense(EDGEMNV2_MVE_UNUSED const int8_t *x,
         "cmp r8, #0\n beq 4f\n vshr.s32 q0, q0, #31\n vshl.s32 q0, r10\n vadd.i32 q1, q1, q0\n"
         "4:\n vldrw.32 q3, [r9], #16\n vshl.s32 q0, q1, q3\n"
         "vmov.i32 q1, #127\n vmin.s32 q0, q0, q1\n vmvn.i32 q1, #127\n vmax.s32 q0, q0, q1\n"
-        "mov r0, r11\n vctp.32 r5\n vpst\n vstrbt.32 q0, [r0]\n add r11, #4\n subs r5, #4\n bgt.w "
-        "1b\n"
+        "mov r0, r11\n vctp.32 r5\n vpst\n vstrbt.32 q0, [r0]\n add r11, #4\n subs r5, #4\n bgt.w 1b\n"
         "pop {r4-r11, pc}\n");
 }
 
@@ -150,7 +144,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
                                                 EDGEMNV2_MVE_UNUSED const int8_t *row1,
                                                 EDGEMNV2_MVE_UNUSED const int8_t *row2,
                                                 EDGEMNV2_MVE_UNUSED int8_t *columns,
-                                                EDGEMNV2_MVE_UNUSED int32_t count) {
+                                                EDGEMNV2_MVE_UNUSED int32_t count)
+{
     __asm__ volatile(
         "ldr r12, [sp]\n"
         "1:\n vctp.8 r12\n vpsttt\n vldrbt.u8 q0, [r0], #16\n vldrbt.u8 q1, [r1], #16\n"
@@ -164,18 +159,16 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 #define EDGEMNV2_MVE_OUT_PLAIN
 #define EDGEMNV2_MVE_OUT_FIXED "vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
 #define EDGEMNV2_MVE_WINDOWS_1                                                                     \
-    "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], "     \
-    "#16\n"
+    "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], #16\n"
 #define EDGEMNV2_MVE_WINDOWS_2                                                                     \
     "vldrb.8 q1, [r1, #8]\n vldrb.8 q2, [r1, #16]\n vldrb.8 q3, [r1, #24]\n"                       \
     "vldrb.8 q0, [r1], #32\n"
 #define EDGEMNV2_MVE_FOUR(S, Q)                                                                    \
     EDGEMNV2_MVE_WINDOWS_##S                                                                       \
-        "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                  \
-        "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"          \
-        "vadd.i32 q0, q0, r5\n vqrdmulh.s32 q0, q0, r7\n" EDGEMNV2_MVE_OUT_##Q                     \
-        "vrshl.s32 q0, r8\n"                                                                       \
-        "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
+    "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                      \
+    "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"              \
+    "vadd.i32 q0, q0, r5\n vqrdmulh.s32 q0, q0, r7\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"    \
+    "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
 
 /* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
  * channel's columns, zero point, least and greatest output, 0. `records`, seven words a channel:
@@ -185,7 +178,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
     EDGEMNV2_MVE_NAKED void edgemnv2_mve_depthwise_##S##_##Q(                                      \
         EDGEMNV2_MVE_UNUSED const int8_t *columns, EDGEMNV2_MVE_UNUSED const int32_t *setup,       \
         EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED const int32_t *records,                 \
-        EDGEMNV2_MVE_UNUSED int32_t channels) {                                                    \
+        EDGEMNV2_MVE_UNUSED int32_t channels)                                                      \
+    {                                                                                              \
         __asm__ volatile(                                                                          \
             "push {r4-r11, lr}\n vpush {d8-d15}\n sub sp, #24\n mov r9, r3\n mov r3, r2\n"         \
             "ldm r1!, {r4, r5, r6, r7, r10, r11, r12}\n vdup.32 q5, r11\n vdup.32 q6, r12\n"       \
@@ -194,17 +188,16 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
             "ldr r12, [sp, #124]\n strd r3, r12, [sp, #16]\n"                                      \
             "1:\n ldr r1, [sp, #8]\n ldr r3, [sp, #16]\n vldrb.8 q4, [r9], #16\n"                  \
             "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n wls lr, lr, 3f\n"                              \
-            "2:\n" EDGEMNV2_MVE_FOUR(                                                              \
-                S, Q) "vstrb.32 q0, [r3, q7]\n add r3, r3, r11\n le lr, 2b\n"                      \
-                      "3:\n ldr r0, [sp, #4]\n cbz r0, 4f\n b 5f\n"                                \
-                      "4:\n b 6f\n"                                                                \
-                      "5:\n" EDGEMNV2_MVE_FOUR(                                                    \
-                          S, Q) "vpst\n vstrbt.32 q0, [r3, q7]\n"                                  \
-                                "6:\n ldrd r1, r2, [sp, #8]\n add r1, r1, r2\n str r1, [sp, #8]\n" \
-                                "ldrd r3, r12, [sp, #16]\n add r3, #1\n subs r12, #1\n strd r3, "  \
-                                "r12, [sp, #16]\n"                                                 \
-                                "bne.w 1b\n add sp, #24\n vpop {d8-d15}\n pop {r4-r11, pc}\n");    \
+            "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "vstrb.32 q0, [r3, q7]\n add r3, r3, r11\n le lr, 2b\n" \
+            "3:\n ldr r0, [sp, #4]\n cbz r0, 4f\n b 5f\n"                                          \
+            "4:\n b 6f\n"                                                                          \
+            "5:\n" EDGEMNV2_MVE_FOUR(S, Q) "vpst\n vstrbt.32 q0, [r3, q7]\n"                       \
+            "6:\n ldrd r1, r2, [sp, #8]\n add r1, r1, r2\n str r1, [sp, #8]\n"                     \
+            "ldrd r3, r12, [sp, #16]\n add r3, #1\n subs r12, #1\n strd r3, r12, [sp, #16]\n"      \
+            "bne.w 1b\n add sp, #24\n vpop {d8-d15}\n pop {r4-r11, pc}\n");                        \
     }
+
+/* clang-format on */
 
 #else
 
@@ -260,11 +253,16 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
     }
 }
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_MVE_TILE(P)                                                                       \
     static inline void edgemnv2_mve_tile_##P(const int8_t *x, const int32_t *stream, int8_t *y,    \
-                                             int32_t predicate) {                                  \
+                                             int32_t predicate)                                    \
+    {                                                                                              \
         edgemnv2_mve_tile_portable(x, stream, y, predicate);                                       \
     }
+
+/* clang-format on */
 
 static inline void edgemnv2_mve_small(const int8_t *x, const int32_t *stream, int8_t *y,
                                       int32_t predicate) {
@@ -320,15 +318,20 @@ static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const 
     }
 }
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_MVE_FIX_PLAIN 0
 #define EDGEMNV2_MVE_FIX_FIXED 1
 #define EDGEMNV2_MVE_DEPTHWISE(S, Q)                                                               \
-    static inline void edgemnv2_mve_depthwise_##S##_##Q(                                           \
-        const int8_t *columns, const int32_t *setup, int8_t *y, const int32_t *records,            \
-        int32_t channels) {                                                                        \
+    static inline void edgemnv2_mve_depthwise_##S##_##Q(const int8_t *columns,                     \
+                                                        const int32_t *setup, int8_t *y,           \
+                                                        const int32_t *records, int32_t channels)  \
+    {                                                                                              \
         edgemnv2_mve_depthwise_portable(columns, setup, y, records, channels, S,                   \
                                         EDGEMNV2_MVE_FIX_##Q);                                     \
     }
+
+/* clang-format on */
 
 #endif
 

@@ -31,6 +31,8 @@
 #define EDGEMNV2_NAKED __attribute__((naked, noinline, unused)) static
 #define EDGEMNV2_UNUSED __attribute__((unused))
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 /* Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
  * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.
  * Stack: 0 output, 4 stride, 8 activations, 12 end of even records, 16 entry into the unrolled
@@ -43,9 +45,9 @@
 
 /* One pair of input channels; the first one takes the biases from the last sums' registers. */
 #define EDGEMNV2_PAIR_4(W)                                                                         \
-    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6) EDGEMNV2_MAC(                  \
-        r3, r7, r11, r3, r7) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(r4, r8, r10, r4, r8)         \
-        EDGEMNV2_MAC(r5, r9, r11, r5, r9)
+    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)                                \
+        EDGEMNV2_MAC(r3, r7, r11, r3, r7) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
+            r4, r8, r10, r4, r8) EDGEMNV2_MAC(r5, r9, r11, r5, r9)
 #define EDGEMNV2_FIRST_4(W)                                                                        \
     "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r5, r9)        \
         EDGEMNV2_MAC(r3, r7, r11, r5, r9) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
@@ -98,16 +100,14 @@
 #define EDGEMNV2_PLAIN(a)                                                                          \
     "smmla " #a ", " #a ", r10, r11\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
 #define EDGEMNV2_FIXED(a)                                                                          \
-    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a ", r10, lr\n asr " #a      \
-    ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
+    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a                            \
+    ", r10, lr\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
 #define EDGEMNV2_REQUANTIZE_4(Q)                                                                   \
     EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) Q(r5) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8) Q(r9)
 #define EDGEMNV2_REQUANTIZE_3(Q)                                                                   \
     EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8)
 #define EDGEMNV2_REQUANTIZE_2(Q) EDGEMNV2_CHANNEL Q(r2) Q(r3) EDGEMNV2_CHANNEL Q(r6) Q(r7)
-#define EDGEMNV2_REQUANTIZE_1(Q)                                                                   \
-    EDGEMNV2_CHANNEL Q(r2)                                                                         \
-    EDGEMNV2_CHANNEL Q(r6)
+#define EDGEMNV2_REQUANTIZE_1(Q) EDGEMNV2_CHANNEL Q(r2) EDGEMNV2_CHANNEL Q(r6)
 
 #define EDGEMNV2_JOIN(a, b) "bfi " #a ", " #b ", #8, #24\n"
 #define EDGEMNV2_STORE_1(OP) OP " r2, [r10]\n"
@@ -128,62 +128,44 @@
 #define EDGEMNV2_ROW1_3 EDGEMNV2_ROW1_2 "strb r8, [r10, #2]\n"
 #define EDGEMNV2_ROW1_4 EDGEMNV2_ROW1_3 "strb r9, [r10, #3]\n"
 
-#define EDGEMNV2_TILE(P, KIND)                                                                                                                                                                             \
-    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const void *x,                                                                                                                          \
-                                                   EDGEMNV2_UNUSED const int32_t *stream,                                                                                                                  \
-                                                   EDGEMNV2_UNUSED int8_t *y) {                                                                                                                            \
-        __asm__ volatile(                                                                                                                                                                                  \
-            "push {r4-r11, lr}\n sub sp, #36\n"                                                                                                                                                            \
-            "ldm r1!, {r4, r5, r6, r7}\n add r5, r5, r1\n"                                                                                                                                                 \
-            "strd r2, r6, [sp]\n strd r0, r5, [sp, #8]\n str r7, [sp, #32]\n" EDGEMNV2_END_##P                                                                                                             \
-            "sub r4, r4, #1\n and r4, r4, #(" EDGEMNV2_TEXT(                                                                                                                                               \
-                EDGEMNV2_PAIR_UNROLL) " - 1)\n"                                                                                                                                                            \
-                                      "mov r9, #" EDGEMNV2_TEXT(                                                                                                                                           \
-                                          EDGEMNV2_PAIR_BYTES_##P##_##KIND) "\n mul r4, r4, r9\n"                                                                                                          \
-                                                                            "adr.w r9, 3f\n sub "                                                                                                          \
-                                                                            "r9, r9, r4\n orr "                                                                                                            \
-                                                                            "r9, r9, #1\n strd "                                                                                                           \
-                                                                            "r9, r8, [sp, #16]\n"                                                                                                          \
-                                                                            "adr.w r8, 4f\n "                                                                                                              \
-                                                                            "adr.w r9, 5f\n tst "                                                                                                          \
-                                                                            "r7, #1\n it ne\n "                                                                                                            \
-                                                                            "movne r8, r9\n orr "                                                                                                          \
-                                                                            "r8, r8, #1\n"                                                                                                                 \
-                                                                            "adr.w r9, 6f\n "                                                                                                              \
-                                                                            "adr.w r10, 7f\n tst "                                                                                                         \
-                                                                            "r7, #2\n it ne\n "                                                                                                            \
-                                                                            "movne r9, r10\n"                                                                                                              \
-                                                                            "orr r9, r9, #1\n "                                                                                                            \
-                                                                            "strd r8, r9, [sp, "                                                                                                           \
-                                                                            "#24]\n"                                                                                                                       \
-                                                                            "b.w 8f\n"                                                                                                                     \
-                                                                            "1:"                                                                                                                           \
-                                                                            "\n" EDGEMNV2_FIRST_##P(                                                                                                       \
-                                                                                EDGEMNV2_W_##KIND) "ldr pc, [sp, #16]\n"                                                                                   \
-                                                                                                   "2:\n .rept " EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) "\n" EDGEMNV2_PAIR_##P(                               \
-                                                                                                       EDGEMNV2_W_##KIND) ".endr\n"                                                                        \
-                                                                                                                          "3:\n ldr r12, [sp, #20]\n cmp r0, r12\n bne.w 2b\n" EDGEMNV2_SCALE_##P##_##KIND \
-            "ldr pc, [sp, #24]\n"                                                                                                                                                                          \
-            "4:\n" EDGEMNV2_REQUANTIZE_##P(                                                                                                                                                                \
-                EDGEMNV2_PLAIN) "ldr pc, [sp, #28]\n"                                                                                                                                                      \
-                                "5:\n" EDGEMNV2_REQUANTIZE_##P(                                                                                                                                            \
-                                    EDGEMNV2_FIXED) "ldr pc, [sp, #28]\n"                                                                                                                                  \
-                                                    "6:\n ldrd r10, r11, [sp]\n" EDGEMNV2_JOIN_##P                                                                                                         \
-                                                        EDGEMNV2_STORE_##P(                                                                                                                                \
-                                                            "strh") "add r10, r10, #2\n str r10, "                                                                                                         \
-                                                                    "[sp]\n b 8f\n"                                                                                                                        \
-                                                                    "7:\n ldrd r10, r11, "                                                                                                                 \
-                                                                    "[sp]\n" EDGEMNV2_ROW0_##P                                                                                                             \
-            "add r10, r10, r11\n" EDGEMNV2_ROW1_##P                                                                                                                                                        \
-            "add r10, r10, r11\n str r10, [sp]\n"                                                                                                                                                          \
-            "8:\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n bne.w 1b\n"                                                                                                                                       \
-            "ldr r12, [sp, #32]\n tst r12, #4\n beq 9f\n"                                                                                                                                                  \
-            "bic r11, r12, #4\n str r11, [sp, #32]\n add r11, r1, r12, lsr #8\n"                                                                                                                           \
-            "adr.w r10, 10f\n orr r10, r10, #1\n str r10, [sp, #28]\n str r11, [sp, #12]\n"                                                                                                                \
-            "b.w 1b\n"                                                                                                                                                                                     \
-            "10:\n ldrd r10, r11, [sp]\n ldr r12, [sp, #32]\n tst r12, #2\n it ne\n"                                                                                                                       \
-            "movne r11, #1\n" EDGEMNV2_STORE_##P("strb") "9:\n add sp, #36\n pop {r4-r11, pc}\n");                                                                                                         \
+#define EDGEMNV2_TILE(P, KIND)                                                                     \
+    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const void *x,                  \
+                                                   EDGEMNV2_UNUSED const int32_t *stream,          \
+                                                   EDGEMNV2_UNUSED int8_t *y)                      \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            "push {r4-r11, lr}\n sub sp, #36\n"                                                    \
+            "ldm r1!, {r4, r5, r6, r7}\n add r5, r5, r1\n"                                         \
+            "strd r2, r6, [sp]\n strd r0, r5, [sp, #8]\n str r7, [sp, #32]\n" EDGEMNV2_END_##P     \
+            "sub r4, r4, #1\n and r4, r4, #(" EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) " - 1)\n"        \
+            "mov r9, #" EDGEMNV2_TEXT(EDGEMNV2_PAIR_BYTES_##P##_##KIND) "\n mul r4, r4, r9\n"      \
+            "adr.w r9, 3f\n sub r9, r9, r4\n orr r9, r9, #1\n strd r9, r8, [sp, #16]\n"            \
+            "adr.w r8, 4f\n adr.w r9, 5f\n tst r7, #1\n it ne\n movne r8, r9\n orr r8, r8, #1\n"   \
+            "adr.w r9, 6f\n adr.w r10, 7f\n tst r7, #2\n it ne\n movne r9, r10\n"                  \
+            "orr r9, r9, #1\n strd r8, r9, [sp, #24]\n"                                            \
+            "b.w 8f\n"                                                                             \
+            "1:\n" EDGEMNV2_FIRST_##P(EDGEMNV2_W_##KIND) "ldr pc, [sp, #16]\n"                     \
+            "2:\n .rept " EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) "\n"                                 \
+            EDGEMNV2_PAIR_##P(EDGEMNV2_W_##KIND) ".endr\n"                                         \
+            "3:\n ldr r12, [sp, #20]\n cmp r0, r12\n bne.w 2b\n" EDGEMNV2_SCALE_##P##_##KIND       \
+            "ldr pc, [sp, #24]\n"                                                                  \
+            "4:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_PLAIN) "ldr pc, [sp, #28]\n"                   \
+            "5:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_FIXED) "ldr pc, [sp, #28]\n"                   \
+            "6:\n ldrd r10, r11, [sp]\n" EDGEMNV2_JOIN_##P EDGEMNV2_STORE_##P("strh")              \
+            "add r10, r10, #2\n str r10, [sp]\n b 8f\n"                                            \
+            "7:\n ldrd r10, r11, [sp]\n" EDGEMNV2_ROW0_##P "add r10, r10, r11\n" EDGEMNV2_ROW1_##P \
+            "add r10, r10, r11\n str r10, [sp]\n"                                                  \
+            "8:\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n bne.w 1b\n"                               \
+            "ldr r12, [sp, #32]\n tst r12, #4\n beq 9f\n"                                          \
+            "bic r11, r12, #4\n str r11, [sp, #32]\n add r11, r1, r12, lsr #8\n"                   \
+            "adr.w r10, 10f\n orr r10, r10, #1\n str r10, [sp, #28]\n str r11, [sp, #12]\n"        \
+            "b.w 1b\n"                                                                             \
+            "10:\n ldrd r10, r11, [sp]\n ldr r12, [sp, #32]\n tst r12, #2\n it ne\n"               \
+            "movne r11, #1\n" EDGEMNV2_STORE_##P("strb")                                           \
+            "9:\n add sp, #36\n pop {r4-r11, pc}\n");                                              \
     }
+
+/* clang-format on */
 
 #else
 
@@ -239,13 +221,18 @@ static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t 
     }
 }
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_HALVES_BYTES 0
 #define EDGEMNV2_HALVES_HALVES 1
 #define EDGEMNV2_TILE(P, KIND)                                                                     \
     static inline void edgemnv2_tile_##P##_##KIND(const void *x, const int32_t *stream,            \
-                                                  int8_t *y) {                                     \
+                                                  int8_t *y)                                       \
+    {                                                                                              \
         edgemnv2_tile_portable(x, stream, y, P, EDGEMNV2_HALVES_##KIND);                           \
     }
+
+/* clang-format on */
 
 #endif
 
@@ -266,6 +253,8 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
 
 #if EDGEMNV2_DSP
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 /* r0 ... r6 pixels, r1 words, r2 end of pixel 0, r3 mask. */
 #define EDGEMNV2_EVEN_BYTES(to, from) "sxtb16 " #to ", " #from "\n"
 #define EDGEMNV2_ODD_BYTES(to) "sxtb16 " #to ", " #to ", ror #8\n"
@@ -276,40 +265,43 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
 #define EDGEMNV2_ROWS_3 EDGEMNV2_ROWS_2 "add r5, r4, r3\n"
 #define EDGEMNV2_ROWS_4 EDGEMNV2_ROWS_3 "add r6, r5, r3\n"
 #define EDGEMNV2_GROUP_1(K)                                                                        \
-    "ldr r7, [r0], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_ODD_##K(r7) "strd r11, r7, [r1], "    \
-                                                                         "#8\n"
+    "ldr r7, [r0], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_ODD_##K(r7)                           \
+    "strd r11, r7, [r1], #8\n"
 #define EDGEMNV2_GROUP_2(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8)  \
-        EDGEMNV2_ODD_##K(r7)                                                                       \
-            EDGEMNV2_ODD_##K(r8) "strd r11, r12, [r1], #8\n strd r7, r8, [r1], #8\n"
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) "strd r11, r12, [r1], #8\n strd r7, r8, [r1], #8\n"
 #define EDGEMNV2_GROUP_3(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n" EDGEMNV2_EVEN_##K(r11, r7)          \
-        EDGEMNV2_EVEN_##K(r12, r8)                                                                 \
-            EDGEMNV2_EVEN_##K(lr, r9) "stm r1!, {r11, r12, lr}\n" EDGEMNV2_ODD_##K(r7)             \
-                EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) "stm r1!, {r7, r8, r9}\n"
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n" EDGEMNV2_EVEN_##K(r11, r7)         \
+    EDGEMNV2_EVEN_##K(r12, r8) EDGEMNV2_EVEN_##K(lr, r9) "stm r1!, {r11, r12, lr}\n"               \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) "stm r1!, {r7, r8, r9}\n"
 #define EDGEMNV2_GROUP_4(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n ldr r10, [r6], "                     \
-    "#4\n" EDGEMNV2_EVEN_##K(r11, r7)                                                              \
-        EDGEMNV2_EVEN_##K(r12, r8) "strd r11, r12, [r1], #8\n" EDGEMNV2_EVEN_##K(r11, r9)          \
-            EDGEMNV2_EVEN_##K(r12, r10) "strd r11, r12, [r1], #8\n" EDGEMNV2_ODD_##K(r7)           \
-                EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9)                                          \
-                    EDGEMNV2_ODD_##K(r10) "stm r1!, {r7, r8, r9, r10}\n"
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n ldr r10, [r6], #4\n"                \
+    EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) "strd r11, r12, [r1], #8\n"              \
+    EDGEMNV2_EVEN_##K(r11, r9) EDGEMNV2_EVEN_##K(r12, r10) "strd r11, r12, [r1], #8\n"             \
+    EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) EDGEMNV2_ODD_##K(r10)           \
+    "stm r1!, {r7, r8, r9, r10}\n"
 
 #define EDGEMNV2_WIDEN_GROUPS(P, KIND)                                                             \
     EDGEMNV2_NAKED void edgemnv2_widen_groups_##P##_##KIND(                                        \
         EDGEMNV2_UNUSED const int8_t *x, EDGEMNV2_UNUSED int32_t *words,                           \
-        EDGEMNV2_UNUSED int32_t bytes, EDGEMNV2_UNUSED int32_t step) {                             \
+        EDGEMNV2_UNUSED int32_t bytes, EDGEMNV2_UNUSED int32_t step)                               \
+    {                                                                                              \
         __asm__ volatile("push {r4-r11, lr}\n add r2, r2, r0\n" EDGEMNV2_ROWS_##P                  \
                          "mov r3, #0xff00ff00\n cmp r0, r2\n beq 2f\n"                             \
                          "1:\n" EDGEMNV2_GROUP_##P(KIND) "cmp r0, r2\n bne 1b\n"                   \
-                                                         "2:\n pop {r4-r11, pc}\n");               \
+                         "2:\n pop {r4-r11, pc}\n");                                               \
     }
+
+/* clang-format on */
 
 #else
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_WIDEN_GROUPS(P, KIND)                                                             \
     static inline void edgemnv2_widen_groups_##P##_##KIND(const int8_t *x, int32_t *words,         \
-                                                          int32_t bytes, int32_t step) {           \
+                                                          int32_t bytes, int32_t step)             \
+    {                                                                                              \
         for (int32_t i = 0; i < bytes; i += 4, words += 2 * P) {                                   \
             for (int32_t pixel = 0; pixel < P; ++pixel) {                                          \
                 edgemnv2_widen_group_##KIND(edgemnv2_load32(x + pixel * step + i), words + pixel,  \
@@ -318,13 +310,18 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
         }                                                                                          \
     }
 
+/* clang-format on */
+
 #endif
 
 /* `count` input channels of P pixels (`step` bytes apart), widened; the last group is completed
  * with zeros, which meet zero weights. */
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_WIDEN(P, KIND)                                                                    \
     static inline void edgemnv2_widen_##P##_##KIND(const void *from, void *to, int32_t count,      \
-                                                   int32_t step) {                                 \
+                                                   int32_t step)                                   \
+    {                                                                                              \
         const int8_t *x = (const int8_t *)from;                                                    \
         int32_t *words = (int32_t *)to;                                                            \
         edgemnv2_widen_groups_##P##_##KIND(x, words, count & ~3, step);                            \
@@ -339,8 +336,7 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
         }                                                                                          \
     }
 
-#define EDGEMNV2_BOTH(P, KIND)                                                                     \
-    EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
+#define EDGEMNV2_BOTH(P, KIND) EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
 EDGEMNV2_BOTH(1, BYTES)
 EDGEMNV2_BOTH(2, BYTES)
 EDGEMNV2_BOTH(3, BYTES)
@@ -350,6 +346,8 @@ EDGEMNV2_BOTH(2, HALVES)
 EDGEMNV2_BOTH(3, HALVES)
 EDGEMNV2_BOTH(4, HALVES)
 
+/* clang-format on */
+
 /* One pixel, four output channels at a time, any weights and any scale of the sums. The stream:
  * groups of four input channels, output channels, flags, scale bits, output step; then for every
  * four channels (zeros complete the last ones) four biases, four bytes of each channel, group
@@ -358,6 +356,8 @@ EDGEMNV2_BOTH(4, HALVES)
 
 #if EDGEMNV2_DSP
 
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
 #define EDGEMNV2_QUAD(sum, w)                                                                      \
     "sxtb16 r12, " #w "\n sxtb16 " #w ", " #w ", ror #8\n smlad " #sum ", r8, r12, " #sum          \
     "\n smlad " #sum ", r9, " #w ", " #sum "\n"
@@ -369,12 +369,15 @@ EDGEMNV2_BOTH(4, HALVES)
 EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
                                        EDGEMNV2_UNUSED const int32_t *weights,
                                        EDGEMNV2_UNUSED int32_t groups,
-                                       EDGEMNV2_UNUSED int32_t *sums) {
+                                       EDGEMNV2_UNUSED int32_t *sums)
+{
     __asm__ volatile("push {r3-r11, lr}\n ldm r3, {r4, r5, r6, r7}\n"
                      "tst r2, #1\n beq 2f\n" EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #1\n beq 4f\n"
                      "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP "subs r2, #1\n bne 3b\n"
                      "4:\n pop {r3}\n stm r3, {r4, r5, r6, r7}\n pop {r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #else
 
