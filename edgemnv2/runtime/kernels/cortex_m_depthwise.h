@@ -233,7 +233,7 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
             EDGEMNV2_WINDOW_##S##_##P(r1, t, r6, r7, r8, r9) "ldrd r10, r11, [r4, #16]\n"          \
             EDGEMNV2_WINDOW_##S##_##P(r2, b, r6, r7, r8, r9)                                       \
             "ldrd r10, r11, [r4, #24]\n ldrh r12, [r4, #22]\n" EDGEMNV2_WINDOW_OUT_##P(Q)          \
-            "strh r6, [r3], #(4 * " #P ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"   \
+            "strh r6, [r3], #(4 * " #P ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"  \
             "ldr r12, [sp, #44]\n cmp r4, r12\n bne.w 1b\n pop {r4-r11, pc}\n");                   \
     }
 

@@ -89,12 +89,13 @@
         __asm__ volatile(                                                                          \
             EDGEMNV2_MVE_START                                                                     \
             "mov r9, r1\n add r5, r4, #1\n lsl r5, r5, #5\n str r5, [sp, #24]\n"                   \
-            "and r4, r4, #7\n mov r5, #" EDGEMNV2_TEXT(EDGEMNV2_MVE_GROUP_BYTES_##P) "\n mul r4, r4, r5\n adr.w r5, 3f\n sub r5, r5, r4\n"     \
+            "and r4, r4, #7\n mov r5, #" EDGEMNV2_TEXT(EDGEMNV2_MVE_GROUP_BYTES_##P) "\n"          \
+            "mul r4, r4, r5\n adr.w r5, 3f\n sub r5, r5, r4\n"                                     \
             "orr r5, r5, #1\n str r5, [sp, #28]\n b.w 8f\n"                                        \
             "1:\n ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, #16]\n ldr r11, [sp, #24]\n"           \
             "add r11, r11, r9\n" EDGEMNV2_MVE_GROUP_##P("vmladav.s8") "ldr pc, [sp, #28]\n"        \
             "2:\n .rept 8\n" EDGEMNV2_MVE_GROUP_##P("vmladava.s8") ".endr\n"                       \
-            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(q0, q1) EDGEMNV2_MVE_NEXT);                                                  \
+            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(q0, q1) EDGEMNV2_MVE_NEXT);        \
     }
 
 /* Up to 16 input channels: the pixels stay in q0 ... q3. */
@@ -135,7 +136,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_dense(EDGEMNV2_MVE_UNUSED const int8_t *x,
         "cmp r8, #0\n beq 4f\n vshr.s32 q0, q0, #31\n vshl.s32 q0, r10\n vadd.i32 q1, q1, q0\n"
         "4:\n vldrw.32 q3, [r9], #16\n vshl.s32 q0, q1, q3\n"
         "vmov.i32 q1, #127\n vmin.s32 q0, q0, q1\n vmvn.i32 q1, #127\n vmax.s32 q0, q0, q1\n"
-        "mov r0, r11\n vctp.32 r5\n vpst\n vstrbt.32 q0, [r0]\n add r11, #4\n subs r5, #4\n bgt.w 1b\n"
+        "mov r0, r11\n vctp.32 r5\n vpst\n vstrbt.32 q0, [r0]\n add r11, #4\n"
+        "subs r5, #4\n bgt.w 1b\n"
         "pop {r4-r11, pc}\n");
 }
 

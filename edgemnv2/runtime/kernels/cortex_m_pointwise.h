@@ -336,7 +336,8 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
         }                                                                                          \
     }
 
-#define EDGEMNV2_BOTH(P, KIND) EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
+#define EDGEMNV2_BOTH(P, KIND)                                                                     \
+    EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
 EDGEMNV2_BOTH(1, BYTES)
 EDGEMNV2_BOTH(2, BYTES)
 EDGEMNV2_BOTH(3, BYTES)
