@@ -63,7 +63,8 @@ def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]
         order = "panel" if out.width >= 56 else "pixel"
         return {"mr": 14, "nr": 16, "order": order, "unroll": 1}
     if out.width * out.height == 1:
-        decisions = {"mr": 1, "nr": 32, "order": "panel", "unroll": 4}
+        # Bound by memory: more rows of weights on their way at once.
+        decisions = {"mr": 1, "nr": 32 if integer else 64, "order": "panel", "unroll": 4}
         return decisions | ({"weights": "int8"} if integer else {})
     if out.channels % 16 and out.channels % 24 == 0:
         mr, nr = 4, 24
