@@ -166,7 +166,7 @@ int32_t net_selftest(const struct net_port *board) {
     if (cycles != 0)
         serial_number(&port, "cycles: ", cycles);
     else
-        serial_text(&port, "cycles: this core has no counter\r\n");
+        serial_text(&port, "cycles: not counted, there is no counter\r\n");
     serial_text(&port, "Test_result: PASS\r\n");
     return 0;
 }

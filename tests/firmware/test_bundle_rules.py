@@ -1,0 +1,191 @@
+"""What holds for every bundle: reproducible, whole or not there, and only where it fits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from firmware_harness import NAME
+
+from edgemnv2 import reference
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import ArtifactError, DoesNotFit, UsageError
+from edgemnv2.firmware import ALL, FORMATS, bundle, formats_for
+from edgemnv2.firmware.bundle import _MAKERS
+from edgemnv2.firmware.fit import check_fit, flash_bytes, ram_bytes
+from edgemnv2.firmware.parts import board_facts
+from edgemnv2.firmware.selftest import make_selftest
+from edgemnv2.firmware.templates import c_file, text_file
+from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.target import MemoryRegion, target_names
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def with_memories(artifact: Artifact, **lengths: int) -> Artifact:
+    """`artifact` for a board with these memories only: flash, ram and more; in KiB."""
+    memories = tuple(
+        MemoryRegion(name, 2**24 * number, length * 1024, "rx" if "flash" in name else "rw")
+        for number, (name, length) in enumerate(lengths.items())
+    )
+    return replace(artifact, target=replace(artifact.target, memories=memories))
+
+
+def test_two_bundles_of_one_artefact_are_byte_identical(
+    m7: Artifact, rpi4: Artifact, tmp_path: Path
+) -> None:
+    for artifact in (m7, rpi4):
+        name = artifact.target.name
+        first = bundle(artifact, ALL, tmp_path / f"{name}-a")
+        second = bundle(artifact, ALL, tmp_path / "elsewhere" / f"{name}-b")
+        assert contents(first.path) == contents(second.path)
+        assert first.files == second.files == tuple(sorted(contents(first.path)))
+        text = b"".join(contents(first.path).values())
+        assert str(tmp_path).encode() not in text
+
+
+def test_all_is_every_format_that_suits_the_target(
+    m7: Artifact, rpi4: Artifact, tmp_path: Path
+) -> None:
+    assert set(formats_for(m7)) | set(formats_for(rpi4)) | {ALL} == set(FORMATS)
+    made = bundle(m7, ALL, tmp_path / "all")
+    assert {name.split("/")[0] for name in made.files} == set(formats_for(m7))
+    for name in formats_for(m7):
+        assert contents(bundle(m7, name, tmp_path / name).path) == contents(made.path / name)
+
+
+def test_every_bundle_has_licence_readme_header_and_weights(
+    m7: Artifact, rpi4: Artifact, tmp_path: Path
+) -> None:
+    for artifact in (m7, rpi4):
+        for name in formats_for(artifact):
+            made = bundle(artifact, name, tmp_path / f"{artifact.target.name}-{name}")
+            readme = (made.path / "README.md").read_text()
+            assert "Test_result: PASS" in readme and "Apache License 2.0" in readme
+            # The three lines that build and run it.
+            assert len(re.findall(r"```sh\n(.+)\n(.+)\n(.+)\n```", readme)) == 1
+            if name == "linux":
+                continue
+            files = {Path(path).name for path in made.files}
+            assert {"LICENSE", f"{NAME}.h", f"{NAME}_selftest.c", "serial_protocol.h"} <= files
+            weights = f"{NAME}_constants.c" if artifact is m7 else f"lib{NAME}.so"
+            assert weights in files
+
+
+def test_a_format_that_does_not_suit_the_target_is_refused(
+    m7: Artifact, rpi4: Artifact, tmp_path: Path
+) -> None:
+    for artifact, wrong in ((m7, "linux"), (rpi4, "arduino"), (m7, "make")):
+        with pytest.raises(
+            UsageError, match=rf"--format {wrong}: does not suit .* expected one of"
+        ):
+            bundle(artifact, wrong, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_there_is_never_touched(m7: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("x")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArtifactError, match="the folder is not empty"):
+        bundle(m7, "cmake", tmp_path / "full")
+    with pytest.raises(ArtifactError, match="is not a folder"):
+        bundle(m7, "cmake", tmp_path / "file")
+    with pytest.raises(ArtifactError, match="cannot be written"):
+        bundle(m7, "cmake", tmp_path / "file" / "below")
+    bundle(m7, "cmake", tmp_path / "empty")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "full"]
+    assert contents(tmp_path / "full") == {"mine": b"x"}
+
+
+def test_flash_that_is_too_small_is_told_before_anything_is_written(
+    m7: Artifact, tmp_path: Path
+) -> None:
+    needed = flash_bytes(m7, make_selftest(m7)) // 1024
+    with pytest.raises(
+        DoesNotFit, match=r"needs [\d.]+ KiB of flash, mps2-an500 has .*: weights [\d.]+ KiB, "
+    ):
+        bundle(with_memories(m7, flash=needed - 1, ram=512), "cmake", tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+    bundle(with_memories(m7, flash=needed + 1, ram=512), "cmake", tmp_path / "x")
+
+
+def test_ram_that_is_too_small_is_told_by_region(m7: Artifact, tmp_path: Path) -> None:
+    selftest = make_selftest(m7)
+    needed = ram_bytes(m7) // 1024
+    check_fit(with_memories(m7, flash=4096, ram=needed + 1), selftest)
+    with pytest.raises(DoesNotFit, match=r"KiB of ram, .*: arena [\d.]+ KiB, stack 8.0 KiB"):
+        check_fit(with_memories(m7, flash=4096, ram=needed - 1), selftest)
+    # Stack and variables lie in the first region, the arena in the largest.
+    arena = -(-m7.arena_bytes // 1024)
+    check_fit(with_memories(m7, flash=4096, ram=10, ram2=arena), selftest)
+    with pytest.raises(DoesNotFit, match="KiB of ram2, .*: arena"):
+        check_fit(with_memories(m7, flash=4096, ram=10, ram2=arena - 1), selftest)
+    with pytest.raises(DoesNotFit, match="KiB of ram, .*: stack"):
+        check_fit(with_memories(m7, flash=4096, ram=8, ram2=arena), selftest)
+
+
+def test_the_estimate_is_above_what_the_linker_places(m7: Artifact, tmp_path: Path) -> None:
+    import shutil
+
+    if shutil.which("arm-none-eabi-gcc") is None or shutil.which("cmake") is None:
+        pytest.skip("arm-none-eabi-gcc or cmake is not installed")
+    from firmware_harness import cross_cmake, run
+
+    bundle(m7, "cmake", tmp_path / "net")
+    program = cross_cmake(tmp_path / "net")
+    said = run(["arm-none-eabi-size", "-A", program], tmp_path)
+    sections = {w[0]: int(w[1]) for line in said.splitlines() if len(w := line.split()) == 3}
+    flash = sum(sections.get(s, 0) for s in (".text", ".rodata", ".data", ".ARM.exidx"))
+    assert flash < flash_bytes(m7, make_selftest(m7)) < flash + 24 * 1024
+    ram = sum(sections.get(s, 0) for s in (".data", ".bss", ".arena"))
+    assert ram < ram_bytes(m7) < ram + 10 * 1024
+
+
+def test_the_selftest_is_the_reference_models_own_answer(m7: Artifact) -> None:
+    selftest = make_selftest(m7)
+    graph = load_graph(m7.path / REFERENCE_FOLDER)
+    np.testing.assert_array_equal(
+        reference.run(graph, selftest.input)[graph.outputs[0]], selftest.expected
+    )
+    # An output that is the same everywhere would prove little.
+    assert len(np.unique(selftest.expected)) > 20
+    assert selftest.tolerance == 0
+
+
+def test_a_reference_of_another_model_is_refused(m7: Artifact) -> None:
+    model = {**m7.manifest["model"], "sha256": "0" * 64}
+    with pytest.raises(ArtifactError, match="is of another model than the code"):
+        make_selftest(replace(m7, manifest={**m7.manifest, "model": model}))
+
+
+def test_boards_are_targets_and_their_facts_are_complete() -> None:
+    for name in target_names():
+        facts = board_facts(name)
+        assert set(facts) <= {"uart_base", "uart_hz", "zephyr", "platformio", "arduino"}
+        assert ("uart_base" in facts) == ("uart_hz" in facts)
+        assert set(facts.get("platformio", {})) in (set(), {"platform", "board"})
+    assert board_facts("no such board") == {}
+
+
+def test_templates_take_the_artefacts_name() -> None:
+    text = c_file("c/net_selftest.h", "digits")
+    assert "int32_t digits_selftest(const struct digits_port *port);" in text
+    assert "EDGEMNV2_DIGITS_SELFTEST_H" in text and '#include "digits.h"' in text
+    assert not re.search(r"(?<![A-Za-z])(net|NET)_", text)
+    with pytest.raises(KeyError):
+        text_file("arduino/library.properties", {})
+
+
+def test_the_command_lines_formats_are_the_librarys() -> None:
+    from edgemnv2.cli.bundle import FORMATS as SPELLED
+
+    assert SPELLED == FORMATS and set(FORMATS) == {*_MAKERS, ALL}
