@@ -51,11 +51,8 @@ class LayerQuality:
         return {**asdict(self), "advice": advice(self)}
 
 
-def signal_to_noise(signal: Array, noisy: Array) -> float:
-    """Decibels; `LARGEST_DB` at most."""
-    power = float(np.einsum("i,i->", *[signal.reshape(-1).astype(np.float64)] * 2))
-    error = (noisy.astype(np.float64) - signal).reshape(-1)
-    noise = float(np.einsum("i,i->", error, error))
+def signal_to_noise(power: float, noise: float) -> float:
+    """Decibels; `LARGEST_DB` at most, 0 where there is neither signal nor silence."""
     if noise == 0.0:
         return LARGEST_DB
     if power == 0.0:
@@ -67,20 +64,26 @@ def measure_layer(
     layer: Layer, real: Array, stored: Array, quant: QuantParams, weights: Array | None
 ) -> LayerQuality:
     """The quality of one layer from its float and its int8 activation, `[N, H, W, C]` each."""
-    scale, zero_point = np.float32(quant.scale), quant.zero_point
-    kept = (stored.astype(np.float32) - np.float32(zero_point)) * scale
-    low, high = float((-128 - zero_point) * scale), float((127 - zero_point) * scale)
-    rounded = np.clip(np.rint(real / scale), -128 - zero_point, 127 - zero_point) * scale
+    scale, bottom, top = np.float32(quant.scale), -128 - quant.zero_point, 127 - quant.zero_point
+    low, high = float(bottom * scale), float(top * scale)
     half = 0.5 * quant.scale
-    outside = np.count_nonzero(real < low - half) + np.count_nonzero(real > high + half)
+    power = noise = own_noise = 0.0
+    outside = 0
+    for image, kept in zip(real, stored, strict=True):  # one by one, to save memory
+        power += _energy(image)
+        noise += _energy((kept.astype(np.float32) - np.float32(quant.zero_point)) * scale - image)
+        own_noise += _energy(np.clip(np.rint(image / scale), bottom, top) * scale - image)
+        outside += int(np.count_nonzero(image < low - half))
+        outside += int(np.count_nonzero(image > high + half))
     weight_snr = None
     if isinstance(layer, Conv2D | DepthwiseConv2D) and weights is not None:
-        weight_snr = signal_to_noise(layer.weight, weights)
+        exact = layer.weight.astype(np.float64)
+        weight_snr = signal_to_noise(_energy(exact), _energy(weights - exact))
     return LayerQuality(
         name=layer.name,
         op=layer.op,
-        snr_db=signal_to_noise(real, kept),
-        own_snr_db=signal_to_noise(real, rounded),
+        snr_db=signal_to_noise(power, noise),
+        own_snr_db=signal_to_noise(power, own_noise),
         weight_snr_db=weight_snr,
         low=low,
         high=high,
@@ -88,6 +91,11 @@ def measure_layer(
         largest=float(real.max()),
         clipped_share=outside / real.size,
     )
+
+
+def _energy(values: Array) -> float:
+    flat = values.reshape(-1)
+    return float(flat @ flat)
 
 
 def advice(layer: LayerQuality) -> str | None:

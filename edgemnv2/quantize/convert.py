@@ -48,6 +48,7 @@ from edgemnv2.quantize.weights import (
     QuantizedWeights,
     corrected_bias,
     mean_patch,
+    patch_covariance,
     quantize_weights,
 )
 from edgemnv2.reference import run_layer
@@ -86,6 +87,10 @@ def convert(
 def is_dense(graph: Graph, layer: Layer) -> bool:
     """Whether a pointwise layer is a matrix product of a vector: the classifier of an NC output."""
     if not isinstance(layer, Conv2D) or layer.op != "pointwise":
+        return False
+    # A small image may shrink to one pixel long before it is a vector.
+    behind = graph.layers[graph.layers.index(layer) + 1 :]
+    if any(isinstance(x, DepthwiseConv2D | Add | GlobalAveragePool) for x in behind):
         return False
     one_pixel = graph.tensor_in(layer).shape[:2] == (1, 1)
     return one_pixel and graph.output_specs[0].layout == "NC"
@@ -157,7 +162,12 @@ class _Walk:
         target = self._range(layer, real)
         weights = None
         if isinstance(layer, Conv2D | DepthwiseConv2D):
-            weights = quantize_weights(layer, sources[0], per_channel=self.per_channel)
+            weights = quantize_weights(
+                layer,
+                sources[0],
+                per_channel=self.per_channel,
+                covariance=patch_covariance(layer, self.real[layer.inputs[0]]),
+            )
             target = _with_small_factors(target, sources[0], weights)
             self.weight_scales[layer.name] = weights.scale
         self._declare(layer.output, target)
@@ -214,10 +224,9 @@ class _Walk:
         clamp: tuple[float, float],
     ) -> Layer:
         name = layer.inputs[0]
-        # Zeros at the padding: the zero point comes off before.
-        centred = self.stored[name].astype(np.float32) - np.float32(source.zero_point)
-        after = mean_patch(layer, centred) * source.scale
-        bias = corrected_bias(layer, weights, mean_patch(layer, self.real[name]), after)
+        before = mean_patch(layer, self.real[name])
+        after = mean_patch(layer, self.stored[name], source.zero_point) * source.scale
+        bias = corrected_bias(layer, weights, before, after)
         step = np.float64(source.scale) * weights.scale.astype(np.float64)
         channels = len(weights.scale)
         requantize = dense_requantize if is_dense(self.float, layer) else convolution_requantize

@@ -34,25 +34,39 @@ SATURATED = 0.96
 """A channel that comes this close to the limit is taken to be cut off by it."""
 LEAST, MOST = 1e-2, 1e3
 """Bounds of a channel's scale, so that dead channels do not run away."""
+LINEAR_SHARE = 0.75
+"""How far the peaks of a linear tensor's channels are evened out; the weights' for the rest.
+Measured on torchvision's 1.0/224 (KL divergence of the class scores, 20 calibration images):
+0.037 without, 0.019 at 0.5, 0.016 at 0.75, and at 1 the weights begin to lose."""
+NEGLIGIBLE = 1e-3
+"""Of the largest: below this a channel's peak or weight does not count."""
 SWEEPS = 20
 """Of the weight equalisation; it has settled long before on MobileNetV2."""
 
 
 def equalize_activations(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
-    """Every channel that only a depthwise layer reads, grown to the range of its tensor.
+    """Channels of small values grown, and outliers shrunk, towards one range per tensor.
 
-    Where weights have one scale per output channel, neither the producer's nor the depthwise
-    layer's weights lose anything by it, and small channels gain all the steps there are.
+    For one weight scale per output channel. Where only a depthwise layer reads a tensor, neither
+    its weights nor the producer's lose anything, so all channels get one range. On the linear
+    tensors between blocks (projections and their sums) the expansions' weights take up the
+    difference, for `LINEAR_SHARE` of it. What a projection reads is left alone: its weights would
+    lose more than the activations gain.
     """
     scales: dict[str, Array] = {}
     for group in _groups(graph):
-        if not all(isinstance(layer, DepthwiseConv2D) for layer in group.readers):
-            continue
         peak = group.peak(peaks)
-        if np.isfinite(group.limit):
-            wanted = _within_limit(MARGIN * group.limit / peak, peak, group.limit)
+        if all(isinstance(layer, DepthwiseConv2D) for layer in group.readers):
+            limit = group.limit if np.isfinite(group.limit) else float(peak.max()) / MARGIN
+            wanted = _within_limit(MARGIN * limit / peak, peak, limit)
+        elif np.isinf(group.limit):
+            read = _at_least(
+                np.max([_read(x, x.weight.astype(np.float64)) for x in group.readers], axis=0)
+            )
+            wanted = read ** (1 - LINEAR_SHARE) / _at_least(peak) ** LINEAR_SHARE
+            wanted = wanted / np.exp(np.log(wanted).mean())
         else:
-            wanted = peak.max() / peak
+            continue
         scales.update(dict.fromkeys(group.tensors, np.clip(wanted, LEAST, MOST)))
     return _rescaled(graph, scales)
 
@@ -101,7 +115,7 @@ class _Group:
     def peak(self, peaks: Mapping[str, Array]) -> Array:
         """The largest magnitude of each channel."""
         largest = np.max([peaks[tensor] for tensor in self.tensors], axis=0).astype(np.float64)
-        return np.maximum(largest, max(largest.max(), 1e-6) * 1e-6)
+        return np.asarray(np.maximum(largest, max(largest.max(), 1e-6) * 1e-6))
 
 
 def _groups(graph: Graph) -> list[_Group]:
@@ -163,6 +177,10 @@ def _read(layer: Convolution, weight: Array) -> Array:
     """The largest weight on each input channel."""
     axes = (0, 1) if isinstance(layer, DepthwiseConv2D) else (0, 1, 3)
     return np.asarray(np.abs(weight).max(axis=axes))
+
+
+def _at_least(values: Array) -> Array:
+    return np.maximum(values, max(float(values.max()), 1e-6) * NEGLIGIBLE)
 
 
 def _of_inputs(layer: Convolution, scale: Array) -> Array:

@@ -18,7 +18,7 @@ METHODS = ("error", "min-max", "percentile")
 """`error`: of many clipped ranges, the one with the least squared error after weighting."""
 LEVELS = 255
 """Steps of an int8 range."""
-SAMPLED_VALUES = 400_000
+SAMPLED_VALUES = 100_000
 """Enough to rank ranges by their error."""
 PERCENTILE = 99.99
 SHRINKING = np.linspace(1.0, 0.5, 26)

@@ -1,0 +1,157 @@
+"""`edgemnv2 quantize`: a float model and images -> an int8 ONNX file, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemnv2.graph import Graph
+    from edgemnv2.measure.images import Samples
+    from edgemnv2.quantize.quantize import Quantized
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """
+edgemnv2 quantize model.onnx --images photos -o model-int8.onnx
+edgemnv2 quantize model.onnx --images photos -o q.onnx --report q.html --json
+edgemnv2 quantize mobilenetv2-0.35-96 --random 20 -o q.onnx
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `quantize`."""
+    parser.add_argument("model", help="a float .onnx or .tflite file, or a built-in name")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.onnx", help="the int8 model"
+    )
+    inputs = parser.add_argument_group("calibration inputs (one of these)")
+    source = inputs.add_mutually_exclusive_group(required=True)
+    source.add_argument("--images", type=Path, help="a folder of images, with labels.csv or not")
+    source.add_argument("--inputs", type=Path, help="a .npz in the model's own names and layout")
+    source.add_argument("--random", type=int, metavar="N", help="seeded random inputs")
+    inputs.add_argument("--seed", type=int, default=0, help="of the random inputs (0)")
+    inputs.add_argument("--limit", type=int, metavar="N", help="the first N inputs only")
+    inputs.add_argument(
+        "--preprocess",
+        choices=("torchvision", "keras", "raw"),
+        help="how images become inputs (torchvision for NCHW models, keras for NHWC ones)",
+    )
+    parser.add_argument(
+        "--per-tensor", action="store_true", help="one weight scale per layer, not per channel"
+    )
+    parser.add_argument(
+        "--range",
+        choices=("error", "min-max", "percentile"),
+        default="error",
+        help="how the range of an activation is chosen (error: least squared error)",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="per layer: .html, .svg (the picture) or .json"
+    )
+    parser.add_argument("--no-cache", action="store_true", help="calibrate again, and keep nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantise, write the file and the report, print what it cost; exit code 0."""
+    _check_names(args.output, args.report)
+    from edgemnv2.cli.progress import Bar
+    from edgemnv2.frontend import load_model
+    from edgemnv2.measure.quantization_report import summary_text
+    from edgemnv2.passes import lower
+    from edgemnv2.quantize.cache import default_folder
+    from edgemnv2.quantize.float_graph import check_float_graph
+    from edgemnv2.quantize.quantize import quantize
+
+    graph = lower(load_model(args.model))
+    check_float_graph(graph)
+    samples = _samples(args, graph)
+    bars: dict[str, Bar] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            for bar in bars.values():
+                bar.__exit__(None, None, None)
+            bars[stage] = Bar(stage, "layer" if stage == "calibrate layers" else "sample")
+        bars[stage].update(done, total)
+
+    try:
+        result = quantize(
+            graph,
+            samples,
+            per_channel=not args.per_tensor,
+            method=args.range,
+            cache=None if args.no_cache else default_folder(),
+            progress=progress,
+        )
+    finally:
+        for bar in bars.values():
+            bar.__exit__(None, None, None)
+    content = result.to_dict()
+    if args.report is not None:
+        _write(args.report, _report(result, args.report.suffix), "--report")
+    _write(args.output, result.onnx, "--output")
+    if args.json:
+        print(json.dumps({"output": str(args.output), **content}))
+    else:
+        print(summary_text(content))
+        print(f"written    {args.output}")
+    return 0
+
+
+def _check_names(output: Path, report: Path | None) -> None:
+    from edgemnv2.errors import UsageError
+
+    if output.suffix != ".onnx":
+        raise UsageError(f"--output: {output}: expected a name that ends in .onnx")
+    if report is not None and report.suffix not in (".html", ".svg", ".json"):
+        raise UsageError(f"--report: {report}: expected a name that ends in .html, .svg or .json")
+    for option, path in (("--output", output), ("--report", report)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise UsageError(f"{option}: {path.parent}: no such folder; make it first")
+
+
+def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
+    from edgemnv2.measure.images import default_preset, load_images, load_npz, random_inputs
+
+    tensor = graph.tensors[graph.inputs[0]]
+    if args.images is not None:
+        preset = args.preprocess or default_preset(graph)
+        classes = graph.tensors[graph.outputs[0]].channels
+        return load_images(args.images, tensor, preset, limit=args.limit, classes=classes)
+    if args.inputs is not None:
+        samples = load_npz(args.inputs, graph)
+    else:
+        samples = random_inputs(tensor, args.random, args.seed)
+    return samples if args.limit is None else samples.select(range(min(args.limit, len(samples))))
+
+
+def _report(result: Quantized, suffix: str) -> bytes:
+    from edgemnv2.measure.quantization_report import errors_svg, report_html
+
+    if suffix == ".json":
+        text = json.dumps(result.to_dict(), indent=2) + "\n"
+    elif suffix == ".svg":
+        text = errors_svg(result.layers, f"{result.model} in int8: error by layer") + "\n"
+    else:
+        text = report_html(result.to_dict(), result.layers)
+    return text.encode()
+
+
+def _write(path: Path, data: bytes, option: str) -> None:
+    """All of the file or none of it."""
+    from edgemnv2.errors import UsageError
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"{option}: {path}: {error.strerror}, expected a file that can be written"
+        ) from error
