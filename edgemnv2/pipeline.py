@@ -17,7 +17,7 @@ from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.codegen.interface import Interface, c_identifier
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit, ModelError, UsageError
-from edgemnv2.frontend import load_model
+from edgemnv2.frontend import integer_twin, load_model
 from edgemnv2.graph import Graph, Tensor
 from edgemnv2.measure.images import default_preset
 from edgemnv2.memory.planner import Planned
@@ -72,6 +72,8 @@ def compile_model(
 ) -> Artifact:
     """Compile a model file or built-in name for a target into the folder `output`.
 
+    A bare-metal target gets the int8 network of a built-in name that has one besides its own; the
+    manifest's `model` says which it is.
     Raises the subclasses of EdgeError; nothing is written unless everything worked.
     """
     options = options or CompileOptions()
@@ -80,7 +82,7 @@ def compile_model(
     ArtifactWriter(output, force=options.force)
     # File -> Relax.
     progress("import")
-    model = load_model(source)
+    model = load_model(integer_twin(source) if target.is_bare_metal else source)
     # Relax -> layers of ours.
     progress("lower")
     graph = lower(model)

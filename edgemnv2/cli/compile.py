@@ -16,6 +16,7 @@ EXAMPLES = """
 edgemnv2 compile --target rpi4
 edgemnv2 compile model.tflite --target rpi4 -o net
 edgemnv2 compile mobilenetv2-0.35-96-int8 --target mps2-an500 -o net
+edgemnv2 compile digits --target mps2-an500 -o net
 edgemnv2 compile model.onnx --target ./myboard.toml --io caller -o net
 """
 DEFAULT_MODEL = "mobilenetv2-1.0-224"
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        help="an .onnx or .tflite file, or a built-in name such as mobilenetv2-0.35-96-int8; "
+        help="an .onnx or .tflite file, or a built-in name such as mobilenetv2-0.35-96-int8 or "
+        "digits (trained; int8 where the target runs nothing else); "
         f"left out: {DEFAULT_MODEL}, the paper's network with seeded weights",
     )
     parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
@@ -85,18 +87,27 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(facts))
         return 0
-    if args.model is None:
-        print(f"model      {model} (the paper's network; seeded weights, not trained)")
-    else:
-        print(f"model      {model}")
+    print(f"model      {_model_text(args.model, artifact.manifest)}")
     print(_text(artifact.manifest, facts))
     return 0
+
+
+def _model_text(wanted: str | None, manifest: Any) -> str:
+    from edgemnv2.frontend import integer_twin
+
+    if wanted is None:
+        return f"{DEFAULT_MODEL} (the paper's network; seeded weights, not trained)"
+    taken = manifest["model"]["source"]
+    if taken != wanted and taken == integer_twin(wanted):
+        return f"{taken} (the int8 network of {wanted!r}: {manifest['target']} runs int8 only)"
+    return wanted
 
 
 def summary(manifest: Any, output: Path) -> dict[str, Any]:
     """The JSON of `compile`."""
     return {
         "artifact": str(output),
+        "model": manifest["model"]["source"],
         "target": manifest["target"],
         "arena_bytes": manifest["arena_bytes"],
         "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],

@@ -22,7 +22,11 @@ edgemnv2 verify net model.tflite --random 20 --seed 7
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     """Where inputs come from."""
-    group = parser.add_argument_group("inputs (one of these; a few random ones without)")
+    group = parser.add_argument_group(
+        "inputs",
+        "One of --images, --inputs and --random. Without: for the built-in digits their 360 "
+        "held-out images with labels, else a few random inputs.",
+    )
     group.add_argument("--images", type=Path, help="a folder of images, with labels.csv or not")
     group.add_argument("--inputs", type=Path, help="a .npz in the model's own names and layout")
     group.add_argument("--random", type=int, metavar="N", help="seeded random inputs")

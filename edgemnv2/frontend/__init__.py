@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import network
 from edgemnv2.model import Model
 
-__all__ = ["built_in_names", "load_model"]
+__all__ = ["built_in_names", "integer_twin", "load_model"]
 
 MODELS = Path(__file__).parent / "models"
-DIGITS = "digits"
+TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
+"""Files of the trained models that come with the package."""
+INTEGER_TWINS = {"digits": "digits-int8"}
 
 
 def built_in_names() -> tuple[str, ...]:
     """Every name that `load_model` takes instead of a file."""
-    return (DIGITS, *network.built_in_names())
+    return (*TRAINED, *network.built_in_names())
+
+
+def integer_twin(source: str | Path) -> str | Path:
+    """The int8 network to take where only int8 can run: another one for `digits` alone."""
+    return INTEGER_TWINS.get(str(source), source)
 
 
 def load_model(source: str | Path) -> Model:
@@ -49,21 +57,21 @@ def _load_file(path: Path) -> Model:
 
 
 def _load_built_in(name: str) -> Model:
-    if name == DIGITS:
-        path = MODELS / "digits.onnx"
+    if name in TRAINED:
+        path = MODELS / TRAINED[name]
         if not path.is_file():
             raise ModelError(
-                "digits: the trained model is missing from this installation "
-                "(edgemnv2/frontend/models/digits.onnx); install the package again"
+                f"{name}: the trained model is missing from this installation "
+                f"(edgemnv2/frontend/models/{path.name}); install the package again"
             )
-        return _load_file(path)
+        return replace(_load_file(path), name=name, source=name)
     parsed = network.parse_built_in(name)
     if parsed is None:
         near = difflib.get_close_matches(name, built_in_names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
         raise ModelError(
             f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
-            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits'); {hint}"
+            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed
     return network.build_network(width, resolution, int8=int8, name=name)

@@ -16,6 +16,7 @@ from edgemnv2.errors import EdgeError, InputError
 from edgemnv2.graph import Graph
 from edgemnv2.measure.accuracy import accuracy, agreement
 from edgemnv2.measure.compare import Divergence, compare, first_divergence
+from edgemnv2.measure.digit_samples import heldout_digits, is_digits
 from edgemnv2.measure.images import Samples, load_images, load_npz, random_inputs
 from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
@@ -29,7 +30,10 @@ DEFAULT_RANDOM = 4
 
 @dataclass(frozen=True)
 class SampleChoice:
-    """Where inputs come from; exactly one of images, inputs and random, else a few random ones."""
+    """Where inputs come from: one of images, inputs and random.
+
+    Without: the held-out images of the built-in digits, for any other network a few random inputs.
+    """
 
     images: Path | None = None
     inputs: Path | None = None
@@ -77,6 +81,8 @@ def choose_samples(graph: Graph, choice: SampleChoice, default_preset: str) -> S
         if choice.limit is not None:
             return Samples(samples.x[: choice.limit], samples.names[: choice.limit])
         return samples
+    if choice.random is None and is_digits(graph.source):
+        return heldout_digits(tensor, choice.preprocess or default_preset, limit=choice.limit)
     return random_inputs(tensor, choice.random or DEFAULT_RANDOM, choice.seed)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import edgemnv2.frontend as frontend
 from edgemnv2.errors import ModelError
-from edgemnv2.frontend import built_in_names, load_model
+from edgemnv2.frontend import built_in_names, integer_twin, load_model
 
 
 def message(source: str | Path) -> str:
@@ -45,7 +45,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
     assert message(name) == (
         f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
-        f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits'); did you mean {near!r}?"
+        f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); did you mean {near!r}?"
     )
 
 
@@ -64,17 +64,33 @@ def test_sizes_out_of_range_are_refused(name: str, expected: str) -> None:
     assert message(name) == f"{name}: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("name", "file"), [("digits", "digits.onnx"), ("digits-int8", "digits_int8.onnx")]
+)
 def test_missing_digits_are_a_broken_installation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frontend, "MODELS", tmp_path)
-    assert message("digits") == (
-        "digits: the trained model is missing from this installation "
-        "(edgemnv2/frontend/models/digits.onnx); install the package again"
+    assert message(name) == (
+        f"{name}: the trained model is missing from this installation "
+        f"(edgemnv2/frontend/models/{file}); install the package again"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "twin"),
+    [
+        ("digits", "digits-int8"),
+        ("digits-int8", "digits-int8"),
+        ("mobilenetv2-1.0-224", "mobilenetv2-1.0-224"),
+        (Path("digits.onnx"), Path("digits.onnx")),
+    ],
+)
+def test_only_the_digits_have_an_integer_twin(source: str | Path, twin: str | Path) -> None:
+    assert integer_twin(source) == twin
 
 
 def test_names_cover_the_published_networks() -> None:
     names = built_in_names()
-    assert len(names) == len(set(names)) == 1 + 5 * 5 * 2
-    assert {"digits", "mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8"} <= set(names)
+    assert len(names) == len(set(names)) == 2 + 5 * 5 * 2
+    assert {"digits", "digits-int8", "mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8"} <= set(names)

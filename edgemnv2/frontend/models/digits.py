@@ -1,4 +1,4 @@
-"""The built-in trained model `digits`: MobileNetV2 0.35 at 32x32, one channel, ten classes.
+"""The built-in trained models `digits` and `digits-int8`: MobileNetV2 0.35, 32x32, one channel.
 
 `digits.onnx` (float32, opset 17, input `input` [1, 1, 32, 32], output `logits` [1, 10]) was trained
 by `train_digits.py` on the first 1437 of the 1797 handwritten digits that ship inside scikit-learn
@@ -7,6 +7,9 @@ set's own order, are held out: `digits_heldout.npz` has all of them, as 8x8 pixe
 `digits_images/` twelve as PNG files of the network's size with a `labels.csv`.
 
 A pixel 0..255 (bright ink on dark ground) enters as `pixel / 127.5 - 1`, the preset `keras`.
+
+`digits_int8.onnx` is the same network in int8 (ONNX QDQ, int8 input and output), made by
+`quantize_digits.py`. A pixel enters as `pixel - 128`, the preset `raw`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ __all__ = [
     "CLASSES",
     "HELDOUT",
     "IMAGES",
+    "INT8_MODEL",
     "MODEL",
     "PREPROCESS",
     "RESOLUTION",
@@ -39,6 +43,7 @@ TRAINING_COUNT = 1437
 
 _FOLDER = Path(__file__).resolve().parent
 MODEL = _FOLDER / "digits.onnx"
+INT8_MODEL = _FOLDER / "digits_int8.onnx"
 IMAGES = _FOLDER / "digits_images"
 HELDOUT = _FOLDER / "digits_heldout.npz"
 

@@ -1,0 +1,102 @@
+"""Makes `digits_int8.onnx` from `digits.onnx`: the recipe of the built-in model `digits-int8`.
+
+Calibrated on every 15th image of the training part, the images that `train_digits.py` saw; the
+held-out ones play no part in it. Nothing is random: the same library versions on the same kind of
+processor give the same file. Needs scikit-learn for its digits (`pip install 'edgemnv2[train]'`):
+
+    python -m edgemnv2.frontend.models.quantize_digits [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from edgemnv2.frontend import load_model
+from edgemnv2.frontend.models import digits
+from edgemnv2.measure.images import Samples
+from edgemnv2.passes import lower
+from edgemnv2.quantize.quantize import Quantized, quantize
+from edgemnv2.reference import run
+
+__all__ = ["quantized_digits", "training_samples", "with_int8_ends"]
+
+
+def training_samples() -> Samples:
+    """The images that the network was trained on, as the float network takes them."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    count = digits.TRAINING_COUNT
+    images = digits.enlarge(data.images[:count].astype(np.uint8))[..., np.newaxis]
+    return Samples(
+        images.astype(np.float32) / np.float32(127.5) - np.float32(1),
+        tuple(f"digit {index}" for index in range(count)),
+        data.target[:count].astype(np.int64),
+        digits.PREPROCESS,
+    )
+
+
+def quantized_digits() -> tuple[bytes, Quantized]:
+    """The file's bytes, and how well it follows the float network on the training part."""
+    found = quantize(lower(load_model("digits")), training_samples())
+    return with_int8_ends(found.onnx), found
+
+
+def with_int8_ends(data: bytes) -> bytes:
+    """The QDQ network without the quantisation of its input and the return to float at its output.
+
+    So a microcontroller computes integers only: a pixel p enters as p - 128, a score leaves as the
+    int8 that it is.
+    """
+    model = onnx.load_from_string(data)
+    graph = model.graph
+    first = next(node for node in graph.node if node.input[0] == graph.input[0].name)
+    last = next(node for node in graph.node if node.output[0] == graph.output[0].name)
+    assert (first.op_type, last.op_type) == ("QuantizeLinear", "DequantizeLinear")
+    ends = {first.output[0]: graph.input[0].name, last.input[0]: graph.output[0].name}
+    graph.node.remove(first)
+    graph.node.remove(last)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [ends.get(name, name) for name in names]
+    # The output's scale and zero point stay where the compiler finds them: on its producer.
+    for value in (graph.input[0], graph.output[0]):
+        value.type.tensor_type.elem_type = TensorProto.INT8
+    used = {name for node in graph.node for name in node.input}
+    for constant in [x for x in graph.initializer if x.name not in used]:
+        graph.initializer.remove(constant)
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def heldout_classes(data: NDArray[Any], model: Path) -> NDArray[np.int64]:
+    """The classes `[N]` that the int8 network in `model` gives images `[N, 32, 32, 1]`, 0..255."""
+    graph = lower(load_model(model))
+    stored = (data.astype(np.int16) - 128).astype(np.int8)
+    scores = run(graph, stored, keep=False)[graph.outputs[0]]
+    return scores.reshape(len(data), -1).argmax(axis=1)
+
+
+def main() -> None:
+    """Writes `digits_int8.onnx` and prints its accuracy on the held-out images."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--output", type=Path, default=digits.INT8_MODEL)
+    options = parser.parse_args()
+    data, found = quantized_digits()
+    options.output.write_bytes(data)
+    print(f"calibrated on {found.calibration_samples} images, {len(data)} bytes")
+    images, labels = digits.heldout()
+    right = int((heldout_classes(images, options.output) == labels).sum())
+    print(f"held out: {right} of {len(labels)} right, {100 * right / len(labels):.2f} %")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The held-out images of the built-in `digits` as inputs: labelled samples without a download."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from edgemnv2.errors import InputError
+from edgemnv2.graph import Tensor
+from edgemnv2.measure.images import Samples, preprocess
+
+__all__ = ["heldout_digits", "is_digits"]
+
+
+def is_digits(source: str) -> bool:
+    """Whether a network's `source` is one of the built-in digits models."""
+    from edgemnv2.frontend import TRAINED
+
+    return source in TRAINED
+
+
+def heldout_digits(tensor: Tensor, preset: str, *, limit: int | None = None) -> Samples:
+    """The first `limit` (None: all 360) held-out digits as inputs for `tensor`, with labels."""
+    from edgemnv2.frontend.models import digits
+
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} held-out digits leaves none; give at least 1")
+    images, labels = digits.heldout()
+    x = [preprocess(Image.fromarray(image[..., 0]), tensor, preset) for image in images[:limit]]
+    names = tuple(f"heldout_{index:03d}" for index in range(len(x)))
+    return Samples(np.stack(x), names, labels[:limit], preset)
