@@ -31,7 +31,7 @@ __all__ = [
 
 LINUX_ISAS = ("x86_64", "aarch64", "armv7a")
 FEATURES = {
-    "x86_64": ("avx2", "fma"),
+    "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),
     "armv7a": ("neon", "vfp4"),
     "thumb": ("dsp", "fpu", "mve"),
@@ -306,6 +306,7 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
         "dotprod": {"asimddp"},
         "fp16": {"asimdhp"},
         "vfp4": {"vfpv4", "asimd"},
+        "avx512vnni": {"avx512_vnni"},
     }
     return tuple(sorted(f for f in target.cpu.features if not flags & spelled.get(f, {f})))
 
