@@ -26,6 +26,7 @@ from edgemnv2.memory.thread_plan import plan_threads
 from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.model import TensorSpec
 from edgemnv2.passes import lower
+from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
 from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.schedules.parts import scratch_of, share_steps
@@ -47,6 +48,7 @@ class CompileOptions:
     `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
     after every block); `preprocess` names how images become inputs, recorded for `run.py`;
     `threads` is the number of threads that there shall be a plan for, besides one.
+    `dtype` "float16" computes a float32 network in half precision.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
     """
@@ -56,6 +58,7 @@ class CompileOptions:
     chains: str | None = None
     preprocess: str | None = None
     threads: int | None = None
+    dtype: str | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
     tune_logs: Path | None = None
@@ -105,6 +108,10 @@ def compile_graph(
             "(make an int8 one with `edgemnv2 quantize`)"
         )
     writer = ArtifactWriter(output, force=options.force)
+    # What outputs are held against is the network as it came.
+    reference_graph = graph
+    if options.dtype == "float16":
+        graph = to_float16(graph, target)
     # Layers -> row kernels: what one step of each layer does, and what it needs.
     progress("schedule")
     chosen, chains, notes = _decisions(graph, target, options)
@@ -117,7 +124,7 @@ def compile_graph(
     constants = pack_constants(schedule.kernels)
     _check_fit(whole, constants, target, graph)
     # The same once more for every number of threads.
-    threads = _plan_threads(graph, schedule, target, rows, thread_counts(target, io, options))
+    threads = plan_thread_parts(graph, schedule, target, rows, thread_counts(target, io, options))
     # Program and plan -> code.
     progress("generate code")
     name = options.name or c_identifier(graph.name)
@@ -134,7 +141,7 @@ def compile_graph(
         code_bytes = emit_code(parts, target, writer.folder, threads)
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
-        save_graph(graph, writer.folder / REFERENCE_FOLDER)
+        save_graph(reference_graph, writer.folder / REFERENCE_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = {
@@ -214,9 +221,10 @@ def thread_counts(target: Target, io: str, options: CompileOptions) -> tuple[int
 MOST_THREADS = 64
 
 
-def _plan_threads(
+def plan_thread_parts(
     graph: Graph, schedule: Schedule, target: Target, rows: RowOps, counts: tuple[int, ...]
 ) -> tuple[ThreadParts, ...]:
+    """What each of the thread counts adds to the code."""
     chains = layer_by_layer(cut_points(rows))
     planned = []
     for count in counts:
@@ -271,9 +279,14 @@ def _manifest(
         "outputs": [_end(graph.output_specs[0], graph.tensors[graph.outputs[0]])],
         "preprocess": options.preprocess or default_preset(graph),
         "io": parts.interface.io,
+        "dtype": options.dtype,
+        # Of the largest output; None: what `verify` allows for the output's own type.
+        "relative_tolerance": FLOAT16_TOLERANCE if options.dtype == "float16" else None,
         "chains": chains,
         # Tensors whose rows are not plain NHWC of the tensor's own type.
-        "packed_rows": sorted(parts.layouts),
+        "packed_rows": sorted(
+            {*parts.layouts, *(t.name for t in graph.tensors.values() if t.dtype == "float16")}
+        ),
         "arena_bytes": parts.interface.arena_bytes,
         "threads": [1, *(one.program.threads for one in threads)],
         "threads_arena_bytes": {str(one.program.threads): one.plan.arena_bytes for one in threads},
