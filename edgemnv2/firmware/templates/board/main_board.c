@@ -39,10 +39,7 @@ static int get_byte(void) {
     return (int)(UART(UART_DATA) & 0xFFu);
 }
 #else
-enum {
-    SYS_WRITEC = 0x03,
-    SYS_READC = 0x07
-};
+enum { SYS_WRITEC = 0x03, SYS_READC = 0x07 };
 
 static int32_t semihost(int32_t operation, const void *argument) {
     register int32_t r0 __asm__("r0") = operation;
@@ -51,8 +48,7 @@ static int32_t semihost(int32_t operation, const void *argument) {
     return r0;
 }
 
-static void start_console(void) {
-}
+static void start_console(void) {}
 
 static void put_byte(int byte) {
     const char text = (char)byte;

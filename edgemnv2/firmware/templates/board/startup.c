@@ -37,6 +37,12 @@ void edgemnv2_reset(void) {
 }
 
 /* Stack, reset, NMI, HardFault, MemManage, BusFault, UsageFault, SecureFault; no interrupts. */
-__attribute__((section(".vectors"), used)) const uintptr_t edgemnv2_vectors[16] = {
-    (uintptr_t)edgemnv2_stack_top, (uintptr_t)edgemnv2_reset, (uintptr_t)fault, (uintptr_t)fault,
-    (uintptr_t)fault,              (uintptr_t)fault,          (uintptr_t)fault, (uintptr_t)fault};
+__attribute__((section(".vectors"), used))
+const uintptr_t edgemnv2_vectors[16] = {(uintptr_t)edgemnv2_stack_top,
+                                        (uintptr_t)edgemnv2_reset,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault,
+                                        (uintptr_t)fault};

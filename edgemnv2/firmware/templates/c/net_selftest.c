@@ -60,7 +60,8 @@ static int32_t infer_loaded(void) {
 
 #if defined(__GNUC__) && defined(__arm__)
 /* Runs the self-test's input on a painted stack: what lost its paint was used. */
-__attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes, uint32_t *stack_bytes) {
+__attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes,
+                                                        uint32_t *stack_bytes) {
     const uint32_t pattern = 0x5AA5C33Cu;
     volatile uint32_t *here;
     volatile uint32_t *low;
@@ -137,7 +138,8 @@ int32_t net_selftest(const struct net_port *board) {
     const struct serial_port port = {board->get, board->put, board->clock_hz};
     uint32_t stack_bytes = 0, first = 0, different = 0, cycles = 0;
     int32_t status;
-    serial_text(&port, "\r\nedgemnv2 " NET_IDENTITY_VERSION ", self-test of " NET_IDENTITY_NAME "\r\n");
+    serial_text(&port,
+                "\r\nedgemnv2 " NET_IDENTITY_VERSION ", self-test of " NET_IDENTITY_NAME "\r\n");
     status = infer_on_paint(board->free_stack_bytes, &stack_bytes);
     if (status == NET_OK) {
         different = compare(&first);

@@ -1,5 +1,5 @@
-/* The firmware as a program of this computer: self-test, then commands on standard input and answers
- * on standard output. Ends with the input; the exit code is the self-test's. */
+/* The firmware as a program of this computer: self-test, then commands on standard input and
+ * answers on standard output. Ends with the input; the exit code is the self-test's. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -20,7 +20,8 @@ static void put_byte(int byte) {
 
 int main(void) {
     /* The stack is the main thread's, CONFIG_MAIN_STACK_SIZE. */
-    const struct net_port port = {get_byte, put_byte, (uint32_t)sys_clock_hw_cycles_per_sec(), 1024};
+    const struct net_port port = {get_byte, put_byte, (uint32_t)sys_clock_hw_cycles_per_sec(),
+                                  1024};
     if (!device_is_ready(console))
         return -1;
     net_selftest(&port);

@@ -10,7 +10,7 @@ env.Replace(
     AS=prefix + "as",
     CC=prefix + "gcc",
     CXX=prefix + "g++",
-    LINK=prefix + "g++",
+    LINK=prefix + "gcc",
     RANLIB=prefix + "ranlib",
     SIZETOOL=prefix + "size",
     ARFLAGS=["rc"],

@@ -1,4 +1,5 @@
-/* The part of the Arduino language that the bundle's sketch uses, over the first UART of an MPS2. */
+/* The part of the Arduino language that the bundle's sketch uses, over the first UART of an MPS2.
+ */
 #ifndef ARDUINO_H
 #define ARDUINO_H
 
@@ -6,12 +7,14 @@
 
 #ifdef __cplusplus
 class HardwareSerial {
-public:
+  public:
     void begin(unsigned long baud);
     int available();
     int read();
     int write(uint8_t byte);
-    operator bool() { return true; }
+    operator bool() {
+        return true;
+    }
 };
 extern HardwareSerial Serial;
 
