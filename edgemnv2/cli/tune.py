@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.log_dir or Path("tune_logs") / target.name
     options = TuneOptions(trials=args.trials, seed=args.seed)
     with _Bar() as bar:
-        result = tune(args.model, args.target, _runner(args, target), folder, options, bar.update)
+        result = tune(args.model, args.target, _runners(args, target), folder, options, bar.update)
     print(json.dumps(result.to_dict()) if args.json else _text(result))
     if result.interrupted:
         print("edgemnv2 tune: interrupted; run it again to go on", file=sys.stderr)
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _runner(args: argparse.Namespace, target: Target) -> Runner:
-    """The runner that the arguments ask for, or the target's default one."""
+def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
+    """The runner that the arguments ask for, else the target's; one for each rpc board."""
     from edgemnv2.runners import RunnerOptions, make_runner
     from edgemnv2.target import missing_local_features
 
@@ -72,7 +72,13 @@ def _runner(args: argparse.Namespace, target: Target) -> Runner:
     implied = "ssh" if args.ssh else "serial" if args.serial else None
     implied = implied or ("rpc" if args.rpc_tracker and args.rpc_key else None)
     local = not target.is_bare_metal and not missing_local_features(target)
-    return make_runner(args.runner or implied or ("local" if local else target.runner), options)
+    name = args.runner or implied or ("local" if local else target.runner)
+    boards = 1
+    if name == "rpc" and args.rpc_tracker and args.rpc_key:
+        from edgemnv2.tune.boards import board_count
+
+        boards = board_count(args.rpc_tracker, args.rpc_key)
+    return [make_runner(name, options) for _ in range(boards)]
 
 
 class _Bar:

@@ -8,9 +8,11 @@ it had*, so a wrong candidate is found by name and cannot spoil its neighbours' 
 
 from __future__ import annotations
 
+import queue
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,12 +65,16 @@ class Trial:
 
 
 class TrialBench:
-    """Builds, checks and measures programs of one network on one runner."""
+    """Builds, checks and measures programs of one network; each runner serves one at a time."""
 
     def __init__(
-        self, graph: Graph, target: Target, runner: Runner, chains: str, seed: int = 0
+        self, graph: Graph, target: Target, runners: Sequence[Runner], chains: str, seed: int = 0
     ) -> None:
-        self.graph, self.target, self.runner = graph, target, runner
+        self.graph, self.target = graph, target
+        self.boards, self.runner_name = len(runners), runners[0].name
+        self._free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
+        for runner in runners:
+            self._free.put(runner)
         self.base = ScheduleOptions.default(target)
         self.chains = chains
         self._sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
@@ -127,10 +133,20 @@ class TrialBench:
         """Raise `failure` again if the runner cannot even run the default program."""
         if not isinstance(failure, RunnerError) or self._default_artifact is None:
             return
+        with self._runner() as runner:
+            try:
+                runner.run(self._default_artifact, [])
+            except RunnerError as error:
+                raise error from failure
+
+    @contextmanager
+    def _runner(self) -> Iterator[Runner]:
+        """A runner that nobody else uses."""
+        runner = self._free.get()
         try:
-            self.runner.run(self._default_artifact, [])
-        except RunnerError as error:
-            raise error from failure
+            yield runner
+        finally:
+            self._free.put(runner)
 
     def _build(self, candidates: Sequence[Candidate], folder: Path) -> Artifact:
         decisions: dict[str, Mapping[str, Any]] = {}
@@ -142,17 +158,18 @@ class TrialBench:
                 options = replace(options, whole_rows_max=rows)
             decisions |= dict.fromkeys(candidate.task.layers, candidate.decisions)
         compiled = CompileOptions(
-            name="trial", chains=chains, schedule=replace(options, decisions=decisions)
+            name="trial", chains=chains, threads=1, schedule=replace(options, decisions=decisions)
         )
         with self._building:
             return compile_graph(self.graph, self.target, folder / "artifact", compiled)
 
     def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
-        result = self.runner.run(artifact, list(self._sample), trace=True, layers=True)
-        if result.metric is None:
-            raise RunnerError(f"{self.runner.name}: measures nothing (choose another --runner)")
+        with self._runner() as runner:
+            result = runner.run(artifact, list(self._sample), trace=True, layers=True)
+            if result.metric is None:
+                raise RunnerError(f"{runner.name}: measures nothing (choose another --runner)")
+            layers = self._exact_or_paired(runner, artifact, result, pairs)
         wrong = wrong_layers(self.graph, artifact, result, self._sample, self._reference)
-        layers = self._exact_or_paired(artifact, result, pairs)
         fallback = {k["name"] for k in artifact.manifest["kernels"] if k["schedule"] == "fallback"}
         costs: dict[str, float] = {}
         rejected: dict[str, str] = {}
@@ -169,7 +186,7 @@ class TrialBench:
         return Trial(result.metric, costs, rejected, total=sum(layers.values()))
 
     def _exact_or_paired(
-        self, artifact: Artifact, result: RunResult, pairs: int
+        self, runner: Runner, artifact: Artifact, result: RunResult, pairs: int
     ) -> Mapping[int, float]:
         """Figures by layer: a count as it is; a time relative to the default, run in turns.
 
@@ -182,9 +199,9 @@ class TrialBench:
         mine: list[Mapping[int, float]] = []
         theirs: list[Mapping[int, float]] = []
         for _ in range(pairs):
-            mine.append(self.runner.run(artifact, list(self._sample), layers=True).layers)
+            mine.append(runner.run(artifact, list(self._sample), layers=True).layers)
             if default is not None and self._default_layers:
-                again = self.runner.run(default, list(self._sample), layers=True)
+                again = runner.run(default, list(self._sample), layers=True)
                 theirs.append(again.layers)
         least = {i: min(run[i] for run in mine) for i in mine[0]}
         if not theirs:

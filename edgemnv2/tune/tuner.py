@@ -98,7 +98,7 @@ class _State:
 def tune(
     source: str | Path,
     target_name: str | Path,
-    runner: Runner,
+    runners: Sequence[Runner],
     folder: Path,
     options: TuneOptions | None = None,
     progress: Callable[[Progress], None] = lambda state: None,
@@ -106,20 +106,21 @@ def tune(
     """Tune a model file or built-in name for a target; see `tune_graph`."""
     target = load_target(target_name)
     graph = lower(load_model(source))
-    return tune_graph(graph, target, runner, folder, options, progress)
+    return tune_graph(graph, target, runners, folder, options, progress)
 
 
 def tune_graph(
     graph: Graph,
     target: Target,
-    runner: Runner,
+    runners: Sequence[Runner],
     folder: Path,
     options: TuneOptions | None = None,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> TuneResult:
     """Search for better decisions and keep every right candidate in the log `folder`.
 
-    What the log already has is not measured again, so a second call resumes the first. On
+    Several `runners` (boards) measure at the same time. What the log already has is not measured
+    again, so a second call resumes the first. On
     KeyboardInterrupt everything measured is kept and the result says `interrupted`. Raises
     UsageError for no trials, TuneLogError when the log is of another target, metric or version,
     RunnerError when the runner fails with the default program.
@@ -130,7 +131,7 @@ def tune_graph(
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
-    bench = TrialBench(graph, target, runner, default_chains(target), options.seed)
+    bench = TrialBench(graph, target, runners, default_chains(target), options.seed)
     tasks = find_tasks(graph, target, bench.base)
     try:
         first = bench.start(tasks)
@@ -138,10 +139,10 @@ def tune_graph(
             log = TuneLog.create(folder, target, first.metric)
         if log.metric != first.metric:
             raise TuneLogError(
-                f"{folder}: holds {log.metric}, but runner {runner.name} measures {first.metric} "
-                "(give another --log-dir)"
+                f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
+                f"{first.metric} (give another --log-dir)"
             )
-        log.add_session(_session(graph, runner, options))
+        log.add_session(_session(graph, bench.runner_name, options))
         return _Session(bench, tasks, log, options, progress).run(first)
     finally:
         bench.close()
@@ -175,7 +176,7 @@ class _Session:
         try:
             self._search(self.tasks)
             if state.metric != "instructions" and not self.bench.target.is_bare_metal:
-                self._search_network(before)
+                self._search_network()
             after = self._confirm(before)
         except KeyboardInterrupt:
             interrupted = True
@@ -191,7 +192,7 @@ class _Session:
             metric=state.metric,
             log=str(log.folder),
             target=self.bench.target.name,
-            runner=self.bench.runner.name,
+            runner=self.bench.runner_name,
             seed=self.options.seed,
             interrupted=interrupted,
             curve=tuple(state.curve),
@@ -224,7 +225,7 @@ class _Session:
 
     def _run_jobs(self, jobs: Sequence[list[Candidate]]) -> Iterator[tuple[list[Candidate], Trial]]:
         """Each job with its trial, in order, whichever board was faster."""
-        boards = max(1, int(getattr(self.bench.runner, "parallel", 1)))
+        boards = self.bench.boards
         if boards == 1:
             for job in jobs:
                 yield job, self.bench.measure(job)
@@ -240,34 +241,35 @@ class _Session:
             for job, future in waiting:
                 yield job, future.result()
 
-    def _search_network(self, before: float) -> None:
+    def _search_network(self) -> None:
         """The decisions about the whole network, on top of the winners of its layers."""
         base = {
             "chains": self.bench.chains,
             "whole_rows_max": self.bench.base.whole_rows_max,
         }
         task = network_task(self.bench.graph, base)
-        self.tasks.append(task)
         winners = self._best_candidates()
+        self.tasks.append(task)
         self.state.default[task.name] = self.state.total()
         self.state.best[task.name] = (0.0, task.default)  # its cost is that of the others
         best = self.state.total()
         for decisions in candidates(task, self.options.trials, self.options.seed):
-            if self.log.find(task.key, decisions) is not None:
-                continue
-            trial = self.bench.measure([*winners, Candidate(task, decisions)])
-            self.state.trials += 1
-            if trial.total is None or trial.rejected:
-                reason = next(iter(trial.rejected.values()), "could not be measured")
-                self._reject(task, decisions, reason)
-                continue
-            self.log.append(Record(task.key, decisions, (trial.total,), task.space))
-            if trial.total < best * (1 - NOISE):
-                best = trial.total
+            known = self.log.find(task.key, decisions)
+            if known is None:
+                trial = self.bench.measure([*winners, Candidate(task, decisions)])
+                self.state.trials += 1
+                if trial.total is None or trial.rejected:
+                    reason = next(iter(trial.rejected.values()), "could not be measured")
+                    self._reject(task, decisions, reason)
+                    continue
+                known = Record(task.key, decisions, (trial.total,), task.space)
+                self.log.append(known)
+            if known.cost < best * (1 - NOISE):
+                best = known.cost
                 self.state.best[task.name] = (0.0, decisions)
 
     def _confirm(self, before: float) -> float:
-        """Measure the winners together; where a time did not hold, the default returns."""
+        """Measure the winners together; where a figure did not hold, the default returns."""
         winners = self._best_candidates()
         if all(dict(c.decisions) == dict(c.task.default) for c in winners):
             return before
@@ -280,8 +282,9 @@ class _Session:
                         candidate.task, candidate.decisions, final.rejected[candidate.task.name]
                     )
             return before
-        if self.state.metric == "instructions":
-            return min(before, final.total)
+        expected = {task.name: self.state.best[task.name][0] for task in self.tasks}
+        if self.state.metric == "instructions" and final.costs == expected:
+            return final.total
         self._keep_confirmed(winners, final, final.total <= before)
         return min(before, final.total)
 
@@ -361,13 +364,13 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _session(graph: Graph, runner: Runner, options: TuneOptions) -> dict[str, Any]:
+def _session(graph: Graph, runner: str, options: TuneOptions) -> dict[str, Any]:
     facts = provenance()
     return {
         "date": facts["date"],
         "machine": facts["machine"],
         "model": {"name": graph.name, "sha256": graph.sha256},
-        "runner": runner.name,
+        "runner": runner,
         "seed": options.seed,
         "trials": options.trials,
         "versions": facts["versions"],

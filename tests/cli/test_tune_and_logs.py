@@ -1,0 +1,136 @@
+"""The verbs tune and logs: keys of the JSON, exit codes, and logs that compile then uses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgemnv2.cli import tune as tune_verb
+from edgemnv2.cli.main import main
+from edgemnv2.runners import make_runner
+from edgemnv2.tune.boards import board_count
+from edgemnv2.tune.log import TuneLog
+
+MODEL = "mobilenetv2-0.35-32-int8"
+KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks", "trials"]
+    "tasks",
+    "trials",
+    "records",
+    "rejected",
+    "best_before",
+    "best_after",
+    "metric",
+    "log",
+    "curve",
+]
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    folder = tmp_path_factory.mktemp("tuned")
+    command = ["tune", MODEL, "--target", "mps2-an386", "--trials", "2", "--log-dir"]
+    with pytest.MonkeyPatch.context() as patch:
+        printed: list[str] = []
+        patch.setattr("builtins.print", lambda *words, **_: printed.append(str(words[0])))
+        assert main([*command, str(folder / "log"), "--json"]) == 0
+    (folder / "out.json").write_text(printed[0])
+    return folder
+
+
+def test_tune_prints_its_keys_and_is_not_worse(tuned: Path) -> None:
+    found = json.loads((tuned / "out.json").read_text())
+    assert set(KEYS) <= set(found)
+    assert found["metric"] == "instructions" and found["best_after"] <= found["best_before"]
+    assert found["records"] + found["rejected"] >= found["tasks"]
+    assert found["curve"][-1][1] <= found["best_before"]
+    session = TuneLog.load(tuned / "log").header["sessions"][0]
+    assert session["runner"] == "qemu-system" and session["trials"] == 2
+
+
+def test_compile_uses_the_log_and_names_its_records(tuned: Path, tmp_path: Path) -> None:
+    command = ["compile", MODEL, "--target", "mps2-an386"]
+    assert main([*command, "--tune-logs", str(tuned / "log"), "-o", str(tmp_path / "a")]) == 0
+    assert main([*command, "--tune-logs", "none", "-o", str(tmp_path / "b")]) == 0
+
+    def schedules(name: str) -> set[str]:
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        return {kernel["schedule"] for kernel in manifest["kernels"]}
+
+    ids = {record.id for record in TuneLog.load(tuned / "log").records}
+    assert schedules("a") & ids and not schedules("b") & ids
+
+
+def test_a_foreign_log_is_refused_with_the_reason(
+    tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compile", MODEL, "--target", "mps2-an500", "--tune-logs", str(tuned / "log")]
+    assert main([*command, "-o", str(tmp_path / "a")]) == 1
+    assert "is a log for mps2-an386, not for mps2-an500" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_logs_shows_checks_merges_prunes_and_exports(
+    tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(tuned / "log")
+    assert main(["logs", "show", log]) == 0
+    assert "pointwise" in capsys.readouterr().out
+    assert main(["logs", "check", log, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    assert main(["logs", "merge", log, log, "-o", str(tmp_path / "m")]) == 0
+    assert main(["logs", "prune", str(tmp_path / "m")]) == 0
+    assert len(TuneLog.load(tmp_path / "m").records) == len(TuneLog.load(Path(log)).task_keys())
+    assert main(["logs", "export", str(tmp_path / "m"), "-o", str(tmp_path / "e")]) == 0
+    (tmp_path / "m" / "provenance.json").write_text("{}")
+    assert main(["logs", "check", str(tmp_path / "m")]) == 1
+    assert "lacks metric" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["logs", "burn"])
+    assert caught.value.code == 2
+
+
+def test_ctrl_c_gives_its_own_exit_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgemnv2.tune.tuner import TuneResult
+
+    stopped = TuneResult(1, 1, 1, 0, 2.0, 1.0, "seconds", "l", "host", "local", 0, True, ())
+    monkeypatch.setattr("edgemnv2.tune.tuner.tune", lambda *_: stopped)
+    command = ["tune", "m", "--target", "host", "--log-dir", str(tmp_path)]
+    assert main(command) == tune_verb.INTERRUPTED
+    printed = capsys.readouterr()
+    assert "run it again to go on" in printed.err and "(defaults)" in printed.out
+
+
+def test_each_board_of_the_tracker_gets_a_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tracker:
+        def summary(self) -> dict[str, Any]:
+            names = ("server:rpi4", "server:rpi4", "server:rpi5")
+            return {"server_info": [{"key": name} for name in names]}
+
+    class Socket:
+        def __enter__(self) -> None: ...
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("tvm.rpc.connect_tracker", lambda *_: Tracker())
+    monkeypatch.setattr("socket.create_connection", lambda *_: Socket())
+    assert board_count("farm:9190", "rpi4") == 2
+    with pytest.raises(Exception, match="no board under key 'rpi3'"):
+        board_count("farm:9190", "rpi3")
+    with pytest.raises(Exception, match="expected HOST:PORT"):
+        board_count("farm", "rpi3")
+
+
+def test_no_tracker_is_said_at_once(require_module: Callable[[str], None]) -> None:
+    require_module("tornado")
+    with pytest.raises(Exception, match="no RPC tracker answers"):
+        board_count("127.0.0.1:9", "rpi4")
+    assert make_runner("local").name == "local"
