@@ -18,7 +18,7 @@ LAYERS = (
     ("provenance", "model", "target", "program"),
     ("graph", "kernel", "artifact"),
     ("doctor",),
-    ("quantize.fixed_point",),
+    ("quantize.fixed_point", "codegen.constants"),
     ("frontend",),
     ("schedules.builder",),
     ("kernels",),

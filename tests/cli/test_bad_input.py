@@ -1,0 +1,241 @@
+"""Bad input of every kind: one line that names place and remedy, exit 1 or 2, nothing written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.cli.main import VERBS, main, make_parser
+from edgemnv2.frontend import load_model
+from edgemnv2.passes import lower
+from edgemnv2.pipeline import compile_graph
+from edgemnv2.target import load_target
+
+Captured = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def failed(arguments: Sequence[str], code: int, capsys: Captured) -> str:
+    """The one line on stderr of a command that must end with `code`."""
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert captured.out == ""
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith(f"edgemnv2 {arguments[0]}: ")
+    return lines[0]
+
+
+def compile_fails(model: Path | str, folder: Path, capsys: Captured, target: str = "host") -> str:
+    """Compiling `model` into `folder / "art"` fails and leaves the folder as it was."""
+    before = sorted(folder.rglob("*"))
+    arguments = ["compile", str(model), "--target", target, "-o", str(folder / "art")]
+    line = failed(arguments, 1, capsys)
+    assert sorted(folder.rglob("*")) == before
+    return line
+
+
+def write_onnx(path: Path, op: str, batch: int | str = 1) -> Path:
+    """A model of one node."""
+    shape = [batch, 8, 8, 8]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    node = helper.make_node(op, ["x"], ["y"], name="odd_one")
+    model = helper.make_model(
+        helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 9
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_a_file_that_is_no_model(tmp_path: Path, capsys: Captured, suffix: str) -> None:
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(b"this is not a model at all" * 9)
+    assert path.name in compile_fails(path, tmp_path, capsys)
+
+
+def test_a_truncated_model(tmp_path: Path, capsys: Captured) -> None:
+    whole = ROOT / "edgemnv2" / "frontend" / "models" / "digits.onnx"
+    data = whole.read_bytes()
+    path = tmp_path / "half.onnx"
+    path.write_bytes(data[: len(data) // 2])
+    assert "half.onnx" in compile_fails(path, tmp_path, capsys)
+
+
+def test_an_operator_that_is_not_supported(tmp_path: Path, capsys: Captured) -> None:
+    line = compile_fails(write_onnx(tmp_path / "m.onnx", "Erf"), tmp_path, capsys)
+    assert "m.onnx" in line
+    assert "odd_one" in line
+    assert "Erf" in line
+
+
+def test_a_dynamic_shape(tmp_path: Path, capsys: Captured) -> None:
+    path = write_onnx(tmp_path / "m.onnx", "Relu")
+    model = onnx.load(str(path))
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(model, str(path))
+    line = compile_fails(path, tmp_path, capsys)
+    assert "m.onnx" in line
+    assert "height" in line or "dynamic" in line
+
+
+def test_no_such_model(tmp_path: Path, capsys: Captured) -> None:
+    assert "no such file" in compile_fails(tmp_path / "none.onnx", tmp_path, capsys)
+    line = compile_fails("mobilenetv2-0.35-95-int9", tmp_path, capsys)
+    assert "did you mean 'mobilenetv2-" in line
+
+
+def test_an_unknown_target_names_the_nearest(tmp_path: Path, capsys: Captured) -> None:
+    assert "did you mean 'rpi4'" in compile_fails("digits", tmp_path, capsys, "rpi44")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [("clock_hz", "clock_herz", "clock_hz"), ("cores = 4", "cores = 'four'", "cpu.cores")],
+)
+def test_a_wrong_key_or_value_in_a_target_file(
+    tmp_path: Path, capsys: Captured, old: str, new: str, named: str
+) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text((ROOT / "targets" / "rpi4.toml").read_text().replace(old, new))
+    line = compile_fails("digits", tmp_path, capsys, str(board))
+    assert "board.toml" in line
+    assert named in line
+
+
+def test_no_toolchain_names_the_package(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No gcc on the PATH and no ziglang to import."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("edgemnv2.codegen.toolchain.find_spec", lambda name: None)
+    line = compile_fails("mobilenetv2-0.35-32-int8", tmp_path, capsys, "rpi4")
+    assert "gcc-aarch64-linux-gnu" in line
+    assert "ziglang" in line
+
+
+def test_an_output_folder_that_is_not_empty(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "art").mkdir()
+    (tmp_path / "art" / "mine.txt").write_text("keep me")
+    for more in ([], ["--force"]):
+        arguments = ["compile", "digits", "--target", "host", "-o", str(tmp_path / "art"), *more]
+        assert "art" in failed(arguments, 1, capsys)
+    assert (tmp_path / "art" / "mine.txt").read_text() == "keep me"
+    assert len(list(tmp_path.rglob("*"))) == 2
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path: Path, capsys: Captured) -> None:
+    """A file stands where a folder would have to be: that fails for root as well."""
+    (tmp_path / "file").write_text("")
+    target = str(tmp_path / "file" / "art")
+    line = failed(["compile", "digits", "--target", "host", "-o", target], 1, capsys)
+    assert "file" in line
+
+
+def test_a_float_model_for_a_microcontroller(tmp_path: Path, capsys: Captured) -> None:
+    line = compile_fails("mobilenetv2-0.35-32", tmp_path, capsys, "mps2-an386")
+    assert "quantize" in line
+
+
+def test_a_network_that_does_not_fit(tmp_path: Path, capsys: Captured) -> None:
+    board = tmp_path / "small.toml"
+    text = (ROOT / "targets" / "cortex-m0plus.toml").read_text()
+    head, ram = text.rsplit("length = ", 1)
+    board.write_text(f"{head}length = 4096{ram[ram.index(' ') :]}")
+    line = compile_fails("mobilenetv2-0.35-32-int8", tmp_path, capsys, str(board))
+    assert "needs" in line
+    assert "small has 4.0 KiB" in line
+    assert "live are" in line
+    assert "fed by the caller" in line
+    board.write_text(text.replace("0x400000", "0x10000", 1))
+    line = compile_fails("mobilenetv2-0.35-32-int8", tmp_path, capsys, str(board))
+    assert "flash" in line
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    graph = lower(load_model("mobilenetv2-0.35-32-int8"))
+    return compile_graph(graph, load_target("host"), tmp_path_factory.mktemp("good") / "art")
+
+
+def test_verify_passes_and_ends_with_0(artifact: Artifact, capsys: Captured) -> None:
+    assert main(["verify", str(artifact.path), "--random", "1"]) == 0
+    assert "PASSED" in capsys.readouterr().out
+
+
+def test_an_artefact_that_was_changed(artifact: Artifact, tmp_path: Path, capsys: Captured) -> None:
+    copy = tmp_path / "art"
+    subprocess.run(["cp", "-r", str(artifact.path), str(copy)], check=True)
+    header = next((copy / "include").iterdir())
+    header.write_text(header.read_text() + "\n")
+    assert header.name in failed(["verify", str(copy)], 1, capsys)
+    (copy / "manifest.json").write_text("{")
+    assert "manifest.json" in failed(["verify", str(copy)], 1, capsys)
+    assert "nowhere" in failed(["verify", str(tmp_path / "nowhere")], 1, capsys)
+
+
+def test_images_of_the_wrong_kind(artifact: Artifact, tmp_path: Path, capsys: Captured) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    command = ["verify", str(artifact.path), "--images", str(images)]
+    assert "no images" in failed(command, 1, capsys)
+    (images / "a.png").write_bytes(b"no picture")
+    assert "a.png" in failed(command, 1, capsys)
+    Image.new("RGB", (40, 40)).save(images / "a.png")
+    (images / "labels.csv").write_text("file,class_index\na.png,many\n")
+    assert "labels.csv" in failed(command, 1, capsys)
+
+
+def test_inputs_of_the_wrong_kind(artifact: Artifact, tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, wrong=np.zeros(3))
+    assert "x.npz" in failed(["verify", str(artifact.path), "--inputs", str(path)], 1, capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["compile", "digits"], ["compile", "digits", "--target", "host", "--io", "sea"]],
+)
+def test_usage_errors_end_with_2(arguments: list[str], capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom edgemnv2.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert stop.code == 0\n"
+        "heavy = {'tvm', 'numpy', 'onnx', 'PIL', 'tflite', 'tqdm'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stderr
+    for verb, summary in VERBS.items():
+        assert verb in done.stdout
+        assert summary[:20] in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    parser = make_parser([verb])
+    commands = next(a for a in parser._actions if a.dest == "verb").choices
+    assert commands is not None
+    text = commands[verb].format_help()
+    assert "examples:" in text
+    assert f"edgemnv2 {verb}" in text
