@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     with Bar("verify", "sample") as bar:
         result = verify(artifact, runner, choice, graph, bar.update, threads=args.threads)
     if args.json:
-        print(json.dumps(result.to_dict()))
+        ends = {"artifact": str(args.artifact), "target": artifact.target.name}
+        print(json.dumps({**ends, **result.to_dict()}))
         return 0 if result.passed else 1
     verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
     print(f"runner     {result.runner}")
