@@ -17,17 +17,7 @@ from edgemnv2.tune.boards import board_count
 from edgemnv2.tune.log import TuneLog
 
 MODEL = "mobilenetv2-0.35-32-int8"
-KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks", "trials"]
-    "tasks",
-    "trials",
-    "records",
-    "rejected",
-    "best_before",
-    "best_after",
-    "metric",
-    "log",
-    "curve",
-]
+KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks"]
 
 
 @pytest.fixture(scope="module")
