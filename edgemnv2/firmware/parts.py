@@ -103,7 +103,7 @@ class Parts:
             "CPU_FLAGS": " ".join(self.cpu_flags),
             "INPUT_TEXT": _tensor_text(source),
             "OUTPUT_TEXT": _tensor_text(out),
-            "ARENA_NOTE": " /* the image's bytes too */" if manifest["io"] == "arena" else "",
+            "ARENA_LINE": self._arena_line(),
             "FACTS": self._facts(),
         }
         return {**values, "USAGE": text_file("usage.md", values).rstrip()}
@@ -123,6 +123,16 @@ class Parts:
             f"{manifest['model']['name']} for {self.artifact.target.description}, by edgemnv2 "
             f"{self.version}: {manifest['arena_bytes']} bytes of arena, "
             f"{manifest['constants_bytes']} bytes of constants."
+        )
+
+    def _arena_line(self) -> str:
+        """The arena's declaration; what alignment C99 alone can give is enough on a Cortex-M."""
+        upper = self.name.upper()
+        if int(self.artifact.manifest["arena_align_bytes"]) <= 8:
+            return f"static uint64_t arena[({upper}_ARENA_BYTES + 7) / 8];"
+        return (
+            f"static unsigned char arena[{upper}_ARENA_BYTES]\n"
+            f"    __attribute__((aligned({upper}_ARENA_ALIGN)));"
         )
 
     def _identity(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_harness import NAME, cross_cmake, run
+from firmware_harness import NAME, compiled, cross_cmake, run
 
 from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
@@ -78,6 +78,37 @@ def test_every_bundle_has_licence_readme_header_and_weights(
             assert {"LICENSE", f"{NAME}.h", f"{NAME}_selftest.c", "serial_protocol.h"} <= files
             weights = f"{NAME}_constants.c" if artifact is m7 else f"lib{NAME}.so"
             assert weights in files
+
+
+def test_the_readmes_code_runs(
+    m7: Artifact, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("cmake")
+    require_tool("gcc")
+    host = compiled("mobilenetv2-0.35-32-int8", "host", tmp_path / "artifact")
+    for artifact in (m7, host):
+        folder = tmp_path / artifact.target.name
+        bundle(artifact, "cmake", folder)
+        (code,) = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+        name, upper = artifact.name, artifact.name.upper()
+        main = f"""
+            int main(void) {{
+                static {upper}_INPUT_TYPE in[{upper}_INPUT_BYTES];
+                static {upper}_OUTPUT_TYPE out[{upper}_OUTPUT_BYTES];
+                return run_network(in, out);
+            }}"""
+        (folder / "app.c").write_text(code + main)
+        project = tmp_path / f"project-{artifact.target.name}"
+        project.mkdir()
+        (project / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.16)\nproject(app C)\n"
+            f"add_subdirectory({folder} net)\nadd_executable(app {folder}/app.c)\n"
+            f"target_link_libraries(app PRIVATE {name}::{name})\n"
+        )
+        build = project / "build"
+        run(["cmake", "-S", project, "-B", build], project, CFLAGS="-Wall -Werror")
+        run(["cmake", "--build", build], tmp_path)
+        run([build / "app"], tmp_path)
 
 
 def test_a_format_that_does_not_suit_the_target_is_refused(

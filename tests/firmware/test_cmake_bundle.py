@@ -104,21 +104,6 @@ def test_a_debugger_is_the_console_where_no_uart_is_known(tmp_path: Path, m7: Ar
     assert verdict(said) == "PASS"
 
 
-def test_another_project_links_the_target_by_its_name(m7: Artifact, tmp_path: Path) -> None:
-    bundle(m7, "cmake", tmp_path / "net")
-    (tmp_path / "main.c").write_text(
-        f'#include "{NAME}.h"\nint main(void) {{ return {NAME}_run(0, 0, 0) == 0; }}\n'
-    )
-    (tmp_path / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.16)\nproject(app C)\nadd_subdirectory(net)\n"
-        f"add_executable(app main.c)\ntarget_link_libraries(app PRIVATE {NAME}::{NAME})\n"
-    )
-    run(["cmake", "-B", "build"], tmp_path)
-    run(["cmake", "--build", "build"], tmp_path)
-    run(["build/app"], tmp_path)
-    assert not list((tmp_path / "build").rglob("*selftest*.o")), "only the network is built"
-
-
 @pytest.mark.slow
 def test_an_installed_package_is_found(m7: Artifact, tmp_path: Path) -> None:
     bundle(m7, "cmake", tmp_path / "net")
