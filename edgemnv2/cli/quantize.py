@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"output": str(args.output), **content}))
     else:
         print(summary_text(content))
-        print(f"written    {args.output}")
+        print(f"written      {args.output}")
     return 0
 
 

@@ -89,7 +89,7 @@ th,td{{border-color:#343b48}}tr.poor td{{background:#3a2c1a}}}}
 def summary_text(result: Mapping[str, Any]) -> str:
     """The same facts for a terminal, with the three worst layers."""
     facts = _facts(result)
-    width = max(len(name) for name, _ in facts)
+    width = max(len("worst layer"), *(len(name) for name, _ in facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts]
     for layer in result["layers"][:3]:
         hint = f": {layer['advice']}" if layer["advice"] else ""
