@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="plan for N threads besides one (Linux: 2 and 4, as far as the target has cores)",
     )
     parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16"),
+        help="what a float network computes in (float32; float16 where the core has it)",
+    )
+    parser.add_argument(
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs; recorded for verify and run.py",
@@ -75,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         chains=args.chains,
         preprocess=args.preprocess,
         threads=args.threads,
+        dtype=args.dtype,
         force=args.force,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",

@@ -18,7 +18,7 @@ __all__ = ["pool_finish_kernel", "pool_sum_kernel"]
 def pool_sum_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
     """`row_0, sums`: adds a row of pixels to one int32 or float32 sum per channel."""
     source = graph.tensor_in(layer)
-    compute = "float32" if source.dtype == "float32" else "int32"
+    compute = "float32" if source.dtype.startswith("float") else "int32"
     description = {"in": (source.width, source.channels, source.dtype)}
     symbol = symbol_name("plain_pool_sum", description)
     k = Builder(symbol, scope="global")
@@ -46,7 +46,7 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         "mean": layer.requantize is not None,
     }
     symbol = symbol_name("plain_pool", description)
-    compute = "float32" if source.dtype == "float32" else "int32"
+    compute = "float32" if source.dtype.startswith("float") else "int32"
     k = Builder(symbol, scope="global")
     sums, target = k.pointer("sums", compute), k.pointer("out", out.dtype)
     constants: tuple[Any, ...] = ()

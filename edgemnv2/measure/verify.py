@@ -116,7 +116,9 @@ def verify(
         stack = result.stack_bytes if result.stack_bytes is not None else stack
         progress(min(count, start + BATCH), count)
     actual, wanted = np.concatenate(outputs), np.concatenate(expected)
-    comparison = compare(wanted, actual)
+    relative = artifact.manifest.get("relative_tolerance")
+    allowed = None if relative is None else float(relative) * float(np.abs(wanted).max())
+    comparison = compare(wanted, actual, allowed)
     wrong = [i for i in range(count) if not compare(wanted[i : i + 1], actual[i : i + 1]).exact]
     divergence = None
     if not comparison.passed and comparison.position is not None:

@@ -1,0 +1,37 @@
+"""float32 network -> the same with float16 activations between its ends (`compile --dtype float16`).
+
+Input, output and what softmax reads stay float32, and so do sums of pooling; weights are rounded to
+float16 by the kernels that use them. Stated accuracy: `FLOAT16_TOLERANCE`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgemnv2.errors import UsageError
+from edgemnv2.graph import Graph, Softmax
+from edgemnv2.target import Target
+
+__all__ = ["FLOAT16_TOLERANCE", "to_float16"]
+
+FLOAT16_TOLERANCE = 2e-2
+"""Of the largest output: 53 layers that each round to 11 bits (a unit is 5e-4) on top of each other,
+errors adding up like a random walk with some correlation. Measured: see tests."""
+
+
+def to_float16(graph: Graph, target: Target) -> Graph:
+    """`graph` with float16 activations; UsageError for an integer network or a core without fp16."""
+    if not target.has("fp16"):
+        raise UsageError(
+            f"--dtype float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
+            "(leave it out, or choose a target with the feature fp16)"
+        )
+    if any(tensor.dtype != "float32" for tensor in graph.tensors.values()):
+        raise UsageError(f"--dtype float16: {graph.source} is not a float32 network (leave it out)")
+    kept = {*graph.inputs, *graph.outputs}
+    kept |= {name for layer in graph.layers if isinstance(layer, Softmax) for name in layer.inputs}
+    tensors = {
+        name: tensor if name in kept else replace(tensor, dtype="float16")
+        for name, tensor in graph.tensors.items()
+    }
+    return replace(graph, tensors=tensors)
