@@ -12,7 +12,7 @@ from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import ArtifactError
 from edgemnv2.measure.compare import tolerance
-from edgemnv2.measure.images import random_inputs
+from edgemnv2.measure.verify import SampleChoice, choose_samples
 from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
@@ -28,6 +28,8 @@ class SelfTest:
     input: NDArray[Any]
     expected: NDArray[Any]
     tolerance: float
+    origin: str
+    """Where the input comes from, for the reader of the source."""
 
     @property
     def size_bytes(self) -> int:
@@ -36,16 +38,22 @@ class SelfTest:
 
 
 def make_selftest(artifact: Artifact) -> SelfTest:
-    """A seeded input and its reference output, from the graph in the artefact."""
+    """An input and its reference output, from the graph in the artefact.
+
+    The input is the first that `verify` takes by itself: a held-out image for the digits, seeded
+    noise for any other network.
+    """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     if graph.sha256 != artifact.manifest["model"]["sha256"]:
         raise ArtifactError(
             f"{artifact.path / REFERENCE_FOLDER}: is of another model than the code "
             "(compile the model again)"
         )
-    sample = random_inputs(graph.tensors[graph.inputs[0]], 1, SEED).x
+    choice = SampleChoice(seed=SEED, limit=1)
+    samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
+    sample = samples.x[:1]
     expected = reference.run(graph, sample, keep=False)[graph.outputs[0]]
-    return SelfTest(sample, expected, tolerance(expected))
+    return SelfTest(sample, expected, tolerance(expected), samples.names[0])
 
 
 def data_source(selftest: SelfTest, name: str) -> str:
@@ -53,7 +61,7 @@ def data_source(selftest: SelfTest, name: str) -> str:
     upper = name.upper()
     return "\n".join(
         [
-            f"/* Seeded input number {SEED} and the reference model's output for it. */",
+            f"/* Input {selftest.origin} and the reference model's output for it. */",
             f'#include "{name}_selftest.h"',
             "",
             f"const float {name}_selftest_tolerance = {selftest.tolerance!r}f;",

@@ -93,4 +93,5 @@ def test_only_the_digits_have_an_integer_twin(source: str | Path, twin: str | Pa
 def test_names_cover_the_published_networks() -> None:
     names = built_in_names()
     assert len(names) == len(set(names)) == 2 + 5 * 5 * 2
-    assert {"digits", "digits-int8", "mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8"} <= set(names)
+    published = {"mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8"}
+    assert {"digits", "digits-int8"} | published <= set(names)
