@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from edgemnv2.graph import Graph, Tensor
 
-__all__ = ["ABI_VERSION", "C_TYPES", "Interface", "c_identifier", "exports", "header"]
+__all__ = [
+    "ABI_VERSION",
+    "C_TYPES",
+    "POOL_WORDS",
+    "POOL_WORKER_WORDS",
+    "Interface",
+    "c_identifier",
+    "exports",
+    "header",
+]
 
 ABI_VERSION = 1
 C_TYPES = {

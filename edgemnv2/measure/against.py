@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.interface import POOL_WORDS, POOL_WORKER_WORDS
 from edgemnv2.errors import RunnerError
 from edgemnv2.measure.latency import random_sample
 from edgemnv2.measure.peers import make_peer
+from edgemnv2.runners.local import check_threads
 from edgemnv2.target import missing_local_features
 
 __all__ = ["AgainstResult", "PeerFigure", "against"]
@@ -72,8 +74,9 @@ def against(
             f"{artifact.path}: is for {artifact.target.name} and cannot run on this machine "
             "(--against times engines side by side: compile for host)"
         )
+    check_threads(artifact, threads)
     engines = [make_peer(name, models, threads, seed) for name in peers]
-    ours = _Ours(artifact, seed)
+    ours = _Ours(artifact, seed, threads)
     calls: list[Callable[[], None]] = [ours.infer, *(engine.infer for engine in engines)]
     seconds = np.zeros((rounds, len(calls)))
     for number in range(-WARMUP_ROUNDS, rounds):
@@ -83,6 +86,7 @@ def against(
             if number >= 0:
                 seconds[number, index] = time.perf_counter() - start
         progress(max(0, number + 1), rounds)
+    ours.close()
     figures = {}
     for index, (name, engine) in enumerate(zip(peers, engines, strict=True), start=1):
         ratio = seconds[:, 0] / seconds[:, index]
@@ -115,20 +119,38 @@ class _Pointer(ctypes.Structure):
 
 
 class _Ours:
-    """The artefact's shared library in this process."""
+    """The artefact's shared library in this process, on its own pool of threads."""
 
-    def __init__(self, artifact: Artifact, seed: int) -> None:
+    def __init__(self, artifact: Artifact, seed: int, threads: int) -> None:
         library = ctypes.CDLL(str(artifact.path / "lib" / f"lib{artifact.name}.so"))
-        self._run = library[f"{artifact.name}_run"]
+        self._run = library[
+            f"{artifact.name}_run" if threads == 1 else f"{artifact.name}_run_threads"
+        ]
         self._x = np.ascontiguousarray(random_sample(artifact, seed))
         tensor = artifact.outputs[0]
         self._y = np.zeros(tensor.nhwc, tensor.dtype)
         align = int(artifact.manifest["arena_align_bytes"])
-        self._memory = np.zeros(artifact.arena_bytes + align, np.uint8)
+        arenas = artifact.manifest.get("threads_arena_bytes", {})
+        arena_bytes = max(artifact.arena_bytes, *arenas.values(), 0)
+        self._memory = np.zeros(arena_bytes + align, np.uint8)
         start = -self._memory.ctypes.data % align
-        self._arena = self._memory[start : start + artifact.arena_bytes]
+        self._arena = self._memory[start : start + arena_bytes]
         self._inputs = _Pointer(self._x.ctypes.data)
         self._outputs = _Pointer(self._y.ctypes.data)
+        most = max(artifact.manifest.get("threads", [1]))
+        self._pool = np.zeros(POOL_WORDS + POOL_WORKER_WORDS * most, np.uint64)
+        self._more = [] if threads == 1 else [ctypes.c_void_p(self._pool.ctypes.data)]
+        self._stop: Callable[[], None] = lambda: None
+        if threads > 1:
+            status = library[f"{artifact.name}_pool_start"](*self._more, threads)
+            if status != 0:
+                raise RunnerError(f"the library answered status {status} to {threads} threads")
+            stop = library[f"{artifact.name}_pool_stop"]
+            self._stop = lambda: stop(*self._more)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._stop()
 
     def infer(self) -> None:
         """One inference."""
@@ -136,6 +158,7 @@ class _Ours:
             ctypes.byref(self._inputs),
             ctypes.byref(self._outputs),
             ctypes.c_void_p(self._arena.ctypes.data),
+            *self._more,
         )
         if status != 0:
             raise RunnerError(f"the library answered status {status}")
