@@ -48,6 +48,7 @@ class CompileOptions:
     `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
     after every block); `preprocess` names how images become inputs, recorded for `run.py`;
     `threads` is the number of threads that there shall be a plan for, besides one.
+    `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
@@ -59,6 +60,7 @@ class CompileOptions:
     preprocess: str | None = None
     threads: int | None = None
     dtype: str | None = None
+    code_size_budget: int | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
     tune_logs: Path | None = None
@@ -108,6 +110,10 @@ def compile_graph(
             "(make an int8 one with `edgemnv2 quantize`)"
         )
     writer = ArtifactWriter(output, force=options.force)
+    if options.code_size_budget is not None and not target.is_bare_metal:
+        raise UsageError(
+            f"--code-size-budget: {target.name} is a Linux target (leave the budget out)"
+        )
     # What outputs are held against is the network as it came.
     reference_graph = graph
     if options.dtype == "float16":
@@ -138,7 +144,9 @@ def compile_graph(
         interface=_interface(name, io, whole, stream, target, threads),
     )
     with writer:
-        code_bytes = emit_code(parts, target, writer.folder, threads)
+        code_bytes = emit_code(
+            parts, target, writer.folder, threads, options.code_size_budget
+        )
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
         save_graph(reference_graph, writer.folder / REFERENCE_FOLDER)

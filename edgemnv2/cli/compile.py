@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a float network computes in (float32; float16 where the core has it)",
     )
     parser.add_argument(
+        "--code-size-budget",
+        type=int,
+        metavar="N",
+        help="most bytes of machine code on Cortex-M (no limit, which is the fastest)",
+    )
+    parser.add_argument(
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs; recorded for verify and run.py",
@@ -81,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         preprocess=args.preprocess,
         threads=args.threads,
         dtype=args.dtype,
+        code_size_budget=args.code_size_budget,
         force=args.force,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",
