@@ -29,9 +29,7 @@ def commands() -> list[str]:
 
 def test_generated_tables_are_what_code_and_results_say() -> None:
     text = README.read_text(encoding="utf-8")
-    assert render_readme(text) == text, (
-        "run: python -m edgemnv2.measure.results readme README.md"
-    )
+    assert render_readme(text) == text, "run: python -m edgemnv2.measure.results readme README.md"
 
 
 def test_readme_has_no_placeholder_left() -> None:

@@ -1,0 +1,1 @@
+"""Row kernels, program and plan -> an object, C source, header, tables; and the toolchains."""

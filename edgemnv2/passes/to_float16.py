@@ -1,4 +1,4 @@
-"""float32 network -> the same with float16 activations between its ends (`compile --dtype float16`).
+"""float32 network -> the same with float16 activations between its ends (`--dtype float16`).
 
 Input, output and what softmax reads stay float32, and so do sums of pooling; weights are rounded to
 float16 by the kernels that use them. Stated accuracy: `FLOAT16_TOLERANCE`.
@@ -15,12 +15,15 @@ from edgemnv2.target import Target
 __all__ = ["FLOAT16_TOLERANCE", "to_float16"]
 
 FLOAT16_TOLERANCE = 2e-2
-"""Of the largest output: 53 layers that each round to 11 bits (a unit is 5e-4) on top of each other,
-errors adding up like a random walk with some correlation. Measured: see tests."""
+"""Of the largest output. 53 layers round to 11 bits (5e-4 of a value) one after the other; the
+errors add up like a random walk, sqrt(53) * 5e-4 = 4e-3, times what correlation costs."""
 
 
 def to_float16(graph: Graph, target: Target) -> Graph:
-    """`graph` with float16 activations; UsageError for an integer network or a core without fp16."""
+    """`graph` with float16 activations.
+
+    Raises UsageError for an integer network and for a core without float16 arithmetic.
+    """
     if not target.has("fp16"):
         raise UsageError(
             f"--dtype float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
