@@ -18,6 +18,7 @@ from edgemnv2.provenance import provenance
 from edgemnv2.runners.base import Runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
+from edgemnv2.tune.lookup import applies
 from edgemnv2.tune.search import candidates
 from edgemnv2.tune.task import Task, find_tasks, network_task
 from edgemnv2.tune.trial import Candidate, Trial, TrialBench
@@ -205,13 +206,10 @@ class _Session:
         waiting: list[tuple[Task, list[dict[str, Any]]]] = []
         for task in tasks:
             wanted = candidates(task, self.options.trials, self.options.seed)
-            fresh = []
-            for decisions in wanted[1:]:
-                known = self.log.find(task.key, decisions)
-                if known is None:
-                    fresh.append(decisions)
-                else:
-                    self._consider(task, decisions, known.cost * len(task.layers or (1,)))
+            for record in self.log.best_first(task.key):
+                if applies(task, record):
+                    self._consider(task, record.decisions, record.cost * len(task.layers))
+            fresh = [d for d in wanted[1:] if self.log.find(task.key, d) is None]
             waiting.append((task, fresh))
         self.rounds = max((len(fresh) for _, fresh in waiting), default=0)
         jobs = [
@@ -272,19 +270,16 @@ class _Session:
         """Measure the winners together; where a figure did not hold, the default returns."""
         winners = self._best_candidates()
         if all(dict(c.decisions) == dict(c.task.default) for c in winners):
-            return before
-        final = self.bench.measure(winners, final=True)
+            final = Trial(self.state.metric, self.state.default, total=before)
+        else:
+            final = self.bench.measure(winners, final=True)
         if final.rejected or final.total is None:
             # Right alone, wrong together: nothing of it may stay.
             for candidate in winners:
                 if candidate.task.name in final.rejected:
-                    self._reject(
-                        candidate.task, candidate.decisions, final.rejected[candidate.task.name]
-                    )
+                    reason = final.rejected[candidate.task.name]
+                    self._reject(candidate.task, candidate.decisions, reason)
             return before
-        expected = {task.name: self.state.best[task.name][0] for task in self.tasks}
-        if self.state.metric == "instructions" and final.costs == expected:
-            return final.total
         self._keep_confirmed(winners, final, final.total <= before)
         return min(before, final.total)
 
