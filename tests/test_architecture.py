@@ -26,14 +26,16 @@ LAYERS = (
     ("passes",),
     ("reference",),
     ("streaming",),
+    # Kernel variants for bands of rows, which it asks streaming for.
+    ("schedules.parts",),
     ("memory",),
     ("codegen",),
     ("measure.images", "measure.accuracy", "measure.compare", "measure.canvas", "measure.plots"),
-    ("tune.lookup",),
+    ("tune.lookup", "tune.log", "tune.task"),
     ("pipeline",),
     ("runners",),
-    ("tune",),
     ("measure",),
+    ("tune",),
     ("firmware", "paper", "quantize"),
     ("cli",),
 )
