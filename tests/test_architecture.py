@@ -31,7 +31,7 @@ LAYERS = (
     ("memory",),
     ("codegen",),
     ("measure.images", "measure.accuracy", "measure.compare", "measure.canvas", "measure.plots"),
-    ("tune.lookup", "tune.log", "tune.task"),
+    ("tune.lookup", "tune.log", "tune.task", "tune.workload"),
     ("pipeline",),
     ("runners",),
     ("measure",),
