@@ -1,0 +1,211 @@
+"""Every command of the README is run, in its order, and prints what the README says in kind.
+
+Small networks stand for the reader's files; what needs a board or a fresh machine is named below.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "frontend"))
+from test_readme import README
+from tiny_mobilenet_tflite import TinyMobilenet
+
+from edgemnv2.cli.main import VERBS
+from edgemnv2.frontend.models import digits
+
+REPOSITORY = README.parent
+PHOTO = digits.IMAGES / "heldout_000.png"
+
+# What each command of the README prints, as a pattern over its whole output. The order is the
+# README's: later commands use what earlier ones made.
+MICROCONTROLLER = {
+    "edgemnv2 analyze model.tflite": r"peak.*nucleo-h743zi",
+    "edgemnv2 compile model.tflite --target nucleo-h743zi -o net": r"arena +[\d.]+ KiB",
+    "edgemnv2 verify net --random 4 --runner qemu-system": r"samples +4, 0 .*PASSED +exact",
+    "edgemnv2 bundle net --format cmake -o firmware": r"format +cmake",
+}
+RASPBERRY = {
+    "edgemnv2 compile model.onnx --target rpi4 -o net": r"target +rpi4.*arena +[\d.]+ KiB",
+    "edgemnv2 verify net --images photos": r"samples +12, .*top-1 +100\.0 %.*PASSED",
+    "scp -r net pi@raspberrypi: && ssh pi@raspberrypi python3 net/run.py photo.jpg": (
+        r"^ *\d+\.\d{4} +2\n"
+    ),
+}
+FLOAT = {"edgemnv2 quantize model.onnx --images photos -o q.onnx": r"q\.onnx"}
+LOOKING = {
+    "edgemnv2 paper": r"Table 2",
+    "edgemnv2 compile digits --target host -o digits": r"model +digits\n",
+}
+CHECKING = {
+    "edgemnv2 verify net --images DIR": r"samples +12, 0 .*PASSED +exact",
+    "edgemnv2 bench net": r"ms",
+    "edgemnv2 run net --inputs x.npz --outputs y.npz": r"written +y\.npz",
+    "edgemnv2 report net -o report.html": r"report\.html",
+    "edgemnv2 bench net --against litert --model model.tflite": r"litert",
+    "edgemnv2 targets": r"rpi4 .*stm32l4r5",
+    "edgemnv2 completion bash": r"complete ",
+}
+TUNING = {
+    "edgemnv2 tune model.tflite --target rpi4 --trials 64": r"trials",
+    "edgemnv2 logs check": r"\d+ tasks, \d+ records, instructions",
+}
+SCRIPTS = {
+    "sh .ci/quickstart": r"target +rpi4.*PASSED",
+    "sh .ci/test": r"test_paper",
+}
+# Verbs that the README names in passing.
+BARE = {"edgemnv2 bench", "edgemnv2 compile"}
+
+
+def commands_in_readme() -> list[str]:
+    """Every command line of the shell blocks, without its comment, and those in backquotes."""
+    text = README.read_text(encoding="utf-8")
+    found = []
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        found += [line.split(" #", 1)[0].strip() for line in block.splitlines()]
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found += re.findall(r"`(edgemnv2 [^`]*)`", re.sub(r"\s*\n\s*", " ", outside))
+    return [line for line in found if line and line not in BARE]
+
+
+def run(command: str, folder: Path, status: int = 0) -> str:
+    """What a shell command printed, `edgemnv2` being this checkout's."""
+    line = re.sub(
+        r"\bedgemnv2 (?=\w)", f"{shlex.quote(sys.executable)} -m edgemnv2.cli.main ", command
+    )
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def run_all(
+    commands: Mapping[str, str], folder: Path, substitutes: Mapping[str, str] | None = None
+) -> None:
+    for command, pattern in commands.items():
+        actual = command
+        for old, new in (substitutes or {}).items():
+            actual = actual.replace(old, new)
+        said = run(actual, folder)
+        assert re.search(pattern, said, re.DOTALL | re.MULTILINE), f"{command}\n{said}"
+
+
+@pytest.fixture
+def tflite(tmp_path: Path) -> Path:
+    """A folder with `model.tflite`, `photos` and `x.npz`."""
+    (tmp_path / "model.tflite").write_bytes(TinyMobilenet().build())
+    # Its classes are not the digits'.
+    shutil.copytree(digits.IMAGES, tmp_path / "photos", ignore=shutil.ignore_patterns("*.csv"))
+    return tmp_path
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    """A folder with `model.onnx`, `photos` and `photo.jpg`."""
+    shutil.copy(digits.MODEL, tmp_path / "model.onnx")
+    shutil.copytree(digits.IMAGES, tmp_path / "photos")
+    # Told by its content, not by its name.
+    shutil.copy(PHOTO, tmp_path / "photo.jpg")
+    return tmp_path
+
+
+def test_every_command_of_the_readme_is_run_here() -> None:
+    groups = (MICROCONTROLLER, RASPBERRY, FLOAT, LOOKING, CHECKING, TUNING, SCRIPTS)
+    known = {command for group in groups for command in group}
+    assert set(commands_in_readme()) == known
+
+
+def test_the_path_of_a_microcontroller(tflite: Path, require_tool: Callable[[str], str]) -> None:
+    require_tool("arm-none-eabi-gcc")
+    require_tool("qemu-system-arm")
+    # The README's board has no emulator, as its comment says; one with the same core has.
+    run_all(MICROCONTROLLER, tflite, {"nucleo-h743zi": "mps2-an500"})
+    run("edgemnv2 compile model.tflite --target nucleo-h743zi -o board", tflite)
+    said = run("edgemnv2 verify board --runner qemu-system", tflite, status=2)
+    assert "no emulator has the board nucleo-h743zi" in said and "mps2-an500" in said
+
+
+def test_the_path_of_a_raspberry_pi(onnx: Path, require_tool: Callable[[str], str]) -> None:
+    require_tool("qemu-aarch64")
+    commands = dict(RASPBERRY)
+    there, pattern = commands.popitem()
+    run_all(commands, onnx)
+    # This machine stands for the board.
+    run("edgemnv2 compile model.onnx --target host --force -o net", onnx)
+    remote = there.split("ssh pi@raspberrypi ", 1)[1].replace("python3", sys.executable)
+    assert re.search(pattern, run(remote, onnx).splitlines(keepends=True)[0])
+
+
+def test_the_path_of_a_float_model(onnx: Path) -> None:
+    run_all(FLOAT, onnx)
+    run("edgemnv2 compile q.onnx --target host -o int8", onnx)
+    assert "PASSED" in run("edgemnv2 verify int8 --images photos", onnx)
+
+
+def test_just_looking(tmp_path: Path) -> None:
+    run_all(LOOKING, tmp_path)
+    said = run("edgemnv2 verify digits", tmp_path)
+    assert re.search(r"samples +360, .*top-1 +9[789]\.\d %.*PASSED", said, re.DOTALL)
+
+
+def test_checking_and_measuring(tflite: Path, require_module: Callable[[str], None]) -> None:
+    require_module("ai_edge_litert")
+    run("edgemnv2 compile model.tflite --target host -o net", tflite)
+    from edgemnv2.frontend import load_model
+
+    spec = load_model(tflite / "model.tflite").inputs[0]
+    np.savez(tflite / "x.npz", **{spec.name: np.zeros(spec.shape, spec.dtype)})
+    run_all(CHECKING, tflite, {"DIR": "photos"})
+
+
+@pytest.mark.slow
+def test_tuning(tflite: Path, require_tool: Callable[[str], str]) -> None:
+    require_tool("qemu-aarch64")
+    # Two trials, and not into the logs that ship.
+    run_all(TUNING, tflite, {"--trials 64": "--trials 2 --log-dir log", "check": "check log"})
+
+
+@pytest.mark.slow
+def test_the_two_scripts(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
+    """With this environment in the place of the one that they would install."""
+    require_tool("qemu-aarch64")
+    checkout = tmp_path / "checkout"
+    run(f"git clone -q --no-hardlinks {shlex.quote(str(REPOSITORY))} {checkout}", tmp_path)
+    programs = checkout / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name, words in {
+        "pip": "exit 0",
+        "python": f'case "$*" in "-m pip "*) exit 0;; esac\nexec {sys.executable} "$@"',
+        "edgemnv2": f'exec {sys.executable} -m edgemnv2.cli.main "$@"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{words}\n")
+        (programs / name).chmod(0o755)
+    quickstart, test = SCRIPTS
+    said = run(quickstart, checkout)
+    assert re.search(SCRIPTS[quickstart], said, re.DOTALL)
+    said = run(f"CI= {test} --collect-only -q -n 0 tests/paper", checkout)
+    assert re.search(SCRIPTS[test], said)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_has_examples(verb: str, tmp_path: Path) -> None:
+    said = run(f"edgemnv2 {verb} --help", tmp_path)
+    examples = said.split("\nexamples:\n", 1)[1].strip().splitlines()
+    assert examples and all(f"edgemnv2 {verb}" in line for line in examples)
