@@ -18,8 +18,10 @@ METHODS = ("error", "min-max", "percentile")
 """`error`: of many clipped ranges, the one with the least squared error after weighting."""
 LEVELS = 255
 """Steps of an int8 range."""
-SAMPLED_VALUES = 100_000
-"""Enough to rank ranges by their error."""
+SAMPLED_VALUES = 4_000_000
+"""Enough for rare outliers to be among them."""
+BINS = 4096
+"""Of the histogram that stands for the values: 16 to a step of the widest range."""
 PERCENTILE = 99.99
 SHRINKING = np.linspace(1.0, 0.5, 26)
 """Candidate ends, as shares of the largest value; negative ends are tried at every second."""
@@ -54,11 +56,23 @@ def choose_range(values: Array, importance: Array, method: str = "error") -> Qua
         ends = np.percentile(sampled, [100 - PERCENTILE, PERCENTILE])
         return affine(float(ends[0]), float(ends[1]))
 
+    centres, weights = _histogram(sampled, importance, low, high)
+
     def error(quant: QuantParams) -> float:
-        squared = (quantized_and_back(sampled, quant) - sampled) ** 2
-        return float(squared.mean(axis=0) @ importance)
+        return float((quantized_and_back(centres, quant) - centres) ** 2 @ weights)
 
     return min(_candidates(low, high), key=error)
+
+
+def _histogram(pixels: Array, importance: Array, low: float, high: float) -> tuple[Array, Array]:
+    """Bin centres and how much of the weighted values lies in each."""
+    width = max((high - low) / BINS, 1e-12)
+    index = ((pixels - np.float32(low)) * np.float32(1 / width)).astype(np.int32)
+    np.clip(index, 0, BINS - 1, out=index)
+    weights = np.broadcast_to(importance, pixels.shape)
+    counts = np.bincount(index.reshape(-1), weights.reshape(-1), minlength=BINS)
+    centres = low + (np.arange(BINS) + 0.5) * width
+    return centres.astype(np.float32), counts
 
 
 def _candidates(low: float, high: float) -> Iterator[QuantParams]:
