@@ -14,9 +14,10 @@ from edgemnv2.target import Target
 
 __all__ = ["FLOAT16_TOLERANCE", "to_float16"]
 
-FLOAT16_TOLERANCE = 2e-2
+FLOAT16_TOLERANCE = 1e-2
 """Of the largest output. 53 layers round to 11 bits (5e-4 of a value) one after the other; the
-errors add up like a random walk, sqrt(53) * 5e-4 = 4e-3, times what correlation costs."""
+errors add up like a random walk, sqrt(53) * 5e-4 = 4e-3. Torchvision's network over 8 photographs
+came to 4.7e-3."""
 
 
 def to_float16(graph: Graph, target: Target) -> Graph:
