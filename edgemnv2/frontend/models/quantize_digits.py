@@ -82,7 +82,7 @@ def heldout_classes(data: NDArray[Any], model: Path) -> NDArray[np.int64]:
     graph = lower(load_model(model))
     stored = (data.astype(np.int16) - 128).astype(np.int8)
     scores = run(graph, stored, keep=False)[graph.outputs[0]]
-    return scores.reshape(len(data), -1).argmax(axis=1)
+    return np.asarray(scores.reshape(len(data), -1).argmax(axis=1), np.int64)
 
 
 def main() -> None:
