@@ -83,8 +83,8 @@ static uint32_t serial_crc(uint32_t crc, const unsigned char *data, uint32_t byt
 #define SERIAL_DWT_CYCCNT (*(volatile uint32_t *)0xE0001004u)
 #define SERIAL_DWT_LAR (*(volatile uint32_t *)0xE0001FB0u)
 static void serial_start_cycles(void) {
-    SERIAL_DEMCR |= 1u << 24;       /* TRCENA */
-    SERIAL_DWT_LAR = 0xC5ACCE55u;   /* Cortex-M7 locks the unit; others ignore the write */
+    SERIAL_DEMCR |= 1u << 24;     /* TRCENA */
+    SERIAL_DWT_LAR = 0xC5ACCE55u; /* Cortex-M7 locks the unit; others ignore the write */
     SERIAL_DWT_CYCCNT = 0;
     SERIAL_DWT_CTRL |= 1u; /* CYCCNTENA */
 }

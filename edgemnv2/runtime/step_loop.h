@@ -47,7 +47,7 @@ struct edgemnv2_op {
 };
 
 struct edgemnv2_step {
-    edgemnv2_index op; /* EDGEMNV2_FEED: the caller gives the next input row */
+    edgemnv2_index op;  /* EDGEMNV2_FEED: the caller gives the next input row */
     edgemnv2_index row; /* the first one that it makes; of sums: the one that it adds */
 };
 

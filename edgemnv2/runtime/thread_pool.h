@@ -9,8 +9,8 @@
  *
  * Memory order. What a thread writes in a stage is read by others in later stages only. Each thread
  * enters the barrier with an acquire-release addition to `arrived`; the last one, which has so seen
- * everybody's writes, releases `phase`, and everybody leaves with an acquire load of it. So all that
- * was written before a barrier is visible behind it. A job is published in the same way by
+ * everybody's writes, releases `phase`, and everybody leaves with an acquire load of it. So all
+ * that was written before a barrier is visible behind it. A job is published in the same way by
  * `generation`. The builtins are those of gcc and clang: C99 has no atomics. */
 #ifndef EDGEMNV2_THREAD_POOL_H
 #define EDGEMNV2_THREAD_POOL_H
@@ -102,7 +102,7 @@ static void *edgemnv2_worker_main(void *argument) {
     }
 }
 
-/* Every thread, the caller as number 0, does `work`, which ends with a barrier; NULL ends threads. */
+/* Every thread, the caller as number 0, does `work` up to its barrier; NULL ends threads. */
 static void edgemnv2_pool_do(struct edgemnv2_pool *pool,
                              void (*work)(const void *, struct edgemnv2_pool *, int32_t),
                              const void *context) {
