@@ -144,9 +144,7 @@ def compile_graph(
         interface=_interface(name, io, whole, stream, target, threads),
     )
     with writer:
-        code_bytes = emit_code(
-            parts, target, writer.folder, threads, options.code_size_budget
-        )
+        code_bytes = emit_code(parts, target, writer.folder, threads, options.code_size_budget)
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
         save_graph(reference_graph, writer.folder / REFERENCE_FOLDER)

@@ -81,9 +81,9 @@ class Runner(Protocol):
 
         `repeat` more inferences of the first sample are measured, after a warm-up; `trace` records
         every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
-        measured nor traced); `layers` measures one more inference step by step. Traces, fed rows and
-        steps always run on one thread, all else on `threads`. Raises InputError
-        for a wrong shape or dtype, RunnerError when the device or emulator is missing, crashes, or
+        measured nor traced); `layers` measures one more inference step by step. Traces, fed rows
+        and steps always run on one thread, all else on `threads`. Raises InputError for a wrong
+        shape or dtype, RunnerError when the device or emulator is missing, crashes, or
         the code breaks its arena.
         """
         ...
