@@ -11,13 +11,15 @@
 #define NET_(name) EDGEMNV2_PASTE(EDGEMNV2_NAME, name)
 #define NET_CONST(name) EDGEMNV2_PASTE(EDGEMNV2_UPPER, name)
 
-/* The arena between two fences; all of it starts with a pattern, so that code which counts on
- * zeros or writes outside shows. 64 is at least every artefact's alignment. */
+/* The arena of an inference on any number of threads. */
 #ifdef EDGEMNV2_THREADS
 #define NET_ANY_THREADS_ARENA_BYTES NET_CONST(THREADS_ARENA_BYTES)
 #else
 #define NET_ANY_THREADS_ARENA_BYTES NET_CONST(ARENA_BYTES)
 #endif
+
+/* The arena between two fences; all of it starts with a pattern, so that code which counts on
+ * zeros or writes outside shows. 64 is at least every artefact's alignment. */
 enum {
     FENCE_BYTES = 64,
     FENCE_PATTERN = 0xA5,
@@ -33,9 +35,10 @@ struct fenced_arena {
 
 typedef char arena_align_fits_the_fence[FENCE_BYTES % NET_CONST(ARENA_ALIGN) == 0 ? 1 : -1];
 
-static inline void fence_arena(struct fenced_arena *arena) {
+/* Only the first `arena_bytes` bytes will be used: the rest takes no memory on Linux. */
+static inline void fence_arena(struct fenced_arena *arena, unsigned long arena_bytes) {
     unsigned char *byte = (unsigned char *)arena;
-    for (unsigned long i = 0; i < sizeof *arena; i++) {
+    for (unsigned long i = 0; i < FENCE_BYTES + arena_bytes + FENCE_BYTES; i++) {
         byte[i] = FENCE_PATTERN;
     }
 }

@@ -207,20 +207,25 @@ int main(int count, char **argument) {
         }
     }
 
-    fence_arena(&arena);
+    const unsigned long inference_bytes =
+        threads > 1 ? (unsigned long)LARGER_ARENA_BYTES : NET_CONST(ARENA_BYTES);
+    fence_arena(&arena, rows && NET_CONST(STREAM_ARENA_BYTES) > inference_bytes
+                            ? NET_CONST(STREAM_ARENA_BYTES)
+                            : inference_bytes);
     start_threads();
     FILE *in = inputs_name ? open_file(inputs_name, "rb") : NULL;
     FILE *out = outputs_name ? open_file(outputs_name, "wb") : NULL;
     long samples = 0;
-    while (in ? fread(sample, sizeof sample, 1, in) == 1 : samples == 0) {
-        if (samples == 0) {
-            memcpy(first_sample, sample, sizeof sample);
+    for (;;) {
+        unsigned char *to = samples == 0 ? first_sample : sample;
+        if (in ? fread(to, sizeof sample, 1, in) != 1 : samples > 0) {
+            break;
         }
         tracer.sample = (int32_t)samples++;
         if (rows) {
-            run_rows(sample);
+            run_rows(to);
         } else {
-            run_sample(sample, &tracer);
+            run_sample(to, &tracer);
         }
         if (out && fwrite(output, sizeof output, 1, out) != 1) {
             fail("cannot write ", outputs_name);

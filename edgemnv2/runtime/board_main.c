@@ -151,7 +151,7 @@ int main(void) {
         semihost_print("edgemnv2 error job.bin\n");
         return 1;
     }
-    fence_arena(&arena);
+    fence_arena(&arena, LARGER_ARENA_BYTES);
     const int32_t in = semihost_open("in.bin", SEMIHOST_READ_BINARY);
     const int32_t out = semihost_open("out.bin", SEMIHOST_WRITE_BINARY);
     if (job[2]) {

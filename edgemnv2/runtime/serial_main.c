@@ -47,7 +47,7 @@ int main(void) {
                                            NET_CONST(ARENA_BYTES),   run};
     UART(BAUDDIV) = LEAST_DIVIDER;
     UART(CTRL) = TX_ENABLE | RX_ENABLE;
-    fence_arena(&arena);
+    fence_arena(&arena, LARGER_ARENA_BYTES);
     serial_serve(&port, &network);
     return 0;
 }
