@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
 
 if TYPE_CHECKING:
+    from edgemnv2.artifact import Artifact
     from edgemnv2.measure.latency import BenchResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -18,6 +19,7 @@ EXAMPLES = """
 edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
 edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
+edgemnv2 bench net --against litert,onnxruntime --model m.tflite --model m.onnx
 """
 
 
@@ -30,6 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     parser.add_argument("--per-layer", action="store_true", help="one row a layer")
     parser.add_argument("--seed", type=int, default=0, help="of the random input (0)")
+    parser.add_argument(
+        "--against",
+        type=lambda text: text.split(","),
+        metavar="PEERS",
+        help="time litert, onnxruntime, ncnn (some, with commas) in the same process",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        help="a peer's model: .tflite, .onnx or .param; once for each format",
+    )
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -40,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.measure.latency import bench
 
     artifact = load_artifact(args.artifact)
+    if args.against:
+        return _against(args, artifact)
     result = bench(
         artifact,
         chosen_runner(args, artifact),
@@ -52,6 +69,36 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(result.to_dict()))
     else:
         print(_text(result))
+    return 0
+
+
+def _against(args: argparse.Namespace, artifact: Artifact) -> int:
+    """Ours beside other engines, on this machine."""
+    from edgemnv2.cli.progress import Bar
+    from edgemnv2.measure.against import against
+
+    with Bar("bench", "round") as bar:
+        result = against(
+            artifact,
+            args.against,
+            args.model,
+            rounds=args.repeat or 100,
+            threads=args.threads,
+            seed=args.seed,
+            progress=bar.update,
+        )
+    if args.json:
+        shared = {"metric": "seconds", "runner": "local", "samples": result.rounds}
+        print(json.dumps({**shared, **result.to_dict()}))
+        return 0
+    print(f"target     {result.target}, threads {result.threads}, {result.rounds} rounds, in turn")
+    print(f"{'engine':24} {'median ms':>10} {'p95 ms':>8} {'ours / theirs':>14}  (5 % .. 95 %)")
+    print(f"{'edgemnv2':24} {result.median * 1e3:10.3f} {result.p95 * 1e3:8.3f}")
+    for name, peer in result.against.items():
+        print(
+            f"{name + ' ' + peer.version:24} {peer.median * 1e3:10.3f} {peer.p95 * 1e3:8.3f} "
+            f"{peer.ratio:14.3f}  ({peer.ratio_p05:.3f} .. {peer.ratio_p95:.3f}), {peer.model}"
+        )
     return 0
 
 
