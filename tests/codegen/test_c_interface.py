@@ -51,7 +51,8 @@ def sources(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def _compile_all(command: list[str], artefact: Path, extra: list[str]) -> None:
     for source in sorted((artefact / "src").glob("*.c")):
         full = [*command, *STRICT, *extra, f"-I{artefact / 'include'}", str(source)]
-        done = subprocess.run(full, capture_output=True, text=True)
+        # zig leaves its object in the working folder, whatever -o says.
+        done = subprocess.run(full, capture_output=True, text=True, cwd=artefact)
         assert done.returncode == 0, f"{' '.join(full)}\n{done.stderr[-2000:]}"
 
 
