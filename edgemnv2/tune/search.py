@@ -1,9 +1,9 @@
 """Which decisions are tried, and in which order.
 
-The default first, then what differs from it in one decision, then the rest, each group in a seeded
-order and nothing twice. The order does not depend on what is measured, so that a seed gives the same
-candidates on a machine whose clock is noisy. Spaces are small (at most 144 assignments), and a round
-measures one candidate of every task in one program, so exhausting them is cheap.
+The default first, then what differs from it in one decision, then the rest, each group in a
+seeded order and nothing twice. The order does not depend on what is measured, so that a seed gives
+the same candidates on a machine whose clock is noisy. Spaces are small (at most 144 assignments),
+and a round measures one candidate of every task in one program, so exhausting them is cheap.
 
 On exhaustive tables of three tasks of 14x14 on rpi4, 500 seeds, the best of 8 trials is above the
 optimum by 0.54 % when drawn with repetition (as MetaSchedule's replay-trace does), 0.37 % without,

@@ -30,11 +30,11 @@ from edgemnv2.measure.verify import traced_tensors
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.reference.execute import run_layer
 from edgemnv2.runners.base import Runner, RunResult
-from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import Target
 from edgemnv2.tune.task import Task
 
-__all__ = ["Candidate", "Trial", "TrialBench", "wrong_layers"]
+__all__ = ["Candidate", "Trial", "TrialBench", "constant_bytes", "wrong_layers"]
 
 Array = NDArray[Any]
 PAIRS = 7
@@ -163,6 +163,22 @@ class TrialBench:
         with self._building:
             return compile_graph(self.graph, self.target, folder / "artifact", compiled)
 
+    def _too_big(self, candidate: Candidate) -> str:
+        """Why a microcontroller does not take the candidate: constants that outgrow the default's.
+
+        Flash is what a board has least of; a percent of speed is not worth weights of twice the
+        size. "" where the candidate may stay, and always on Linux.
+        """
+        if not self.target.is_bare_metal or not candidate.task.layers:
+            return ""
+        own = constant_bytes(self.graph, self.target, self.base, candidate)
+        default = constant_bytes(
+            self.graph, self.target, self.base, Candidate(candidate.task, candidate.task.default)
+        )
+        if own <= default:
+            return ""
+        return f"takes {own - default} bytes more of flash than the default"
+
     def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
         with self._runner() as runner:
             result = runner.run(artifact, list(self._sample), trace=True, layers=True)
@@ -179,6 +195,8 @@ class TrialBench:
             reasons = [wrong[name] for name in own if name in wrong]
             if reasons:
                 rejected[task.name] = reasons[0]
+            elif too_big := self._too_big(candidate):
+                rejected[task.name] = too_big
             elif fallback & set(task.layers):
                 rejected[task.name] = "the schedule does not apply"
             else:
@@ -211,6 +229,16 @@ class TrialBench:
             self._default_layers.values()
         )
         return {i: value / drift for i, value in least.items()}
+
+
+def constant_bytes(
+    graph: Graph, target: Target, options: ScheduleOptions, candidate: Candidate
+) -> int:
+    """Bytes of weights and tables of the first layer of the candidate's task."""
+    name = candidate.task.layers[0]
+    with_it = replace(options, decisions={name: candidate.decisions})
+    kernels = schedule_graph(graph, target, with_it).kernels
+    return sum(constant.nbytes for constant in kernels[name].constants)
 
 
 def wrong_layers(

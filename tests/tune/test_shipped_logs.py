@@ -1,0 +1,57 @@
+"""Every log in `tune_logs/`: sound, complete, applies today, and gives right numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgemnv2.frontend import load_model
+from edgemnv2.measure.verify import SampleChoice, verify
+from edgemnv2.passes import lower
+from edgemnv2.pipeline import CompileOptions, compile_graph
+from edgemnv2.runners import make_runner, runner_for
+from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.target import load_target
+from edgemnv2.tune import best_decisions, find_tasks
+from edgemnv2.tune.log import TuneLog
+from edgemnv2.tune.manage import check_log, log_folders
+
+FOLDERS = log_folders(None)
+MODEL = "mobilenetv2-0.35-96-int8"
+TOOLS = {"qemu-system": "qemu-system-arm", "qemu-user": "qemu-aarch64", "local": "gcc"}
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_it_is_sound_and_tells_where_it_comes_from(folder: Path) -> None:
+    assert check_log(folder).problems == ()
+    log = TuneLog.load(folder)
+    assert log.target_name == folder.name
+    assert len(log.records) == len(log.task_keys()), "pruned to one record a task"
+
+
+def test_it_applies_to_every_task_of_the_network(folder: Path) -> None:
+    target, graph = load_target(folder.name), lower(load_model(MODEL))
+    tuned = best_decisions(graph, target, folder)
+    assert tuned.notes == ()
+    tasks = find_tasks(graph, target, ScheduleOptions.default(target))
+    assert set(tuned.records) == {name for task in tasks for name in task.layers}
+
+
+@pytest.mark.slow
+def test_it_gives_right_numbers(
+    folder: Path, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    target = load_target(folder.name)
+    require_tool(TOOLS[target.runner])
+    artifact = compile_graph(
+        lower(load_model(MODEL)), target, tmp_path / "art", CompileOptions(tune_logs=folder)
+    )
+    assert any(k["schedule"] not in ("default", "fallback") for k in artifact.manifest["kernels"])
+    runner = make_runner(target.runner) if target.is_bare_metal else runner_for(artifact)
+    assert verify(artifact, runner, SampleChoice(random=2)).exact

@@ -1,0 +1,72 @@
+"""Tuning over TVM's RPC: three servers on loopback, one killed and one stopped in mid-run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_network import tiny_network
+
+from edgemnv2.errors import EdgeError
+from edgemnv2.runners.rpc import RpcRunner
+from edgemnv2.target import load_target, missing_local_features
+from edgemnv2.tune.boards import board_count
+from edgemnv2.tune.log import TuneLog
+from edgemnv2.tune.tuner import Progress, TuneOptions, tune_graph
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "runners"))
+from test_rpc_runner import KEY, Farm
+
+
+@pytest.mark.slow
+def test_a_killed_and_a_stopped_board_cost_nothing_but_time(
+    tmp_path: Path, require_tool: Callable[[str], str], require_module: Callable[[str], None]
+) -> None:
+    require_tool("gcc")
+    for module in ("tornado", "cloudpickle", "psutil"):
+        require_module(module)
+    target = load_target("host")
+    if missing_local_features(target):
+        pytest.skip("this machine cannot run code for the target host")
+    farm = Farm()
+    try:
+        servers = [farm.add_server() for _ in range(3)]
+        farm.await_free(3)
+        assert board_count(farm.address, KEY) == 3
+        runners = [RpcRunner(farm.address, KEY, connect_seconds=10) for _ in range(3)]
+        accidents = iter(
+            [
+                lambda: os.killpg(servers[0].pid, signal.SIGKILL),
+                lambda: os.killpg(servers[1].pid, signal.SIGSTOP),
+            ]
+        )
+        rounds: list[int] = []
+
+        def report(state: Progress) -> None:
+            rounds.append(state.round)
+            for happen in accidents:
+                threading.Thread(target=happen).start()
+                break
+
+        options = TuneOptions(trials=6, seed=1)
+        result = tune_graph(tiny_network(), target, runners, tmp_path / "log", options, report)
+        retries = sum(runner.retries for runner in runners)
+    finally:
+        farm.stop()
+    assert rounds == [1, 2, 3, 4, 5] and not result.interrupted
+    assert retries >= 1, "the accidents happened while boards measured"
+    assert result.rejected == 0, [r["reason"] for r in result.rejections]
+    log = TuneLog.load(tmp_path / "log")
+    tasks = [key for key in log.task_keys() if '"network"' not in key]
+    assert {len(log.best_first(key)) for key in tasks} == {6}, "nothing may be lost"
+    assert log.metric == "seconds" and result.best_after <= result.best_before
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(EdgeError, match="expected HOST:PORT"):
+        board_count("nowhere", KEY)
