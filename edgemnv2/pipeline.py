@@ -32,7 +32,7 @@ from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.schedules.parts import scratch_of, share_steps
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
-from edgemnv2.streaming.order import cut_points
+from edgemnv2.streaming.order import block_cuts
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.lookup import tuned_or_default
 
@@ -231,7 +231,7 @@ def plan_thread_parts(
     graph: Graph, schedule: Schedule, target: Target, rows: RowOps, counts: tuple[int, ...]
 ) -> tuple[ThreadParts, ...]:
     """What each of the thread counts adds to the code."""
-    chains = layer_by_layer(cut_points(rows))
+    chains = layer_by_layer(block_cuts(rows))
     planned = []
     for count in counts:
         program, kernels = share_steps(graph, schedule, target, rows, chains, count)

@@ -6,7 +6,7 @@ from edgemnv2.errors import UsageError
 from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps
-from edgemnv2.streaming.order import cut_points, make_program
+from edgemnv2.streaming.order import block_cuts, cut_points, make_program
 from edgemnv2.target import Target
 
 __all__ = ["arena_align", "default_chains", "default_io", "plan_graph", "plan_quickly"]
@@ -45,7 +45,7 @@ def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Pl
         if chains == "memory":
             cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
         else:
-            cut = layer_by_layer(cut_points(rows))
+            cut = layer_by_layer(block_cuts(rows))
         planned.append(_plan_variant(rows, cut, fed, external, align_bytes))
     return planned[0], planned[1]
 

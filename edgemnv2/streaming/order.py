@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from edgemnv2.program import FEED, Program, RowOp, Step
 from edgemnv2.streaming.lower import RowOps
 
-__all__ = ["chain_steps", "cut_points", "make_program"]
+__all__ = ["block_cuts", "chain_steps", "cut_points", "make_program"]
 
 
 def cut_points(rows: RowOps) -> list[int]:
@@ -31,6 +31,25 @@ def cut_points(rows: RowOps) -> list[int]:
         if alive == {op.output} and _finished(rows.ops, index):
             points.append(index + 1)
     return points
+
+
+def block_cuts(rows: RowOps) -> list[int]:
+    """The cut points where little is alive: for MobileNetV2, between inverted residuals.
+
+    A tensor that is larger than the one before or behind it, which the expanded ones are, is not
+    worth being whole in memory, unless a step next to it wants whole maps.
+    """
+    points = cut_points(rows)
+    sizes = [rows.tensors[rows.input].size_bytes]
+    sizes += [rows.tensors[rows.ops[p - 1].output].size_bytes for p in points[1:]]
+    kept = [points[0]]
+    for number in range(1, len(points) - 1):
+        before, behind = rows.ops[points[number] - 1], rows.ops[points[number]]
+        whole = max(before.rows_per_step, behind.rows_per_step) > 1
+        single = rows.tensors[before.output].height == 1
+        if whole or single or sizes[number] <= min(sizes[number - 1], sizes[number + 1]):
+            kept.append(points[number])
+    return [*kept, *points[1:][-1:]]
 
 
 def _finished(ops: Sequence[RowOp], index: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from random_networks import random_graph
@@ -15,7 +16,7 @@ from edgemnv2.program import Read, RowOp, RowTensor
 from edgemnv2.streaming.bands import BandStep, Split, bounds, make_bands
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
-from edgemnv2.streaming.order import cut_points
+from edgemnv2.streaming.order import block_cuts, cut_points
 
 
 @pytest.mark.parametrize(("total", "parts", "granule"), [(7, 2, 1), (3, 5, 1), (1000, 4, 64)])
@@ -105,3 +106,27 @@ def test_classifiers_in_a_row_do_not_share_a_stage() -> None:
         ((BandStep(0, 0, 4, "channels"),), (BandStep(0, 4, 4, "channels"),)),
         ((BandStep(1, 0, 4, "channels"),), (BandStep(1, 4, 4, "channels"),)),
     ]
+
+
+def test_blocks_are_cut_where_little_is_alive() -> None:
+    """Expanded tensors stay inside a chain; steps on whole maps are chains of their own."""
+    sizes = {"in": 16, "narrow": 8, "wide": 48, "deep": 40, "out": 12, "late": 30, "last": 5}
+    tensors = {name: RowTensor(name, 8, size) for name, size in sizes.items()}
+    names = list(sizes)
+    ops = tuple(
+        RowOp(
+            f"to {b}",
+            index,
+            (Read(a),),
+            b,
+            1 if b == "late" else 8,
+            rows_per_step=8 if b == "late" else 1,
+        )
+        for index, (a, b) in enumerate(itertools.pairwise(names))
+    )
+    rows = RowOps(tensors, ops, "in", "last")
+    assert cut_points(rows) == [0, 1, 2, 3, 4, 5, 6]
+    assert block_cuts(rows) == [0, 1, 4, 5, 6]
+    # Without whole maps, "late" is but a wide tensor.
+    plain = tuple(replace(op, steps=8, rows_per_step=1) for op in ops)
+    assert block_cuts(replace(rows, ops=plain)) == [0, 1, 4, 6]
