@@ -21,9 +21,11 @@ KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejec
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
         if shutil.which(tool) is None:
+            if request.config.getoption("--require-tools"):
+                pytest.fail(f"{tool} is required here (--require-tools) but missing")
             pytest.skip(f"{tool} is not installed")
     folder = tmp_path_factory.mktemp("tuned")
     command = ["tune", MODEL, "--target", "mps2-an386", "--trials", "2", "--log-dir"]

@@ -91,6 +91,7 @@ def test_source_has_no_warning_under_clang_for_arm(
     triple: str,
     flags: list[str],
     require_tool: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """`string.h` is the only libc header besides the compiler's own; newlib's serves."""
     clang = require_tool("clang")
@@ -99,6 +100,8 @@ def test_source_has_no_warning_under_clang_for_arm(
     found = [Path(root.stdout.strip() or "/nowhere") / "include", Path("/usr/include/newlib")]
     newlib = next((path for path in found if (path / "string.h").is_file()), None)
     if newlib is None:
+        if request.config.getoption("--require-tools"):
+            pytest.fail("newlib's headers are required here (--require-tools) but missing")
         pytest.skip("newlib's headers are not installed")
     extra = [f"--target={triple}", *flags, "-O1", "-isystem", str(newlib)]
     _compile_all([clang], sources[target], extra)
