@@ -45,7 +45,8 @@ class Cpu:
     """The processor: `core` and `features` as Arm and LLVM spell them.
 
     `clock_hz` is the highest sustained clock, 0 where the target is a core and not a board;
-    `l1d_bytes` (per core) and `l2_bytes` (shared) are 0 where there is no such cache.
+    `l1d_bytes` (per core), `l2_bytes` (of one L2, which `l2_cores` cores share) and the ways of
+    both are 0 where there is no such cache, `cache_line_bytes` where there is none at all.
     """
 
     core: str
@@ -55,6 +56,10 @@ class Cpu:
     clock_hz: int
     l1d_bytes: int
     l2_bytes: int
+    l1d_ways: int
+    l2_ways: int
+    l2_cores: int
+    cache_line_bytes: int
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,10 @@ _SCHEMA: dict[str, dict[str, _Rule]] = {
         "clock_hz": _Rule("integer", low=0, high=10_000_000_000),
         "l1d_bytes": _Rule("integer", low=0, high=2**24),
         "l2_bytes": _Rule("integer", low=0, high=2**30),
+        "l1d_ways": _Rule("integer", low=0, high=64),
+        "l2_ways": _Rule("integer", low=0, high=64),
+        "l2_cores": _Rule("integer", low=0, high=256),
+        "cache_line_bytes": _Rule("integer", low=0, high=1024),
     },
     "toolchain": {
         "triple": _TEXT,
@@ -330,6 +339,30 @@ def _check_keys(table: Mapping[str, Any], known: set[str], place: str, prefix: s
         raise TargetError(f"{place}: key {prefix}{key} is missing (target files are complete)")
 
 
+def _check_caches(cpu: Cpu, place: str) -> None:
+    """Each cache is whole sets of lines, or absent with all that describes it."""
+    line = cpu.cache_line_bytes
+    for key, size, ways in (
+        ("l1d", cpu.l1d_bytes, cpu.l1d_ways),
+        ("l2", cpu.l2_bytes, cpu.l2_ways),
+    ):
+        if bool(size) != bool(ways):
+            raise TargetError(
+                f"{place}: cpu.{key}_bytes = {size} with cpu.{key}_ways = {ways} (must both be 0, "
+                "for no such cache, or both be given)"
+            )
+        if size and (not line or size % (ways * line)):
+            raise TargetError(
+                f"{place}: cpu.{key}_bytes = {size} (must be a multiple of cpu.{key}_ways = {ways} "
+                f"times cpu.cache_line_bytes = {line})"
+            )
+    if bool(cpu.l2_cores) != bool(cpu.l2_bytes) or cpu.l2_cores > cpu.cores:
+        raise TargetError(
+            f"{place}: cpu.l2_cores = {cpu.l2_cores} (must be 1 to {cpu.cores}, the cores that "
+            "share an L2, or 0 where there is none)"
+        )
+
+
 def _check_consistency(target: Target, place: str) -> None:
     """What no single key can show."""
     allowed = FEATURES[target.cpu.isa]
@@ -339,6 +372,7 @@ def _check_consistency(target: Target, place: str) -> None:
                 f"{place}: cpu.features has {feature!r}, which {target.cpu.isa} does not know "
                 f"(must be out of: {', '.join(allowed)})"
             )
+    _check_caches(target.cpu, place)
     is_arm32 = target.cpu.isa in ("armv7a", "thumb")
     if bool(target.toolchain.float_abi) != is_arm32:
         expected = "'hard' or 'soft'" if is_arm32 else "''"

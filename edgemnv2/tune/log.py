@@ -70,10 +70,17 @@ def ranked(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda r: (-len(r.costs), r.cost, _canonical(r.decisions)))
 
 
+_CACHE_SHAPE = ("l1d_ways", "l2_ways", "l2_cores", "cache_line_bytes")
+
+
 def target_digest(target: Target) -> str:
-    """sha256 of what a target's code and figures depend on; not of its memories' sizes."""
+    """sha256 of what a target's code and figures depend on.
+
+    Not of its memories' sizes, nor of how its caches are built, which only the cache model asks.
+    """
     data = target.to_dict()
-    facts = {"cpu": data["cpu"], "toolchain": data["toolchain"], "machine": target.machine}
+    cpu = {key: value for key, value in data["cpu"].items() if key not in _CACHE_SHAPE}
+    facts = {"cpu": cpu, "toolchain": data["toolchain"], "machine": target.machine}
     return hashlib.sha256(_canonical(facts).encode()).hexdigest()
 
 

@@ -119,6 +119,10 @@ WRONG: list[tuple[str, str, object, str]] = [
     ("cpu", "features", ["neon"], r"has 'neon', which thumb does not know"),
     ("toolchain", "mcpu", 7, r"toolchain\.mcpu = 7 \(must be a text"),
     ("toolchain", "float_abi", "", r"toolchain\.float_abi = '' \(must be 'hard' or 'soft'"),
+    ("cpu", "l1d_ways", 65, r"cpu\.l1d_ways = 65 \(must be an integer from 0 to 64\)"),
+    ("cpu", "l1d_ways", 3, r"cpu\.l1d_bytes = 0 with cpu\.l1d_ways = 3 \(must both be 0"),
+    ("cpu", "l2_bytes", 4096, r"cpu\.l2_bytes = 4096 with cpu\.l2_ways = 0 \(must both be 0"),
+    ("cpu", "l2_cores", 1, r"cpu\.l2_cores = 1 \(must be 1 to 1, the cores that share an L2"),
     ("run", "runner", "gdb", r"run\.runner = 'gdb' \(must be a text out of: 'local'"),
     ("run", "machine", "", r"run\.machine is empty"),
     ("tune", "metric", "ms", r"tune\.metric = 'ms' \(must be"),
@@ -133,6 +137,17 @@ def test_wrong_value_is_refused_with_key_and_expectation(
     table[section][key] = value  # type: ignore[index]
     with pytest.raises(TargetError, match=f"^here.toml: .*{message}"):
         parse_target("here", table, "here.toml")
+
+
+def test_caches_are_whole_sets_of_lines() -> None:
+    table = load_target("rpi4").to_dict()
+    for key, value in (("l1d_ways", 3), ("cache_line_bytes", 0), ("cache_line_bytes", 48)):
+        wrong = {**table, "cpu": {**table["cpu"], key: value}}
+        with pytest.raises(TargetError, match=r"cpu\.l1d_bytes = 32768 \(must be a multiple of"):
+            parse_target("here", wrong, "here.toml")
+    wrong = {**table, "cpu": {**table["cpu"], "l2_cores": 5}}
+    with pytest.raises(TargetError, match=r"cpu\.l2_cores = 5 \(must be 1 to 4"):
+        parse_target("here", wrong, "here.toml")
 
 
 def test_unknown_keys_are_refused_at_every_level() -> None:
