@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from edgemnv2.errors import InputError, RunnerError
 
 __all__ = [
     "Array",
+    "BoardLost",
     "Facts",
     "RunResult",
     "Runner",
     "TraceRow",
+    "on_one_board",
     "pack_inputs",
     "parse_facts",
     "parse_trace",
@@ -27,6 +30,8 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+_T = TypeVar("_T")
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,37 @@ class Runner(Protocol):
         the code breaks its arena.
         """
         ...
+
+
+class BoardLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
+    """A board went away while it was held; what had been measured on it stands alone."""
+
+
+@runtime_checkable
+class _Farm(Protocol):
+    """A runner that may take another board for every run."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Inside, every run is on one board; raises BoardLost where that cannot be kept."""
+        ...
+
+
+def on_one_board(runner: Runner, work: Callable[[], _T]) -> _T:
+    """What `work` returns, all whose runs were on the same board: times can be compared.
+
+    When the board is lost, everything is done again on another one, up to three times; then
+    BoardLost.
+    """
+    if not isinstance(runner, _Farm):
+        return work()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with runner.hold():
+                return work()
+        except BoardLost:
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def pack_inputs(artifact: Artifact, inputs: Sequence[Array]) -> bytes:

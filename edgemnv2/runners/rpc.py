@@ -10,7 +10,8 @@ from __future__ import annotations
 import shlex
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_shared
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import rpc_session
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.base import Array, BoardLost, RunResult
 from edgemnv2.runners.bench_program import run_bench_program
 from edgemnv2.runners.device_state import STATE_FILES, DeviceState, read_state, state_notes
 from edgemnv2.runners.local import RUNTIME, check_threads
@@ -33,6 +34,7 @@ _WAIT_SECONDS = 600.0
 _SECONDS_PER_INFERENCE = 30.0
 _TRANSFER_SECONDS = 60.0
 _START_SECONDS = 60.0  # the worker imports TVM
+_HOLD_SECONDS = 3600  # after which the server itself ends a session that is held
 _ATTEMPTS = 4
 _MARK = "--edgemnv2--"
 
@@ -41,6 +43,7 @@ class RpcRunner:
     """Runs on any free board that the tracker at `address`, HOST:PORT, knows under `key`.
 
     One runner uses one board at a time and is for one thread; make several to use several boards.
+    Every run takes whichever board is free, except inside `hold`.
     `wait_seconds` bounds the wait for a free board, `connect_seconds` that for its first answer;
     `retries` counts the boards that were lost.
     """
@@ -57,6 +60,7 @@ class RpcRunner:
         seconds_per_inference: float = _SECONDS_PER_INFERENCE,
     ) -> None:
         self._worker: Any = None
+        self._held = self._connected = self._used = False
         self.retries = 0
         host, colon, port = address.rpartition(":")
         if not host or not colon or not port.isdigit():
@@ -98,7 +102,6 @@ class RpcRunner:
                 "in.bin": (folder / "in.bin").read_bytes(),
                 "bench": (artifact.path / "bench").read_bytes(),
                 "job.sh": _job(arguments, wanted).encode(),
-                "rpc_exec.so": self._executor_for(artifact.target),
             }
             made = self._execute(artifact, files, [*wanted, "text", "state"], seconds)
             for name in wanted:
@@ -107,12 +110,33 @@ class RpcRunner:
             return made["text"].decode(errors="replace")
 
         result, _ = run_bench_program(
-            artifact, inputs, launch, repeat=repeat, trace=trace, rows=rows, layers=layers
+            artifact,
+            inputs,
+            launch,
+            repeat=repeat,
+            trace=trace,
+            rows=rows,
+            layers=layers,
+            threads=threads,
         )
         return replace(result, notes=state_notes(states[0], states[1]) if repeat else ())
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Inside, every run is on the same board, which nobody else gets.
+
+        A run raises BoardLost when that board is lost after an earlier run on it.
+        """
+        self._held, self._used = True, False
+        try:
+            yield
+        finally:
+            self._held = False
+            self._give_back()
+
     def close(self) -> None:
-        """End the worker process."""
+        """End the worker process, and with it the session."""
+        self._connected = False
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
@@ -125,20 +149,19 @@ class RpcRunner:
     ) -> dict[str, bytes]:
         """The wanted files of one finished job, from whichever board finished it."""
         reason = ""
+        executor = self._executor_for(artifact.target)
         for _ in range(_ATTEMPTS):
-            self._wait()
             try:
-                self._call(
-                    rpc_session.connect,
-                    (self._host, self._port, self._key, seconds + int(_TRANSFER_SECONDS)),
-                    self._connect_seconds,
-                )
+                self._take_board(seconds)
                 code, made = self._call(
                     rpc_session.execute,
-                    (files, wanted, seconds),
+                    (executor, files, wanted, seconds),
                     seconds + _TRANSFER_SECONDS,
                 )
-                self._call(rpc_session.disconnect, (), self._connect_seconds)
+                if not self._held:
+                    self._give_back()
+            except RunnerError:
+                raise
             except TimeoutError:
                 reason = "it hangs"
             # Whatever TVM raises when a connection breaks, in the worker or between us and it.
@@ -150,13 +173,40 @@ class RpcRunner:
                         f"{self._address}: the board under key {self._key!r} cannot run code for "
                         f"{artifact.target.name} (compile for this board)"
                     )
+                self._used = True
                 return dict(made)
             self.close()
             self.retries += 1
+            if self._held and self._used:
+                raise BoardLost(
+                    f"{self._address}: the board under key {self._key!r} was lost in the middle of "
+                    f"a comparison: {reason}"
+                )
         raise RunnerError(
             f"{self._address}: {_ATTEMPTS} boards under key {self._key!r} failed, the last one: "
             f"{reason}"
         )
+
+    def _take_board(self, seconds: int) -> None:
+        """Returns with a session on a board, the held one if there is one."""
+        if self._connected:
+            return
+        self._wait()
+        limit = _HOLD_SECONDS if self._held else seconds + int(_TRANSFER_SECONDS)
+        self._call(
+            rpc_session.connect, (self._host, self._port, self._key, limit), self._connect_seconds
+        )
+        self._connected = True
+
+    def _give_back(self) -> None:
+        """Ends the session, if there is one; whatever hinders that ends the worker."""
+        if not self._connected:
+            return
+        self._connected = False
+        try:
+            self._call(rpc_session.disconnect, (), self._connect_seconds)
+        except Exception:
+            self.close()
 
     def _wait(self) -> None:
         """Returns when a board is free."""

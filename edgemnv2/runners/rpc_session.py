@@ -1,7 +1,8 @@
 """What runs in the worker process of the rpc runner: one session with one board.
 
 TVM's RPC client has no receive timeout, so a board that hangs would hang its caller; a worker can
-be killed. The functions are called in order: `wait_for_board`, `connect`, `execute`, `disconnect`.
+be killed. The functions are called in order: `wait_for_board`, `connect`, `execute` (once or more
+often), `disconnect`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ __all__ = ["connect", "disconnect", "execute", "wait_for_board"]
 
 _POLL_SECONDS = 0.05
 _session: Any = None
+_executor: Any = None
 
 
 def wait_for_board(host: str, port: int, key: str, seconds: float) -> str:
@@ -34,29 +36,35 @@ def wait_for_board(host: str, port: int, key: str, seconds: float) -> str:
 
 def connect(host: str, port: int, key: str, session_seconds: int) -> None:
     """Take a board; the server itself ends the session after `session_seconds`."""
-    global _session
+    global _session, _executor
     from tvm import rpc
 
     tracker = rpc.connect_tracker(host, port)
+    _executor = None
     _session = tracker.request(key, session_timeout=session_seconds, max_retry=1)
 
 
 def execute(
-    files: Mapping[str, bytes], wanted: Sequence[str], seconds: int
+    executor: bytes, files: Mapping[str, bytes], wanted: Sequence[str], seconds: int
 ) -> tuple[int, dict[str, bytes]]:
     """Upload `files`, run `job.sh`; its exit code and those of the `wanted` files that it made.
 
-    Exit code -2: the board cannot load the code, which is for another processor.
+    `executor` is the library that runs jobs. Exit code -2: the board cannot load it, since it is
+    for another processor.
     """
+    global _executor
+    if _executor is None:
+        # Once: a library that is in use must not be written again.
+        _session.upload(bytearray(executor), target="rpc_exec.so")
+        try:
+            _executor = _session.load_module("rpc_exec.so")
+        except Exception as error:
+            if "ELF" in str(error) or "shared object" in str(error):
+                return -2, {}
+            raise
     for name, content in files.items():
         _session.upload(bytearray(content), target=name)
-    try:
-        module = _session.load_module("rpc_exec.so")
-    except Exception as error:
-        if "ELF" in str(error) or "shared object" in str(error):
-            return -2, {}
-        raise
-    code = int(module["edgemnv2_exec"](seconds))
+    code = int(_executor["edgemnv2_exec"](seconds))
     made = {}
     for name in wanted:
         # Every file is made by job.sh, if only empty.
@@ -66,5 +74,6 @@ def execute(
 
 def disconnect() -> None:
     """Give the board back."""
-    global _session
+    global _session, _executor
+    _executor = None
     _session = None

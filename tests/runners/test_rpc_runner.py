@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from tiny_artifact import make_tiny_artifact, tiny_samples
 
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
+from edgemnv2.runners.base import on_one_board
 from edgemnv2.runners.rpc import RpcRunner
 
 KEY = "loopback"
@@ -33,9 +36,12 @@ class Farm:
         self.address = f"127.0.0.1:{self.port}"
         self._await(self.port)
 
-    def add_server(self, key: str = KEY) -> subprocess.Popen[bytes]:
+    def add_server(self, key: str = KEY, path: str = "") -> subprocess.Popen[bytes]:
+        """`path` comes first where the board looks for programs."""
+        environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"} if path else None
         return self._start(
-            "tvm.exec.rpc_server", self._free_port(), "--tracker", self.address, "--key", key
+            *("tvm.exec.rpc_server", self._free_port(), "--tracker", self.address, "--key", key),
+            environment=environment,
         )
 
     def await_free(self, count: int, key: str = KEY) -> None:
@@ -58,7 +64,9 @@ class Farm:
                     break
             process.wait()
 
-    def _start(self, module: str, port: int, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, module: str, port: int, *arguments: str, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, "--host", "127.0.0.1"]
         command += ["--port", str(port), "--port-end", str(port + 50), *arguments]
         process = subprocess.Popen(
@@ -66,6 +74,7 @@ class Farm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=environment,
         )
         self.processes.append(process)
         return process
@@ -143,6 +152,91 @@ def test_a_dead_and_a_hanging_board_cost_a_retry_each_and_nothing_else(farm: Far
     assert 1 <= retries <= 3, "the hanging board costs one retry, the dead one at most two"
     for index, output in results.items():
         np.testing.assert_array_equal(output, samples[index] + 1)
+
+
+def slow_board(folder: Path, milliseconds: int) -> str:
+    """A folder of programs for a board on which every step takes that time, whatever it does.
+
+    The bench program is made executable there; this `chmod` puts a script in its place that runs it
+    and gives other times.
+    """
+    folder.mkdir()
+    (folder / "chmod").write_text(
+        "#!/bin/sh\nmv bench program && /bin/chmod +x program\n"
+        "cat > bench <<'END'\n#!/bin/sh\n"
+        f"./program \"$@\" | sed 's/seconds .*/seconds {milliseconds / 1e3}/'\nEND\n"
+        "/bin/chmod +x bench\n"
+    )
+    (folder / "chmod").chmod(0o755)
+    return str(folder)
+
+
+def test_what_is_compared_is_measured_on_one_of_unequal_boards(
+    farm: Farm, host, tmp_path: Path
+) -> None:
+    servers = {
+        milliseconds: farm.add_server(path=slow_board(tmp_path / str(milliseconds), milliseconds))
+        for milliseconds in (1, 8)
+    }
+    farm.await_free(2)
+    samples = tiny_samples(1)
+    runners = [RpcRunner(farm.address, KEY) for _ in range(2)]
+
+    def board_of_one_run(runner: RpcRunner) -> int:
+        (seconds,) = runner.run(host, samples, repeat=1).values
+        return round(seconds * 1e3)
+
+    def boards_of_comparisons(runner: RpcRunner) -> list[list[int]]:
+        def compare() -> list[int]:
+            return [board_of_one_run(runner) for _ in range(4)]
+
+        return [on_one_board(runner, compare) for _ in range(2)]
+
+    # Without: the tracker deals out whichever board is free, which is the other one.
+    assert {board_of_one_run(runners[0]) for _ in range(4)} == {1, 8}
+    with ThreadPoolExecutor(2) as pool:
+        comparisons = sum(pool.map(boards_of_comparisons, runners), [])
+    assert all(len(set(boards)) == 1 for boards in comparisons), comparisons
+    assert {boards[0] for boards in comparisons} == {1, 8}, "both boards have worked"
+    assert not any(runner.retries for runner in runners)
+
+    # The board is lost in the middle: everything is measured again on the other one.
+    attempts: list[list[int]] = []
+
+    def comparison_with_accident() -> list[int]:
+        attempts.append([])
+        for count in range(4):
+            attempts[-1].append(board_of_one_run(runners[0]))
+            if len(attempts) == 1 and count == 1:
+                os.killpg(servers[attempts[0][0]].pid, signal.SIGKILL)
+        return attempts[-1]
+
+    boards = on_one_board(runners[0], comparison_with_accident)
+    (first, second) = attempts
+    assert len(first) == 2 and len(set(first)) == 1
+    assert second is boards and boards == [9 - first[0]] * 4
+    # The other one too: nothing is left to compare on.
+    os.killpg(servers[boards[0]].pid, signal.SIGKILL)
+    with pytest.raises(RunnerError, match="under key"):
+        RpcRunner(farm.address, KEY, wait_seconds=1, connect_seconds=3).run(host, samples)
+
+
+def test_threads_reach_the_board(farm: Farm, host, tmp_path: Path) -> None:
+    """The board's own `cat` of the program's arguments: a real pool needs a compiled network."""
+    manifest = {**host.manifest, "threads": [1, 2]}
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "chmod").write_text(
+        "#!/bin/sh\ncat > bench <<'END'\n#!/bin/sh\necho edgemnv2 error \"$(echo $@ | tr ' ' _)\""
+        "\nEND\n/bin/chmod +x bench\n"
+    )
+    (programs / "chmod").chmod(0o755)
+    farm.add_server(path=str(programs))
+    farm.await_free(1)
+    with pytest.raises(RunnerError, match="--threads_2_"):
+        RpcRunner(farm.address, KEY).run(
+            replace(host, manifest=manifest), tiny_samples(1), threads=2
+        )
 
 
 def test_a_fault_of_the_code_is_no_fault_of_the_board(
