@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,7 @@ def test_what_is_compared_is_measured_on_one_of_unequal_boards(
     # Without: the tracker deals out whichever board is free, which is the other one.
     assert {board_of_one_run(runners[0]) for _ in range(4)} == {1, 8}
     with ThreadPoolExecutor(2) as pool:
-        comparisons = sum(pool.map(boards_of_comparisons, runners), [])
+        comparisons = list(chain.from_iterable(pool.map(boards_of_comparisons, runners)))
     assert all(len(set(boards)) == 1 for boards in comparisons), comparisons
     assert {boards[0] for boards in comparisons} == {1, 8}, "both boards have worked"
     assert not any(runner.retries for runner in runners)
