@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -142,7 +143,9 @@ class RpcRunner:
             self._worker = None
 
     def __del__(self) -> None:
-        self.close()
+        # At the interpreter's end TVM's `kill` no longer works; the worker ends with its pipe.
+        if not sys.is_finalizing():
+            self.close()
 
     def _execute(
         self, artifact: Artifact, files: dict[str, bytes], wanted: list[str], seconds: int
