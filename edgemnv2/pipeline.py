@@ -23,16 +23,20 @@ from edgemnv2.measure.images import default_preset
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import does_not_fit_message, flash_message, plan_record
 from edgemnv2.memory.thread_plan import plan_threads
-from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
+from edgemnv2.memory.variants import (
+    arena_align,
+    default_chains,
+    default_io,
+    plan_graph,
+    thread_chains,
+)
 from edgemnv2.model import TensorSpec
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
 from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.schedules.parts import scratch_of, share_steps
-from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
-from edgemnv2.streaming.order import block_cuts
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.lookup import tuned_or_default
 
@@ -45,9 +49,10 @@ Progress = Callable[[str], None]
 class CompileOptions:
     """What the user may choose. `None` stands for the target's default.
 
-    `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least) or "blocks" (cut
-    after every block); `preprocess` names how images become inputs, recorded for `run.py`;
-    `threads` is the number of threads that there shall be a plan for, besides one.
+    `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least), "blocks" (cut
+    after every block) or "layers" (nothing is streamed, to compare with); `preprocess` names how
+    images become inputs, recorded for `run.py`; `threads` is the number of threads that there
+    shall be a plan for, besides one.
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
@@ -130,7 +135,8 @@ def compile_graph(
     constants = pack_constants(schedule.kernels)
     _check_fit(whole, constants, target, graph)
     # The same once more for every number of threads.
-    threads = plan_thread_parts(graph, schedule, target, rows, thread_counts(target, io, options))
+    counts = thread_counts(target, io, options)
+    threads = plan_thread_parts(graph, schedule, target, rows, chains, counts)
     # Program and plan -> code.
     progress("generate code")
     name = options.name or c_identifier(graph.name)
@@ -228,13 +234,18 @@ MOST_THREADS = 64
 
 
 def plan_thread_parts(
-    graph: Graph, schedule: Schedule, target: Target, rows: RowOps, counts: tuple[int, ...]
+    graph: Graph,
+    schedule: Schedule,
+    target: Target,
+    rows: RowOps,
+    chains: str,
+    counts: tuple[int, ...],
 ) -> tuple[ThreadParts, ...]:
     """What each of the thread counts adds to the code."""
-    chains = layer_by_layer(block_cuts(rows))
+    cut = thread_chains(rows, chains)
     planned = []
     for count in counts:
-        program, kernels = share_steps(graph, schedule, target, rows, chains, count)
+        program, kernels = share_steps(graph, schedule, target, rows, cut, count)
         plan = plan_threads(program, partial(scratch_of, program, kernels), arena_align(target))
         planned.append(ThreadParts(program, plan, kernels))
     return tuple(planned)

@@ -19,6 +19,7 @@ EXAMPLES = """
 edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
 edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
+edgemnv2 bench net --caches --threads 4
 edgemnv2 bench net --against litert,onnxruntime --model m.tflite --model m.onnx
 """
 
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a peer's model: .tflite, .onnx or .param; once for each format",
     )
+    parser.add_argument(
+        "--caches",
+        action="store_true",
+        help="bytes missed in a model of the target's caches, under the emulator",
+    )
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -57,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     artifact = load_artifact(args.artifact)
     if args.against:
         return _against(args, artifact)
+    if args.caches:
+        return _caches(args, artifact)
     result = bench(
         artifact,
         chosen_runner(args, artifact),
@@ -99,6 +107,19 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
             f"{name + ' ' + peer.version:24} {peer.median * 1e3:10.3f} {peer.p95 * 1e3:8.3f} "
             f"{peer.ratio:14.3f}  ({peer.ratio_p05:.3f} .. {peer.ratio_p95:.3f}), {peer.model}"
         )
+    return 0
+
+
+def _caches(args: argparse.Namespace, artifact: Artifact) -> int:
+    """What misses in the target's caches."""
+    from edgemnv2.measure.locality import locality, locality_text
+
+    result = locality(artifact, args.threads, args.seed)
+    if args.json:
+        shared = {"metric": "bytes", "runner": "qemu-user", "samples": 1}
+        print(json.dumps({**shared, **result.to_dict()}))
+    else:
+        print(locality_text([result]))
     return 0
 
 

@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--chains",
-        choices=("memory", "blocks"),
-        help="cut the row program for the least arena, or after every block (by target)",
+        choices=("memory", "blocks", "layers"),
+        help="cut the row program for the least arena, after every block, or after every layer, "
+        "where nothing is streamed (by target)",
     )
     parser.add_argument(
         "--threads",

@@ -3,6 +3,7 @@
     python -m edgemnv2.measure.results memory        arena sizes, every network
     python -m edgemnv2.measure.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.measure.results cortex-a      instructions under qemu-aarch64
+    python -m edgemnv2.measure.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.measure.results readme FILE   put the tables into the README
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
@@ -36,6 +37,18 @@ CORTEX_A_RUNS = (
     ("rpi4", "1.0-224-int8"),
     ("rpi5", "1.0-224"),
     ("rpi5", "1.0-224-int8"),
+)
+# "memory", which takes minutes to plan, once: it differs from "blocks" in the early blocks only.
+LOCALITY_RUNS = (
+    *(
+        (target, network, ("blocks", "layers"), (1, 4))
+        for target in ("rpi3", "rpi4", "rpi5")
+        for network in ("1.0-224", "1.0-224-int8")
+    ),
+    ("host", "1.0-224", ("blocks", "layers"), (1, 2)),
+    ("host", "1.0-224-int8", ("blocks", "layers"), (1, 2)),
+    ("rpi4", "1.0-224", ("memory",), (1,)),
+    ("rpi4", "1.0-224-int8", ("memory",), (1,)),
 )
 
 # KiB of RAM for activations, as published; None where there is no figure for that network.
@@ -90,6 +103,21 @@ def measure_cortex_m(say: Callable[[str], None]) -> list[dict[str, Any]]:
 def measure_cortex_a(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Instructions of 1.0/224 on the Raspberry Pis, one thread."""
     return [_compiled(network, target, say) for target, network in CORTEX_A_RUNS]
+
+
+def measure_locality(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Bytes missed in a model of the caches, streamed and layer by layer."""
+    from edgemnv2.measure.locality import compare_chains
+
+    return [
+        {
+            "network": network.removesuffix("-int8"),
+            "dtype": "int8" if network.endswith("-int8") else "float32",
+            **row.to_dict(),
+        }
+        for target, network, ways, threads in LOCALITY_RUNS
+        for row in compare_chains(f"mobilenetv2-{network}", target, threads, ways, say)
+    ]
 
 
 def _compiled(
@@ -192,12 +220,36 @@ def cortex_a_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return _instruction_table(rows, CORTEX_A_PEERS, key)
 
 
+def locality_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line a network, target and number of threads; the ways of cutting beside each other."""
+    lines = [
+        "| network | target, threads | streamed by blocks: M instr., L1, L2 missed, written "
+        "| layer by layer | longest chains |",
+        "|---|---|---|---|---|",
+    ]
+    cells: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in rows:
+        key = (row["network"], row["dtype"], row["target"], row["threads"])
+        l1, l2 = row["l1_missed_bytes"]["all"], row["l2_missed_bytes"]["all"]
+        cells.setdefault(key, {})[row["chains"]] = (
+            f"{row['instructions'] / 1e6:.1f}, {l1 / 1e6:.0f} MB, {l2 / 1e6:.1f} MB, "
+            f"{row['written_back_bytes'] / 1e6:.1f} MB"
+        )
+    for (network, dtype, target, threads), found in cells.items():
+        lines.append(
+            f"| {network.replace('-', '/')} {dtype} | {target}, {threads} "
+            f"| **{found['blocks']}** | {found['layers']} | {found.get('memory', '')} |"
+        )
+    return lines
+
+
 Measure = Callable[[Callable[[str], None]], list[dict[str, Any]]]
 Table = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "memory": (measure_memory, memory_table),
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
+    "locality": (measure_locality, locality_table),
 }
 
 

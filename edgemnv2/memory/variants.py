@@ -9,7 +9,18 @@ from edgemnv2.streaming.lower import RowOps
 from edgemnv2.streaming.order import block_cuts, cut_points, make_program
 from edgemnv2.target import Target
 
-__all__ = ["arena_align", "default_chains", "default_io", "plan_graph", "plan_quickly"]
+__all__ = [
+    "CHAINS",
+    "arena_align",
+    "default_chains",
+    "default_io",
+    "plan_graph",
+    "plan_quickly",
+    "thread_chains",
+]
+
+CHAINS = ("memory", "blocks", "layers")
+"""Ways to cut: for the least arena, after every block, after every operation."""
 
 QUICK_TRIES = 6
 
@@ -24,6 +35,13 @@ def default_chains(target: Target) -> str:
     return "memory" if target.is_bare_metal else "blocks"
 
 
+def thread_chains(rows: RowOps, chains: str) -> list[tuple[int, int]]:
+    """How the program for several threads is cut: as for one, but "memory" as "blocks"."""
+    if chains == "layers":
+        return layer_by_layer(range(len(rows.ops) + 1))
+    return layer_by_layer(block_cuts(rows))
+
+
 def arena_align(target: Target) -> int:
     """Alignment of the arena and of everything in it: a vector register where there are any."""
     return 8 if target.is_bare_metal else 64
@@ -32,12 +50,12 @@ def arena_align(target: Target) -> int:
 def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Planned, Planned]:
     """The program with the whole image present, and the one that is fed row by row.
 
-    `io` "arena" or "caller"; `chains` "memory" or "blocks". Raises UsageError for other words.
+    `io` "arena" or "caller"; `chains` out of `CHAINS`. Raises UsageError for other words.
     """
     if io not in ("arena", "caller"):
         raise UsageError(f"--io {io}: expected arena or caller")
-    if chains not in ("memory", "blocks"):
-        raise UsageError(f"--chains {chains}: expected memory or blocks")
+    if chains not in CHAINS:
+        raise UsageError(f"--chains {chains}: expected one of {', '.join(CHAINS)}")
     both = frozenset({rows.input, rows.output})
     whole_external = frozenset[str]() if io == "arena" else both
     planned = []
@@ -45,7 +63,7 @@ def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Pl
         if chains == "memory":
             cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
         else:
-            cut = layer_by_layer(block_cuts(rows))
+            cut = thread_chains(rows, chains)
         planned.append(_plan_variant(rows, cut, fed, external, align_bytes))
     return planned[0], planned[1]
 

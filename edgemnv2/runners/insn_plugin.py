@@ -18,7 +18,7 @@ from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.codegen.toolchain import host_compiler
 from edgemnv2.errors import RunnerError, ToolchainError
 
-__all__ = ["InstructionCounter", "cache_folder", "qemu_version"]
+__all__ = ["MARK", "InstructionCounter", "built_plugin", "cache_folder", "qemu_version"]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
 MARK = "edgemnv2_mark"
@@ -65,7 +65,7 @@ class InstructionCounter:
         ranges_file = folder / "ranges.txt"
         ranges_file.write_text("".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii")
         output = folder / "counts.txt"
-        plugin = _plugin(emulator)
+        plugin = built_plugin(emulator, SOURCE)
         options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"
         return cls(("-plugin", options), names, output)
 
@@ -111,8 +111,8 @@ def _functions(elf: Elf) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     return tuple(names), ranges
 
 
-def _plugin(emulator: str) -> Path:
-    """The compiled plugin for this QEMU, from the cache or built now."""
+def built_plugin(emulator: str, source: Path) -> Path:
+    """The plugin made of `source` for this QEMU, from the cache or built now."""
     version = qemu_version(emulator)
     if version < _OLDEST_QEMU:
         raise RunnerError(
@@ -121,18 +121,18 @@ def _plugin(emulator: str) -> Path:
         )
     # QEMU 9.0 dropped version 1 of the interface; the calls that we use are the same in both.
     api = 1 if version < (9, 0) else 2
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    plugin = cache_folder() / f"insn_plugin-{digest}-api{api}.so"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    plugin = cache_folder() / f"{source.stem}-{digest}-api{api}.so"
     if plugin.exists():
         return plugin
     compiler = host_compiler()
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     with tempfile.NamedTemporaryFile(dir=plugin.parent, suffix=".so", delete=False) as file:
         draft = Path(file.name)
-    command += ["-shared", "-fPIC", "-O2", f"-DEDGEMNV2_PLUGIN_API={api}", str(SOURCE)]
+    command += ["-shared", "-fPIC", "-O2", f"-DEDGEMNV2_PLUGIN_API={api}", str(source)]
     result = subprocess.run([*command, "-o", str(draft)], capture_output=True, text=True)
     if result.returncode:
         draft.unlink(missing_ok=True)
-        raise ToolchainError(f"{SOURCE.name}: {result.stderr.strip().splitlines()[-1:]}")
+        raise ToolchainError(f"{source.name}: {result.stderr.strip().splitlines()[-1:]}")
     draft.replace(plugin)  # atomic: two processes may build at once
     return plugin

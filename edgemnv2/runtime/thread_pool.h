@@ -77,8 +77,9 @@ static void edgemnv2_announce(struct edgemnv2_signal *signal) {
         (void)syscall(SYS_futex, &signal->value, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Returns when all threads of the pool have come here. */
-static void edgemnv2_meet(struct edgemnv2_pool *pool) {
+/* Returns when all threads of the pool have come here. A function of its own, so that the cache
+ * model (cache_plugin.c) sees where stages end. */
+static __attribute__((noinline)) void edgemnv2_meet(struct edgemnv2_pool *pool) {
     /* Cannot change before this thread arrives, and is no older than when it last left. */
     const uint32_t phase = __atomic_load_n(&pool->phase.value, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&pool->arrived, 1, __ATOMIC_ACQ_REL) == (uint32_t)pool->threads) {

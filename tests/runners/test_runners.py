@@ -162,7 +162,7 @@ def test_a_missing_emulator_names_its_package(
 def test_an_old_emulator_cannot_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(insn_plugin, "qemu_version", lambda emulator: (5, 2))
     with pytest.raises(RunnerError, match=r"version 5\.2 has no usable plugin interface"):
-        insn_plugin._plugin("qemu-arm")
+        insn_plugin.built_plugin("qemu-arm", insn_plugin.SOURCE)
 
 
 def test_what_is_not_qemu_has_no_version() -> None:

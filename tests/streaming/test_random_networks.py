@@ -13,6 +13,7 @@ from random_networks import random_graph, random_input
 from edgemnv2 import reference
 from edgemnv2.measure.compare import compare
 from edgemnv2.memory import planner
+from edgemnv2.memory.variants import CHAINS
 from edgemnv2.memory.verify import find_fault
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target, load_target, missing_local_features
@@ -37,8 +38,8 @@ def _plain_target() -> Target:
 def _variant(seed: int, kind: str) -> Variant:
     """All combinations of the choices follow one another."""
     io = ("arena", "caller")[seed % 2]
-    chains = ("memory", "blocks")[seed // 2 % 2]
-    fuse = bool(seed // 4 % 2)
+    chains = CHAINS[seed // 2 % 3]
+    fuse = bool(seed // 6 % 2)
     if kind == "plain":
         return Variant(_plain_target(), ScheduleOptions(fuse=fuse), io, chains)
     if kind == "portable":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import subprocess
 from collections.abc import Callable
@@ -40,7 +41,11 @@ def _networks(target_name: str, counts: tuple[int, ...] = COUNTS) -> list[Thread
             wide_graph(seed, integer=True),
             wide_graph(seed, integer=False),
         ]
-    return [prepare_threads(graph, target, counts) for graph in graphs]
+    chains = itertools.cycle(("blocks", "layers"))
+    return [
+        prepare_threads(graph, target, counts, chains=cut)
+        for graph, cut in zip(graphs, chains, strict=False)
+    ]
 
 
 def test_every_number_of_threads_gives_the_same_bytes(

@@ -58,14 +58,20 @@ class Threaded:
         return self.network.parts.interface.threads_arena_bytes
 
 
-def prepare_threads(graph: Graph, target: Target, counts: Sequence[int], whole_rows: int = 14):
+def prepare_threads(
+    graph: Graph,
+    target: Target,
+    counts: Sequence[int],
+    whole_rows: int = 14,
+    chains: str = "blocks",
+):
     """Schedule and plan, as the pipeline does."""
     options = ScheduleOptions(whole_rows_max=whole_rows)
-    network = prepare(graph, Variant(target, options, "caller", "blocks", 64))
+    network = prepare(graph, Variant(target, options, "caller", chains, 64))
     parts = network.parts
     schedule = Schedule(parts.kernels, parts.layouts)
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
-    threads = plan_thread_parts(graph, schedule, target, rows, tuple(counts))
+    threads = plan_thread_parts(graph, schedule, target, rows, chains, tuple(counts))
     most = max(parts.interface.arena_bytes, *(one.plan.arena_bytes for one in threads))
     interface = replace(parts.interface, threads=tuple(counts), threads_arena_bytes=most)
     network = replace(network, parts=replace(parts, interface=interface))
