@@ -55,6 +55,10 @@ def family_of(target: Target) -> ModuleType | None:
         from edgemnv2.schedules import neon
 
         return neon
+    if target.has("avx512vnni"):
+        from edgemnv2.schedules import avx512
+
+        return avx512
     if target.has("avx2"):
         from edgemnv2.schedules import avx2
 

@@ -1,4 +1,5 @@
-"""AVX2 row kernels, run natively, against NumPy: int8 to the bit, float32 within rounding."""
+"""AVX2 and AVX-512 row kernels, run natively, against NumPy: int8 to the bit, float32 within
+rounding."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ import pytest
 from kernel_cases import FLOAT_CASES, INT8_CASES
 from kernel_harness import MACHINES, layer_graph, random_inputs, reference, run_kernel
 
-from edgemnv2.schedules import avx2
+from edgemnv2.schedules import avx2, avx512
 
+FAMILIES = {"avx2": avx2, "vnni": avx512}
 CPU_INFO = Path("/proc/cpuinfo")
 CPU_FLAGS = set(CPU_INFO.read_text().split()) if CPU_INFO.exists() else set()
 FLOAT_TOLERANCE = 4e-6
@@ -40,8 +42,9 @@ def run_case(
     machine = MACHINES[machine_name]
     graph = layer_graph(case["kind"], dtype, **{k: v for k, v in case.items() if k != "kind"})
     layer = graph.layers[0]
-    chosen = {**avx2.default(graph, layer, machine), **(decisions or {})}
-    kernel = avx2.row_kernel(graph, layer, {}, machine, chosen, rows_per_step, channels)
+    family = FAMILIES[machine_name]
+    chosen = {**family.default(graph, layer, machine), **(decisions or {})}
+    kernel = family.row_kernel(graph, layer, {}, machine, chosen, rows_per_step, channels)
     assert kernel is not None
     inputs = random_inputs(graph)
     made = run_kernel(kernel, graph, inputs, {}, machine, folder, in_place)
@@ -91,7 +94,7 @@ def test_every_decision_gives_the_same_numbers(machine: str, dtype: str, tmp_pat
     for case in ("pointwise, channels and pixels with tails", "depthwise, stride 2 of TFLite"):
         kwargs = {k: v for k, v in INT8_CASES[case].items() if k != "kind"}
         graph = layer_graph(INT8_CASES[case]["kind"], dtype, **kwargs)
-        space = avx2.space(graph, graph.layers[0], MACHINES[machine])
+        space = FAMILIES[machine].space(graph, graph.layers[0], MACHINES[machine])
         smallest = {key: values[0] for key, values in space.items()}
         largest = {key: values[-1] for key, values in space.items()}
         for decisions in (smallest, largest):
@@ -130,14 +133,15 @@ def test_what_is_not_ours_is_left_to_others() -> None:
 
 
 def test_default_decisions_lie_in_the_space() -> None:
-    for machine in (MACHINES["avx2"], MACHINES["vnni"]):
+    for name, family in FAMILIES.items():
+        machine = MACHINES[name]
         for cases, dtype in ((INT8_CASES, "int8"), (FLOAT_CASES, "float32")):
             for case in cases.values():
                 kwargs = {k: v for k, v in case.items() if k != "kind"}
                 graph = layer_graph(case["kind"], dtype, **kwargs)
                 layer = graph.layers[0]
-                space = avx2.space(graph, layer, machine)
-                default = avx2.default(graph, layer, machine)
+                space = family.space(graph, layer, machine)
+                default = family.default(graph, layer, machine)
                 assert default.keys() == space.keys()
                 for key, value in default.items():
                     assert value in space[key], (case, key, value)

@@ -19,7 +19,6 @@ from edgemnv2.schedules.avx2.pointwise import (
     pointwise_kernel,
     pointwise_space,
 )
-from edgemnv2.schedules.avx2.simd import simd_of
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
 
@@ -31,25 +30,23 @@ def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
 
 def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
     """Decision ranges of `layer`; empty where there is nothing to decide."""
-    simd = simd_of(target)
     if isinstance(layer, Conv2D):
         if layer.op == "pointwise":
-            return pointwise_space(graph, layer, simd)
-        return conv2d_space(graph, layer, simd)
+            return pointwise_space(graph, layer)
+        return conv2d_space(graph, layer)
     if isinstance(layer, DepthwiseConv2D):
-        return depthwise_space(graph, layer, simd)
+        return depthwise_space(graph, layer)
     return {}
 
 
 def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
     """The decisions that `row_kernel` gets without tuning."""
-    simd = simd_of(target)
     if isinstance(layer, Conv2D):
         if layer.op == "pointwise":
-            return default_pointwise(graph, layer, simd)
-        return default_conv2d(graph, layer, simd)
+            return default_pointwise(graph, layer)
+        return default_conv2d(graph, layer)
     if isinstance(layer, DepthwiseConv2D):
-        return default_depthwise(graph, layer, simd)
+        return default_depthwise(graph, layer)
     return {}
 
 
@@ -70,15 +67,14 @@ def row_kernel(
     """
     if any(name in layouts for name in (*layer.inputs, layer.output)):
         return None
-    simd = simd_of(target)
     if isinstance(layer, Conv2D) and layer.op == "pointwise":
-        return pointwise_kernel(graph, layer, simd, decisions, rows_per_step, channels)
+        return pointwise_kernel(graph, layer, decisions, rows_per_step, channels)
     if rows_per_step != 1 or channels is not None:
         return None
     if isinstance(layer, Conv2D):
-        return conv2d_kernel(graph, layer, simd, decisions)
+        return conv2d_kernel(graph, layer, decisions)
     if isinstance(layer, DepthwiseConv2D):
-        return depthwise_kernel(graph, layer, simd, decisions)
+        return depthwise_kernel(graph, layer, decisions)
     if isinstance(layer, Add):
         return add_kernel(graph, layer)
     return None

@@ -1,7 +1,7 @@
 """The residual addition on AVX2; in place over either operand if the caller wishes.
 
-int8 is TFLite's ADD: both operands, zero points taken off, shifted left by 20, rescaled, added,
-rescaled again.
+int8 is TFLite's ADD: in its linear form where the layer has one; else both operands, zero points
+taken off, shifted left by 20, rescaled, added, rescaled again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from edgemnv2.schedules.builder import (
     shuffle,
     symbol_name,
 )
+from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 
-__all__ = ["add_kernel"]
+__all__ = ["add_kernel", "elementwise"]
 
 Expr = Any
 
@@ -40,31 +41,37 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
     return None
 
 
-def _elementwise(
+def elementwise(
     k: Builder,
     sources: Sequence[Any],
     out: Any,
     dtype: str,
-    elements: int,
+    span: tuple[int, int],
     size: int,
-    function: Callable[[list[Expr]], Expr],
-) -> None:
-    """Store `function(vectors)` for all elements, by vectors of `size`.
+    function: Callable[[list[Expr], int], Expr],
+    tail: bool = True,
+) -> int:
+    """Store `function(vectors, size)` for the elements of `span`, by vectors of `size`.
 
     What remains goes element by element through a vector that is partly filled. (A vector moved
     back would read elements twice; but the output may be an operand, which LLVM does not know.)
+    Without `tail` it is left; returned is the first element that has not been made.
     """
-    count = elements // size
-    with k.loop(count) as i:
-        at = k.let(i * size)
-        vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
-        k.store(out, at, function(vectors))
-    done = count * size
-    if done < elements:
-        vectors = [k.let(short_vector(s, done, elements, dtype, size)) for s in sources]
-        result = k.let(function(vectors))
-        for i in range(elements - done):
+    begin, end = span
+    count = (end - begin) // size
+    if count:
+        with k.loop(count) as i:
+            at = k.let(i * size + begin)
+            vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
+            k.store(out, at, function(vectors, size))
+    done = begin + count * size
+    if tail and done < end:
+        vectors = [k.let(short_vector(s, done, end, dtype, size)) for s in sources]
+        result = k.let(function(vectors, size))
+        for i in range(end - done):
             k.store(out, done + i, shuffle([result], [i]))
+        done = end
+    return done
 
 
 def _float(layer: Add, elements: int) -> RowKernel:
@@ -75,10 +82,10 @@ def _float(layer: Add, elements: int) -> RowKernel:
     sources = [k.pointer(name, "float32") for name in ("a", "b")]
     out = k.pointer("out", "float32")
 
-    def add(vectors: list[Expr]) -> Expr:
+    def add(vectors: list[Expr], _: int) -> Expr:
         return clamp_float(vectors[0] + vectors[1], layer.clamp)
 
-    _elementwise(k, sources, out, "float32", elements, 8, add)
+    elementwise(k, sources, out, "float32", (0, elements), 8, add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
 
 
@@ -110,8 +117,10 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
     factors = [_parameters(r) for r in layer.rescale]
     zero_out = out_quant.zero_point
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
+    form = linear_add(graph, layer)
     description = {
         "elements": elements,
+        "form": form,
         "zeros": (*zeros, zero_out),
         "factors": [row for _, row, _ in factors],
         "left_shift": layer.left_shift,
@@ -145,15 +154,21 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
         wide = k.let(wide - constant(zeros[number] << shift, "int32", 8))
         return wide if half else rescale(wide, number, doubled)
 
-    def add(vectors: list[Expr]) -> Expr:
+    def linear(a: Expr, b: Expr, form: LinearAdd) -> Expr:
+        total = a * constant(form.first, "int32", 8) + constant(form.offset, "int32", 8)
+        total = total + b * constant(form.second, "int32", 8)
+        # The epilogue adds the zero point.
+        return k.let((total >> constant(form.shift, "int32", 8)) - constant(zero_out, "int32", 8))
+
+    def add(vectors: list[Expr], _: int) -> Expr:
         results = []
         for lanes in ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)):
-            a, b = (
-                operand(k.let(cast(shuffle([v], lanes), "int32x8")), n)
-                for n, v in enumerate(vectors)
-            )
-            results.append(rescale(k.let(a + b), 2, False))
+            a, b = (k.let(cast(shuffle([v], lanes), "int32x8")) for v in vectors)
+            if form is not None:
+                results.append(linear(a, b, form))
+            else:
+                results.append(rescale(k.let(operand(a, 0) + operand(b, 1)), 2, False))
         return last.narrow16(k, results[0], results[1])
 
-    _elementwise(k, sources, out, "int8", elements, 16, add)
+    elementwise(k, sources, out, "int8", (0, elements), 16, add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

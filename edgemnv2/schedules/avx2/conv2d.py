@@ -19,9 +19,8 @@ from edgemnv2.schedules.avx2.pointwise import (
     gemm_of,
     pointwise_space,
     supported,
-    takes_bytes,
 )
-from edgemnv2.schedules.avx2.simd import Simd, clamp_float, fma
+from edgemnv2.schedules.avx2.simd import clamp_float, fma
 from edgemnv2.schedules.builder import (
     Builder,
     broadcast,
@@ -39,24 +38,20 @@ __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
 Expr = Any
 
 
-def conv2d_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
+def conv2d_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
     """As pointwise."""
-    return pointwise_space(graph, layer, simd)
+    return pointwise_space(graph, layer)
 
 
-def default_conv2d(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
+def default_conv2d(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     """As was fastest on the paper's stem."""
     nr = 16 if graph.tensor_out(layer).channels >= 16 else 8
     if layer.requantize is None:
         return {"mr": 4, "nr": nr, "order": "panel", "unroll": 1}
-    mr = 14 if simd.vnni and nr == 16 else 5
-    decisions = {"mr": mr, "nr": nr, "order": "pixel", "unroll": 1}
-    return decisions if mr == 14 else {**decisions, "weights": "int16"}
+    return {"mr": 5, "nr": nr, "order": "pixel", "unroll": 1, "weights": "int16"}
 
 
-def conv2d_kernel(
-    graph: Graph, layer: Conv2D, simd: Simd, decisions: Mapping[str, Any]
-) -> RowKernel | None:
+def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> RowKernel | None:
     """The kernel for one output row, or None for dtypes that are not ours."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     integer = layer.requantize is not None
@@ -70,16 +65,13 @@ def conv2d_kernel(
     taps = columns * source.channels
     depth = rows * taps
     zero = source.quant.zero_point if source.quant else 0
-    # `vpdpbusd` takes int8 plus 128, and that is what a uint8 image is.
-    wide = takes_bytes(simd, layer.weight, decisions)
     gemm = gemm_of(
-        simd,
         layer.weight.reshape(depth, out.channels),
         layer.bias,
         layer.clamp,
         decisions,
         layer.requantize,
-        zero - 128 if wide and unsigned else zero,
+        zero,
         out.quant.zero_point if out.quant else 0,
     )
     if gemm is None:
@@ -99,8 +91,7 @@ def conv2d_kernel(
         **gemm.key(),
     }
     k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
-    stored = "int8" if wide else source.dtype
-    inputs = [k.pointer(f"row{r}", stored) for r in range(rows)]
+    inputs = [k.pointer(f"row{r}", source.dtype) for r in range(rows)]
     output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", scratch_dtype)
     weights, second = (
         k.pointer("weights", gemm.weights_dtype),
@@ -108,8 +99,6 @@ def conv2d_kernel(
     )
 
     def gathered(value: Expr, lanes: int) -> Expr:
-        if wide:
-            return value if unsigned else value ^ filled(-128, lanes)
         dtype = f"int16x{lanes}" if lanes > 1 else "int16"
         if lanes == 1:
             return cast(cast(value, "int32") * factor, dtype)
@@ -122,8 +111,6 @@ def conv2d_kernel(
         )
 
     def outside(lanes: int) -> Expr:
-        if wide:
-            return filled(zero - 256 * (zero > 127) if unsigned else zero ^ -128, lanes)
         return filled(zero * factor, lanes)
 
     for first, _, inside in pixel_tiles(k, out.width, source.width, stride, left, 1, columns):
@@ -132,7 +119,7 @@ def conv2d_kernel(
         for r in range(rows):
             for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
                 for n, lanes in copy_pieces(begin * source.channels, end * source.channels):
-                    dtype = f"{stored}x{lanes}" if lanes > 1 else stored
+                    dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
                     value = outside(lanes)
                     if exists:
                         value = gathered(load(inputs[r], at + n, dtype), lanes)

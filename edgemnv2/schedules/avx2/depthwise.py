@@ -18,8 +18,8 @@ from edgemnv2.graph import DepthwiseConv2D, Graph
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
-from edgemnv2.schedules.avx2.simd import Simd, clamp_float, dot4, fma, madd, unpack_high, unpack_low
-from edgemnv2.schedules.builder import Builder, cast, constant, load, shuffle, symbol_name
+from edgemnv2.schedules.avx2.simd import clamp_float, fma, madd, unpack_high, unpack_low
+from edgemnv2.schedules.builder import Builder, cast, constant, load, symbol_name
 from edgemnv2.schedules.tiling import PixelTile, blocks_of, depthwise_tiles, pixel_tiles
 
 __all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
@@ -30,12 +30,12 @@ TAP_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, None))
 """Taps (row * 3 + column) that one `vpmaddwd` takes together."""
 
 
-def depthwise_space(graph: Graph, layer: DepthwiseConv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
+def depthwise_space(graph: Graph, layer: DepthwiseConv2D) -> dict[str, tuple[Any, ...]]:
     """Decision range: `pixels` computed at once."""
     return {"pixels": (1, 2, 4, 7), "order": ("channel", "pixel")}
 
 
-def default_depthwise(graph: Graph, layer: DepthwiseConv2D, simd: Simd) -> dict[str, Any]:
+def default_depthwise(graph: Graph, layer: DepthwiseConv2D) -> dict[str, Any]:
     """As was fastest on the paper's shapes: wide float rows are read in order of memory."""
     if layer.requantize is not None:
         return {"pixels": 7, "order": "channel"}
@@ -45,7 +45,7 @@ def default_depthwise(graph: Graph, layer: DepthwiseConv2D, simd: Simd) -> dict[
 
 
 def depthwise_kernel(
-    graph: Graph, layer: DepthwiseConv2D, simd: Simd, decisions: Mapping[str, Any]
+    graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]
 ) -> RowKernel | None:
     """The kernel for one output row, or None for other kernel sizes and few channels."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
@@ -56,8 +56,6 @@ def depthwise_kernel(
         return None
     if not supported(layer, source.dtype, out.dtype):
         return None
-    if integer and simd.vnni and layer.weight.dtype == np.int8:
-        return _int8_vnni(graph, layer, decisions)
     return (_int8 if integer else _float)(graph, layer, decisions)
 
 
@@ -173,75 +171,6 @@ def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) ->
         constants=(
             pack_pairs(layer.weight, blocks, epilogue.doubled),
             epilogue.pack(bias, layer.requantize, blocks),
-        ),
-        prim_func=k.function(),
-        decisions=dict(decisions),
-    )
-
-
-def pack_columns(weight: Array, blocks: list[tuple[int, int]]) -> Array:
-    """int8 weights per block of 16 channels and column: each channel's three rows and a zero."""
-    parts = []
-    for c, n in blocks:
-        for column in range(3):
-            fours = np.zeros((n, 4), np.int8)
-            fours[:, :3] = weight[:, column, c : c + n].T
-            parts.append(fours.ravel())
-    return np.concatenate(parts)
-
-
-def _int8_vnni(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -> RowKernel:
-    """Three rows of a column interleaved to one vector; `vpdpbusd` adds its three taps."""
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    assert layer.requantize is not None and source.quant is not None and out.quant is not None
-    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    zero = source.quant.zero_point
-    sums = layer.weight.astype(np.int64).sum(axis=(0, 1))
-    # The unsigned operand is the input plus 128.
-    bias = layer.bias.astype(np.int64) - (zero + 128) * sums
-    bound = largest_sum(layer.weight, bias)
-    epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound, 16)
-    description = _describe(graph, layer, decisions, zero=zero, epilogue=epilogue.key, vnni=True)
-    k = Builder(symbol_name("depthwise_int8", description))
-    rows = [k.pointer(f"row{r}", "int8") for r in range(3)]
-    output = k.pointer("out", "int8")
-    weights, parameters = k.pointer("weights", "int8"), k.pointer("parameters", "int32")
-    size = int(decisions["pixels"])
-    # The fourth byte meets a zero weight: any will do.
-    interleaved = [row * 16 + c for c in range(16) for row in (0, 1, 2, 2)]
-
-    def tiles() -> Iterator[PixelTile]:
-        return pixel_tiles(k, out.width, source.width, stride, left, size)
-
-    for channel, packed, tile in depthwise_tiles(k, channels, 16, str(decisions["order"]), tiles):
-        first, count, inside = tile
-        w0, q0 = k.let(packed * 12), k.let(packed * epilogue.rows)
-        w = [k.let(load(weights, w0 + 64 * q, "int8x64")) for q in range(3)]
-        q16 = epilogue.load(k, parameters, q0, 0)
-        start = k.let(epilogue.bias(parameters, q0, 0))
-        base = k.let((first * stride - left) * channels + channel)
-        to = k.let(first * channels + channel)
-        columns: dict[int, Expr] = {}
-        for x in range(count):
-            acc = start
-            for q in range(3):
-                c = x * stride + q
-                if c not in columns and inside(c):
-                    three = [load(rows[r], base + c * channels, "int8x16") for r in range(3)]
-                    value = k.let(shuffle([*three, three[2]], interleaved))
-                    columns[c] = k.let(value ^ constant(-128, "int8", 64))
-                elif c not in columns:
-                    columns[c] = constant(zero ^ -128, "int8", 64)
-                acc = k.let(dot4(acc, columns[c], w[q]))
-            if epilogue.doubled == 2:
-                acc = k.let(acc + acc)
-            epilogue.store(k, output, to + x * channels, [epilogue.rescale(k, acc, q16)])
-    blocks = blocks_of(channels, 16)
-    return RowKernel(
-        symbol=k.symbol,
-        constants=(
-            pack_columns(layer.weight, blocks),
-            epilogue.pack(bias, layer.requantize, blocks, doubled=1),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),

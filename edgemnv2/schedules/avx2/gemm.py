@@ -8,7 +8,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.avx2.simd import Simd
 from edgemnv2.schedules.builder import Builder
 from edgemnv2.schedules.tiling import Panels
 
@@ -34,7 +33,6 @@ class Pointers:
 class Gemm:
     """`[pixels, depth] x weight` `[depth, N]` with bias and epilogue."""
 
-    simd: Simd
     weight: Array
     bias: Array
     panels: Panels
@@ -56,7 +54,6 @@ class Gemm:
             "K": self.depth,
             "N": self.panels.key,
             "unroll": self.unroll,
-            "simd": self.simd,
         }
 
     def constants(self) -> list[Array]:

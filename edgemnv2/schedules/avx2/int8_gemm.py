@@ -1,6 +1,6 @@
-"""int8 inner loops of 1x1 convolution: `vpmaddwd` on AVX2, `vpdpbusd` where there is AVX-512 VNNI.
+"""int8 inner loop of 1x1 convolution on AVX2: `vpmaddwd`.
 
-AVX2 takes pairs of input channels as int16. The pixels of a tile are widened (and doubled, which
+It takes pairs of input channels as int16. The pixels of a tile are widened (and doubled, which
 requantisation wants) in scratch memory; weights stored as int8 are widened by their load, at the
 price of a shuffle, so few ones are stored as int16. `vpmaddubsw` would take bytes, but saturates.
 """
@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 from edgemnv2.graph import Requantize
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers, reduction
 from edgemnv2.schedules.avx2.requantize import Epilogue
-from edgemnv2.schedules.avx2.simd import dot4, madd, panel_order
+from edgemnv2.schedules.avx2.simd import madd, panel_order
 from edgemnv2.schedules.builder import (
     Builder,
     broadcast,
     cast,
-    constant,
     element,
     load,
     reinterpret,
     scalar,
 )
-from edgemnv2.schedules.tiling import Panel, copy_pieces, walk
+from edgemnv2.schedules.tiling import Panel, walk
 
-__all__ = ["Int8Gemm", "VnniGemm"]
+__all__ = ["Int8Gemm"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -159,94 +158,4 @@ class Int8Gemm(Gemm):
             values = [
                 epilogue.rescale(k, element(acc, r * vectors + j), q[j]) for j in range(vectors)
             ]
-            epilogue.store(k, p.out, to, values)
-
-
-@dataclass(frozen=True, eq=False)
-class VnniGemm(Int8Gemm):
-    """int8 by AVX-512's `vpdpbusd`: exact sums of four products, unsigned by signed bytes.
-
-    Scratch holds the pixels with their top bit flipped, that is, plus 128; `bias` has that folded
-    in, too.
-    """
-
-    scratch_dtype = "int8"
-
-    @property
-    def padded(self) -> int:
-        """Bytes of a pixel in scratch: a multiple of four. The rest meets zero weights."""
-        return -(-self.depth // 4) * 4
-
-    def constants(self) -> list[Array]:
-        """Per panel `[K/4][NR][4]`; parameters."""
-        weight = np.zeros((self.padded, self.weight.shape[1]), np.int8)
-        weight[: self.depth] = self.weight
-        parts = [
-            weight[:, n0 : n0 + n].reshape(-1, 4, n).transpose(0, 2, 1).ravel()
-            for n0, n in self.panels.blocks()
-        ]
-        parameters = self.epilogue.pack(self.bias, self.requantize, self.panels.blocks(), doubled=1)
-        return [np.concatenate(parts), parameters]
-
-    def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
-        """One tile's pixels, or all of them when panels are outermost."""
-        return self.padded * (pixels if order == "panel" else min(mr, pixels))
-
-    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
-        """Pixels from `first` on into scratch, plus 128."""
-
-        def copy(source: Expr, to: Expr, lanes: int) -> None:
-            flip = constant(-128, "int8", lanes) if lanes > 1 else scalar(-128, "int8")
-            value = load(p.x, source, f"int8x{lanes}" if lanes > 1 else "int8")
-            k.store(p.scratch, to, value ^ flip)
-
-        whole = self.padded == self.depth
-        count, total = (1, pixels * self.depth) if whole else (pixels, self.depth)
-        for number in range(count):
-            source = k.let((first + number) * self.depth)
-            to = number * self.padded
-            vectors = total // 64
-            if vectors > 4:
-                with k.loop(vectors) as i:
-                    copy(source + i * 64, to + i * 64, 64)
-            else:
-                for i in range(vectors):
-                    copy(source + i * 64, to + i * 64, 64)
-            for n, lanes in copy_pieces(vectors * 64, total):
-                copy(source + n, to + n, lanes)
-
-    def _tile(self, k: Builder, p: Pointers, at: Expr, first: Expr, mr: int, panel: Panel) -> None:
-        """`at`: the tile's first pixel in scratch; `first`: in the output."""
-        nr, padded, epilogue = panel.width, self.padded, self.epilogue
-        vectors = nr // 16
-        acc = k.registers("int32x16", mr * vectors)
-        w0, q0 = k.let(panel.packed * padded), k.let(panel.packed * epilogue.rows)
-        x0 = [k.let((at + r) * padded) for r in range(mr)]
-        for j in range(vectors):
-            b = k.let(epilogue.bias(p.second, q0, j))
-            for r in range(mr):
-                k.set(acc, r * vectors + j, b)
-
-        def step(i: Expr) -> None:
-            wv = []
-            for j in range(vectors):
-                four = load(p.weights, w0 + i * (4 * nr) + 64 * j, "int8x64")
-                wv.append(k.let(four))
-            for r in range(mr):
-                four = reinterpret(load(p.scratch, x0[r] + i * 4, "int8x4"), "int32")
-                value = k.let(reinterpret(broadcast(four, 16), "int8x64"))
-                for j in range(vectors):
-                    n = r * vectors + j
-                    k.set(acc, n, dot4(element(acc, n), value, wv[j]))
-
-        reduction(k, padded // 4, self.unroll, step)
-        q = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
-        for r in range(mr):
-            to = k.let((first + r) * self.panels.channels + panel.channel)
-            values = []
-            for j in range(vectors):
-                total = element(acc, r * vectors + j)
-                if epilogue.doubled == 2:
-                    total = k.let(total + total)
-                values.append(epilogue.rescale(k, total, q[j]))
             epilogue.store(k, p.out, to, values)

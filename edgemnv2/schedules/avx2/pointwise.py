@@ -12,9 +12,8 @@ from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Requantize
 from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers
-from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm, VnniGemm
+from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
-from edgemnv2.schedules.avx2.simd import Simd
 from edgemnv2.schedules.builder import Builder, symbol_name
 from edgemnv2.schedules.tiling import panels_of
 
@@ -24,7 +23,6 @@ __all__ = [
     "pointwise_kernel",
     "pointwise_space",
     "supported",
-    "takes_bytes",
 ]
 
 Array = NDArray[Any]
@@ -33,17 +31,10 @@ MOST_WIDE_BYTES = 1 << 17
 """Weights of a layer up to which they are stored as int16: all of the paper's before 7 x 7."""
 
 
-def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[Any, ...]]:
+def pointwise_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, outermost loop, copies of the step."""
     out = graph.tensor_out(layer)
     single = out.width * out.height == 1
-    if simd.vnni and layer.requantize is not None and out.channels >= 16:
-        return {
-            "mr": (1,) if single else (4, 7, 8, 10, 12, 14),
-            "nr": (16, 32, 48, 64),
-            "order": ("panel", "pixel"),
-            "unroll": (1, 2, 4),
-        }
     ranges: dict[str, tuple[Any, ...]] = {
         "mr": (1,) if single else (3, 4, 5, 6),
         "nr": (16, 32, 64) if single else (8, 16, 24),
@@ -53,15 +44,10 @@ def pointwise_space(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, tuple[
     return ranges if layer.requantize is None else {**ranges, "weights": ("int8", "int16")}
 
 
-def default_pointwise(graph: Graph, layer: Conv2D, simd: Simd) -> dict[str, Any]:
+def default_pointwise(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     """Tiles that were fastest on the paper's shapes."""
     out = graph.tensor_out(layer)
     integer = layer.requantize is not None
-    if integer and simd.vnni and out.channels >= 16:
-        if out.width * out.height == 1:
-            return {"mr": 1, "nr": 64, "order": "panel", "unroll": 2}
-        order = "panel" if out.width >= 56 else "pixel"
-        return {"mr": 14, "nr": 16, "order": order, "unroll": 1}
     if out.width * out.height == 1:
         # Bound by memory: more rows of weights on their way at once.
         decisions = {"mr": 1, "nr": 32 if integer else 64, "order": "panel", "unroll": 4}
@@ -90,7 +76,6 @@ def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str) -> bool:
 def pointwise_kernel(
     graph: Graph,
     layer: Conv2D,
-    simd: Simd,
     decisions: Mapping[str, Any],
     rows_per_step: int,
     channels: tuple[int, int] | None = None,
@@ -103,7 +88,6 @@ def pointwise_kernel(
     if not supported(layer, source.dtype, out.dtype):
         return None
     gemm = gemm_of(
-        simd,
         layer.weight[0, 0],
         layer.bias,
         layer.clamp,
@@ -136,13 +120,7 @@ def pointwise_kernel(
     )
 
 
-def takes_bytes(simd: Simd, weight: Array, decisions: Mapping[str, Any]) -> bool:
-    """Whether integer pixels by `weight` are a `VnniGemm`."""
-    return simd.vnni and weight.dtype == np.int8 and int(decisions["nr"]) % 16 == 0
-
-
 def gemm_of(
-    simd: Simd,
     weight: Array,
     bias: Array,
     clamp: tuple[float, float],
@@ -158,21 +136,16 @@ def gemm_of(
     `part`: the output channels to make.
     """
     nr = int(decisions["nr"])
-    wide = takes_bytes(simd, weight, decisions) and requantize is not None
-    panels = panels_of(weight.shape[1], nr, 16 if wide else LANES, part)
+    panels = panels_of(weight.shape[1], nr, LANES, part)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None
     if requantize is None:
-        return FloatGemm(simd, weight, bias, panels, unroll, clamp)
+        return FloatGemm(weight, bias, panels, unroll, clamp)
     if not Epilogue.supports(requantize):
         return None
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
     bound = largest_sum(weight, bias)
-    if wide:
-        epilogue = Epilogue.of(requantize, zero_out, clamp, bound, 16)
-        bias = bias - 128 * weight.astype(np.int64).sum(axis=0)
-        return VnniGemm(simd, weight, bias, panels, unroll, requantize, epilogue)
     epilogue = Epilogue.of(requantize, zero_out, clamp, bound)
     stored = "int16" if weight.dtype == np.int16 else str(decisions.get("weights", "int8"))
-    return Int8Gemm(simd, weight, bias, panels, unroll, requantize, epilogue, stored)
+    return Int8Gemm(weight, bias, panels, unroll, requantize, epilogue, stored)

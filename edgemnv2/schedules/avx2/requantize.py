@@ -27,14 +27,14 @@ from edgemnv2.schedules.builder import (
     intrinsic,
     load,
     reinterpret,
-    scalar,
     shuffle,
 )
 
-__all__ = ["Epilogue", "Parameters", "largest_sum", "requantize_constants"]
+__all__ = ["Epilogue", "Parameters", "largest_sum", "requantize_constants", "signed_low"]
 
 Expr = Any
 Array = NDArray[Any]
+LANES = 8
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Parameters:
     mask: Expr = None
 
 
-def _signed_low(value: Expr, lanes: int) -> Expr:
+def signed_low(value: Expr, lanes: int) -> Expr:
     """int64 lanes from their low halves. No instruction: it tells LLVM that `vpmuldq` is enough."""
     thirty_two = constant(32, "int64", lanes)
     return (value << thirty_two) >> thirty_two
@@ -82,7 +82,6 @@ class Epilogue:
     high: int
     relu: bool
     general: bool
-    lanes: int = 8
     single: bool = False
 
     @staticmethod
@@ -97,14 +96,13 @@ class Epilogue:
         zero_point: int,
         clamp: tuple[float, float],
         largest_sum: int,
-        lanes: int = 8,
     ) -> Epilogue:
         """The cheapest exact epilogue; `largest_sum` bounds the magnitude of the accumulators."""
         live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
         general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
         low, high = int(clamp[0]), int(clamp[1])
         relu, single = low >= zero_point, requantize.single_rounding
-        return Epilogue(zero_point, low, high, relu, general, lanes, single)
+        return Epilogue(zero_point, low, high, relu, general, single)
 
     @property
     def doubled(self) -> int:
@@ -120,20 +118,18 @@ class Epilogue:
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
         ends = (self.zero_point, self.low, self.high)
-        return (*ends, self.relu, self.general, self.lanes, self.single)
+        return (*ends, self.relu, self.general, self.single)
 
     def pack(
         self,
         bias: Array,
         requantize: Requantize,
         panels: Sequence[tuple[int, int]],
-        doubled: int | None = None,
     ) -> Array:
-        """int32 constants by panels and blocks of `lanes`, in the panels' lane order.
+        """int32 constants by panels and blocks of eight, in the panels' lane order.
 
         A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, and in
-        the general form left shift and sign mask. `doubled`: the bias's factor, if it is not that
-        of the epilogue's input.
+        the general form left shift and sign mask.
         """
         rows = [
             requantize_constants(int(m), int(s), self.general, self.single)
@@ -142,11 +138,11 @@ class Epilogue:
         multiplier, addend, right, left, mask = (
             np.array(column, np.int64) for column in zip(*rows, strict=True)
         )
-        bias = bias.astype(np.int64) * (doubled or self.doubled)
+        bias = bias.astype(np.int64) * self.doubled
         parts = []
         for n0, n in panels:
-            order = panel_order(n) if self.lanes == 8 else range(n)
-            for c in (n0 + np.array(order)).reshape(-1, self.lanes):
+            order = panel_order(n)
+            for c in (n0 + np.array(order)).reshape(-1, LANES):
                 parts += [bias[c], multiplier[c]]
                 parts += [addend[c[0::2]].view(np.int32), addend[c[1::2]].view(np.int32)]
                 parts += [right[c]]
@@ -155,21 +151,21 @@ class Epilogue:
         return np.concatenate([part.astype(np.int32) for part in parts])
 
     def bias(self, packed: Any, at: Expr, block: int) -> Expr:
-        """Bias of a block of `lanes`; `at` is where the panel's constants begin."""
-        return load(packed, at + block * self.rows * self.lanes, f"int32x{self.lanes}")
+        """Bias of a block of eight; `at` is where the panel's constants begin."""
+        return load(packed, at + block * self.rows * LANES, f"int32x{LANES}")
 
     def load(self, k: Builder, packed: Any, at: Expr, block: int) -> Parameters:
-        """The constants of a block of `lanes`."""
-        base = block * self.rows * self.lanes
-        wide = f"int64x{self.lanes // 2}"
+        """The constants of a block of eight."""
+        base = block * self.rows * LANES
+        wide = f"int64x{LANES // 2}"
 
         def row(number: int) -> Expr:
-            return load(packed, at + (base + number * self.lanes), f"int32x{self.lanes}")
+            return load(packed, at + (base + number * LANES), f"int32x{LANES}")
 
         multiplier = k.let(row(1))
         return Parameters(
-            even=k.let(_signed_low(reinterpret(multiplier, wide), self.lanes // 2)),
-            odd=k.let(_signed_low(self._odd(multiplier), self.lanes // 2)),
+            even=k.let(signed_low(reinterpret(multiplier, wide), LANES // 2)),
+            odd=k.let(signed_low(self._odd(multiplier), LANES // 2)),
             add_even=k.let(reinterpret(row(2), wide)),
             add_odd=k.let(reinterpret(row(3), wide)),
             shift=k.let(row(4)),
@@ -179,42 +175,38 @@ class Epilogue:
 
     def _odd(self, value: Expr) -> Expr:
         """int64 lanes that have the odd int32 lanes of `value` in their low halves."""
-        lanes = [i | 1 for i in range(self.lanes)]
-        return reinterpret(shuffle([value], lanes), f"int64x{self.lanes // 2}")
+        lanes = [i | 1 for i in range(LANES)]
+        return reinterpret(shuffle([value], lanes), f"int64x{LANES // 2}")
 
     def rescale(self, k: Builder, acc: Expr, p: Parameters) -> Expr:
         """A block of requantised int32, without zero point."""
-        pairs, narrow = self.lanes // 2, f"int32x{self.lanes}"
+        pairs, narrow = LANES // 2, f"int32x{LANES}"
         if self.general:
             acc = k.let(acc << p.left)
-        even = _signed_low(reinterpret(acc, f"int64x{pairs}"), pairs)
-        odd = _signed_low(self._odd(acc), pairs)
+        even = signed_low(reinterpret(acc, f"int64x{pairs}"), pairs)
+        odd = signed_low(self._odd(acc), pairs)
         product_even, product_odd = even * p.even + p.add_even, odd * p.odd + p.add_odd
         if self.single and not self.relu:
             # Halves of negative products go down, too: one less in the last place of 64 bits.
-            sign = k.let(acc >> constant(31, "int32", self.lanes))
-            evens = [i & ~1 for i in range(self.lanes)]
+            sign = k.let(acc >> constant(31, "int32", LANES))
+            evens = [i & ~1 for i in range(LANES)]
             product_even = product_even + reinterpret(shuffle([sign], evens), f"int64x{pairs}")
             product_odd = product_odd + self._odd(sign)
         product_even, product_odd = k.let(product_even), k.let(product_odd)
         if self.general:
             one = constant(1, "int64", pairs)
             product_even, product_odd = product_even << one, product_odd << one
-        high_halves = [i + self.lanes * s for i in range(1, self.lanes, 2) for s in (0, 1)]
+        high_halves = [i + LANES * s for i in range(1, LANES, 2) for s in (0, 1)]
         t = shuffle(
             [reinterpret(product_even, narrow), reinterpret(product_odd, narrow)], high_halves
         )
         if not self.relu and not self.single:
-            sign = acc >> constant(31, "int32", self.lanes)
+            sign = acc >> constant(31, "int32", LANES)
             t = t + (sign & p.mask if self.general else sign)
         return k.let(t >> p.shift)
 
     def store(self, k: Builder, out: Any, at: Expr, values: Sequence[Expr]) -> None:
         """Store rescaled blocks, in panel order, as int8 channels from `out[at]` on."""
-        if self.lanes == 16:
-            for block, value in enumerate(values):
-                k.store(out, at + 16 * block, self._saturate(value))
-            return
         blocks = list(values)
         done = 0
         while blocks:
@@ -234,20 +226,6 @@ class Epilogue:
         words = intrinsic("llvm.x86.avx2.packssdw", "int16x16", first, second)
         lo, hi = halves(k.let(self._offset(words, 16)), 16)
         return self._bytes(lo, hi)
-
-    def _saturate(self, value: Expr) -> Expr:
-        """int8x16 of a block of 16, which AVX-512 narrows in one instruction and in order."""
-        value = value + constant(self.zero_point, "int32", 16)
-        if self.low > -128:
-            value = intrinsic(
-                "llvm.smax.v16i32", "int32x16", value, constant(self.low, "int32", 16)
-            )
-        if self.high < 127:
-            value = intrinsic(
-                "llvm.smin.v16i32", "int32x16", value, constant(self.high, "int32", 16)
-            )
-        name = "llvm.x86.avx512.mask.pmovs.db.512"
-        return intrinsic(name, "int8x16", value, constant(0, "int8", 16), scalar(-1, "int16"))
 
     @property
     def _unsigned(self) -> bool:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from edgemnv2.schedules.builder import constant, intrinsic, shuffle
 
 __all__ = [
     "PANEL_ORDER",
-    "Simd",
     "clamp_float",
-    "dot4",
     "fma",
     "halves",
     "madd",
     "panel_order",
-    "simd_of",
     "unpack_high",
     "unpack_low",
 ]
@@ -26,21 +22,6 @@ Expr = Any
 
 PANEL_ORDER = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)
 """Channels of 16 accumulators, so that `vpackssdw`, which works by 128-bit lanes, orders them."""
-
-
-@dataclass(frozen=True)
-class Simd:
-    """Which vector instructions beyond AVX2 and FMA the processor has.
-
-    `vnni`: AVX-512 with VNNI and VBMI (Ice Lake, Zen 4 and later).
-    """
-
-    vnni: bool = False
-
-
-def simd_of(target: Any) -> Simd:
-    """The `Simd` of a target file's processor."""
-    return Simd(vnni="avx512vnni" in set(target.cpu.features))
 
 
 def panel_order(width: int) -> list[int]:
@@ -52,11 +33,6 @@ def panel_order(width: int) -> list[int]:
 def madd(a: Expr, b: Expr) -> Expr:
     """Sums of neighbouring products of int16x16, as int32x8."""
     return intrinsic("llvm.x86.avx2.pmadd.wd", "int32x8", a, b)
-
-
-def dot4(acc: Expr, a: Expr, b: Expr) -> Expr:
-    """`acc` (int32x16) plus sums of four products: unsigned bytes of `a`, signed ones of `b`."""
-    return intrinsic("llvm.x86.avx512.vpdpbusd.512", "int32x16", acc, a, b)
 
 
 def fma(acc: Expr, a: Expr, b: Expr) -> Expr:

@@ -1,0 +1,45 @@
+"""The int8 residual addition on AVX-512, for layers that have a linear form; also in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgemnv2.graph import Add, Graph
+from edgemnv2.kernel import RowKernel
+from edgemnv2.schedules.avx2.add import elementwise
+from edgemnv2.schedules.avx512.requantize import narrow_blocks
+from edgemnv2.schedules.builder import Builder, cast, constant, shuffle, symbol_name
+from edgemnv2.schedules.linear_add import linear_add
+
+__all__ = ["add_kernel"]
+
+Expr = Any
+
+
+def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
+    """The kernel for one row, or None for other dtypes, short rows and sums that are not linear."""
+    out = graph.tensor_out(layer)
+    elements = out.width * out.channels
+    form = linear_add(graph, layer) if elements >= 64 else None
+    if form is None:
+        return None
+    low, high = int(layer.clamp[0]), int(layer.clamp[1])
+    description = {"elements": elements, "form": form, "clamp": (low, high), "avx512": True}
+    # No `noalias`: the output may be an operand.
+    k = Builder(symbol_name("add_int8", description), noalias=False)
+    sources = [k.pointer(name, "int8") for name in ("a", "b")]
+    output = k.pointer("out", "int8")
+
+    def add(vectors: list[Expr], lanes: int) -> Expr:
+        blocks = []
+        for begin in range(0, lanes, 16):
+            a, b = (cast(shuffle([v], range(begin, begin + 16)), "int32x16") for v in vectors)
+            total = a * constant(form.first, "int32", 16) + constant(form.offset, "int32", 16)
+            total = total + b * constant(form.second, "int32", 16)
+            blocks.append(k.let(total >> constant(form.shift, "int32", 16)))
+        value = narrow_blocks(k, blocks, 16, low, high)
+        return shuffle([value], range(16)) if lanes == 16 else value
+
+    done = elementwise(k, sources, output, "int8", (0, elements), 64, add, tail=False)
+    elementwise(k, sources, output, "int8", (done, elements), 16, add)
+    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
