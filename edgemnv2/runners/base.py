@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.errors import InputError, RunnerError
+from edgemnv2.errors import InputError, RunnerError, UsageError
 
 __all__ = [
     "Array",
     "BoardLost",
     "Facts",
+    "Job",
     "RunResult",
     "Runner",
     "TraceRow",
+    "check_threads",
     "on_one_board",
     "pack_inputs",
     "parse_facts",
@@ -66,7 +69,28 @@ class RunResult:
     notes: tuple[str, ...] = ()
 
 
-class Runner(Protocol):
+@dataclass(frozen=True)
+class Job:
+    """What one run is to do, as `Runner.run` describes it."""
+
+    repeat: int = 0
+    trace: bool = False
+    threads: int = 1
+    rows: bool = False
+    layers: bool = False
+
+    @property
+    def measures(self) -> bool:
+        """Whether there will be figures."""
+        return self.repeat > 0 or self.layers
+
+    @property
+    def inferences(self) -> int:
+        """How many there will be, warm-up aside, besides one for each input."""
+        return self.repeat + int(self.layers)
+
+
+class Runner(ABC):
     """A place where artefacts run."""
 
     name: str
@@ -88,10 +112,27 @@ class Runner(Protocol):
         every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
         measured nor traced); `layers` measures one more inference step by step. Traces, fed rows
         and steps always run on one thread, all else on `threads`. Raises InputError for a wrong
-        shape or dtype, RunnerError when the device or emulator is missing, crashes, or
-        the code breaks its arena.
+        shape or dtype, UsageError for what this runner cannot do, RunnerError when the device or
+        emulator is missing, crashes, or the code breaks its arena.
         """
-        ...
+        check_threads(artifact, threads)
+        return self._run(artifact, inputs, Job(repeat, trace, threads, rows, layers))
+
+    @abstractmethod
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+        """What `run` gives, by a runner of one kind."""
+
+
+def check_threads(artifact: Artifact, threads: int) -> None:
+    """UsageError for a number of threads that the artefact has no plan for."""
+    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
+    if threads not in planned:
+        counts = ", ".join(map(str, planned))
+        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
+        raise UsageError(
+            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
+            f"{threads}{remedy}"
+        )
 
 
 class BoardLost(RunnerError):  # noqa: N818 - named for the fact, as the message is

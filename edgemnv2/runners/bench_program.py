@@ -13,6 +13,7 @@ from edgemnv2.errors import RunnerError
 from edgemnv2.runners.base import (
     Array,
     Facts,
+    Job,
     RunResult,
     pack_inputs,
     parse_facts,
@@ -34,34 +35,27 @@ def run_bench_program(
     artifact: Artifact,
     inputs: Sequence[Array],
     launch: Launcher,
+    job: Job,
     *,
-    repeat: int,
-    trace: bool,
-    rows: bool = False,
-    layers: bool = False,
-    threads: int = 1,
     warmup: int = WARMUP,
 ) -> tuple[RunResult, Facts]:
-    """The outputs, trace and timings of one bench run, and all facts that it printed.
-
-    `rows`: feed every sample row by row.
-    """
+    """The outputs, trace and timings of one bench run, and all facts that it printed."""
     packed = pack_inputs(artifact, inputs)
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
         folder = Path(name)
         (folder / "in.bin").write_bytes(packed)
         arguments = ["--inputs", "in.bin", "--outputs", "out.bin"]
-        arguments += ["--trace", "trace.bin"] if trace else []
-        arguments += ["--rows", "1"] if rows else []
-        arguments += ["--layers", "1"] if layers else []
-        arguments += ["--threads", str(threads)] if threads > 1 else []
-        arguments += ["--repeat", str(repeat), "--warmup", str(warmup)]
+        arguments += ["--trace", "trace.bin"] if job.trace else []
+        arguments += ["--rows", "1"] if job.rows else []
+        arguments += ["--layers", "1"] if job.layers else []
+        arguments += ["--threads", str(job.threads)] if job.threads > 1 else []
+        arguments += ["--repeat", str(job.repeat), "--warmup", str(warmup)]
         facts = parse_facts(launch(arguments, folder), str(artifact.path))
         outputs = unpack_outputs(artifact, (folder / "out.bin").read_bytes(), len(inputs))
-        traced = parse_trace((folder / "trace.bin").read_bytes()) if trace else ()
+        traced = parse_trace((folder / "trace.bin").read_bytes()) if job.trace else ()
     result = RunResult(
         outputs,
-        metric="seconds" if repeat or layers else None,
+        metric="seconds" if job.measures else None,
         values=tuple(float(v) for v in facts.values.get("seconds", ())),
         trace=traced,
         layers=sum_steps(facts, [float(v) for v in facts.values.get("step_seconds", ())]),

@@ -15,10 +15,9 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array
+from edgemnv2.runners.base import Array, Job, check_threads
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import MARK, built_plugin
-from edgemnv2.runners.local import check_threads
 from edgemnv2.runners.qemu_user import find_qemu_user
 
 __all__ = ["KINDS", "CacheRun", "Misses", "run_in_cache_model"]
@@ -108,9 +107,8 @@ def run_in_cache_model(artifact: Artifact, sample: Array, threads: int = 1) -> C
             command += [str(program), *arguments]
             return execute(command, folder, str(artifact.path), timeout_seconds)
 
-        result, _ = run_bench_program(
-            artifact, [sample], launch, repeat=_REPEAT, trace=False, threads=threads, warmup=1
-        )
+        job = Job(repeat=_REPEAT, threads=threads)
+        result, _ = run_bench_program(artifact, [sample], launch, job, warmup=1)
         lines = (counts / "misses.txt").read_text(encoding="ascii").splitlines()
     if len(lines) != _REPEAT:
         raise RunnerError(

@@ -15,7 +15,7 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.base import Array, Job, Runner, RunResult
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import Target, load_target, missing_local_features
@@ -38,96 +38,41 @@ def artifact_flags(artifact: Artifact) -> list[str]:
     ]
 
 
-class LocalRunner:
+class LocalRunner(Runner):
     """Runs on this machine's own processor."""
 
     name = "local"
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`."""
-        check_threads(artifact, threads)
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
         if artifact.target.is_bare_metal:
-            if repeat or layers:
+            if job.measures:
                 raise UsageError(
                     f"{artifact.path}: code for {artifact.target.cpu.core} cannot be timed on "
                     "this machine (use --runner qemu-system, or a board)"
                 )
             with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
-                program = _build_for_host(artifact, Path(folder))
-                return self._run(program, artifact, inputs, trace=trace, rows=rows)
+                return _run_program(_build_for_host(artifact, Path(folder)), artifact, inputs, job)
         missing = missing_local_features(artifact.target)
         if missing:
             raise RunnerError(
                 f"{artifact.path}: this machine's processor cannot run code for "
                 f"{artifact.target.name} (it lacks {', '.join(missing)}; use --runner qemu-user)"
             )
-        program = artifact.path.resolve() / "bench"
-        before = local_state() if repeat else None
-        result = self._run(
-            program,
-            artifact,
-            inputs,
-            repeat=repeat,
-            trace=trace,
-            rows=rows,
-            layers=layers,
-            threads=threads,
-        )
+        before = local_state() if job.repeat else None
+        result = _run_program(artifact.path.resolve() / "bench", artifact, inputs, job)
         if before is None:
             return result
         return replace(result, notes=state_notes(before, local_state()))
 
-    def _run(
-        self,
-        program: Path,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool,
-        rows: bool,
-        layers: bool = False,
-        threads: int = 1,
-    ) -> RunResult:
-        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
 
-        def launch(arguments: Sequence[str], folder: Path) -> str:
-            command = [str(program), *arguments]
-            return execute(command, folder, str(artifact.path), timeout_seconds)
+def _run_program(program: Path, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat)
 
-        result, _ = run_bench_program(
-            artifact,
-            inputs,
-            launch,
-            repeat=repeat,
-            trace=trace,
-            rows=rows,
-            layers=layers,
-            threads=threads,
-        )
-        return result
+    def launch(arguments: Sequence[str], folder: Path) -> str:
+        return execute([str(program), *arguments], folder, str(artifact.path), timeout_seconds)
 
-
-def check_threads(artifact: Artifact, threads: int) -> None:
-    """UsageError for a number of threads that the artefact has no plan for."""
-    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
-    if threads not in planned:
-        counts = ", ".join(map(str, planned))
-        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
-        raise UsageError(
-            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
-            f"{threads}{remedy}"
-        )
+    result, _ = run_bench_program(artifact, inputs, launch, job)
+    return result
 
 
 def host_target() -> Target:

@@ -21,6 +21,8 @@ from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import (
     Array,
+    Job,
+    Runner,
     RunResult,
     pack_inputs,
     parse_facts,
@@ -30,7 +32,7 @@ from edgemnv2.runners.base import (
 )
 from edgemnv2.runners.bench_program import execute
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
-from edgemnv2.runners.local import RUNTIME, artifact_flags, check_threads
+from edgemnv2.runners.local import RUNTIME, artifact_flags
 
 __all__ = ["QemuSystemRunner", "build_board_program", "find_qemu_system"]
 
@@ -73,27 +75,18 @@ def build_board_program(artifact: Artifact, folder: Path) -> Path:
     return program
 
 
-class QemuSystemRunner:
-    """Boots the target's emulated board; the built program is kept for the next call."""
+class QemuSystemRunner(Runner):
+    """Boots the target's emulated board; the built program is kept for the next call.
+
+    One boot runs all samples.
+    """
 
     name = "qemu-system"
 
     def __init__(self) -> None:
         self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`. One boot runs all samples."""
-        check_threads(artifact, threads)
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
         target = artifact.target
         if not target.is_bare_metal:
             raise UsageError(
@@ -111,24 +104,24 @@ class QemuSystemRunner:
             folder = Path(name)
             program = self._program(artifact)
             (folder / "in.bin").write_bytes(packed)
-            job = (len(inputs), repeat, int(trace), int(rows), int(layers))
-            (folder / "job.bin").write_bytes(struct.pack("<5i", *job))
+            words = (len(inputs), job.repeat, job.trace, job.rows, job.layers)
+            (folder / "job.bin").write_bytes(struct.pack("<5i", *words))
             command = [emulator, "-M", target.machine, "-nographic", "-monitor", "none"]
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
             counter = None
-            if repeat or layers:
+            if job.measures:
                 counter = InstructionCounter.prepare(emulator, program, folder)
             command += counter.arguments if counter else ()
-            timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + 2)
+            timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat + 2)
             text = execute(command, folder, str(artifact.path), timeout_seconds)
             facts = parse_facts(text, str(artifact.path))
             data = (folder / "out.bin").read_bytes() if inputs else b""
             outputs = unpack_outputs(artifact, data, len(inputs))
-            traced = parse_trace((folder / "trace.bin").read_bytes()) if trace else ()
-            values, functions = counter.read(repeat) if counter else ((), {})
-            steps = counter.read_steps(repeat) if counter and layers else ()
+            traced = parse_trace((folder / "trace.bin").read_bytes()) if job.trace else ()
+            values, functions = counter.read(job.repeat) if counter else ((), {})
+            steps = counter.read_steps(job.repeat) if counter and job.layers else ()
         notes: tuple[str, ...] = ()
         if counter:
             version = ".".join(map(str, qemu_version(emulator)))

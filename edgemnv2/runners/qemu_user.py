@@ -13,10 +13,9 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Array, RunResult, sum_steps
+from edgemnv2.runners.base import Array, Job, Runner, RunResult, sum_steps
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
-from edgemnv2.runners.local import check_threads
 
 __all__ = ["QemuUserRunner", "find_qemu_user"]
 
@@ -41,57 +40,35 @@ def find_qemu_user(isa: str, *, counting: bool = False) -> str:
     raise RunnerError(f"qemu-user: {program} is not installed (apt install qemu-user)")
 
 
-class QemuUserRunner:
+class QemuUserRunner(Runner):
     """Runs the artefact's static `bench` program under qemu-aarch64 or qemu-arm."""
 
     name = "qemu-user"
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`."""
-        check_threads(artifact, threads)
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
         target = artifact.target
-        emulator = find_qemu_user(target.cpu.isa, counting=repeat > 0 or layers)
+        emulator = find_qemu_user(target.cpu.isa, counting=job.measures)
         program = artifact.path.resolve() / "bench"
-        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat)
+        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat)
         counters: list[InstructionCounter] = []
 
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as counts:
 
             def launch(arguments: Sequence[str], folder: Path) -> str:
                 command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
-                if repeat or layers:
+                if job.measures:
                     counters.append(InstructionCounter.prepare(emulator, program, Path(counts)))
                     command += counters[0].arguments
                 command += [str(program), *arguments]
                 return execute(command, folder, str(artifact.path), timeout_seconds)
 
-            result, facts = run_bench_program(
-                artifact,
-                inputs,
-                launch,
-                repeat=repeat,
-                trace=trace,
-                rows=rows,
-                layers=layers,
-                threads=threads,
-                warmup=1,
-            )
+            result, facts = run_bench_program(artifact, inputs, launch, job, warmup=1)
             # Under emulation neither the clock nor the resident size says anything of the device.
             result = replace(result, metric=None, values=(), layers={}, peak_rss_bytes=None)
             if not counters:
                 return result
-            values, functions = counters[0].read(repeat)
-            steps = counters[0].read_steps(repeat) if layers else ()
+            values, functions = counters[0].read(job.repeat)
+            steps = counters[0].read_steps(job.repeat) if job.layers else ()
         core = target.machine or "its default core"
         version = ".".join(map(str, qemu_version(emulator)))
         note = f"instructions executed in QEMU {version} as {core}: exact, not time"

@@ -22,10 +22,11 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_shared
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import rpc_session
-from edgemnv2.runners.base import Array, BoardLost, RunResult
+from edgemnv2.runners.base import Array, BoardLost, Job, Runner, RunResult
 from edgemnv2.runners.bench_program import run_bench_program
-from edgemnv2.runners.device_state import STATE_FILES, DeviceState, read_state, state_notes
-from edgemnv2.runners.local import RUNTIME, check_threads
+from edgemnv2.runners.device_state import DeviceState, state_notes
+from edgemnv2.runners.linux_board import STATE_COMMAND, check_linux, parse_states
+from edgemnv2.runners.local import RUNTIME
 from edgemnv2.target import Target
 
 __all__ = ["RpcRunner"]
@@ -37,14 +38,14 @@ _TRANSFER_SECONDS = 60.0
 _START_SECONDS = 60.0  # the worker imports TVM
 _HOLD_SECONDS = 3600  # after which the server itself ends a session that is held
 _ATTEMPTS = 4
-_MARK = "--edgemnv2--"
 
 
-class RpcRunner:
+class RpcRunner(Runner):
     """Runs on any free board that the tracker at `address`, HOST:PORT, knows under `key`.
 
     One runner uses one board at a time and is for one thread; make several to use several boards.
-    Every run takes whichever board is free, except inside `hold`.
+    Every run takes whichever board is free, except inside `hold`, and another one up to three times
+    when it is lost.
     `wait_seconds` bounds the wait for a free board, `connect_seconds` that for its first answer;
     `retries` counts the boards that were lost.
     """
@@ -75,30 +76,14 @@ class RpcRunner:
         self._seconds_per_inference = seconds_per_inference
         self._executor: dict[str, bytes] = {}
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`. A lost board is replaced up to three times."""
-        check_threads(artifact, threads)
-        if artifact.target.is_bare_metal:
-            raise UsageError(
-                f"{artifact.path}: code for {artifact.target.cpu.core} does not run on Linux "
-                "(use --serial for a board)"
-            )
-        work = len(inputs) + repeat + int(layers)
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+        check_linux(artifact)
+        work = len(inputs) + job.inferences
         seconds = int(10 + self._seconds_per_inference * work)
         states: list[DeviceState] = []
 
         def launch(arguments: Sequence[str], folder: Path) -> str:
-            wanted = ["out.bin", *(["trace.bin"] if trace else [])]
+            wanted = ["out.bin", *(["trace.bin"] if job.trace else [])]
             files = {
                 "in.bin": (folder / "in.bin").read_bytes(),
                 "bench": (artifact.path / "bench").read_bytes(),
@@ -107,20 +92,11 @@ class RpcRunner:
             made = self._execute(artifact, files, [*wanted, "text", "state"], seconds)
             for name in wanted:
                 (folder / name).write_bytes(made[name])
-            states.extend(_states(made["state"].decode(errors="replace")))
+            states.extend(parse_states(made["state"].decode(errors="replace")))
             return made["text"].decode(errors="replace")
 
-        result, _ = run_bench_program(
-            artifact,
-            inputs,
-            launch,
-            repeat=repeat,
-            trace=trace,
-            rows=rows,
-            layers=layers,
-            threads=threads,
-        )
-        return replace(result, notes=state_notes(states[0], states[1]) if repeat else ())
+        result, _ = run_bench_program(artifact, inputs, launch, job)
+        return replace(result, notes=state_notes(states[0], states[1]) if job.repeat else ())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -262,25 +238,15 @@ class RpcRunner:
 
 def _job(arguments: Sequence[str], wanted: Sequence[str]) -> str:
     """The shell script that the board runs; every file that is fetched exists afterwards."""
-    state = "; ".join(f"cat {path} 2>/dev/null; echo {_MARK}" for path in STATE_FILES.values())
     return "\n".join(
         [
             f": > {' > '.join(wanted)}",
-            f"{{ {state}; }} > state",
+            f"{{ {STATE_COMMAND}; }} > state",
             "chmod +x bench",
             f"./bench {shlex.join(arguments)} > text 2>&1",
             'echo "exit $?" >> text',
-            f"{{ {state}; }} >> state",
+            f"{{ {STATE_COMMAND}; }} >> state",
             "exit 0",
             "",
         ]
     )
-
-
-def _states(text: str) -> tuple[DeviceState, DeviceState]:
-    """The board's state before and after."""
-    parts = text.split(_MARK)
-    count = len(STATE_FILES)
-    before = dict(zip(STATE_FILES.values(), parts[:count], strict=False))
-    after = dict(zip(STATE_FILES.values(), parts[count : 2 * count], strict=False))
-    return read_state(before.get), read_state(after.get)

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, RunResult, pack_inputs, unpack_outputs
-from edgemnv2.runners.local import check_threads
+from edgemnv2.runners.base import Array, Job, Runner, RunResult, pack_inputs, unpack_outputs
 from edgemnv2.runners.serial_port import SerialPort
 
 __all__ = ["MODEL_DIGITS", "SerialRunner"]
@@ -27,28 +26,16 @@ _CHUNK_BYTES = 256
 _WARMUP = 1
 
 
-class SerialRunner:
-    """Runs on the board at the serial port `device`."""
+class SerialRunner(Runner):
+    """Runs on the board at the serial port `device`: no trace, no fed rows, no figures by layer."""
 
     name = "serial"
 
     def __init__(self, device: str) -> None:
         self._device = device
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`; no trace, no fed rows and no figures by layer over a serial line."""
-        check_threads(artifact, threads)
-        if trace or rows or layers:
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+        if job.trace or job.rows or job.layers:
             raise UsageError(
                 "serial: traces, fed rows and figures by layer do not pass over a serial line "
                 "(use --runner qemu-system)"
@@ -64,19 +51,19 @@ class SerialRunner:
                 board.infer(1, 0)
                 results += board.results()
             outputs = unpack_outputs(artifact, results, len(inputs))
-            if not repeat:
+            if not job.repeat:
                 return RunResult(outputs)
             began = time.monotonic()
-            cycles = board.infer(repeat, _WARMUP)
-            seconds = (time.monotonic() - began) / (repeat + _WARMUP)
+            cycles = board.infer(job.repeat, _WARMUP)
+            seconds = (time.monotonic() - began) / (job.repeat + _WARMUP)
         if any(cycles):
             notes = (f"cycles by the counter of the core, {artifact.target.cpu.core}",)
             return RunResult(outputs, "cycles", tuple(map(float, cycles)), notes=notes)
         notes = (
-            f"the core has no cycle counter: mean of {repeat + _WARMUP} inferences by this "
+            f"the core has no cycle counter: mean of {job.repeat + _WARMUP} inferences by this "
             "machine's clock, serial line included",
         )
-        return RunResult(outputs, "seconds", (seconds,) * repeat, notes=notes)
+        return RunResult(outputs, "seconds", (seconds,) * job.repeat, notes=notes)
 
 
 class _Board:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.runners.base import Array, Job, Runner, RunResult
 from edgemnv2.runners.bench_program import run_bench_program
-from edgemnv2.runners.device_state import STATE_FILES, DeviceState, read_state, state_notes
-from edgemnv2.runners.local import check_threads
+from edgemnv2.runners.device_state import DeviceState, state_notes
+from edgemnv2.runners.linux_board import STATE_COMMAND, check_linux, parse_states
 
 __all__ = ["SshRunner"]
 
@@ -37,10 +37,11 @@ _MACHINES = {
 }
 
 
-class SshRunner:
+class SshRunner(Runner):
     """Runs on the board `address`, `user@host` or `user@host:port`.
 
-    `options` are further ssh options. Raises UsageError for an address that is none.
+    The board's folder is removed again after each run, whatever happens. `options` are further ssh
+    options. Raises UsageError for an address that is none.
     """
 
     name = "ssh"
@@ -54,41 +55,17 @@ class SshRunner:
         self._host = (match[1] or "") + match[2].strip("[]")
         self._options = [*(["-p", match[3]] if match[3] else []), *options]
 
-    def run(
-        self,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        *,
-        repeat: int = 0,
-        trace: bool = False,
-        threads: int = 1,
-        rows: bool = False,
-        layers: bool = False,
-    ) -> RunResult:
-        """See `Runner.run`. The board's folder is removed again, whatever happens."""
-        check_threads(artifact, threads)
-        if artifact.target.is_bare_metal:
-            raise UsageError(
-                f"{artifact.path}: code for {artifact.target.cpu.core} does not run on Linux "
-                "(use --serial for a board)"
-            )
+    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+        check_linux(artifact)
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as control:
             connection = _Connection(self._address, self._host, self._options, Path(control))
             try:
-                return self._run(connection, artifact, inputs, repeat, trace, rows, layers, threads)
+                return self._run_on(connection, artifact, inputs, job)
             finally:
                 connection.close()
 
-    def _run(
-        self,
-        connection: _Connection,
-        artifact: Artifact,
-        inputs: Sequence[Array],
-        repeat: int,
-        trace: bool,
-        rows: bool,
-        layers: bool,
-        threads: int,
+    def _run_on(
+        self, connection: _Connection, artifact: Artifact, inputs: Sequence[Array], job: Job
     ) -> RunResult:
         machine = connection.run("uname -m").decode().strip()
         if machine not in _MACHINES[artifact.target.cpu.isa]:
@@ -98,7 +75,7 @@ class SshRunner:
             )
         remote = connection.run("mktemp -d").decode().strip()
         quoted = shlex.quote(remote)
-        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + repeat + int(layers))
+        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)
         try:
             program = (artifact.path / "bench").read_bytes()
             connection.run(f"cat > {quoted}/bench && chmod +x {quoted}/bench", program)
@@ -109,22 +86,13 @@ class SshRunner:
                 # A program killed by a signal would look like a failed connection.
                 command = f'cd {quoted} && ./bench {shlex.join(arguments)}; echo "exit $?"'
                 text = connection.run(command, timeout_seconds=timeout_seconds, checked=False)
-                for name in ("out.bin", *(["trace.bin"] if trace else [])):
+                for name in ("out.bin", *(["trace.bin"] if job.trace else [])):
                     content = connection.run(f"cat {quoted}/{name}", checked=False)
                     (folder / name).write_bytes(content)
                 return text.decode(errors="replace")
 
-            result, _ = run_bench_program(
-                artifact,
-                inputs,
-                launch,
-                repeat=repeat,
-                trace=trace,
-                rows=rows,
-                layers=layers,
-                threads=threads,
-            )
-            notes = state_notes(before, _state(connection)) if repeat else ()
+            result, _ = run_bench_program(artifact, inputs, launch, job)
+            notes = state_notes(before, _state(connection)) if job.repeat else ()
             return replace(result, notes=notes)
         finally:
             connection.run(f"rm -rf {quoted}", checked=False)
@@ -186,9 +154,5 @@ class _Connection:
 
 def _state(connection: _Connection) -> DeviceState:
     """The board's clock, governor, load and throttling, in one round trip."""
-    paths = list(STATE_FILES.values())
-    mark = "--edgemnv2--"
-    command = "; ".join(f"cat {path} 2>/dev/null; echo {mark}" for path in paths)
-    parts = connection.run(command, checked=False).decode(errors="replace").split(mark)
-    texts = dict(zip(paths, parts, strict=False))
-    return read_state(texts.get)
+    text = connection.run(STATE_COMMAND, checked=False).decode(errors="replace")
+    return parse_states(text)[0]
