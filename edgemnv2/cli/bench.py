@@ -20,7 +20,8 @@ edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
 edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
 edgemnv2 bench net --caches --threads 4
-edgemnv2 bench net --against litert,onnxruntime --model m.tflite --model m.onnx
+edgemnv2 bench net --against litert,onnxruntime,ncnn --threads 2
+edgemnv2 bench net --against litert --model m.tflite
 """
 
 
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="a peer's model: .tflite, .onnx or .param; once for each format",
+        help="a peer's model: .tflite, .onnx or .param; once for each format (the artefact's own "
+        "network, in the peer's format)",
     )
     parser.add_argument(
         "--caches",
@@ -100,12 +102,19 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
         print(json.dumps({**shared, **result.to_dict()}))
         return 0
     print(f"target     {result.target}, threads {result.threads}, {result.rounds} rounds, in turn")
-    print(f"{'engine':24} {'median ms':>10} {'p95 ms':>8} {'ours / theirs':>14}  (5 % .. 95 %)")
-    print(f"{'edgemnv2':24} {result.median * 1e3:10.3f} {result.p95 * 1e3:8.3f}")
+    print("\n".join(f"note       {note}" for note in result.notes))
+    print(
+        f"{'engine':24} {'median ms':>10} {'p95 ms':>8} {'ours / theirs':>14}  (5 % .. 95 %)"
+        f"  {'max |difference|':>17}"
+    )
+    largest = f"of {result.max_abs_output:.3g}"
+    print(f"{'edgemnv2':24} {result.median * 1e3:10.3f} {result.p95 * 1e3:8.3f} {largest:>50}")
     for name, peer in result.against.items():
+        error = "other shape" if peer.max_abs_error is None else f"{peer.max_abs_error:.2e}"
         print(
             f"{name + ' ' + peer.version:24} {peer.median * 1e3:10.3f} {peer.p95 * 1e3:8.3f} "
-            f"{peer.ratio:14.3f}  ({peer.ratio_p05:.3f} .. {peer.ratio_p95:.3f}), {peer.model}"
+            f"{peer.ratio:14.3f}  ({peer.ratio_p05:.3f} .. {peer.ratio_p95:.3f})"
+            f"{error:>19}  {peer.model}"
         )
     return 0
 

@@ -18,9 +18,11 @@ from edgemnv2.artifact import load_artifact
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.measure.against import against
-from edgemnv2.measure.peers import make_peer
+from edgemnv2.measure.peers import choose_model, make_peer
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.target import load_target, missing_local_features
+
+SAMPLE = np.zeros((1, 8, 8, 3), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,11 @@ def test_rounds_beside_litert_and_onnxruntime(
     for name, file in (("litert", "tiny.tflite"), ("onnxruntime", "one.onnx")):
         peer = result["against"][name]
         assert peer["model"] == file and peer["version"]
+        # The .tflite is the artefact's own network, the .onnx is another one.
+        if name == "litert":
+            assert peer["max_abs_error"] <= 0.1 * result["max_abs_output"]
+        else:
+            assert peer["max_abs_error"] is None
         assert 0 < peer["ratio_p05"] <= peer["ratio"] <= peer["ratio_p95"]
         assert 0 < peer["median"] <= peer["p95"]
 
@@ -94,35 +101,65 @@ def test_progress_counts_rounds(host: Path) -> None:
     [
         ("tflite", [], "--against tflite: expected some of litert, ncnn, onnxruntime"),
         (
-            "litert",
-            ["a.onnx"],
-            "--against litert: 0 models ending in .tflite given, expected one "
-            "(--model FILE.tflite, the same network in that engine's format)",
-        ),
-        (
             "onnxruntime",
             ["a.onnx", "b.onnx"],
             "--against onnxruntime: 2 models ending in .onnx given, expected one "
             "(--model FILE.onnx, the same network in that engine's format)",
         ),
+        ("litert", ["gone.tflite"], "--model gone.tflite: no such file"),
+        ("onnxruntime", ["gone.onnx"], "--model gone.onnx: no such file"),
+        ("ncnn", ["gone.param"], "--model gone.param: no such file"),
     ],
 )
 def test_unsuitable_peers_and_models(peer: str, files: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        make_peer(peer, [Path(file) for file in files], 1, 0)
+        choose_model(peer, [Path(file) for file in files])
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("suffix", ["tflite", "onnx", "param"])
-def test_a_missing_file_is_named(suffix: str, tmp_path: Path, monkeypatch: Any) -> None:
-    peer = {"tflite": "litert", "onnx": "onnxruntime", "param": "ncnn"}[suffix]
-    # Whether the engine is there or not, the file is looked at behind its import.
-    modules = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "ncnn": "ncnn"}
-    pytest.importorskip(modules[peer])
-    path = tmp_path / f"gone.{suffix}"
+def test_a_model_that_no_engine_takes_is_named(host: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        make_peer(peer, [path], 1, 0)
-    assert str(caught.value) == f"--model {path}: no such file"
+        against(load_artifact(host), ["litert"], [Path("m.pb")])
+    assert str(caught.value) == ("--model m.pb: no engine of --against takes it (expected .tflite)")
+
+
+def test_no_rounds_are_no_measurement(host: Path) -> None:
+    with pytest.raises(UsageError, match="--repeat 0: expected at least 1"):
+        against(load_artifact(host), [], rounds=0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "suffix", "module", "message"),
+    [
+        ("litert", "tflite", "ai_edge_litert", "LiteRT cannot load it (The model"),
+        ("onnxruntime", "onnx", "onnxruntime", "onnxruntime cannot load it ("),
+        ("ncnn", "param", "ncnn", "m.bin is not beside it"),
+    ],
+)
+def test_a_file_that_is_no_model(
+    peer: str,
+    suffix: str,
+    module: str,
+    message: str,
+    tmp_path: Path,
+    require_module: Callable[[str], None],
+) -> None:
+    require_module(module)
+    path = tmp_path / f"m.{suffix}"
+    path.write_bytes(b"no model")
+    with pytest.raises(UsageError) as caught:
+        make_peer(peer, path, 1, SAMPLE)
+    assert str(caught.value).startswith(f"--model {path}: {message}")
+    if peer == "ncnn":
+        path.with_suffix(".bin").write_bytes(b"")
+        with pytest.raises(UsageError, match="its Input line has no fixed size"):
+            make_peer(peer, path, 1, SAMPLE)
+        path.write_bytes(b"\xff\xfe")
+        with pytest.raises(UsageError, match=r"not a text \.param file"):
+            make_peer(peer, path, 1, SAMPLE)
+        path.write_text("7767517\n2 2\nInput x 0 1 x 0=8 1=8 2=3\nNothing n 1 1 x y\n")
+        with pytest.raises(UsageError, match=r"ncnn cannot load it and its \.bin"):
+            make_peer(peer, path, 1, SAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +180,7 @@ def test_an_engine_that_is_not_installed(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)  # what import sees of a missing package
     with pytest.raises(UsageError) as caught:
-        make_peer(peer, [path], 1, 0)
+        make_peer(peer, path, 1, SAMPLE)
     message = str(caught.value)
     assert message.startswith(f"--against {peer}: {module}")
     assert message.endswith(" is not installed (pip install 'edgemnv2[peers]')")
@@ -155,7 +192,7 @@ def test_code_for_another_machine_is_refused(tmp_path: Path) -> None:
 
     artifact = make_tiny_artifact(tmp_path / "net", "mps2-an386")
     with pytest.raises(RunnerError) as caught:
-        against(artifact, [], [])
+        against(artifact, [])
     assert str(caught.value) == (
         f"{artifact.path}: is for mps2-an386 and cannot run on this machine "
         "(--against times engines side by side: compile for host)"

@@ -1,18 +1,27 @@
-"""Other engines, timed beside ours: one protocol, one file per engine."""
+"""Other engines, timed beside ours: one protocol, one file per engine.
+
+An engine's model is the user's file, or the artefact's own network written in the engine's format.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
+from edgemnv2.graph import Graph
 
-__all__ = ["PEERS", "Peer", "make_peer"]
+__all__ = ["PEERS", "SUFFIXES", "Peer", "choose_model", "make_peer", "write_model"]
+
+Array = NDArray[Any]
 
 
 class Peer(Protocol):
-    """An engine with one model loaded and its random input set."""
+    """An engine with one model loaded and its input set."""
 
     name: str
     version: str
@@ -21,54 +30,108 @@ class Peer(Protocol):
         """One inference, nothing else."""
         ...
 
+    def output(self) -> Array:
+        """Real values of the last inference's first output, flat, in NHWC order."""
+        ...
 
-def _litert(models: Sequence[Path], threads: int, seed: int) -> Peer:
+
+def _litert(model: Path, threads: int, sample: Array) -> Peer:
     from edgemnv2.measure.peers.litert import LiteRT
 
-    return LiteRT(_model("litert", models, ".tflite"), threads, seed)
+    return LiteRT(model, threads, sample)
 
 
-def _onnxruntime(models: Sequence[Path], threads: int, seed: int) -> Peer:
+def _onnxruntime(model: Path, threads: int, sample: Array) -> Peer:
     from edgemnv2.measure.peers.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(_model("onnxruntime", models, ".onnx"), threads, seed)
+    return OnnxRuntime(model, threads, sample)
 
 
-def _ncnn(models: Sequence[Path], threads: int, seed: int) -> Peer:
+def _ncnn(model: Path, threads: int, sample: Array) -> Peer:
     from edgemnv2.measure.peers.ncnn import Ncnn
 
-    return Ncnn(_model("ncnn", models, ".param"), threads, seed)
+    return Ncnn(model, threads, sample)
 
 
-PEERS: dict[str, Callable[[Sequence[Path], int, int], Peer]] = {
+PEERS: dict[str, Callable[[Path, int, Array], Peer]] = {
     "litert": _litert,
     "onnxruntime": _onnxruntime,
     "ncnn": _ncnn,
 }
+SUFFIXES = {"litert": ".tflite", "onnxruntime": ".onnx", "ncnn": ".param"}
 
 
-def _model(peer: str, models: Sequence[Path], suffix: str) -> Path:
+def choose_model(peer: str, models: Sequence[Path]) -> Path | None:
+    """The one of `models` that is in the engine's format; None when there is none.
+
+    Raises UsageError for an unknown engine, more than one file, a file that is not there.
+    """
+    if peer not in PEERS:
+        raise UsageError(f"--against {peer}: expected some of {', '.join(sorted(PEERS))}")
+    suffix = SUFFIXES[peer]
     found = [path for path in models if path.suffix == suffix]
-    if len(found) != 1:
+    if len(found) > 1:
         raise UsageError(
             f"--against {peer}: {len(found)} models ending in {suffix} given, expected one "
             f"(--model FILE{suffix}, the same network in that engine's format)"
         )
-    if not found[0].is_file():
+    if found and not found[0].is_file():
         raise UsageError(f"--model {found[0]}: no such file")
-    return found[0]
+    return found[0] if found else None
 
 
-def make_peer(name: str, models: Sequence[Path], threads: int, seed: int) -> Peer:
-    """The engine `name` with its model out of `models`.
+def write_model(peer: str, graph: Graph, folder: Path) -> Path:
+    """`graph` in the engine's format, a file in `folder`.
 
-    Raises UsageError for an unknown engine, a missing model, an engine that is not installed.
+    Raises UsageError for what the format cannot say.
     """
-    if name not in PEERS:
-        raise UsageError(f"--against {name}: expected some of {', '.join(sorted(PEERS))}")
+    path = folder / f"{graph.name}{SUFFIXES[peer]}"
+    if peer == "litert":
+        from edgemnv2.measure.peers.tflite_file import tflite_file
+
+        path.write_bytes(tflite_file(graph))
+    elif peer == "onnxruntime":
+        from edgemnv2.measure.peers.onnx_file import onnx_file
+
+        path.write_bytes(onnx_file(graph))
+    else:
+        from edgemnv2.measure.peers.ncnn_file import ncnn_files
+
+        text, weights = ncnn_files(graph)
+        path.write_text(text, encoding="utf-8")
+        path.with_suffix(".bin").write_bytes(weights)
+    return path
+
+
+def make_peer(name: str, model: Path, threads: int, sample: Array) -> Peer:
+    """The engine `name` with `model` loaded; its input is `sample` `[1, H, W, C]` where that fits.
+
+    Raises UsageError for an engine that is not installed or cannot read the model.
+    """
     try:
-        return PEERS[name](models, threads, seed)
+        return PEERS[name](model, threads, sample)
     except ImportError as error:
         raise UsageError(
             f"--against {name}: {error.name} is not installed (pip install 'edgemnv2[peers]')"
         ) from error
+
+
+def fit_sample(sample: Array, shape: Sequence[int], dtype: np.dtype[Any], *, nchw: bool) -> Array:
+    """`sample` in an engine's own shape and type; a random input where it does not fit.
+
+    int8 and uint8 are the same numbers, 128 apart.
+    """
+    mine = sample.transpose(0, 3, 1, 2) if nchw else sample
+    # Some files take NHWC where the engine's own layout is NCHW.
+    for x in (mine, sample):
+        if tuple(x.shape) != tuple(shape):
+            continue
+        if x.dtype == dtype:
+            return np.ascontiguousarray(x)
+        if {x.dtype, dtype} == {np.dtype("int8"), np.dtype("uint8")}:
+            return np.ascontiguousarray((x.view(np.uint8) ^ 0x80).view(dtype))
+    random = np.random.default_rng(0)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+    return random.standard_normal(shape).astype(dtype)
