@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import Any, Self
 
 from tqdm import tqdm
 
 __all__ = ["Bar", "Stages"]
 
 
-class Stages:
+class _Shown:
+    """What tqdm shows until the block ends."""
+
+    _bar: Any
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+class Stages(_Shown):
     """Names the stage that is running: `compile: plan memory [00:03]`."""
 
     def __init__(self, title: str) -> None:
@@ -23,19 +41,8 @@ class Stages:
         """The next stage begins."""
         self._bar.set_description_str(f"{self._title}: {stage}")
 
-    def __enter__(self) -> Stages:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._bar.close()
-
-
-class Bar:
+class Bar(_Shown):
     """A bar over a known number of things."""
 
     def __init__(self, title: str, unit: str) -> None:
@@ -47,14 +54,3 @@ class Bar:
         """`done` of `total` are ready."""
         self._bar.total = total
         self._bar.update(done - self._bar.n)
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._bar.close()

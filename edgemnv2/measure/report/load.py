@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.artifact import load_artifact
-from edgemnv2.errors import ArtifactError, InputError
+from edgemnv2.errors import ArtifactError, EdgeError, InputError
 
 __all__ = ["Result", "Subject", "load"]
 
@@ -99,27 +99,23 @@ def _artifact(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None
     return manifest, _object(plan) if plan.is_file() else None
 
 
-def _object(path: Path) -> Mapping[str, Any]:
+def _object(
+    path: Path,
+    kind: type[EdgeError] = ArtifactError,
+    remedy: str = "compile the model again",
+) -> Mapping[str, Any]:
+    """The JSON object in a file; an error of that kind where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"{path}: cannot be read ({error}), expected a JSON object, compile the model again"
-        ) from error
+        raise kind(f"{path}: cannot be read ({error}), {remedy}") from error
     if not isinstance(content, dict):
-        raise ArtifactError(f"{path}: not a JSON object, compile the model again")
+        raise kind(f"{path}: not a JSON object, {remedy}")
     return content
 
 
 def _result(path: Path) -> Result:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}), expected what a verb prints with --json"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: not a JSON object, expected what a verb prints with --json")
+    content = _object(path, InputError, "expected what a verb prints with --json")
     kind = next((kind for kind, keys in _KINDS.items() if keys <= content.keys()), "other")
     return Result(kind, path.name, content)
 
