@@ -42,7 +42,8 @@ def depthwise_space(graph: Graph, layer: DepthwiseConv2D) -> dict[str, tuple[Any
 
 def default_depthwise(graph: Graph, layer: DepthwiseConv2D) -> dict[str, Any]:
     """As was fastest on the paper's shapes."""
-    return {"pixels": 7, "order": "channel"}
+    order = "pixel" if graph.tensor_out(layer).width >= 56 else "channel"
+    return {"pixels": 14, "order": order}
 
 
 def channel_runs(channels: int) -> list[Run]:
