@@ -25,6 +25,7 @@ __all__ = [
     "Toolchain",
     "load_target",
     "missing_local_features",
+    "more_capable_local_target",
     "parse_target",
     "target_names",
 ]
@@ -318,6 +319,20 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
         "avx512vnni": {"avx512_vnni"},
     }
     return tuple(sorted(f for f in target.cpu.features if not flags & spelled.get(f, {f})))
+
+
+def more_capable_local_target(target: Target) -> Target | None:
+    """A shipped target that uses more of this machine's processor than `target`, which runs here."""
+    if target.is_bare_metal or missing_local_features(target):
+        return None
+    better = [
+        other
+        for other in map(load_target, target_names())
+        if other.runner == target.runner
+        and other.cpu.features > target.cpu.features
+        and not missing_local_features(other)
+    ]
+    return max(better, key=lambda other: len(other.cpu.features), default=None)
 
 
 def _targets_folder() -> Path:

@@ -77,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
     from edgemnv2.pipeline import CompileOptions, compile_model
+    from edgemnv2.target import more_capable_local_target
 
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
@@ -98,6 +99,13 @@ def run(args: argparse.Namespace) -> int:
     facts = summary(artifact.manifest, output)
     for note in artifact.manifest["tuning_notes"]:
         print(f"edgemnv2 compile: {note}", file=sys.stderr)
+    better = more_capable_local_target(artifact.target)
+    if better is not None and artifact.inputs[0].dtype != "float32":
+        print(
+            f"edgemnv2 compile: this computer also runs --target {better.name} "
+            f"({better.description}), which is faster in int8",
+            file=sys.stderr,
+        )
     if args.json:
         print(json.dumps(facts))
         return 0
