@@ -322,7 +322,7 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
 
 
 def more_capable_local_target(target: Target) -> Target | None:
-    """A shipped target that uses more of this machine's processor than `target`, which runs here."""
+    """A shipped target that uses more of this processor than `target`, which runs here too."""
     if target.is_bare_metal or missing_local_features(target):
         return None
     better = [

@@ -212,3 +212,18 @@ HOST = load_target("host")
 
 def test_no_feature_belongs_to_two_meanings() -> None:
     assert all(tuple(sorted(names)) == names for names in FEATURES.values())
+
+
+def test_a_computer_that_can_do_more_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgemnv2 import target as module
+
+    lacking: dict[str, tuple[str, ...]] = {}
+    monkeypatch.setattr(module, "missing_local_features", lambda t: lacking.get(t.name, ("isa",)))
+    host = load_target("host")
+    assert module.more_capable_local_target(host) is None
+    lacking |= {"host": (), "host-avx512": ()}
+    better = module.more_capable_local_target(host)
+    assert better is not None and better.name == "host-avx512"
+    assert module.more_capable_local_target(better) is None
+    lacking["host-avx512"] = ("avx512vnni",)
+    assert module.more_capable_local_target(host) is None
