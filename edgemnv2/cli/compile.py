@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ edgemnv2 compile model.tflite --target rpi4 -o net
 edgemnv2 compile mobilenetv2-0.35-96-int8 --target mps2-an500 -o net
 edgemnv2 compile digits --target mps2-an500 -o net
 edgemnv2 compile model.onnx --target ./myboard.toml --io caller -o net
+edgemnv2 compile model.tflite --target mps2-an500 --format mlf -o net.tar
 """
 DEFAULT_MODEL = "mobilenetv2-1.0-224"
 
@@ -33,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
     parser.add_argument("-o", "--output", type=Path, help="the artefact's folder")
+    parser.add_argument(
+        "--format",
+        choices=("folder", "mlf"),
+        default="folder",
+        help="a folder, or one tar in the layout of TVM's Model Library Format (folder)",
+    )
     parser.add_argument("--name", help="prefix of all C names (from the model's name)")
     parser.add_argument(
         "--io", choices=("arena", "caller"), help="where input and output live (by target)"
@@ -76,12 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
+    from edgemnv2.firmware.model_library_format import check_output, write_model_library
     from edgemnv2.pipeline import CompileOptions, compile_model
     from edgemnv2.target import more_capable_local_target
 
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
-    output = args.output or Path(f"{stem}-{Path(args.target).stem}")
+    archive = args.format == "mlf"
+    suffix = ".tar" if archive else ""
+    output = args.output or Path(f"{stem}-{Path(args.target).stem}{suffix}")
     options = CompileOptions(
         name=args.name,
         io=args.io,
@@ -95,7 +106,15 @@ def run(args: argparse.Namespace) -> int:
         use_tune_logs=args.tune_logs != "none",
     )
     with Stages("compile") as stages:
-        artifact = compile_model(model, args.target, output, options, stages.enter)
+        if archive:
+            check_output(output, args.force)
+            with tempfile.TemporaryDirectory() as folder:
+                artifact = compile_model(
+                    model, args.target, Path(folder) / "net", options, stages.enter
+                )
+                write_model_library(artifact, output, args.force)
+        else:
+            artifact = compile_model(model, args.target, output, options, stages.enter)
     facts = summary(artifact.manifest, output)
     for note in artifact.manifest["tuning_notes"]:
         print(f"edgemnv2 compile: {note}", file=sys.stderr)
