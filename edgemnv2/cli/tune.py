@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the candidates' order (0)")
     parser.add_argument(
+        "--strategy",
+        metavar="S",
+        help="evolutionary, replay-trace or neighbours (evolutionary for counts, "
+        "neighbours for seconds)",
+    )
+    parser.add_argument(
         "--log-dir",
         type=Path,
         metavar="DIR",
@@ -51,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     target = load_target(args.target)
     folder = args.log_dir or Path("tune_logs") / target.name
-    options = TuneOptions(trials=args.trials, seed=args.seed)
+    options = TuneOptions(args.trials, args.seed, args.strategy)
     with _Bar() as bar:
         result = tune(args.model, args.target, _runners(args, target), folder, options, bar.update)
     print(json.dumps(result.to_dict()) if args.json else _text(result))

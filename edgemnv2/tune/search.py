@@ -1,24 +1,73 @@
-"""Which decisions are tried, and in which order.
+"""Which candidates are tried, and in which order: strategies for all tasks of one network.
 
-The default first, then what differs from it in one decision, then the rest, each group in a
-seeded order and nothing twice. The order does not depend on what is measured, so that a seed gives
-the same candidates on a machine whose clock is noisy. Spaces are small (at most 144 assignments),
-and a round measures one candidate of every task in one program, so exhausting them is cheap.
+- "evolutionary": MetaSchedule's EvolutionarySearch over the traces of the decisions, led by our
+  cost model over decisions, which all tasks share. It follows what it measures.
+- "replay-trace": MetaSchedule's ReplayTrace: each candidate drawn anew, some twice.
+- "neighbours": the default's neighbours, which differ in one decision, then the rest, each group in
+  a seeded order and nothing twice. It does not depend on what is measured, so that a seed gives the
+  same candidates on a machine whose clock is noisy.
 
-On exhaustive tables of three tasks of 14x14 on rpi4, 500 seeds, the best of 8 trials is above the
-optimum by 0.54 % when drawn with repetition (as MetaSchedule's replay-trace does), 0.37 % without,
-0.00 % with the neighbours of the default first.
+How they compare at equal trials: `python -m edgemnv2.tune.compare_strategies`, whose figures are in
+compare_strategies.json beside this file.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from edgemnv2.errors import UsageError
 from edgemnv2.tune.task import Task
 
-__all__ = ["assignments", "candidates"]
+__all__ = [
+    "STRATEGIES",
+    "Neighbours",
+    "Search",
+    "assignments",
+    "check_strategy",
+    "default_strategy",
+    "make_search",
+]
+
+STRATEGIES = ("evolutionary", "replay-trace", "neighbours")
+
+
+class Search(Protocol):
+    """Candidates for every task of one network."""
+
+    def propose(self, task: Task) -> list[dict[str, Any]]:
+        """The next few candidates, which may have been tried before; none: there are no more.
+
+        The default is not among them: it is measured first, whatever the strategy.
+        """
+        ...
+
+    def tell(self, task: Task, decisions: Mapping[str, Any], cost: float | None) -> None:
+        """What a proposed candidate (or the default) costs; None: it could not be used."""
+        ...
+
+
+def default_strategy(metric: str) -> str:
+    """Counts are exact and can be followed; a seed gives the same candidates in either case."""
+    return "neighbours" if metric == "seconds" else "evolutionary"
+
+
+def make_search(strategy: str, seed: int) -> Search:
+    """A search without a limit of its own; UsageError for an unknown strategy."""
+    check_strategy(strategy)
+    if strategy == "neighbours":
+        return Neighbours(seed)
+    from edgemnv2.tune.meta_search import MetaSearch  # imports TVM
+
+    return MetaSearch(strategy, seed)
+
+
+def check_strategy(strategy: str) -> None:
+    """UsageError for an unknown strategy."""
+    if strategy not in STRATEGIES:
+        raise UsageError(f"--strategy {strategy}: expected one of {', '.join(STRATEGIES)}")
 
 
 def assignments(task: Task) -> list[dict[str, Any]]:
@@ -28,14 +77,27 @@ def assignments(task: Task) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in products]
 
 
-def candidates(task: Task, trials: int, seed: int) -> list[dict[str, Any]]:
-    """The first `trials` candidates for `seed`: the default, its neighbours, others."""
-    default = dict(sorted(task.default.items()))
-    rest = [decisions for decisions in assignments(task) if decisions != default]
-    # A task's order depends on nothing but itself, so that models that share it share it all.
-    random.Random(f"{seed} {task.key}").shuffle(rest)
-    rest.sort(key=lambda decisions: _distance(decisions, default) > 1)
-    return [default, *rest][: max(1, trials)]
+class Neighbours:
+    """All candidates at once, neighbours of the default first."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._done: set[str] = set()
+
+    def propose(self, task: Task) -> list[dict[str, Any]]:
+        """See `Search`."""
+        if task.name in self._done:
+            return []
+        self._done.add(task.name)
+        default = dict(sorted(task.default.items()))
+        rest = [decisions for decisions in assignments(task) if decisions != default]
+        # A task's order depends on nothing but itself, so that models that share it share it all.
+        random.Random(f"{self._seed} {task.key}").shuffle(rest)
+        rest.sort(key=lambda decisions: _distance(decisions, default) > 1)
+        return rest
+
+    def tell(self, task: Task, decisions: Mapping[str, Any], cost: float | None) -> None:
+        """Nothing is learned."""
 
 
 def _distance(a: dict[str, Any], b: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ from edgemnv2.runners.base import Runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
 from edgemnv2.tune.lookup import applies
-from edgemnv2.tune.search import candidates
+from edgemnv2.tune.search import assignments, check_strategy, default_strategy, make_search
 from edgemnv2.tune.task import Task, find_tasks, network_task
 from edgemnv2.tune.trial import Candidate, Trial, TrialBench
 
@@ -31,10 +31,14 @@ NOISE = 0.02
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """`trials` at most for each task, the default included; `seed` of the candidates' order."""
+    """`trials` at most for each task, the default included; `seed` of the candidates' order.
+
+    `strategy` out of `search.STRATEGIES`; None: the one that suits the metric.
+    """
 
     trials: int = 64
     seed: int = 0
+    strategy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ def tune_graph(
     options = options or TuneOptions()
     if options.trials < 1:
         raise UsageError(f"--trials {options.trials}: expected at least 1")
+    if options.strategy is not None:
+        check_strategy(options.strategy)
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
@@ -143,7 +149,7 @@ def tune_graph(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
                 f"{first.metric} (give another --log-dir)"
             )
-        log.add_session(_session(graph, bench.runner_name, options))
+        log.add_session(_session(graph, bench.runner_name, log.metric, options))
         return _Session(bench, tasks, log, options, progress).run(first)
     finally:
         bench.close()
@@ -164,6 +170,7 @@ class _Session:
         self.options, self.progress = options, progress
         self.state = _State(log)
         self.rounds = 0
+        self.search = make_search(options.strategy or default_strategy(log.metric), options.seed)
 
     def run(self, first: Trial) -> TuneResult:
         state, log = self.state, self.log
@@ -203,23 +210,38 @@ class _Session:
 
     def _search(self, tasks: Sequence[Task]) -> None:
         """Rounds of one candidate a task, as many at once as there are boards."""
-        waiting: list[tuple[Task, list[dict[str, Any]]]] = []
+        search = self.search
+        left = {}
         for task in tasks:
-            wanted = candidates(task, self.options.trials, self.options.seed)
             for record in self.log.best_first(task.key):
                 if applies(task, record):
                     self._consider(task, record.decisions, record.cost * len(task.layers))
-            fresh = [d for d in wanted[1:] if self.log.find(task.key, d) is None]
-            waiting.append((task, fresh))
-        self.rounds = max((len(fresh) for _, fresh in waiting), default=0)
-        jobs = [
-            [Candidate(task, fresh[i]) for task, fresh in waiting if i < len(fresh)]
-            for i in range(self.rounds)
-        ]
-        for done, (job, trial) in enumerate(self._run_jobs(jobs), 1):
-            for candidate in job:
-                self._record(candidate.task, candidate.decisions, trial)
-            self._report(done, job[0].task.label)
+            search.tell(task, task.default, self.state.default[task.name])
+            left[task.name] = min(self.options.trials, task.size) - 1
+        self.rounds = max(left.values(), default=0)
+        done = 0
+        busy = [task for task in tasks if left[task.name]]
+        while busy:
+            waiting: list[tuple[Task, list[dict[str, Any]]]] = []
+            for task in busy:
+                proposed = search.propose(task)[: left[task.name]]
+                left[task.name] = left[task.name] - len(proposed) if proposed else 0
+                fresh = []
+                for decisions in proposed:
+                    known = self.log.find(task.key, decisions)
+                    if known is None and decisions not in fresh:
+                        fresh.append(decisions)
+                    elif known is not None:
+                        search.tell(task, decisions, known.costs[0] * len(task.layers))
+                waiting.append((task, fresh))
+            busy = [task for task in busy if left[task.name]]
+            for job, trial in self._run_jobs(_rounds(waiting)):
+                for candidate in job:
+                    self._record(candidate.task, candidate.decisions, trial)
+                    cost = trial.costs.get(candidate.task.name)
+                    search.tell(candidate.task, candidate.decisions, cost)
+                done += 1
+                self._report(min(done, self.rounds), job[0].task.label)
 
     def _run_jobs(self, jobs: Sequence[list[Candidate]]) -> Iterator[tuple[list[Candidate], Trial]]:
         """Each job with its trial, in order, whichever board was faster."""
@@ -251,7 +273,7 @@ class _Session:
         self.state.default[task.name] = self.state.total()
         self.state.best[task.name] = (0.0, task.default)  # its cost is that of the others
         best = self.state.total()
-        for decisions in candidates(task, self.options.trials, self.options.seed):
+        for decisions in assignments(task)[: self.options.trials]:
             known = self.log.find(task.key, decisions)
             if known is None:
                 trial = self.bench.measure([*winners, Candidate(task, decisions)])
@@ -349,6 +371,15 @@ class _Session:
             }
 
 
+def _rounds(waiting: Sequence[tuple[Task, list[dict[str, Any]]]]) -> list[list[Candidate]]:
+    """The i-th candidate of every task that has one, for each i."""
+    count = max((len(fresh) for _, fresh in waiting), default=0)
+    return [
+        [Candidate(task, fresh[i]) for task, fresh in waiting if i < len(fresh)]
+        for i in range(count)
+    ]
+
+
 @contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """A pool whose waiting jobs are dropped when the block ends early."""
@@ -359,7 +390,7 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _session(graph: Graph, runner: str, options: TuneOptions) -> dict[str, Any]:
+def _session(graph: Graph, runner: str, metric: str, options: TuneOptions) -> dict[str, Any]:
     facts = provenance()
     return {
         "date": facts["date"],
@@ -367,6 +398,7 @@ def _session(graph: Graph, runner: str, options: TuneOptions) -> dict[str, Any]:
         "model": {"name": graph.name, "sha256": graph.sha256},
         "runner": runner,
         "seed": options.seed,
+        "strategy": options.strategy or default_strategy(metric),
         "trials": options.trials,
         "versions": facts["versions"],
     }

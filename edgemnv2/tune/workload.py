@@ -17,7 +17,15 @@ from tvm.script import tirx as T  # noqa: N812 - as TVMScript spells it
 
 from edgemnv2.errors import TuneLogError
 
-__all__ = ["KEY_ATTRIBUTE", "decisions_of", "key_of", "trace_of", "workload_of"]
+__all__ = [
+    "KEY_ATTRIBUTE",
+    "decisions_of",
+    "key_of",
+    "sample_decisions",
+    "sampled",
+    "trace_of",
+    "workload_of",
+]
 
 KEY_ATTRIBUTE = "edgemnv2.task"
 PREFIX = "edgemnv2."
@@ -46,9 +54,13 @@ def key_of(module: Any) -> str:
     return str(attributes[KEY_ATTRIBUTE])
 
 
-def trace_of(key: str, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any]) -> Any:
-    """The trace that makes `decisions` out of `space` on the workload of `key`."""
-    schedule = s_tir.Schedule(workload_of(key))
+def sample_decisions(
+    schedule: Any, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any] | None = None
+) -> None:
+    """Add to the trace of `schedule` one sampling instruction for each name in `space`.
+
+    They choose `decisions`; without them MetaSchedule draws.
+    """
     block = schedule.get_sblock(BLOCK)
     for name in sorted(space):
         values = space[name]
@@ -57,10 +69,26 @@ def trace_of(key: str, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[
         sampled = schedule.sample_categorical(
             list(values) if integers else list(range(len(values))),
             [1.0 / len(values)] * len(values),
-            decision=values.index(decisions[name]),
+            decision=None if decisions is None else values.index(decisions[name]),
         )
         schedule.annotate(block, f"{PREFIX}{name}{spelled}", sampled)
+
+
+def trace_of(key: str, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any]) -> Any:
+    """The trace that makes `decisions` out of `space` on the workload of `key`."""
+    schedule = s_tir.Schedule(workload_of(key))
+    sample_decisions(schedule, space, decisions)
     return schedule.trace
+
+
+def sampled(trace: Any, space: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """What a trace by `sample_decisions` of `space` chose, without replaying it."""
+    chosen = [
+        int(trace.decisions[instruction])
+        for instruction in trace.insts
+        if instruction in trace.decisions
+    ]
+    return {name: space[name][n] for name, n in zip(sorted(space), chosen, strict=True)}
 
 
 def decisions_of(workload: Any, trace: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from edgemnv2.target import load_target
 from edgemnv2.tune import best_decisions, find_tasks, log_folder
 from edgemnv2.tune.log import Record, TuneLog
 from edgemnv2.tune.lookup import tuned_or_default
-from edgemnv2.tune.search import assignments, candidates
+from edgemnv2.tune.search import assignments
 from edgemnv2.tune.task import Task, network_task
 
 TARGET = load_target("rpi4")
@@ -98,15 +98,3 @@ def test_tasks_know_neither_weights_nor_names() -> None:
     layers = tuple(replace(layer, name=f"x{i}") for i, layer in enumerate(renamed.layers))
     again = find_tasks(replace(renamed, layers=layers), TARGET, OPTIONS)
     assert {task.key for task in again} == {t.key for t in find_tasks(graph, TARGET, OPTIONS)}
-
-
-def test_candidates_begin_with_the_default_and_never_repeat() -> None:
-    task = _tasks()["pointwise"]
-    found = candidates(task, 1000, 5)
-    assert found[0] == dict(task.default) and len(found) == task.size
-    assert len({tuple(d.items()) for d in found}) == task.size
-    changes = [sum(d[n] != found[0][n] for n in d) for d in found]
-    neighbours = sum(len(values) - 1 for values in task.space.values())
-    assert all(count == 1 for count in changes[1 : 1 + neighbours])
-    assert candidates(task, 4, 5) == found[:4] and candidates(task, 4, 6) != found[:4]
-    assert candidates(task, 1, 5) == [dict(task.default)]

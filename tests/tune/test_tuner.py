@@ -17,6 +17,7 @@ from edgemnv2.runners.local import LocalRunner
 from edgemnv2.schedules import avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
 from edgemnv2.tune.log import TuneLog
+from edgemnv2.tune.search import STRATEGIES
 from edgemnv2.tune.tuner import TuneOptions, TuneResult, tune_graph
 
 
@@ -30,11 +31,15 @@ def host(require_tool: Callable[[str], str]) -> Target:
 
 
 def _tune(
-    target: Target, folder: Path, *runners: Any, trials: int = 4, seed: int = 0
+    target: Target,
+    folder: Path,
+    *runners: Any,
+    trials: int = 4,
+    seed: int = 0,
+    strategy: str | None = None,
 ) -> TuneResult:
-    return tune_graph(
-        tiny_network(), target, runners or (FakeRunner(),), folder, TuneOptions(trials, seed)
-    )
+    options = TuneOptions(trials, seed, strategy)
+    return tune_graph(tiny_network(), target, runners or (FakeRunner(),), folder, options)
 
 
 def _records(folder: Path) -> set[tuple[str, tuple[float, ...]]]:
@@ -54,10 +59,13 @@ def test_the_best_is_found_kept_and_never_worse_than_the_default(
     assert again.best_after == again.best_before, "one trial is the default alone"
 
 
-def test_the_same_seed_gives_the_same_candidates(host: Target, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_gives_the_same_candidates(
+    host: Target, tmp_path: Path, strategy: str
+) -> None:
     runners = [FakeRunner(), FakeRunner(), FakeRunner()]
     for number, (runner, seed) in enumerate(zip(runners, (3, 3, 4), strict=True)):
-        _tune(host, tmp_path / str(number), runner, trials=3, seed=seed)
+        _tune(host, tmp_path / str(number), runner, trials=3, seed=seed, strategy=strategy)
     assert runners[0].seen == runners[1].seen
     assert runners[0].seen != runners[2].seen
 
@@ -128,7 +136,7 @@ def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_pat
     for boards in (1, 3):
         runners = [FakeRunner(seconds=2.0) for _ in range(boards)]
         start = time.monotonic()
-        _tune(host, tmp_path / str(boards), *runners, trials=7)
+        _tune(host, tmp_path / str(boards), *runners, trials=7, strategy="neighbours")
         seconds[boards] = time.monotonic() - start
         assert all(runner.runs for runner in runners)
     assert _records(tmp_path / "1") == _records(tmp_path / "3")
@@ -150,6 +158,8 @@ def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Pa
         _tune(host, tmp_path / "log", LocalRunner(), trials=1)
     with pytest.raises(UsageError, match="--trials 0"):
         _tune(host, tmp_path / "log", trials=0)
+    with pytest.raises(UsageError, match="--strategy guess"):
+        _tune(host, tmp_path / "log", strategy="guess")
 
     class Unplugged(FakeRunner):
         def run(self, artifact: Any, inputs: Any, **wanted: Any) -> Any:
