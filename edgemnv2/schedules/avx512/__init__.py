@@ -21,47 +21,42 @@ from edgemnv2.schedules.avx512.pointwise import (
     pointwise_space,
 )
 from edgemnv2.schedules.avx512.stem import default_stem, stem_kernel, stem_space
+from edgemnv2.schedules.simd_family import LayerKind, SimdFamily
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
 
+FAMILY = SimdFamily(
+    pointwise=LayerKind(pointwise_space, default_pointwise, pointwise_kernel),
+    conv2d=LayerKind(stem_space, default_stem, stem_kernel),
+    depthwise=LayerKind(depthwise_space, default_depthwise, depthwise_kernel),
+    add=lambda graph, layer: add_kernel(graph, layer) or avx2.FAMILY.add(graph, layer),
+)
+layouts = FAMILY.layouts
 
-def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
-    """No tensor deviates from NHWC: edges are handled inside the kernels."""
-    return {}
 
-
-def is_ours(graph: Graph, layer: Layer) -> bool:
-    """Whether `layer` is a convolution that has a kernel here."""
+def _family(graph: Graph, layer: Layer) -> SimdFamily:
+    """Ours for the integer layers that have a kernel here, whatever is decided about them."""
+    if isinstance(layer, Add):
+        return FAMILY
     channels = graph.tensor_out(layer).channels
+    source = graph.tensor_in(layer).dtype
     if isinstance(layer, Conv2D):
-        if layer.op == "pointwise" and graph.tensor_in(layer).dtype != "int8":
-            return False
-        return channels >= 8 and epilogue_of(graph, layer) is not None
-    if isinstance(layer, DepthwiseConv2D):
-        signed = graph.tensor_in(layer).dtype == "int8"
-        right_size = layer.kernel == (3, 3) and channels >= 16
-        return signed and right_size and epilogue_of(graph, layer) is not None
-    return False
+        has_kernel = channels >= 8 and (source == "int8" or layer.op != "pointwise")
+    elif isinstance(layer, DepthwiseConv2D):
+        has_kernel = channels >= 16 and layer.kernel == (3, 3) and source == "int8"
+    else:
+        return avx2.FAMILY
+    return FAMILY if has_kernel and epilogue_of(graph, layer) is not None else avx2.FAMILY
 
 
 def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
     """Decision ranges of `layer`; empty where there is nothing to decide."""
-    if not is_ours(graph, layer):
-        return avx2.space(graph, layer, target)
-    if isinstance(layer, DepthwiseConv2D):
-        return depthwise_space(graph, layer)
-    assert isinstance(layer, Conv2D)
-    return (pointwise_space if layer.op == "pointwise" else stem_space)(graph, layer)
+    return _family(graph, layer).space(graph, layer, target)
 
 
 def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
     """The decisions that `row_kernel` gets without tuning."""
-    if not is_ours(graph, layer):
-        return avx2.default(graph, layer, target)
-    if isinstance(layer, DepthwiseConv2D):
-        return default_depthwise(graph, layer)
-    assert isinstance(layer, Conv2D)
-    return (default_pointwise if layer.op == "pointwise" else default_stem)(graph, layer)
+    return _family(graph, layer).default(graph, layer, target)
 
 
 def row_kernel(
@@ -73,18 +68,7 @@ def row_kernel(
     rows_per_step: int = 1,
     channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel of `layer`, or None where plain TIR has to take over; as `avx2.row_kernel`."""
-    if isinstance(layer, Add):
-        kernel = add_kernel(graph, layer)
-        if kernel is not None:
-            return kernel
-    if not is_ours(graph, layer):
-        return avx2.row_kernel(graph, layer, layouts, target, decisions, rows_per_step, channels)
-    if isinstance(layer, Conv2D) and layer.op == "pointwise":
-        return pointwise_kernel(graph, layer, decisions, rows_per_step, channels)
-    if rows_per_step != 1 or channels is not None:
-        return None
-    if isinstance(layer, DepthwiseConv2D):
-        return depthwise_kernel(graph, layer, decisions)
-    assert isinstance(layer, Conv2D)
-    return stem_kernel(graph, layer, decisions)
+    """The kernel of `layer`, or None where plain TIR has to take over."""
+    return _family(graph, layer).row_kernel(
+        graph, layer, layouts, target, decisions, rows_per_step, channels
+    )

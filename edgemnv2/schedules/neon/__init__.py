@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.neon.add import add_kernel
 from edgemnv2.schedules.neon.conv2d import conv2d_kernel, conv2d_space, default_conv2d
 from edgemnv2.schedules.neon.depthwise import (
@@ -20,65 +15,16 @@ from edgemnv2.schedules.neon.pointwise import (
     pointwise_kernel,
     pointwise_space,
 )
+from edgemnv2.schedules.simd_family import LayerKind, SimdFamily
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
 
-
-def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
-    """No tensor deviates from NHWC: edges are handled inside the kernels."""
-    return {}
-
-
-def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
-    """Decision ranges of `layer`; empty where there is nothing to decide."""
-    isa = isa_of(target)
-    if isinstance(layer, Conv2D):
-        if layer.op == "pointwise":
-            return pointwise_space(graph, layer, isa)
-        return conv2d_space(graph, layer, isa)
-    if isinstance(layer, DepthwiseConv2D):
-        return depthwise_space(graph, layer, isa)
-    return {}
-
-
-def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
-    """The decisions that `row_kernel` gets without tuning."""
-    isa = isa_of(target)
-    if isinstance(layer, Conv2D):
-        if layer.op == "pointwise":
-            return default_pointwise(graph, layer, isa)
-        return default_conv2d(graph, layer, isa)
-    if isinstance(layer, DepthwiseConv2D):
-        return default_depthwise(graph, layer, isa)
-    return {}
-
-
-def row_kernel(
-    graph: Graph,
-    layer: Layer,
-    layouts: Mapping[str, RowLayout],
-    target: Any,
-    decisions: Mapping[str, Any],
-    rows_per_step: int = 1,
-    channels: tuple[int, int] | None = None,
-) -> RowKernel | None:
-    """The kernel of `layer`, or None where plain TIR has to take over.
-
-    For pointwise layers only: `rows_per_step` rows that lie without a gap in memory, and
-    `channels`, the first and one past the last output channel to make (so that threads can share
-    a layer).
-    """
-    if any(name in layouts for name in (*layer.inputs, layer.output)):
-        return None
-    isa = isa_of(target)
-    if isinstance(layer, Conv2D) and layer.op == "pointwise":
-        return pointwise_kernel(graph, layer, isa, decisions, rows_per_step, channels)
-    if rows_per_step != 1 or channels is not None:
-        return None
-    if isinstance(layer, Conv2D):
-        return conv2d_kernel(graph, layer, isa, decisions)
-    if isinstance(layer, DepthwiseConv2D):
-        return depthwise_kernel(graph, layer, isa, decisions)
-    if isinstance(layer, Add):
-        return add_kernel(graph, layer, isa)
-    return None
+FAMILY = SimdFamily(
+    pointwise=LayerKind(pointwise_space, default_pointwise, pointwise_kernel),
+    conv2d=LayerKind(conv2d_space, default_conv2d, conv2d_kernel),
+    depthwise=LayerKind(depthwise_space, default_depthwise, depthwise_kernel),
+    add=add_kernel,
+    arguments=lambda target: (isa_of(target),),
+)
+layouts, space = FAMILY.layouts, FAMILY.space
+default, row_kernel = FAMILY.default, FAMILY.row_kernel
