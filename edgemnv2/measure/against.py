@@ -1,8 +1,10 @@
 """Ours and other engines, interleaved in one process: ratios pair by pair.
 
 A machine's speed drifts; two medians taken one after the other compare minutes, not engines. So
-each round runs every engine once, in turn, and what counts is the ratio within a round. All
-engines compute the same network from the same input, and their outputs are compared.
+each round runs every engine in turn, and what counts is the ratio within a round. All engines
+compute the same network from the same input, and their outputs are compared. A turn is two
+inferences of which the second is timed: the first finds the caches that another engine left, and
+perhaps that engine's threads still spinning on the other cores.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.interface import POOL_WORDS, POOL_WORKER_WORDS
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.measure.latency import random_sample
-from edgemnv2.measure.peers import SUFFIXES, Peer, choose_model, make_peer, write_model
+from edgemnv2.measure.peers import SUFFIXES, choose_model, make_peer, write_model
 from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Array, check_threads
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import missing_local_features
 
-__all__ = ["AgainstResult", "PeerFigure", "against"]
+__all__ = ["AgainstResult", "PeerFigure", "SpeedUp", "against", "speed_up"]
 
 WARMUP_ROUNDS = 5
 
@@ -108,7 +110,8 @@ def against(
             for name, path in chosen.items()
         }
     ours = _Ours(artifact, sample, threads)
-    seconds = _rounds(ours, list(engines.values()), rounds, progress)
+    calls = [ours.infer, *(engine.infer for engine in engines.values())]
+    seconds = _rounds(calls, rounds, progress)
     notes = state_notes(before, local_state())
     values = ours.output()
     ours.close()
@@ -141,22 +144,57 @@ def against(
     )
 
 
+@dataclass(frozen=True)
+class SpeedUp:
+    """Our own time with one thread over that with `threads`, within a round; medians, seconds.
+
+    `ratio_p05`, `ratio_p95`: where cores share caches or a memory bus with other work, also that
+    of other guests of one host, two of them are disturbed more than one.
+    """
+
+    threads: int
+    one_thread: float
+    several_threads: float
+    ratio: float
+    ratio_p05: float
+    ratio_p95: float
+
+
+def speed_up(artifact: Artifact, threads: int, rounds: int = 100, seed: int = 0) -> SpeedUp:
+    """How much faster `threads` threads are than one, no other engine in the process."""
+    check_threads(artifact, threads)
+    sample = random_sample(artifact, seed)
+    both = [_Ours(artifact, sample, 1), _Ours(artifact, sample, threads)]
+    seconds = _rounds([ours.infer for ours in both], rounds)
+    for ours in both:
+        ours.close()
+    ratios = seconds[:, 0] / seconds[:, 1]
+    return SpeedUp(
+        threads,
+        float(np.median(seconds[:, 0])),
+        float(np.median(seconds[:, 1])),
+        *(float(np.percentile(ratios, share)) for share in (50, 5, 95)),
+    )
+
+
 def _own_model(artifact: Artifact, peer: str, folder: Path) -> Path:
     """The artefact's reference network in the engine's format."""
     return write_model(peer, load_graph(artifact.path / REFERENCE_FOLDER), folder)
 
 
 def _rounds(
-    ours: _Ours, engines: Sequence[Peer], rounds: int, progress: Callable[[int, int], None]
+    calls: Sequence[Callable[[], None]],
+    rounds: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Array:
-    """Seconds `[rounds, engines + 1]`, ours in column 0."""
-    calls: list[Callable[[], None]] = [ours.infer, *(engine.infer for engine in engines)]
+    """Seconds `[rounds, calls]`."""
     seconds = np.zeros((rounds, len(calls)))
     order = range(len(calls))
     for number in range(-WARMUP_ROUNDS, rounds):
         # There and back, so that nobody always runs behind the same neighbour's caches.
         for index in order if number % 2 else reversed(order):
             call = calls[index]
+            call()
             start = time.perf_counter()
             call()
             if number >= 0:

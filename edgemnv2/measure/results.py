@@ -4,6 +4,7 @@
     python -m edgemnv2.measure.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.measure.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.measure.results locality      bytes missed in the caches, by a model
+    python -m edgemnv2.measure.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.measure.results readme FILE   put the tables into the README
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2 import __version__
+from edgemnv2.measure.host_results import host_table, measure_host
 
 __all__ = ["load", "main", "render", "render_readme"]
 
@@ -250,6 +252,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "locality": (measure_locality, locality_table),
+    "host": (measure_host, host_table),
 }
 
 
@@ -290,16 +293,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one table, or render the README."""
     parser = argparse.ArgumentParser(prog="python -m edgemnv2.measure.results")
     parser.add_argument("what", choices=(*RESULTS, "readme"))
-    parser.add_argument("file", nargs="?", type=Path, help="the README")
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="of readme: the README; of host: an int8 .tflite to time"
+    )
     args = parser.parse_args(arguments)
     if args.what == "readme":
         if args.file is None:
             parser.error("readme needs the file")
         args.file.write_text(render_readme(args.file.read_text(encoding="utf-8")))
         return 0
-    rows = RESULTS[args.what][0](lambda text: print(text, file=sys.stderr, flush=True))
+    measure = RESULTS[args.what][0]
+    if args.what == "host" and args.file is not None:
+        measure = partial(measure_host, int8_model=args.file)
+    rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    model = f" {args.file.name}" if args.file is not None else ""
     content = {
-        "command": f"python -m edgemnv2.measure.results {args.what}",
+        "command": f"python -m edgemnv2.measure.results {args.what}{model}",
         "edgemnv2": __version__,
         "python": platform.python_version(),
         "rows": rows,

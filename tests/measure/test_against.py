@@ -17,7 +17,7 @@ from tiny_mobilenet_tflite import TinyMobilenet
 from edgemnv2.artifact import load_artifact
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.measure.against import against
+from edgemnv2.measure.against import against, speed_up
 from edgemnv2.measure.peers import choose_model, make_peer
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.target import load_target, missing_local_features
@@ -202,3 +202,9 @@ def test_code_for_another_machine_is_refused(tmp_path: Path) -> None:
 def test_threads_without_a_plan_are_refused(host: Path) -> None:
     with pytest.raises(UsageError, match=r"--threads 4: .* has plans for 1, 2, not for 4"):
         against(load_artifact(host), [], [], threads=4)
+
+
+def test_speed_up_is_ours_alone(host: Path) -> None:
+    result = speed_up(load_artifact(host), 2, rounds=20)
+    assert result.threads == 2 and min(result.one_thread, result.several_threads) > 0
+    assert 0 < result.ratio_p05 <= result.ratio <= result.ratio_p95

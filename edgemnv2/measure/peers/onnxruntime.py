@@ -1,7 +1,7 @@
 """onnxruntime's CPU provider, all graph optimisations on.
 
-Its threads do not spin between inferences (`session.intra_op.allow_spinning` 0): in one process
-with other engines they would take the cores from them.
+Its threads spin within an inference, as they do by default, but not behind it
+(`session.force_spinning_stop`): there they would take the cores from the other engines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
