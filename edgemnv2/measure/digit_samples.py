@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from edgemnv2.errors import InputError
 from edgemnv2.graph import Tensor
-from edgemnv2.measure.images import Samples, preprocess
+from edgemnv2.measure.images import Samples, check_limit, preprocess
 
 __all__ = ["heldout_digits", "is_digits"]
 
@@ -23,8 +22,7 @@ def heldout_digits(tensor: Tensor, preset: str, *, limit: int | None = None) -> 
     """The first `limit` (None: all 360) held-out digits as inputs for `tensor`, with labels."""
     from edgemnv2.frontend.models import digits
 
-    if limit is not None and limit < 1:
-        raise InputError(f"a limit of {limit} held-out digits leaves none; give at least 1")
+    check_limit(limit)
     images, labels = digits.heldout()
     x = [preprocess(Image.fromarray(image[..., 0]), tensor, preset) for image in images[:limit]]
     names = tuple(f"heldout_{index:03d}" for index in range(len(x)))

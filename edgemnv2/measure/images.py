@@ -15,24 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from edgemnv2.errors import InputError
+from edgemnv2.errors import InputError, UsageError
 from edgemnv2.graph import Graph, Tensor
 from edgemnv2.model import TensorSpec
 
 __all__ = [
     "PRESETS",
     "Samples",
+    "check_limit",
     "default_preset",
     "load_images",
     "load_npz",
     "preprocess",
     "random_inputs",
+    "seeded_generator",
     "to_nhwc",
     "to_source",
 ]
@@ -71,6 +73,17 @@ class Samples:
         labels = None if self.labels is None else self.labels[chosen]
         return Samples(self.x[chosen], tuple(self.names[i] for i in chosen), labels, self.preset)
 
+    def first(self, limit: int | None) -> Samples:
+        """The first `limit` samples, all where it is None; UsageError for a limit below 1."""
+        check_limit(limit)
+        return self if limit is None else self.select(range(min(limit, len(self))))
+
+
+def check_limit(limit: int | None) -> None:
+    """UsageError for a limit that leaves no sample."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: expected at least 1")
+
 
 def default_preset(graph: Graph) -> str:
     """How images become inputs unless the user says otherwise.
@@ -96,17 +109,16 @@ def load_images(
     """The images of `folder` as inputs for `tensor`, in the order of labels.csv or else of names.
 
     `labels.csv` (columns `file` and `class_index`) is optional; `classes` bounds its indices.
-    Raises InputError: no folder, no images, not an image, damaged labels.
+    Raises InputError: no folder, no images, not an image, damaged labels; UsageError for a limit
+    below 1.
     """
     root = Path(folder)
+    check_limit(limit)
     if not root.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of images")
     files, labels = _listing(root, classes)
-    if limit is not None:
-        if limit < 1:
-            raise InputError(f"{folder}: a limit of {limit} images leaves none; give at least 1")
-        files = files[:limit]
-        labels = None if labels is None else labels[:limit]
+    files = files[:limit]
+    labels = None if labels is None else labels[:limit]
     x = np.empty((len(files), *tensor.shape), tensor.dtype)
     for index, name in enumerate(files):
         x[index] = preprocess(_open(root / name), tensor, preset)
@@ -146,10 +158,12 @@ def load_npz(path: str | Path, graph: Graph) -> Samples:
     """The inputs in a `.npz` file that names them, types them and lays them out as the source does.
 
     The batch may be any number, or left out. Raises InputError: no file, missing name, wrong
-    dtype or shape.
+    dtype or shape, values that are no numbers.
     """
     spec = graph.input_specs[0]
     place = Path(path).name
+    if Path(path).is_file() and not is_zipfile(path):
+        raise InputError(f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -177,15 +191,24 @@ def load_npz(path: str | Path, graph: Graph) -> Samples:
             f"{place}: array {spec.name!r} has shape {list(array.shape)} "
             f"(must be [N, {wanted}], {spec.layout}, as the model has it)"
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise InputError(
+            f"{place}: array {spec.name!r} has {count} values that are no numbers (NaN or "
+            "infinity); correct them"
+        )
     names = tuple(f"{place}[{i}]" for i in range(len(array)))
     return Samples(to_nhwc(array, spec), names)
 
 
 def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
-    """`count` inputs of seeded noise: integers over their whole range, floats standard normal."""
+    """`count` inputs of seeded noise: integers over their whole range, floats standard normal.
+
+    Raises UsageError for a count below 1 and for a negative seed.
+    """
     if count < 1:
-        raise InputError(f"{count} random inputs are none; give at least 1")
-    generator = np.random.default_rng(seed)
+        raise UsageError(f"--random {count}: expected at least 1")
+    generator = seeded_generator(seed)
     shape = (count, *tensor.shape)
     if np.issubdtype(np.dtype(tensor.dtype), np.integer):
         limits = np.iinfo(tensor.dtype)
@@ -193,6 +216,13 @@ def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
     else:
         x = generator.standard_normal(shape, np.float32).astype(tensor.dtype)
     return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
+
+
+def seeded_generator(seed: int) -> np.random.Generator:
+    """Random numbers that the seed alone decides; UsageError for a negative one."""
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or more")
+    return np.random.default_rng(seed)
 
 
 def to_nhwc(array: Array, spec: TensorSpec) -> Array:

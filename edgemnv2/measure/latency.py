@@ -9,6 +9,7 @@ import numpy as np
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.measure.images import seeded_generator
 from edgemnv2.runners.base import Array, Runner, RunResult
 
 __all__ = ["BenchResult", "LayerFigure", "bench", "random_sample"]
@@ -106,7 +107,7 @@ def bench(
 def random_sample(artifact: Artifact, seed: int) -> Array:
     """One input over the whole range of its type; floats standard normal."""
     tensor = artifact.inputs[0]
-    random = np.random.default_rng(seed)
+    random = seeded_generator(seed)
     shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
-from edgemnv2.errors import EdgeError, InputError
+from edgemnv2.errors import EdgeError, UsageError
 from edgemnv2.graph import Graph
 from edgemnv2.measure.accuracy import accuracy, agreement
 from edgemnv2.measure.compare import Divergence, compare, first_divergence
@@ -68,22 +68,23 @@ class VerifyResult:
 
 
 def choose_samples(graph: Graph, choice: SampleChoice, default_preset: str) -> Samples:
-    """The inputs that `choice` asks for, NHWC, in the graph's own input type."""
+    """The inputs that `choice` asks for, NHWC, in the graph's own input type.
+
+    Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
+    """
     given = [x for x in (choice.images, choice.inputs, choice.random) if x is not None]
     if len(given) > 1:
-        raise InputError("inputs: give one of --images, --inputs and --random, not several")
+        raise UsageError("inputs: give one of --images, --inputs and --random, not several")
     tensor = graph.tensors[graph.inputs[0]]
     if choice.images is not None:
         preset = choice.preprocess or default_preset
         return load_images(choice.images, tensor, preset, limit=choice.limit)
     if choice.inputs is not None:
-        samples = load_npz(choice.inputs, graph)
-        if choice.limit is not None:
-            return Samples(samples.x[: choice.limit], samples.names[: choice.limit])
-        return samples
+        return load_npz(choice.inputs, graph).first(choice.limit)
     if choice.random is None and is_digits(graph.source):
         return heldout_digits(tensor, choice.preprocess or default_preset, limit=choice.limit)
-    return random_inputs(tensor, choice.random or DEFAULT_RANDOM, choice.seed)
+    count = DEFAULT_RANDOM if choice.random is None else choice.random
+    return random_inputs(tensor, count, choice.seed).first(choice.limit)
 
 
 def verify(

@@ -20,7 +20,7 @@ from firmware_harness import boot, build_cmake, cross_cmake, run, verdict
 
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.cli.main import main
-from edgemnv2.errors import InputError
+from edgemnv2.errors import UsageError
 from edgemnv2.firmware import bundle
 from edgemnv2.frontend import load_model
 from edgemnv2.frontend.models import digits
@@ -176,7 +176,7 @@ def test_held_out_samples_are_for_the_built_in_names_alone() -> None:
     assert not is_digits("digits.onnx") and not is_digits("mobilenetv2-0.35-96")
     tensor = Tensor("input", 32, 32, 1, "float32")
     assert len(heldout_digits(tensor, "keras", limit=5)) == 5
-    with pytest.raises(InputError, match="a limit of 0 held-out digits leaves none"):
+    with pytest.raises(UsageError, match="--limit 0: expected at least 1"):
         heldout_digits(tensor, "keras", limit=0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgemnv2.errors import InputError
+from edgemnv2.errors import InputError, UsageError
 from edgemnv2.graph import Graph, Tensor
 from edgemnv2.measure.images import (
     default_preset,
@@ -152,7 +152,7 @@ def test_missing_and_empty_folders_and_empty_limits_are_refused(tmp_path, folder
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images in this folder"):
         load_images(tmp_path / "empty", UINT8, "raw")
-    with pytest.raises(InputError, match="a limit of 0 images"):
+    with pytest.raises(UsageError, match="--limit 0: expected at least 1"):
         load_images(folder, UINT8, "raw", limit=0)
 
 
@@ -194,6 +194,9 @@ def test_npz_of_another_kind_is_refused(tmp_path, arrays, message):
 def test_what_is_no_npz_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_npz(tmp_path / "x.npz", GRAPH)
+    (tmp_path / "t.npz").write_text("hello")
+    with pytest.raises(InputError, match=r"t\.npz: not a readable \.npz file \(no zip archive\)"):
+        load_npz(tmp_path / "t.npz", GRAPH)
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 but no archive")
     with pytest.raises(InputError, match=r"x\.npz: not a readable \.npz file"):
         load_npz(tmp_path / "x.npz", GRAPH)
@@ -222,8 +225,19 @@ def test_random_inputs_repeat_by_seed_and_cover_their_range():
     assert first.x.max() == 127
     assert first.x.dtype == np.int8
     assert random_inputs(FLOAT, 2, seed=0).x.dtype == np.float32
-    with pytest.raises(InputError, match="give at least 1"):
+    with pytest.raises(UsageError, match="--random 0: expected at least 1"):
         random_inputs(INT8, 0, seed=1)
+    with pytest.raises(UsageError, match="--seed -1: expected 0 or more"):
+        random_inputs(INT8, 1, seed=-1)
+
+
+def test_the_first_samples_are_taken_and_never_none_of_them():
+    samples = random_inputs(INT8, 3, seed=1)
+    np.testing.assert_array_equal(samples.first(2).x, samples.x[:2])
+    assert len(samples.first(9)) == len(samples.first(None)) == 3
+    for limit in (0, -1):
+        with pytest.raises(UsageError, match=f"--limit {limit}: expected at least 1"):
+            samples.first(limit)
 
 
 def test_real_images_of_the_models_size_are_not_touched(shared_data):

@@ -231,7 +231,7 @@ def test_the_verb_writes_the_file_the_report_and_the_agreed_keys(tmp_path, capsy
     [
         (["--images", "EMPTY", "-o", "q.onnx"], 1, "no images in this folder"),
         (["--images", "NOWHERE", "-o", "q.onnx"], 1, "no such folder"),
-        (["--random", "0", "-o", "q.onnx"], 1, "give at least 1"),
+        (["--random", "0", "-o", "q.onnx"], 2, "--random 0: expected at least 1"),
         (["--random", "2", "-o", "q.tflite"], 2, "expected a name that ends in .onnx"),
         (["--random", "2", "-o", "nowhere/q.onnx"], 2, "no such folder; make it first"),
         (["--random", "2", "-o", "q.onnx", "--report", "r.pdf"], 2, ".html, .svg or .json"),
