@@ -44,6 +44,10 @@ exit codes: 0 good, 1 failed / does not fit / does not match, 2 usage
 """
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
 def make_parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     """The parser with the arguments of `verbs` filled in; the others are listed only."""
     parser = argparse.ArgumentParser(
@@ -86,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgeError as error:
         print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # Folders and files are written in one go at the end, or kept on purpose (tuning logs).
+        print(f"edgemnv2 {args.verb}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; nobody is left to tell.
         return 1
