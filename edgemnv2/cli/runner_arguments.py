@@ -10,10 +10,24 @@ if TYPE_CHECKING:
     from edgemnv2.artifact import Artifact
     from edgemnv2.runners import Runner
 
-__all__ = ["add_runner_arguments", "chosen_runner"]
+__all__ = ["add_runner_arguments", "chosen_runner", "implied_runner"]
 
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
 RUNNER_NAMES = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
+
+
+class _Rpc(argparse.Action):
+    """Keeps the value, and that it was given: the environment alone does not ask for rpc."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.rpc_given = True
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,27 +42,42 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--rpc-tracker",
+        action=_Rpc,
         metavar="HOST:PORT",
         default=_tracker_from_environment(),
         help="TVM's RPC tracker (TVM_TRACKER_HOST and _PORT)",
     )
     group.add_argument(
         "--rpc-key",
+        action=_Rpc,
         metavar="K",
         default=os.environ.get("TVM_TRACKER_KEY"),
         help="the boards' key at the tracker (TVM_TRACKER_KEY)",
     )
 
 
+def implied_runner(args: argparse.Namespace) -> str | None:
+    """The runner that the arguments name, outright or by a board's address; None: neither.
+
+    Raises UsageError for the addresses of several boards.
+    """
+    given = {"ssh": args.ssh, "serial": args.serial, "rpc": getattr(args, "rpc_given", False)}
+    implied = [name for name, value in given.items() if value]
+    if len(implied) > 1 and not args.runner:
+        from edgemnv2.errors import UsageError
+
+        raise UsageError(f"boards by {' and '.join(implied)}: give one of them, or --runner")
+    return args.runner or next(iter(implied), None)
+
+
 def chosen_runner(args: argparse.Namespace, artifact: Artifact) -> Runner:
-    """The runner that the arguments ask for; `--ssh` or `--serial` alone say which it is."""
+    """The runner that the arguments ask for, else the artefact's own."""
     from edgemnv2.runners import RunnerOptions, runner_for
 
     options = RunnerOptions(
         ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
     )
-    implied = "ssh" if args.ssh else "serial" if args.serial else None
-    return runner_for(artifact, args.runner or implied, options)
+    return runner_for(artifact, implied_runner(args), options)
 
 
 def _tracker_from_environment() -> str | None:
