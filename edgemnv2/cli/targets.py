@@ -36,18 +36,24 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from edgemnv2.target import parse_target
 
-    print(
-        f"{'name':14}  {'core':13}  {'features':17}  {'RAM':>9}  {'flash':>9}  {'runner':11}  what"
-    )
+    rows = [("name", "core", "features", "RAM", "flash", "runner", "what")]
     for name, table in found.items():
         target = parse_target(name, table, name)
         features = " ".join(sorted(target.cpu.features)) or "-"
         flash = _size(target.flash_bytes) if target.flash_bytes else "-"
-        print(
-            f"{name:14}  {target.cpu.core:13}  {features:17}  {_size(target.ram_bytes):>9}  "
-            f"{flash:>9}  {target.runner:11}  {target.description}"
-        )
+        facts = target.cpu.core, features, _size(target.ram_bytes), flash, target.runner
+        rows.append((name, *facts, target.description))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            text.rjust(width) if column in _NUMBERS else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
     return 0
+
+
+_NUMBERS = (3, 4)
 
 
 def _size(size_bytes: int) -> str:
