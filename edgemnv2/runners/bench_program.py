@@ -25,6 +25,8 @@ from edgemnv2.runners.base import (
 __all__ = ["Launcher", "execute", "run_bench_program"]
 
 WARMUP = 3
+# What an operating system can wait for at once is limited (poll: 2^31 ms).
+_LONGEST_SECONDS = 14 * 86400.0
 
 # Takes the bench program's arguments (file names relative to the folder) and the folder; gives
 # standard output.
@@ -70,6 +72,7 @@ def execute(command: Sequence[str], folder: Path, place: str, timeout_seconds: f
     Raises RunnerError when it cannot start, crashes or takes longer than the timeout. An exit code
     above 0 whose output explains itself is left to `parse_facts`.
     """
+    timeout_seconds = min(timeout_seconds, _LONGEST_SECONDS)
     try:
         result = subprocess.run(
             command,
