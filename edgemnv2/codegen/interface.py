@@ -48,7 +48,7 @@ class Interface:
 
 def c_identifier(name: str) -> str:
     """`name` as a C identifier: `mobilenetv2-0.35-96` -> `mobilenetv2_0_35_96`."""
-    identifier = re.sub(r"\W+", "_", name).strip("_").lower()
+    identifier = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower()
     return identifier if identifier and not identifier[0].isdigit() else "net_" + identifier
 
 

@@ -38,7 +38,7 @@ def load_model(source: str | Path) -> Model:
         return _load_file(path)
     if path.exists():
         raise ModelError(
-            f"{path.name}: unknown kind of model file (must end in .onnx or .tflite); "
+            f"{path.name or path}: unknown kind of model file (must end in .onnx or .tflite); "
             "export the model to one of them"
         )
     return _load_built_in(str(source))

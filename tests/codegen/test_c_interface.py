@@ -165,7 +165,12 @@ def test_two_compiles_are_byte_identical(graph: Graph, target: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "identifier"),
-    [("mobilenetv2-0.35-96", "mobilenetv2_0_35_96"), ("7up", "net_7up"), ("--", "net_")],
+    [
+        ("mobilenetv2-0.35-96", "mobilenetv2_0_35_96"),
+        ("7up", "net_7up"),
+        ("--", "net_"),
+        ("modèle-2", "mod_le_2"),
+    ],
 )
 def test_names_become_c_identifiers(name: str, identifier: str) -> None:
     assert c_identifier(name) == identifier
