@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -89,6 +90,7 @@ def compile_model(
     options = options or CompileOptions()
     target = load_target(target_name)
     # Fails before the work, not after it, when the folder cannot be used.
+    _check_options(options)
     ArtifactWriter(output, force=options.force)
     # File -> Relax.
     progress("import")
@@ -183,6 +185,15 @@ def _decisions(
         whole_rows_max=tuned.network.get("whole_rows_max", default.whole_rows_max),
     )
     return chosen, options.chains or tuned.network.get("chains", chains), tuned.notes
+
+
+def _check_options(options: CompileOptions) -> None:
+    """UsageError for what can be told without a network."""
+    # File names are made of it, too.
+    if options.name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", options.name):
+        raise UsageError(f"--name {options.name}: expected a C identifier, such as my_net")
+    if options.code_size_budget is not None and options.code_size_budget < 1:
+        raise UsageError(f"--code-size-budget {options.code_size_budget}: expected at least 1")
 
 
 def _check_ends(graph: Graph) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +202,97 @@ def test_inputs_of_the_wrong_kind(artifact: Artifact, tmp_path: Path, capsys: Ca
     path = tmp_path / "x.npz"
     np.savez(path, wrong=np.zeros(3))
     assert "x.npz" in failed(["verify", str(artifact.path), "--inputs", str(path)], 1, capsys)
+
+
+def test_values_that_are_no_numbers(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, capsys: Captured
+) -> None:
+    """ReLU would turn them into numbers, and a class would come out."""
+    graph = lower(load_model("digits"))
+    art = compile_graph(graph, load_target("host"), tmp_path_factory.mktemp("float") / "art").path
+    path = tmp_path / "x.npz"
+    for value in (np.nan, np.inf):
+        x = np.zeros((2, 1, 32, 32), np.float32)
+        x[1, 0, 5, 6:8] = value
+        np.savez(path, input=x)
+        outputs = tmp_path / "y.npz"
+        for verb in (["verify"], ["run", "--outputs", str(outputs)]):
+            line = failed([*verb, str(art), "--inputs", str(path)], 1, capsys)
+            assert "x.npz: array 'input' has 2 values that are no numbers" in line
+        assert not outputs.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "ART", "--random", "0"], "--random 0: expected at least 1"),
+        (["verify", "ART", "--random", "-3"], "--random -3: expected at least 1"),
+        (["run", "ART", "--random", "2", "--limit", "-1"], "--limit -1: expected at least 1"),
+        (["run", "ART", "--random", "2", "--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["bench", "ART", "--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["verify", "ART", "--random", "1", "--images", "."], "give one of --images, --inputs"),
+        (["verify", "ART", "--ssh", "a@b", "--serial", "c"], "boards by ssh and serial"),
+        (["verify", "ART", "--rpc-key", "K"], "--runner rpc needs --rpc-tracker HOST:PORT"),
+        (["verify", "ART", "--rpc-tracker", "nowhere", "--rpc-key", "K"], "expected HOST:PORT"),
+        (["compile", "digits", "--target", "host", "--name", "../x"], "expected a C identifier"),
+        (["compile", "digits", "--target", "host", "--name", "9x"], "expected a C identifier"),
+        (["compile", "digits", "--target", "host", "--name", ""], "expected a C identifier"),
+        (
+            ["compile", "digits", "--target", "mps2-an386", "--code-size-budget", "-5"],
+            "--code-size-budget -5: expected at least 1",
+        ),
+    ],
+)
+def test_values_out_of_range_end_with_2(
+    artifact: Artifact,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [str(artifact.path) if word == "ART" else word for word in arguments]
+    assert message in failed(words, 2, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_environment_alone_asks_for_no_board(
+    artifact: Artifact,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    require_module: Callable[[str], None],
+) -> None:
+    for module in ("tornado", "cloudpickle", "psutil"):
+        require_module(module)
+    monkeypatch.setenv("TVM_TRACKER_HOST", "127.0.0.1")
+    monkeypatch.setenv("TVM_TRACKER_PORT", "1")
+    assert main(["verify", str(artifact.path), "--random", "1"]) == 0
+    capsys.readouterr()
+    # One word on the command line does; the environment has the rest.
+    command = ["verify", str(artifact.path), "--random", "1", "--rpc-key", "K"]
+    assert "127.0.0.1:1: no RPC tracker answers" in failed(command, 1, capsys)
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgemnv2.pipeline.emit_code", interrupt)
+    arguments = ["compile", "mobilenetv2-0.35-32-int8", "--target", "host"]
+    assert "interrupted" in failed([*arguments, "-o", str(tmp_path / "art")], 130, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_repeats_than_can_be_waited_for(
+    artifact: Artifact, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The allowed time grows with the repeats; operating systems wait no longer than 24 days."""
+    monkeypatch.setattr("edgemnv2.runners.local._SECONDS_PER_INFERENCE", 1e9)
+    assert main(["bench", str(artifact.path), "--repeat", "3"]) == 0
+    assert "median" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
