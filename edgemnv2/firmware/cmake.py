@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.firmware.parts import Files, Parts
 
@@ -74,7 +75,7 @@ Without the toolchain file, the same code is built and tested on this computer."
         ),
         "toolchain.cmake": parts.text("cmake/toolchain.cmake"),
         "board/board.ld": linker_script(target).encode(),
-        "board/startup.c": parts.c("board/startup.c"),
+        "board/startup.c": runtime_file("startup.c").read_bytes(),
         "board/main_board.c": parts.c("board/main_board.c"),
         "README.md": parts.text(
             "cmake/README.md",

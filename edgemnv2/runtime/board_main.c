@@ -35,6 +35,18 @@ static void report(const char *key, long value) {
     semihost_print("\n");
 }
 
+/* Called by startup.c. */
+void edgemnv2_fault(uint32_t cause);
+void edgemnv2_fault(uint32_t cause) {
+    report("fault", (long)cause);
+    semihost_exit(0);
+}
+
+void edgemnv2_exit(int status);
+void edgemnv2_exit(int status) {
+    semihost_exit(status == 0);
+}
+
 static void copy(unsigned char *to, const unsigned char *from, uint32_t bytes) {
     for (uint32_t i = 0; i < bytes; i++) {
         to[i] = from[i];

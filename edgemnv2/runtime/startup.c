@@ -1,26 +1,33 @@
-/* Reset and fault handling for a bare Cortex-M under an emulator: vectors, variables, FPU.
+/* Reset and faults of a bare Cortex-M: vectors, variables, FPU. Symbols of the linker script.
  *
- * Armv6-M to Armv8.1-M Architecture Reference Manuals: vector table, CPACR, CFSR. Symbols come from
- * the generated linker script. */
+ * Armv6-M to Armv8.1-M Architecture Reference Manuals: vector table, CPACR, CFSR. */
 #include <stdint.h>
-
-#include "semihosting.h"
 
 extern uint32_t edgemnv2_stack_top[], edgemnv2_data_start[], edgemnv2_data_end[];
 extern uint32_t edgemnv2_data_load[], edgemnv2_bss_start[], edgemnv2_bss_end[];
 
 int main(void);
 void edgemnv2_reset(void);
+/* What a program may do about them; without, the core stands still. */
+void edgemnv2_fault(uint32_t cause);
+void edgemnv2_exit(int status);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define CPACR_FULL_CP10_CP11 (0xFu << 20)
 
+__attribute__((weak)) void edgemnv2_fault(uint32_t cause) {
+    (void)cause;
+}
+
+__attribute__((weak)) void edgemnv2_exit(int status) {
+    (void)status;
+}
+
 static void fault(void) {
-    semihost_print("edgemnv2 fault ");
-    semihost_print_number((long)CFSR);
-    semihost_print("\n");
-    semihost_exit(0);
+    edgemnv2_fault(CFSR);
+    for (;;) {
+    }
 }
 
 void edgemnv2_reset(void) {
@@ -35,7 +42,10 @@ void edgemnv2_reset(void) {
     for (uint32_t *to = edgemnv2_bss_start; to < edgemnv2_bss_end; to++) {
         *to = 0;
     }
-    semihost_exit(main() == 0);
+    edgemnv2_exit(main());
+    for (;;) {
+        __asm__ volatile("wfi");
+    }
 }
 
 /* Stack, reset, NMI, HardFault, MemManage, BusFault, UsageFault, SecureFault; no interrupts. */

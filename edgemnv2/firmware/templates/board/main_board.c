@@ -7,7 +7,7 @@
 #include "net_selftest.h"
 
 extern uint32_t edgemnv2_stack_limit[];
-void net_board_fault(uint32_t cause);
+void edgemnv2_fault(uint32_t cause);
 
 #ifdef EDGEMNV2_UART_BASE
 #define UART(offset) (*(volatile uint32_t *)(EDGEMNV2_UART_BASE + (offset)))
@@ -60,7 +60,7 @@ static int get_byte(void) {
 }
 #endif
 
-void net_board_fault(uint32_t cause) {
+void edgemnv2_fault(uint32_t cause) {
     static const char text[] = "m-error-fault, CFSR 0x";
     const char *at;
     int shift;
