@@ -2,15 +2,17 @@
 
 A machine's speed drifts; two medians taken one after the other compare minutes, not engines. So
 each round runs every engine in turn, and what counts is the ratio within a round. All engines
-compute the same network from the same input, and their outputs are compared. A turn is two
-inferences of which the second is timed: the first finds the caches that another engine left, and
-perhaps that engine's threads still spinning on the other cores.
+compute the same network from the same input, and their outputs are compared. A turn waits until no
+other engine's thread spins any more (some do for 20 ms behind an inference, on cores that the next
+one needs); then it runs two inferences, of which the second is timed: the first finds the caches
+that others left.
 """
 
 from __future__ import annotations
 
 import ctypes
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -29,9 +31,10 @@ from edgemnv2.runners.base import Array, check_threads
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import missing_local_features
 
-__all__ = ["AgainstResult", "PeerFigure", "SpeedUp", "against", "speed_up"]
+__all__ = ["AgainstResult", "Ours", "PeerFigure", "against", "seconds_in_turn"]
 
 WARMUP_ROUNDS = 5
+LONGEST_SPIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ def against(
             name: make_peer(name, path or _own_model(artifact, name, Path(folder)), threads, sample)
             for name, path in chosen.items()
         }
-    ours = _Ours(artifact, sample, threads)
+    ours = Ours(artifact, sample, threads)
     calls = [ours.infer, *(engine.infer for engine in engines.values())]
-    seconds = _rounds(calls, rounds, progress)
+    seconds = seconds_in_turn(calls, rounds, progress)
     notes = state_notes(before, local_state())
     values = ours.output()
     ours.close()
@@ -144,37 +147,24 @@ def against(
     )
 
 
-@dataclass(frozen=True)
-class SpeedUp:
-    """Our own time with one thread over that with `threads`, within a round; medians, seconds.
-
-    `ratio_p05`, `ratio_p95`: where cores share caches or a memory bus with other work, also that
-    of other guests of one host, two of them are disturbed more than one.
-    """
-
-    threads: int
-    one_thread: float
-    several_threads: float
-    ratio: float
-    ratio_p05: float
-    ratio_p95: float
-
-
-def speed_up(artifact: Artifact, threads: int, rounds: int = 100, seed: int = 0) -> SpeedUp:
-    """How much faster `threads` threads are than one, no other engine in the process."""
-    check_threads(artifact, threads)
-    sample = random_sample(artifact, seed)
-    both = [_Ours(artifact, sample, 1), _Ours(artifact, sample, threads)]
-    seconds = _rounds([ours.infer for ours in both], rounds)
-    for ours in both:
-        ours.close()
-    ratios = seconds[:, 0] / seconds[:, 1]
-    return SpeedUp(
-        threads,
-        float(np.median(seconds[:, 0])),
-        float(np.median(seconds[:, 1])),
-        *(float(np.percentile(ratios, share)) for share in (50, 5, 95)),
-    )
+def _await_sleeping_threads() -> None:
+    """Returns when no thread of this process but the caller's runs, or after a while."""
+    own = threading.get_native_id()
+    end = time.perf_counter() + LONGEST_SPIN_SECONDS
+    while time.perf_counter() < end:
+        for stat in Path("/proc/self/task").glob("[0-9]*/stat"):
+            try:
+                # The state follows the name, which is in brackets (proc(5)).
+                state = (
+                    stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+                )
+            except OSError:  # it ended meanwhile
+                continue
+            if state == "R" and stat.parent.name != str(own):
+                break
+        else:
+            return
+        time.sleep(0.0005)
 
 
 def _own_model(artifact: Artifact, peer: str, folder: Path) -> Path:
@@ -182,7 +172,7 @@ def _own_model(artifact: Artifact, peer: str, folder: Path) -> Path:
     return write_model(peer, load_graph(artifact.path / REFERENCE_FOLDER), folder)
 
 
-def _rounds(
+def seconds_in_turn(
     calls: Sequence[Callable[[], None]],
     rounds: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -194,6 +184,7 @@ def _rounds(
         # There and back, so that nobody always runs behind the same neighbour's caches.
         for index in order if number % 2 else reversed(order):
             call = calls[index]
+            _await_sleeping_threads()
             call()
             start = time.perf_counter()
             call()
@@ -207,7 +198,7 @@ class _Pointer(ctypes.Structure):
     _fields_ = (("data", ctypes.c_void_p),)
 
 
-class _Ours:
+class Ours:
     """The artefact's shared library in this process, on its own pool of threads."""
 
     def __init__(self, artifact: Artifact, sample: Array, threads: int) -> None:

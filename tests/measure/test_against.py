@@ -17,8 +17,9 @@ from tiny_mobilenet_tflite import TinyMobilenet
 from edgemnv2.artifact import load_artifact
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.measure.against import against, speed_up
+from edgemnv2.measure.against import against
 from edgemnv2.measure.peers import choose_model, make_peer
+from edgemnv2.measure.speed_up import speed_up, two_core_capacity
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.target import load_target, missing_local_features
 
@@ -208,3 +209,8 @@ def test_speed_up_is_ours_alone(host: Path) -> None:
     result = speed_up(load_artifact(host), 2, rounds=20)
     assert result.threads == 2 and min(result.one_thread, result.several_threads) > 0
     assert 0 < result.ratio_p05 <= result.ratio <= result.ratio_p95
+
+
+def test_two_copies_make_at_most_twice_as_much(host: Path) -> None:
+    # Both rates are taken under whatever else this machine does.
+    assert 0.3 < two_core_capacity(load_artifact(host)) < 4

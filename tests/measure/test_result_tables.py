@@ -23,6 +23,7 @@ def host_row(**changes: Any) -> dict[str, Any]:
         "median": 0.002,
         "against": {"litert": peer},
         "speed_up": {"ratio": 1.9},
+        "two_core_capacity": 1.95,
         "peak_rss_bytes": 6 * 2**20,
         "constants_bytes": 2**22,
         "machine": {"cpu": "A processor", "cores": 2, "features": ["avx2", "fma"]},
@@ -33,7 +34,10 @@ def host_row(**changes: Any) -> dict[str, Any]:
 def test_seconds_beside_others() -> None:
     lines = host_results.host_table([host_row(), host_row(threads=1, speed_up=None)])
     assert lines[0] == "A processor, 2 cores, avx2, fma"
-    assert lines[-2] == "| int8 | host, 2 | 2.00 | litert 4.00: **0.500** | 1.90 | 6.0, 4.0 MiB |"
+    assert (
+        lines[-2]
+        == "| int8 | host, 2 | 2.00 | litert 4.00: **0.500** | 1.90 (1.95) | 6.0, 4.0 MiB |"
+    )
     assert lines[-1] == "| int8 | host, 1 | 2.00 | litert 4.00: **0.500** |  | 6.0, 4.0 MiB |"
 
 
@@ -72,6 +76,8 @@ def test_a_network_that_an_engine_computes_otherwise_is_no_figure(
     monkeypatch.setattr(host_results, "TARGETS", ("host",))
     monkeypatch.setattr(host_results, "PEERS", {"float32": ("litert",)})
     monkeypatch.setattr(host_results, "ROUNDS", 3)
+    monkeypatch.setattr(host_results, "WAITS", 1)
+    monkeypatch.setattr(host_results, "ATTEMPTS", 1)
     rows = host_results.measure_host(lambda text: None)
     assert [row["threads"] for row in rows] == [1, 2]
     json.dumps(rows)
