@@ -11,7 +11,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +41,7 @@ _MACHINES = {
 class SshRunner(Runner):
     """Runs on the board `address`, `user@host` or `user@host:port`.
 
-    The board's folder is removed again after each run, whatever happens. `options` are further ssh
-    options. Raises UsageError for an address that is none.
+    `options` are further ssh options. Raises UsageError for an address that is none.
     """
 
     name = "ssh"
@@ -54,48 +54,93 @@ class SshRunner(Runner):
         self._address = address
         self._host = (match[1] or "") + match[2].strip("[]")
         self._options = [*(["-p", match[3]] if match[3] else []), *options]
+        self._held: _Session | None = None
 
     def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
         check_linux(artifact)
+        if self._held is not None:
+            return self._held.run(artifact, inputs, job)
+        with self._session() as session:
+            return session.run(artifact, inputs, job)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Inside, the connection stays, and the programs stay on the board: runs begin sooner."""
+        with self._session() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
+        """A folder on the board, which is removed again whatever happens."""
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as control:
             connection = _Connection(self._address, self._host, self._options, Path(control))
             try:
-                return self._run_on(connection, artifact, inputs, job)
+                session = _Session(connection, self._address)
+                try:
+                    yield session
+                finally:
+                    session.clean()
             finally:
                 connection.close()
 
-    def _run_on(
-        self, connection: _Connection, artifact: Artifact, inputs: Sequence[Array], job: Job
-    ) -> RunResult:
-        machine = connection.run("uname -m").decode().strip()
-        if machine not in _MACHINES[artifact.target.cpu.isa]:
-            raise RunnerError(
-                f"{self._address}: is {machine}, but {artifact.path} is for {artifact.target.name} "
-                f"({artifact.target.cpu.isa}); compile for this board"
-            )
-        remote = connection.run("mktemp -d").decode().strip()
-        quoted = shlex.quote(remote)
+
+class _Session:
+    """One folder on the board and the programs in it."""
+
+    def __init__(self, connection: _Connection, address: str) -> None:
+        self._connection, self._address = connection, address
+        self._machine = connection.run("uname -m").decode().strip()
+        self._folder = shlex.quote(connection.run("mktemp -d").decode().strip())
+        self._programs: dict[str, str] = {}
+
+    def clean(self) -> None:
+        """Remove the folder."""
+        self._connection.run(f"rm -rf {self._folder}", checked=False)
+
+    def run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+        """See `Runner.run`."""
+        program = self._program(artifact)
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)
-        try:
-            program = (artifact.path / "bench").read_bytes()
-            connection.run(f"cat > {quoted}/bench && chmod +x {quoted}/bench", program)
-            before = _state(connection)
+        before = self._state() if job.repeat else None
 
-            def launch(arguments: Sequence[str], folder: Path) -> str:
-                connection.run(f"cat > {quoted}/in.bin", (folder / "in.bin").read_bytes())
-                # A program killed by a signal would look like a failed connection.
-                command = f'cd {quoted} && ./bench {shlex.join(arguments)}; echo "exit $?"'
-                text = connection.run(command, timeout_seconds=timeout_seconds, checked=False)
-                for name in ("out.bin", *(["trace.bin"] if job.trace else [])):
-                    content = connection.run(f"cat {quoted}/{name}", checked=False)
-                    (folder / name).write_bytes(content)
-                return text.decode(errors="replace")
+        def launch(arguments: Sequence[str], folder: Path) -> str:
+            self._connection.run(f"cat > {self._folder}/in.bin", (folder / "in.bin").read_bytes())
+            # A program killed by a signal would look like a failed connection.
+            command = f'cd {self._folder} && ./{program} {shlex.join(arguments)}; echo "exit $?"'
+            text = self._connection.run(command, timeout_seconds=timeout_seconds, checked=False)
+            for name in ("out.bin", *(["trace.bin"] if job.trace else [])):
+                content = self._connection.run(f"cat {self._folder}/{name}", checked=False)
+                (folder / name).write_bytes(content)
+            return text.decode(errors="replace")
 
-            result, _ = run_bench_program(artifact, inputs, launch, job)
-            notes = state_notes(before, _state(connection)) if job.repeat else ()
-            return replace(result, notes=notes)
-        finally:
-            connection.run(f"rm -rf {quoted}", checked=False)
+        result, _ = run_bench_program(artifact, inputs, launch, job)
+        if before is None:
+            return result
+        return replace(result, notes=state_notes(before, self._state()))
+
+    def _program(self, artifact: Artifact) -> str:
+        """The name of the artefact's program in the folder, copied there at the first call."""
+        if self._machine not in _MACHINES[artifact.target.cpu.isa]:
+            raise RunnerError(
+                f"{self._address}: is {self._machine}, but {artifact.path} is for "
+                f"{artifact.target.name} ({artifact.target.cpu.isa}); compile for this board"
+            )
+        key = str(artifact.manifest["seal"])
+        if key not in self._programs:
+            name = f"bench{len(self._programs)}"
+            path = f"{self._folder}/{name}"
+            data = (artifact.path / "bench").read_bytes()
+            self._connection.run(f"cat > {path} && chmod +x {path}", data)
+            self._programs[key] = name
+        return self._programs[key]
+
+    def _state(self) -> DeviceState:
+        """The board's clock, governor, load and throttling, in one round trip."""
+        text = self._connection.run(STATE_COMMAND, checked=False).decode(errors="replace")
+        return parse_states(text)[0]
 
 
 class _Connection:
@@ -150,9 +195,3 @@ class _Connection:
         """End the shared connection."""
         command = [*self._command, "-O", "exit", self._host]
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _state(connection: _Connection) -> DeviceState:
-    """The board's clock, governor, load and throttling, in one round trip."""
-    text = connection.run(STATE_COMMAND, checked=False).decode(errors="replace")
-    return parse_states(text)[0]

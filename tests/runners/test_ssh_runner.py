@@ -15,6 +15,7 @@ from tiny_artifact import make_tiny_artifact, tiny_samples
 
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
+from edgemnv2.runners.base import on_one_board
 from edgemnv2.runners.ssh import SshRunner
 
 
@@ -80,6 +81,34 @@ def test_outputs_times_trace_and_notes_come_back_and_nothing_stays(
     assert result.metric == "seconds" and len(result.values) == 5
     assert len(result.trace) == 3 * 6 and list(result.layers) == [0]
     assert any("load" in note for note in result.notes)
+    assert leftovers(board[1]) == []
+
+
+def test_a_held_board_keeps_programs_until_the_end(
+    board: tuple[str, list[str]], tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("gcc")
+    runner = SshRunner(*board)
+    artifacts = [
+        make_tiny_artifact(tmp_path / "one", "host"),
+        make_tiny_artifact(tmp_path / "wrong", "host", "status"),
+    ]
+    (sample,) = tiny_samples(1)
+
+    def work() -> list[str]:
+        for _ in range(2):
+            result = runner.run(artifacts[0], [sample], repeat=1)
+            np.testing.assert_array_equal(result.outputs[0], sample + 1)
+            assert result.notes
+            # A fault ends its run and nothing else.
+            with pytest.raises(RunnerError, match="status -2"):
+                runner.run(artifacts[1], [sample])
+        (folder,) = leftovers(board[1])
+        return sorted(path.name for path in folder.iterdir())
+
+    assert on_one_board(runner, work) == ["bench0", "bench1", "in.bin", "out.bin"]
+    assert leftovers(board[1]) == []
+    runner.run(artifacts[0], [sample])
     assert leftovers(board[1]) == []
 
 
