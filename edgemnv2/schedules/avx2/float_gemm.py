@@ -1,4 +1,4 @@
-"""float32 inner loop of 1x1 convolution on AVX2: a channel, broadcast, times a panel of weights."""
+"""float32 inner loop of 1x1 convolution: a channel, broadcast, times a panel of weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers, reduction
+from edgemnv2.schedules.avx2.gemm import Gemm, Pointers, reduction
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
 from edgemnv2.schedules.builder import Builder, broadcast, element, load
 from edgemnv2.schedules.tiling import Panel, walk
@@ -26,13 +26,14 @@ LINE_FLOATS = 16
 
 @dataclass(frozen=True, eq=False)
 class FloatGemm(Gemm):
-    """float32."""
+    """float32 by vectors of eight (AVX2) or sixteen (AVX-512)."""
 
     clamp: tuple[float, float]
+    lanes: int = 8
 
     def key(self) -> dict[str, Any]:
         """Also the clamp."""
-        return {**super().key(), "clamp": self.clamp}
+        return {**super().key(), "clamp": self.clamp, "lanes": self.lanes}
 
     def constants(self) -> list[Array]:
         """Per panel `[K][NR]`; biases by panels."""
@@ -65,13 +66,13 @@ class FloatGemm(Gemm):
         self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel, share: int
     ) -> None:
         """`share`: weights of the next panel to prefetch for each pixel; 0 for none."""
-        nr, depth = panel.width, self.depth
-        vectors = nr // LANES
-        acc = k.registers("float32x8", mr * vectors)
+        nr, depth, lanes = panel.width, self.depth, self.lanes
+        vectors, dtype = nr // lanes, f"float32x{lanes}"
+        acc = k.registers(dtype, mr * vectors)
         w0 = k.let(panel.packed * depth)
         x0 = [k.let((first + r) * depth) for r in range(mr)]
         for j in range(vectors):
-            b = k.let(load(p.second, panel.packed + LANES * j, "float32x8"))
+            b = k.let(load(p.second, panel.packed + lanes * j, dtype))
             for r in range(mr):
                 k.set(acc, r * vectors + j, b)
 
@@ -82,19 +83,16 @@ class FloatGemm(Gemm):
             if share and position[0] % PREFETCH_STEPS == 0:
                 k.prefetch(p.weights, after + at * (LINE_FLOATS // PREFETCH_STEPS))
             position[0] += 1
-            wv = [
-                k.let(load(p.weights, w0 + at * nr + LANES * j, "float32x8"))
-                for j in range(vectors)
-            ]
+            wv = [k.let(load(p.weights, w0 + at * nr + lanes * j, dtype)) for j in range(vectors)]
             for r in range(mr):
-                value = k.let(broadcast(element(p.x, x0[r] + at), LANES))
+                value = k.let(broadcast(element(p.x, x0[r] + at), lanes))
                 for j in range(vectors):
                     n = r * vectors + j
-                    k.set(acc, n, fma(element(acc, n), value, wv[j]))
+                    k.set(acc, n, fma(element(acc, n), value, wv[j], lanes))
 
         reduction(k, depth, self.unroll, step)
         for r in range(mr):
             at = k.let((first + r) * self.panels.channels + panel.channel)
             for j in range(vectors):
-                value = clamp_float(element(acc, r * vectors + j), self.clamp)
-                k.store(p.out, at + LANES * j, value)
+                value = clamp_float(element(acc, r * vectors + j), self.clamp, lanes)
+                k.store(p.out, at + lanes * j, value)

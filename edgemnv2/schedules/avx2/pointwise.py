@@ -136,12 +136,13 @@ def gemm_of(
     `part`: the output channels to make.
     """
     nr = int(decisions["nr"])
-    panels = panels_of(weight.shape[1], nr, LANES, part)
+    lanes = int(decisions.get("lanes", LANES))
+    panels = panels_of(weight.shape[1], nr, lanes, part)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None
     if requantize is None:
-        return FloatGemm(weight, bias, panels, unroll, clamp)
+        return FloatGemm(weight, bias, panels, unroll, clamp, lanes)
     if not Epilogue.supports(requantize):
         return None
     bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgemnv2.schedules.builder import constant, intrinsic, shuffle
+from edgemnv2.schedules.builder import constant, intrinsic, scalar, shuffle
 
 __all__ = [
     "PANEL_ORDER",
@@ -19,6 +19,8 @@ __all__ = [
 ]
 
 Expr = Any
+CURRENT_ROUNDING = 4
+"""The intrinsics' `_MM_FROUND_CUR_DIRECTION`."""
 
 PANEL_ORDER = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)
 """Channels of 16 accumulators, so that `vpackssdw`, which works by 128-bit lanes, orders them."""
@@ -35,17 +37,22 @@ def madd(a: Expr, b: Expr) -> Expr:
     return intrinsic("llvm.x86.avx2.pmadd.wd", "int32x8", a, b)
 
 
-def fma(acc: Expr, a: Expr, b: Expr) -> Expr:
-    """`acc + a * b` of float32x8, rounded once."""
-    return intrinsic("llvm.fma.v8f32", "float32x8", a, b, acc)
+def fma(acc: Expr, a: Expr, b: Expr, lanes: int = 8) -> Expr:
+    """`acc + a * b` of `lanes` float32, rounded once."""
+    return intrinsic(f"llvm.fma.v{lanes}f32", f"float32x{lanes}", a, b, acc)
 
 
-def clamp_float(value: Expr, clamp: tuple[float, float]) -> Expr:
-    """float32x8 between the finite ends of `clamp`."""
+def clamp_float(value: Expr, clamp: tuple[float, float], lanes: int = 8) -> Expr:
+    """`lanes` (8, or 16 on AVX-512) float32 between the finite ends of `clamp`."""
     for end, name in ((clamp[0], "max"), (clamp[1], "min")):
         if math.isfinite(end):
-            other = constant(end, "float32", 8)
-            value = intrinsic(f"llvm.x86.avx.{name}.ps.256", "float32x8", value, other)
+            operands = [value, constant(end, "float32", lanes)]
+            if lanes == 8:
+                instruction = f"llvm.x86.avx.{name}.ps.256"
+            else:
+                instruction = f"llvm.x86.avx512.{name}.ps.512"
+                operands.append(scalar(CURRENT_ROUNDING, "int32"))
+            value = intrinsic(instruction, f"float32x{lanes}", *operands)
     return value
 
 

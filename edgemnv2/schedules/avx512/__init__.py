@@ -1,18 +1,24 @@
-"""Row kernels for x86-64 processors with AVX-512, VNNI and VBMI: int8; the rest is AVX2's."""
+"""Row kernels for x86-64 processors with AVX-512, VNNI and VBMI; what has none here is AVX2's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
 from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.schedules import avx2
+from edgemnv2.schedules.avx2.pointwise import pointwise_kernel as avx2_pointwise_kernel
 from edgemnv2.schedules.avx512.add import add_kernel
 from edgemnv2.schedules.avx512.depthwise import (
     default_depthwise,
     depthwise_kernel,
     depthwise_space,
+)
+from edgemnv2.schedules.avx512.float_pointwise import (
+    default_float_pointwise,
+    float_pointwise_space,
 )
 from edgemnv2.schedules.avx512.pointwise import (
     default_pointwise,
@@ -31,6 +37,10 @@ FAMILY = SimdFamily(
     depthwise=LayerKind(depthwise_space, default_depthwise, depthwise_kernel),
     add=lambda graph, layer: add_kernel(graph, layer) or avx2.FAMILY.add(graph, layer),
 )
+FLOAT = replace(
+    avx2.FAMILY,
+    pointwise=LayerKind(float_pointwise_space, default_float_pointwise, avx2_pointwise_kernel),
+)
 layouts = FAMILY.layouts
 
 
@@ -38,6 +48,8 @@ def _family(graph: Graph, layer: Layer) -> SimdFamily:
     """Ours for the integer layers that have a kernel here, whatever is decided about them."""
     if isinstance(layer, Add):
         return FAMILY
+    if graph.tensor_out(layer).dtype == "float32":
+        return FLOAT
     channels = graph.tensor_out(layer).channels
     source = graph.tensor_in(layer).dtype
     if isinstance(layer, Conv2D):
