@@ -18,7 +18,8 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """
 edgemnv2 quantize model.onnx --images photos -o model-int8.onnx
 edgemnv2 quantize model.onnx --images photos -o q.onnx --report q.html --json
-edgemnv2 quantize mobilenetv2-0.35-96 --random 20 -o q.onnx
+edgemnv2 quantize model.onnx --images photos --calibrate-every 5 -o q.onnx
+edgemnv2 quantize mobilenetv2-0.35-96 --random 20 --io int8 -o q.onnx
 """
 
 
@@ -39,6 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs (torchvision for NCHW models, keras for NHWC ones)",
+    )
+    inputs.add_argument(
+        "--calibrate-every",
+        type=int,
+        metavar="K",
+        help="inputs 0, K, 2K... calibrate and the others evaluate; 1: all do both (default: at "
+        "most 100 and at most half calibrate)",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("float32", "int8"),
+        default="float32",
+        help="type of the file's input and output; int8 for devices without floats (float32)",
     )
     parser.add_argument(
         "--per-tensor", action="store_true", help="one weight scale per layer, not per channel"
@@ -64,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.measure.quantization_report import summary_text
     from edgemnv2.passes import lower
     from edgemnv2.quantize.cache import default_folder
+    from edgemnv2.quantize.export_onnx import with_int8_ends
     from edgemnv2.quantize.float_graph import check_float_graph
     from edgemnv2.quantize.quantize import quantize
 
@@ -85,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
             samples,
             per_channel=not args.per_tensor,
             method=args.range,
+            every=args.calibrate_every,
             cache=None if args.no_cache else default_folder(),
             progress=progress,
         )
@@ -94,9 +110,10 @@ def run(args: argparse.Namespace) -> int:
     content = result.to_dict()
     if args.report is not None:
         _write(args.report, _report(result, args.report.suffix), "--report")
-    _write(args.output, result.onnx, "--output")
+    data = with_int8_ends(result.onnx) if args.io == "int8" else result.onnx
+    _write(args.output, data, "--output")
     if args.json:
-        print(json.dumps({"output": str(args.output), **content}))
+        print(json.dumps({"output": str(args.output), "io": args.io, **content}))
     else:
         print(summary_text(content))
         print(f"written      {args.output}")

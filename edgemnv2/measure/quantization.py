@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgemnv2.graph import Conv2D, DepthwiseConv2D, Layer
 from edgemnv2.model import QuantParams
 
-__all__ = ["LayerQuality", "advice", "measure_layer", "signal_to_noise"]
+__all__ = ["LayerMeter", "LayerQuality", "advice", "signal_to_noise"]
 
 Array = NDArray[Any]
 
@@ -60,37 +60,49 @@ def signal_to_noise(power: float, noise: float) -> float:
     return min(LARGEST_DB, 10.0 * math.log10(power / noise))
 
 
-def measure_layer(
-    layer: Layer, real: Array, stored: Array, quant: QuantParams, weights: Array | None
-) -> LayerQuality:
-    """The quality of one layer from its float and its int8 activation, `[N, H, W, C]` each."""
-    scale, bottom, top = np.float32(quant.scale), -128 - quant.zero_point, 127 - quant.zero_point
-    low, high = float(bottom * scale), float(top * scale)
-    half = 0.5 * quant.scale
-    power = noise = own_noise = 0.0
-    outside = 0
-    for image, kept in zip(real, stored, strict=True):  # one by one, to save memory
-        power += _energy(image)
-        noise += _energy((kept.astype(np.float32) - np.float32(quant.zero_point)) * scale - image)
-        own_noise += _energy(np.clip(np.rint(image / scale), bottom, top) * scale - image)
-        outside += int(np.count_nonzero(image < low - half))
-        outside += int(np.count_nonzero(image > high + half))
-    weight_snr = None
-    if isinstance(layer, Conv2D | DepthwiseConv2D) and weights is not None:
-        exact = layer.weight.astype(np.float64)
-        weight_snr = signal_to_noise(_energy(exact), _energy(weights - exact))
-    return LayerQuality(
-        name=layer.name,
-        op=layer.op,
-        snr_db=signal_to_noise(power, noise),
-        own_snr_db=signal_to_noise(power, own_noise),
-        weight_snr_db=weight_snr,
-        low=low,
-        high=high,
-        smallest=float(real.min()),
-        largest=float(real.max()),
-        clipped_share=outside / real.size,
-    )
+class LayerMeter:
+    """Takes in a layer's float and int8 activations, some images at a time."""
+
+    def __init__(self, layer: Layer, quant: QuantParams, weights: Array | None) -> None:
+        """`quant` is the int8 activation's, `weights` what the int8 weights stand for."""
+        self._layer, self._quant = layer, quant
+        self._power = self._noise = self._own_noise = 0.0
+        self._outside = self._count = 0
+        self._smallest, self._largest = math.inf, -math.inf
+        self._weight_snr: float | None = None
+        if isinstance(layer, Conv2D | DepthwiseConv2D) and weights is not None:
+            exact = layer.weight.astype(np.float64)
+            self._weight_snr = signal_to_noise(_energy(exact), _energy(weights - exact))
+
+    def add(self, real: Array, stored: Array) -> None:
+        """`[N, H, W, C]` each."""
+        scale, zero_point = np.float32(self._quant.scale), self._quant.zero_point
+        bottom, top = -128 - zero_point, 127 - zero_point
+        kept = (stored.astype(np.float32) - np.float32(zero_point)) * scale
+        self._power += _energy(real)
+        self._noise += _energy(kept - real)
+        steps = np.rint(real / scale)
+        self._outside += int(np.count_nonzero((steps < bottom) | (steps > top)))
+        self._own_noise += _energy(np.clip(steps, bottom, top) * scale - real)
+        self._count += real.size
+        self._smallest = min(self._smallest, float(real.min()))
+        self._largest = max(self._largest, float(real.max()))
+
+    def quality(self) -> LayerQuality:
+        """Of all that was taken in."""
+        scale, zero_point = self._quant.scale, self._quant.zero_point
+        return LayerQuality(
+            name=self._layer.name,
+            op=self._layer.op,
+            snr_db=signal_to_noise(self._power, self._noise),
+            own_snr_db=signal_to_noise(self._power, self._own_noise),
+            weight_snr_db=self._weight_snr,
+            low=(-128 - zero_point) * scale,
+            high=(127 - zero_point) * scale,
+            smallest=self._smallest,
+            largest=self._largest,
+            clipped_share=self._outside / max(1, self._count),
+        )
 
 
 def _energy(values: Array) -> float:

@@ -26,6 +26,7 @@ __all__ = [
     "convolution_requantize",
     "dense_requantize",
     "exp_table",
+    "lift",
     "mean_requantize",
 ]
 
@@ -58,6 +59,19 @@ def dense_requantize(
     round alike unless the product lies within 2**-24 of a half, which int8 outputs never see.
     """
     return replace(convolution_requantize(x, weight_scale, y, channels), single_rounding=True)
+
+
+def lift(factor: Requantize, clamp: tuple[float, float], y: QuantParams) -> Array:
+    """By how many whole accumulators the first of two roundings lifts outputs, int32 `[C]`.
+
+    Rounding `acc * m` before `/ 2**r` (m in [1/2, 1), r at least 1) adds `1 / (2 m)` accumulators,
+    one half to one, to what is then rounded once. For outputs that are not cut off below zero the
+    sign of that depends on theirs, and nothing whole can be taken off.
+    """
+    if factor.single_rounding or clamp[0] < y.zero_point:
+        return np.zeros_like(factor.shift)
+    lifted: Array = ((factor.shift <= -1) & (factor.multiplier != 0)).astype(np.int32)
+    return lifted
 
 
 def add_rescale(

@@ -38,6 +38,7 @@ from edgemnv2.passes.tflite_arithmetic import (
     convolution_requantize,
     dense_requantize,
     exp_table,
+    lift,
     mean_requantize,
 )
 from edgemnv2.quantize.fixed_point import make_requantize
@@ -65,6 +66,8 @@ class _Builder:
         self.made_by = producers(flow)
         self.quant = self._quantization()
         self.rounding = "away" if model.source.endswith(".tflite") else "even"
+        # ONNX's QuantizeLinear rounds once; biases make up for what rounding twice adds.
+        self.rounds_once = model.source.endswith(".onnx")
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -248,13 +251,16 @@ class _Builder:
         else:
             legacy = weight.values.dtype == np.uint8
             factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
+        stored = self._integer_bias(bias, x, weight, y)
+        if self.rounds_once:
+            stored = stored - lift(factor, clamp, y)
         values = weight.centred()
         narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
         kind = Conv2D if node.op == "conv2d" else DepthwiseConv2D
         return kind(
             **common,
             weight=np.ascontiguousarray(values.astype(np.int8 if narrow else np.int16)),
-            bias=self._integer_bias(bias, x, weight, y),
+            bias=stored,
             stride=node.attrs["stride"],
             padding=node.attrs["padding"],
             clamp=clamp,

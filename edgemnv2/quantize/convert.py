@@ -1,23 +1,21 @@
 """The walk: a float network and calibration inputs -> the int8 network, layer by layer.
 
-Both networks run side by side on the calibration inputs. Each layer's range is chosen from the
-float activation, its weights are rounded, its bias is corrected by the means that the quantised
-network really has in front of it, and then the integer layer runs, exactly as it will on the
-device.
+Ranges come from the float network's activations. Then the int8 network is built from its input to
+its output: a layer's weights are rounded, its bias is corrected by the means that the quantised
+network really has in front of it, and the integer layer runs, exactly as it will on the device.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import ModelError
 from edgemnv2.graph import (
     Add,
     Conv2D,
@@ -30,7 +28,7 @@ from edgemnv2.graph import (
     Softmax,
     Tensor,
 )
-from edgemnv2.measure.quantization import LayerQuality, measure_layer
+from edgemnv2.measure.quantization import LayerMeter, LayerQuality
 from edgemnv2.model import QuantParams
 from edgemnv2.passes.tflite_arithmetic import (
     ADD_LEFT_SHIFT,
@@ -39,24 +37,33 @@ from edgemnv2.passes.tflite_arithmetic import (
     convolution_requantize,
     dense_requantize,
     exp_table,
+    lift,
     mean_requantize,
 )
-from edgemnv2.quantize.float_graph import Convolution, consumers
-from edgemnv2.quantize.ranges import affine, choose_range
-from edgemnv2.quantize.weights import (
+from edgemnv2.quantize.exact import (
     LARGEST_FACTOR,
+    add_target,
+    exact_scale,
+    pool_targets,
+    rounding_of,
+    weight_step,
+)
+from edgemnv2.quantize.float_graph import Convolution
+from edgemnv2.quantize.ranges import affine, choose_range
+from edgemnv2.quantize.statistics import Statistics, batches, collect
+from edgemnv2.quantize.weights import (
     QuantizedWeights,
     corrected_bias,
     mean_patch,
-    patch_covariance,
     quantize_weights,
+    weight_scales,
 )
-from edgemnv2.reference import run_layer
+from edgemnv2.reference import run, run_layer
 
 __all__ = ["Converted", "convert", "is_dense"]
 
 Array = NDArray[Any]
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
 
 SOFTMAX_QUANT = QuantParams(1.0 / 256.0, -128)
 """TFLite's, for every softmax."""
@@ -78,10 +85,14 @@ def convert(
     *,
     per_channel: bool = True,
     method: str = "error",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Converted:
     """`graph` in int8 between a float32 input and output, calibrated on `x` `[N, H, W, C]`."""
-    return _Walk(graph, per_channel, method).run(x, progress)
+    statistics = collect(graph, x, progress)
+    walk = _Walk(graph, statistics, per_channel, method)
+    converted = walk.run(x, progress)
+    quality = _compare(graph, converted, walk.real_weights, x, progress)
+    return Converted(converted, walk.weight_scales, quality)
 
 
 def is_dense(graph: Graph, layer: Layer) -> bool:
@@ -97,38 +108,38 @@ def is_dense(graph: Graph, layer: Layer) -> bool:
 
 
 class _Walk:
-    """Both networks, as far as they have come."""
+    """The int8 network, as far as it has come, and its activations on the calibration inputs."""
 
-    def __init__(self, graph: Graph, per_channel: bool, method: str) -> None:
+    def __init__(
+        self, graph: Graph, statistics: Statistics, per_channel: bool, method: str
+    ) -> None:
         self.float = graph
+        self.statistics = statistics
         self.per_channel = per_channel
         self.method = method
         self.tensors: dict[str, Tensor] = {}
         self.layers: list[Layer] = []
         self.weight_scales: dict[str, Array] = {}
-        self.real: dict[str, Array] = {}
+        self.real_weights: dict[str, Array] = {}
         self.stored: dict[str, Array] = {}
 
-    def run(self, x: Array, progress: Progress) -> Converted:
+    def run(self, x: Array, progress: Progress) -> Graph:
         """All layers, between a `Quantize` and a `Dequantize`."""
         (source,), (result,) = self.float.inputs, self.float.outputs
         outer = self._outer(source)
-        self._declare(source, affine(float(x.min()), float(x.max())))
+        self._declare(source, affine(*self.statistics.limits[source]))
         self._append(Quantize("quantize", (outer,), source, rounding="even"), [x])
-        self.real[source] = x
         remaining = Counter(name for layer in self.float.layers for name in layer.inputs)
-        quality = []
         for index, layer in enumerate(self.float.layers):
-            quality.append(self._convert(layer))
+            self._convert(layer)
             for name in layer.inputs:
                 remaining[name] -= 1
                 if not remaining[name]:
-                    del self.real[name], self.stored[name]
-            progress(index + 1, len(self.float.layers))
+                    del self.stored[name]
+            progress("calibrate layers", index + 1, len(self.float.layers))
         outer_result = self._outer(result)
         self.layers.append(Dequantize("dequantize", (result,), outer_result))
-        converted = self._graph(inputs=(outer,), outputs=(outer_result,))
-        return Converted(converted, self.weight_scales, tuple(quality))
+        return self._graph(inputs=(outer,), outputs=(outer_result,))
 
     def _outer(self, name: str) -> str:
         """The float32 end outside int8 tensor `name`."""
@@ -144,53 +155,51 @@ class _Walk:
 
     def _append(self, layer: Layer, inputs: list[Array]) -> None:
         self.layers.append(layer)
-        self.stored[layer.output] = run_layer(self._graph(), layer, inputs)
+        graph = self._graph()
+        target = graph.tensor_out(layer)
+        out = np.empty((len(inputs[0]), *target.shape), target.dtype)
+        for part, *sources in zip(batches(out), *map(batches, inputs), strict=True):
+            part[...] = run_layer(graph, layer, sources)
+        self.stored[layer.output] = out
 
     def _quant(self, name: str) -> QuantParams:
         quant = self.tensors[name].quant
         assert quant is not None
         return quant
 
-    def _convert(self, layer: Layer) -> LayerQuality:
-        real = run_layer(self.float, layer, [self.real[name] for name in layer.inputs])
-        if not np.isfinite(real).all():
-            raise ModelError(
-                f"{self.float.source}: layer {layer.name!r} gives NaN or infinite values on the "
-                "calibration inputs (must be finite); check the model and the preprocessing"
-            )
+    def _convert(self, layer: Layer) -> None:
         sources = [self._quant(name) for name in layer.inputs]
-        target = self._range(layer, real)
+        target = self._range(layer)
         weights = None
         if isinstance(layer, Conv2D | DepthwiseConv2D):
+            rounding = rounding_of(layer, is_dense(self.float, layer))
+            step = weight_step(rounding)
+            scale = weight_scales(layer, sources[0], step, per_channel=self.per_channel)
+            target = _with_small_factors(target, sources[0], scale, LARGEST_FACTOR[rounding])
+            scale = exact_scale(scale, sources[0], target, rounding)
             weights = quantize_weights(
-                layer,
-                sources[0],
-                per_channel=self.per_channel,
-                covariance=patch_covariance(layer, self.real[layer.inputs[0]]),
+                layer, scale, step, self.statistics.covariances.get(layer.name)
             )
-            target = _with_small_factors(target, sources[0], weights)
             self.weight_scales[layer.name] = weights.scale
+            self.real_weights[layer.name] = weights.real
         self._declare(layer.output, target)
         stored_inputs = [self.stored[name] for name in layer.inputs]
         self._append(self._integer(layer, sources, target, weights), stored_inputs)
-        self.real[layer.output] = real
-        stored = self.stored[layer.output]
-        return measure_layer(layer, real, stored, target, weights.real if weights else None)
 
-    def _range(self, layer: Layer, real: Array) -> QuantParams:
+    def _range(self, layer: Layer) -> QuantParams:
         if isinstance(layer, Softmax):
             return SOFTMAX_QUANT
-        importance = np.zeros(real.shape[-1])
-        for reader in consumers(self.float, layer.output):
-            if isinstance(reader, Conv2D | DepthwiseConv2D):
-                axes = (0, 1) if isinstance(reader, DepthwiseConv2D) else (0, 1, 3)
-                importance += (reader.weight.astype(np.float64) ** 2).sum(axis=axes)
-            else:
-                importance += 1.0
+        histogram = self.statistics.histograms[layer.output]
         # The last layer's errors are the output's own: nothing that is seen may be cut off.
-        if not importance.any():
-            return choose_range(real, importance, "min-max")
-        return choose_range(real, importance, self.method)
+        target = choose_range(histogram, self.method if histogram.matters else "min-max")
+        if isinstance(layer, Add):
+            a, b = (self.tensors[name] for name in layer.inputs)
+            wanted = replace(self.float.tensor_out(layer), dtype="int8", quant=target)
+            return add_target(layer, (a, b), wanted)
+        if isinstance(layer, GlobalAveragePool):
+            found = pool_targets(layer, self.tensors[layer.inputs[0]], target)
+            return min(found, key=histogram.error, default=target)
+        return target
 
     def _integer(
         self,
@@ -224,30 +233,53 @@ class _Walk:
         clamp: tuple[float, float],
     ) -> Layer:
         name = layer.inputs[0]
-        before = mean_patch(layer, self.real[name])
+        before = self.statistics.mean_patches[layer.name]
         after = mean_patch(layer, self.stored[name], source.zero_point) * source.scale
         bias = corrected_bias(layer, weights, before, after)
         step = np.float64(source.scale) * weights.scale.astype(np.float64)
-        channels = len(weights.scale)
-        requantize = dense_requantize if is_dense(self.float, layer) else convolution_requantize
+        dense = is_dense(self.float, layer)
+        requantize = dense_requantize if dense else convolution_requantize
+        factor = requantize(source, weights.scale, target, len(weights.scale))
+        stored = np.rint(bias / step)
+        if weight_step(rounding_of(layer, dense)) == 2:
+            stored = 2 * np.floor(bias / step / 2) + 1  # the nearest odd number
+        stored -= lift(factor, clamp, target)
         return replace(
             layer,
             weight=weights.values,
-            bias=np.clip(np.rint(bias / step), -(2**31), 2**31 - 1).astype(np.int32),
+            bias=np.clip(stored, -(2**31), 2**31 - 1).astype(np.int32),
             clamp=clamp,
-            requantize=requantize(source, weights.scale, target, channels),
+            requantize=factor,
         )
 
 
 def _with_small_factors(
-    target: QuantParams, source: QuantParams, weights: QuantizedWeights
+    target: QuantParams, source: QuantParams, scale: Array, largest: float
 ) -> QuantParams:
-    """`target` widened until every requantisation factor is below `LARGEST_FACTOR`."""
-    largest = source.scale * float(weights.scale.max())
-    least = largest / LARGEST_FACTOR
+    """`target` widened until no requantisation factor is above `largest`."""
+    least = source.scale * float(scale.max()) / largest
     if target.scale > least:
         return target
     # A little above, so that rounding to float32 cannot bring it back.
     widened = least * (1 + 1e-6)
     low = (-128 - target.zero_point) * widened
     return affine(low, low + 255 * widened)
+
+
+def _compare(
+    graph: Graph, converted: Graph, weights: Mapping[str, Array], x: Array, progress: Progress
+) -> tuple[LayerQuality, ...]:
+    """Both networks side by side on the inputs `x`: the quality of every layer."""
+    meters: dict[str, LayerMeter] = {}
+    for layer in graph.layers:
+        quant = converted.tensors[layer.output].quant
+        assert quant is not None
+        meters[layer.output] = LayerMeter(layer, quant, weights.get(layer.name))
+    done = 0
+    for batch in batches(x):
+        real, stored = run(graph, batch), run(converted, batch)
+        for name, meter in meters.items():
+            meter.add(real[name], stored[name])
+        done += len(batch)
+        progress("measure layers", done, len(x))
+    return tuple(meter.quality() for meter in meters.values())

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Graph, Layer
+from edgemnv2.quantize.exact import LARGEST_FACTOR
 from edgemnv2.quantize.float_graph import Convolution, consumers
 from edgemnv2.quantize.ranges import LEVELS
-from edgemnv2.quantize.weights import LARGEST_FACTOR, WEIGHT_LIMIT
+from edgemnv2.quantize.weights import WEIGHT_LIMIT
 
 __all__ = ["equalize_activations", "equalize_weights"]
 
@@ -92,7 +93,7 @@ def _most_growth(layer: Convolution, peaks: Mapping[str, Array], top: float) -> 
     largest = np.abs(layer.weight.astype(np.float64)).reshape(-1, layer.weight.shape[-1])
     input_step = RANGE_OF_PEAK * float(peaks[layer.inputs[0]].max()) / LEVELS
     weight_step = np.maximum(largest.max(axis=0), 1e-12) / WEIGHT_LIMIT
-    return np.asarray(LARGEST_FACTOR * (top / LEVELS) / (input_step * weight_step))
+    return np.asarray(LARGEST_FACTOR["positive"] * (top / LEVELS) / (input_step * weight_step))
 
 
 def equalize_weights(graph: Graph, peaks: Mapping[str, Array]) -> Graph:

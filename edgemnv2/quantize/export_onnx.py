@@ -24,10 +24,11 @@ from edgemnv2.graph import (
     Tensor,
 )
 from edgemnv2.model import TensorSpec
+from edgemnv2.passes.tflite_arithmetic import lift
 from edgemnv2.quantize.convert import Converted, is_dense
 from edgemnv2.quantize.float_graph import Convolution
 
-__all__ = ["OPSET", "export_onnx"]
+__all__ = ["OPSET", "export_onnx", "with_int8_ends"]
 
 Array = NDArray[Any]
 
@@ -43,6 +44,34 @@ def export_onnx(converted: Converted, original: Graph) -> bytes:
     The same network gives the same bytes.
     """
     return _Writer(converted, original).write()
+
+
+def with_int8_ends(data: bytes) -> bytes:
+    """A file of `export_onnx` without the quantisation of its input and the return to float.
+
+    So a microcontroller computes integers only. What enters and leaves is what the two nodes' scale
+    and zero point, which the neighbouring nodes have too, say.
+    """
+    import onnx
+
+    model = onnx.load_from_string(data)
+    graph = model.graph
+    first = next(node for node in graph.node if node.op_type == "QuantizeLinear")
+    last = [node for node in graph.node if node.op_type == "DequantizeLinear"][-1]
+    ends = {first.output[0]: first.input[0], last.input[0]: last.output[0]}
+    graph.node.remove(first)
+    graph.node.remove(last)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [ends.get(name, name) for name in names]
+    for value in (graph.input[0], graph.output[0]):
+        value.type.tensor_type.elem_type = onnx.TensorProto.INT8
+    used = {name for node in graph.node for name in node.input}
+    for constant in [x for x in graph.initializer if x.name not in used]:
+        graph.initializer.remove(constant)
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 class _Writer:
@@ -140,7 +169,11 @@ class _Writer:
             stored = stored[:, :, 0, 0]
         weight = self._stored_constant(f"{layer.name}.weight", stored, scale)
         step = np.float32(source.scale) * scale
-        bias = self._stored_constant(f"{layer.name}.bias", layer.bias, step)
+        target = self.graph.tensor_out(layer).quant
+        assert target is not None and layer.requantize is not None
+        # The front end takes off what rounding twice adds; here stands what is meant.
+        meant = layer.bias + lift(layer.requantize, layer.clamp, target)
+        bias = self._stored_constant(f"{layer.name}.bias", meant, step)
         if dense:
             flat = self._node("Flatten", [real], f"{layer.name}.flat", axis=1)
             return self._node("Gemm", [flat, weight, bias], output, transB=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from edgemnv2.quantize.equalize import equalize_activations, equalize_weights
 from edgemnv2.quantize.export_onnx import export_onnx
 from edgemnv2.quantize.float_graph import channel_peaks, check_float_graph
 from edgemnv2.quantize.ranges import METHODS
+from edgemnv2.quantize.statistics import batches
 from edgemnv2.reference import run
 
 __all__ = ["Quantized", "quantize", "split"]
@@ -31,9 +32,8 @@ Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
 MOST_CALIBRATION_SAMPLES = 100
-"""More do not improve MobileNetV2, and each costs about 10 MB at 224 x 224."""
+"""More do not improve MobileNetV2, and each costs about 3 MB at 224 x 224."""
 FEWEST_TO_SPLIT = 10
-BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +82,22 @@ class Quantized:
         }
 
 
-def split(count: int) -> tuple[list[int], list[int]]:
+def split(count: int, every: int | None = None) -> tuple[list[int], list[int]]:
     """Indices to calibrate on and to evaluate on, from `count` samples.
 
-    Every k-th calibrates, so that at most `MOST_CALIBRATION_SAMPLES` and at most half do; the
-    others evaluate. Fewer than `FEWEST_TO_SPLIT` do both.
+    Every `every`-th calibrates, the others evaluate; 1: all do both. None: so that at most
+    `MOST_CALIBRATION_SAMPLES` and at most half calibrate, and fewer than `FEWEST_TO_SPLIT` do both.
+
+    Raises UsageError where none would be left to evaluate on.
     """
+    if every is not None:
+        if every < 1 or (every > 1 and count < 2):
+            raise UsageError(
+                f"--calibrate-every {every}: expected at least 1, and with more than 1 two inputs "
+                f"or more (here {count})"
+            )
+        chosen = list(range(0, count, every))
+        return chosen, chosen if every == 1 else [i for i in range(count) if i % every]
     if count < FEWEST_TO_SPLIT:
         return list(range(count)), list(range(count))
     stride = max(2, math.ceil(count / MOST_CALIBRATION_SAMPLES))
@@ -100,12 +110,14 @@ def quantize(
     *,
     per_channel: bool = True,
     method: str = "error",
+    every: int | None = None,
     cache: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
     """`graph` (float32) in int8, calibrated on some of `samples` and evaluated on the others.
 
-    `per_channel`: one weight scale per output channel, else one per layer. `cache` is a folder for
+    `per_channel`: one weight scale per output channel, else one per layer. `every`: which samples
+    calibrate, see `split`. `cache` is a folder for
     calibrations; None keeps none.
 
     Raises ModelError: quantised already, NaN; InputError: NaN inputs; UsageError: unknown method.
@@ -114,7 +126,7 @@ def quantize(
         raise UsageError(f"range method {method!r} is unknown; give one of {', '.join(METHODS)}")
     check_float_graph(graph)
     _check_inputs(samples)
-    chosen, others = split(len(samples))
+    chosen, others = split(len(samples), every)
     x = np.ascontiguousarray(samples.x[chosen])
     scheme = _scheme(per_channel, method)
     kept = CalibrationCache(cache)
@@ -122,23 +134,22 @@ def quantize(
     found = kept.load(key)
     if found is None:
         equalize = equalize_activations if per_channel else equalize_weights
-        equal = equalize(graph, channel_peaks(graph, _batches(x, "measure ranges", progress)))
+        equal = equalize(graph, channel_peaks(graph, _watched(x, "measure ranges", progress)))
         converted = convert(
             equal,
             x,
             per_channel=per_channel,
             method=method,
-            progress=lambda done, total: progress("calibrate layers", done, total),
+            progress=progress,
         )
         onnx, layers = export_onnx(converted, equal), converted.quality
         kept.store(key, onnx, layers)
     else:
         onnx, layers = found
     integer = _read_back(onnx, graph.name)
-    evaluated = samples.select(others)
-    before = _outputs(graph, evaluated.x, "evaluate float", progress)
-    after = _outputs(integer, evaluated.x, "evaluate int8", progress)
-    labels = evaluated.labels
+    before = _outputs(graph, samples, others, "evaluate float", progress)
+    after = _outputs(integer, samples, others, "evaluate int8", progress)
+    labels = None if samples.labels is None else samples.labels[others]
     noise = float(((after - before).astype(np.float64) ** 2).sum())
     power = float((before.astype(np.float64) ** 2).sum())
     return Quantized(
@@ -160,7 +171,7 @@ def quantize(
 
 
 def _check_inputs(samples: Samples) -> None:
-    finite = np.isfinite(samples.x).all(axis=(1, 2, 3))
+    finite = np.array([np.isfinite(x).all() for x in samples.x])
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise InputError(
@@ -174,16 +185,21 @@ def _scheme(per_channel: bool, method: str) -> str:
     return f"int8, one weight scale per {weights}, ranges by {method}"
 
 
-def _batches(x: Array, stage: str, progress: Progress) -> Iterator[Array]:
-    for first in range(0, len(x), BATCH):
-        yield x[first : first + BATCH]
-        progress(stage, min(first + BATCH, len(x)), len(x))
+def _watched(x: Array, stage: str, progress: Progress) -> Iterator[Array]:
+    done = 0
+    for batch in batches(x):
+        yield batch
+        done += len(batch)
+        progress(stage, done, len(x))
 
 
-def _outputs(graph: Graph, x: Array, stage: str, progress: Progress) -> Array:
+def _outputs(
+    graph: Graph, samples: Samples, chosen: Sequence[int], stage: str, progress: Progress
+) -> Array:
+    """The network's outputs for some of the samples, of which only a few are copied at a time."""
     (name,) = graph.outputs
-    parts = [run(graph, batch, keep=False)[name] for batch in _batches(x, stage, progress)]
-    return np.concatenate(parts)
+    indices = _watched(np.asarray(chosen), stage, progress)
+    return np.concatenate([run(graph, samples.x[i], keep=False)[name] for i in indices])
 
 
 def _read_back(onnx: bytes, name: str) -> Graph:

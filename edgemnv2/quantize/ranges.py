@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
 
-__all__ = ["METHODS", "affine", "choose_range", "quantized_and_back"]
+__all__ = ["METHODS", "Histogram", "affine", "choose_range", "quantized_and_back"]
 
 Array = NDArray[Any]
 
@@ -19,7 +19,7 @@ METHODS = ("error", "min-max", "percentile")
 LEVELS = 255
 """Steps of an int8 range."""
 SAMPLED_VALUES = 4_000_000
-"""Enough for rare outliers to be among them."""
+"""Over all images: enough for rare outliers to be among them."""
 BINS = 4096
 """Of the histogram that stands for the values: 16 to a step of the widest range."""
 PERCENTILE = 99.99
@@ -42,37 +42,59 @@ def quantized_and_back(values: Array, quant: QuantParams) -> Array:
     return kept * np.float32(quant.scale)
 
 
-def choose_range(values: Array, importance: Array, method: str = "error") -> QuantParams:
-    """The quantisation of an activation `[N, H, W, C]`.
+class Histogram:
+    """How the values of an activation are distributed between its limits, image by image.
 
     `importance` `[C]` weights a channel's squared error: how strongly the next layer reads it.
     """
-    pixels = values.reshape(-1, values.shape[-1])
-    low, high = float(pixels.min()), float(pixels.max())
-    if method == "min-max":
-        return affine(low, high)
-    sampled = pixels[:: max(1, pixels.size // SAMPLED_VALUES)]
-    if method == "percentile":
-        ends = np.percentile(sampled, [100 - PERCENTILE, PERCENTILE])
-        return affine(float(ends[0]), float(ends[1]))
 
-    centres, weights = _histogram(sampled, importance, low, high)
+    def __init__(self, low: float, high: float, importance: Array, images: int) -> None:
+        self.low, self.high = low, high
+        self.matters = bool(importance.any())
+        """Whether anybody reads the activation."""
+        self._importance = importance
+        self._sampled = max(1, SAMPLED_VALUES // images)
+        self._width = max((high - low) / BINS, 1e-12)
+        self._weighted = np.zeros(BINS)
+        self._counted = np.zeros(BINS, np.int64)
 
-    def error(quant: QuantParams) -> float:
+    def add(self, values: Array) -> None:
+        """Take in the activation `[N, H, W, C]`, or enough of its pixels."""
+        for image in values:
+            pixels = image.reshape(-1, image.shape[-1])
+            pixels = pixels[:: max(1, pixels.size // self._sampled)]
+            index = ((pixels - np.float32(self.low)) * np.float32(1 / self._width)).astype(np.int32)
+            index = np.clip(index, 0, BINS - 1).reshape(-1)
+            weights = np.broadcast_to(self._importance, pixels.shape).reshape(-1)
+            self._weighted += np.bincount(index, weights, minlength=BINS)
+            self._counted += np.bincount(index, minlength=BINS)
+
+    @property
+    def _centres(self) -> Array:
+        return (self.low + (np.arange(BINS) + 0.5) * self._width).astype(np.float32)
+
+    def error(self, quant: QuantParams) -> float:
+        """The weighted squared error of storing the activation in `quant`."""
+        centres = self._centres
+        weights = self._weighted if self.matters else self._counted
         return float((quantized_and_back(centres, quant) - centres) ** 2 @ weights)
 
-    return min(_candidates(low, high), key=error)
+    def percentiles(self, share: float) -> tuple[float, float]:
+        """The values that `share` percent of all lie above, and below."""
+        seen = np.cumsum(self._counted) / max(1, self._counted.sum())
+        low = self.low + self._width * float(np.searchsorted(seen, 1 - share / 100))
+        high = self.low + self._width * float(np.searchsorted(seen, share / 100) + 1)
+        return low, high
 
 
-def _histogram(pixels: Array, importance: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Bin centres and how much of the weighted values lies in each."""
-    width = max((high - low) / BINS, 1e-12)
-    index = ((pixels - np.float32(low)) * np.float32(1 / width)).astype(np.int32)
-    np.clip(index, 0, BINS - 1, out=index)
-    weights = np.broadcast_to(importance, pixels.shape)
-    counts = np.bincount(index.reshape(-1), weights.reshape(-1), minlength=BINS)
-    centres = low + (np.arange(BINS) + 0.5) * width
-    return centres.astype(np.float32), counts
+def choose_range(histogram: Histogram, method: str = "error") -> QuantParams:
+    """The quantisation of an activation by one of `METHODS`."""
+    low, high = histogram.low, histogram.high
+    if method == "min-max":
+        return affine(low, high)
+    if method == "percentile":
+        return affine(*histogram.percentiles(PERCENTILE))
+    return min(_candidates(low, high), key=histogram.error)
 
 
 def _candidates(low: float, high: float) -> Iterator[QuantParams]:

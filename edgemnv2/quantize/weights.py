@@ -14,11 +14,12 @@ from edgemnv2.quantize.float_graph import Convolution
 from edgemnv2.reference.float_layers import pad, patches
 
 __all__ = [
+    "CovarianceSum",
     "QuantizedWeights",
     "corrected_bias",
     "mean_patch",
-    "patch_covariance",
     "quantize_weights",
+    "weight_scales",
 ]
 
 Array = NDArray[Any]
@@ -28,13 +29,14 @@ WEIGHT_LIMIT = 127
 BIAS_LIMIT = 2**28
 """A channel's scale is kept large enough for its bias to stay below this."""
 MOST_TAPS = 32
-"""Weights per output channel up to which rounding errors are handed on: depthwise layers, the
-first convolution, the narrowest 1x1. Their inputs go together, and a few images show how."""
-COVARIANCE_IMAGES = 20
+"""Weights per output channel up to which every layer hands its rounding errors on."""
+SAMPLED_PIXELS = 20_000
+"""Windows of the input that a covariance is made from, over all images: twenty for each of the 960
+inputs of MobileNetV2's widest projections."""
+PIXELS_PER_TAP = 4
+"""Fewest to make a covariance from: a classifier, which sees one pixel of an image, has too few."""
 DAMPING = 0.01
 """Added to the covariance, relative to its mean diagonal."""
-LARGEST_FACTOR = 0.5
-"""Below it every requantisation shifts right, which the short form of the kernels needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,39 +52,44 @@ class QuantizedWeights:
         return self.values.astype(np.float64) * self.scale.astype(np.float64)
 
 
-def quantize_weights(
-    layer: Convolution,
-    source: QuantParams,
-    *,
-    per_channel: bool,
-    covariance: Array | None = None,
-) -> QuantizedWeights:
-    """int8 weights of `layer`, one scale per output channel or one for all.
+def weight_scales(
+    layer: Convolution, source: QuantParams, step: int, *, per_channel: bool
+) -> Array:
+    """The least scales for weights in multiples of `step`, float64 `[C]`.
 
-    With the `patch_covariance` of the layer's input each weight's rounding error is handed on to
-    those not rounded yet, as their inputs go together (GPTQ, Frantar et al. 2022).
+    One per output channel, or the same for all.
     """
     weight = layer.weight.astype(np.float64)
     largest = np.abs(weight).reshape(-1, weight.shape[-1]).max(axis=0)
-    scale = largest / WEIGHT_LIMIT
+    scale = largest / (WEIGHT_LIMIT // step * step)
     # A dead channel is its bias alone, which must still fit.
     floor = np.abs(layer.bias.astype(np.float64)) / (source.scale * BIAS_LIMIT)
     scale = np.maximum(np.maximum(scale, floor), 1e-12)
-    if not per_channel:
-        scale = np.full_like(scale, scale.max())
-    scale = scale.astype(np.float32)
+    return scale if per_channel else np.full_like(scale, scale.max())
+
+
+def quantize_weights(
+    layer: Convolution, scale: Array, step: int = 1, covariance: Array | None = None
+) -> QuantizedWeights:
+    """int8 weights of `layer` in multiples of `step`, at `scale` float32 `[C]`.
+
+    With the covariance of the layer's input each weight's rounding error is handed on to those not
+    rounded yet, as their inputs go together (GPTQ, Frantar et al. 2022).
+    """
+    weight = layer.weight.astype(np.float64)
+    wide, limit = scale.astype(np.float64) * step, WEIGHT_LIMIT // step
     if covariance is None:
-        values = _rounded(weight, scale.astype(np.float64))
+        values = _rounded(weight, wide, limit)
     else:
-        values = _rounded_with_feedback(weight, scale.astype(np.float64), covariance)
-    return QuantizedWeights(values.astype(np.int8), scale)
+        values = _rounded_with_feedback(weight, wide, limit, covariance)
+    return QuantizedWeights((values * step).astype(np.int8), scale)
 
 
-def _rounded(weight: Array, scale: Array) -> Array:
-    return np.asarray(np.clip(np.rint(weight / scale), -WEIGHT_LIMIT, WEIGHT_LIMIT))
+def _rounded(weight: Array, scale: Array, limit: int) -> Array:
+    return np.asarray(np.clip(np.rint(weight / scale), -limit, limit))
 
 
-def _rounded_with_feedback(weight: Array, scale: Array, covariance: Array) -> Array:
+def _rounded_with_feedback(weight: Array, scale: Array, limit: int, covariance: Array) -> Array:
     """Integer weights `[..., C]` that keep the output's variance of error small.
 
     `covariance` `[C or 1, K, K]` of the inputs under the K weights of a channel.
@@ -96,36 +103,61 @@ def _rounded_with_feedback(weight: Array, scale: Array, covariance: Array) -> Ar
     upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
     values = np.empty_like(left)
     for k in range(count):
-        values[:, k] = _rounded(left[:, k], scale)
+        values[:, k] = _rounded(left[:, k], scale, limit)
         error = (left[:, k] - values[:, k] * scale) / upper[:, k, k]
         left[:, k + 1 :] -= error[:, np.newaxis] * upper[:, k, k + 1 :]
     return values.T.reshape(weight.shape)
 
 
-def patch_covariance(layer: Convolution, x: Array) -> Array | None:
-    """The covariance `[C or 1, K, K]` of the inputs under the K weights of an output channel.
+def hands_errors_on(layer: Convolution) -> bool:
+    """Whether the rounding errors of `layer`'s weights are handed on from one to the next.
 
-    For layers of few weights per channel, on `COVARIANCE_IMAGES` of `[N, H, W, C]`; None for
-    others, which a few images would fit too closely.
+    Projections, all of whose outputs count. Of an expansion or a classifier's head, ReLU6 cuts off
+    what is negative, and on the calibration images minimising the error there too cost more than it
+    gained, unless a channel has few weights.
     """
     taps = int(np.prod(layer.weight.shape[:-1]))
-    if not 1 < taps <= MOST_TAPS:
-        return None
-    chosen = x[:: max(1, len(x) // COVARIANCE_IMAGES)]
-    depthwise = isinstance(layer, DepthwiseConv2D)
-    groups = x.shape[-1] if depthwise else 1
-    moment, mean = np.zeros((groups, taps, taps)), np.zeros((groups, taps))
-    for image in chosen:
-        windows = patches(pad(image[np.newaxis], layer.padding), layer.kernel, layer.stride)[0]
-        if depthwise:  # [C, pixels, taps]
-            inputs = windows.reshape(-1, taps, groups).transpose(2, 0, 1)
+    return taps > 1 and (taps <= MOST_TAPS or layer.clamp[0] < 0)
+
+
+class CovarianceSum:
+    """The covariance `[C or 1, K, K]` of the inputs under the K weights of an output channel."""
+
+    def __init__(self, layer: Convolution, images: int) -> None:
+        self._layer = layer
+        self._taps = int(np.prod(layer.weight.shape[:-1]))
+        self._wanted = max(1, SAMPLED_PIXELS // images)
+        self._moment: Any = 0.0
+        self._mean: Any = 0.0
+        self._pixels = 0
+
+    def add(self, x: Array) -> None:
+        """Take in some of the layer's inputs `[N, H, W, C]`, a share of each image's pixels."""
+        for image in x:
+            self._add(image[np.newaxis])
+
+    def _add(self, image: Array) -> None:
+        layer, taps = self._layer, self._taps
+        windows = patches(pad(image, layer.padding), layer.kernel, layer.stride)[0]
+        # Every k-th pixel along both sides.
+        every = max(1, int(np.sqrt(windows.shape[0] * windows.shape[1] / self._wanted)))
+        windows = windows[every // 2 :: every, every // 2 :: every]
+        if isinstance(layer, DepthwiseConv2D):  # [C, pixels, taps]
+            inputs = windows.reshape(-1, taps, image.shape[-1]).transpose(2, 0, 1)
         else:
             inputs = windows.reshape(1, -1, taps)
         inputs = np.ascontiguousarray(inputs, np.float32)
-        pixels = inputs.shape[1] * len(chosen)
-        moment += inputs.transpose(0, 2, 1) @ inputs / pixels
-        mean += inputs.sum(axis=1) / pixels
-    return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
+        self._moment = self._moment + inputs.transpose(0, 2, 1) @ inputs
+        self._mean = self._mean + inputs.sum(axis=1, dtype=np.float64)
+        self._pixels += inputs.shape[1]
+
+    def covariance(self) -> Array | None:
+        """Of all that was added, float64; None where that is too little to go by."""
+        if self._pixels < PIXELS_PER_TAP * self._taps:
+            return None
+        mean = self._mean / self._pixels
+        moment = np.asarray(self._moment, np.float64) / self._pixels
+        return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
 def mean_patch(layer: Convolution, x: Array, zero_point: int = 0) -> Array:

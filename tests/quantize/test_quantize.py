@@ -15,13 +15,16 @@ from edgemnv2.frontend import load_model
 from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.measure.images import default_preset, load_images, random_inputs, to_nhwc, to_source
 from edgemnv2.passes import lower
+from edgemnv2.passes.name_layers import name_layers
+from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model
 from edgemnv2.quantize.cache import cache_key
 from edgemnv2.quantize.convert import convert
 from edgemnv2.quantize.equalize import equalize_activations
-from edgemnv2.quantize.export_onnx import export_onnx
+from edgemnv2.quantize.export_onnx import export_onnx, with_int8_ends
 from edgemnv2.quantize.float_graph import channel_peaks
 from edgemnv2.quantize.quantize import Quantized, quantize, split
-from edgemnv2.reference import outputs
+from edgemnv2.reference import outputs, run
+from edgemnv2.target import load_target
 
 SMALL = "mobilenetv2-0.35-96"
 
@@ -79,26 +82,122 @@ def test_all_is_integer_and_every_factor_shifts_right(quantized):
             assert quantized.graph.tensor_out(layer).dtype == "int8"
 
 
-def test_onnxruntime_runs_the_file_and_agrees(graph, samples, quantized, require_module):
+def unoptimised_session(onnx: bytes, outputs: bool = False):
+    """onnxruntime on the file as it is; with `outputs`, every stored activation is an output."""
+    import onnx as onnx_module
+    import onnxruntime
+
+    model = onnx_module.load_from_string(onnx)
+    if outputs:
+        for node in model.graph.node:
+            if node.op_type == "QuantizeLinear":
+                value = onnx_module.helper.make_tensor_value_info(
+                    node.output[0], onnx_module.TensorProto.INT8, None
+                )
+                model.graph.output.append(value)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_onnxruntime_computes_the_same_bytes_in_every_layer(
+    graph, samples, quantized, per_channel, require_module
+):
+    require_module("onnxruntime")
+    result = quantized if per_channel else quantize(graph, samples, per_channel=False)
+    session = unoptimised_session(result.onnx, outputs=True)
+    spec = graph.input_specs[0]
+    assert [x.name for x in session.get_inputs()] == [spec.name]
+    names = [x.name for x in session.get_outputs()][1:]
+    integer = result.graph
+    assert len(names) == len(integer.layers) - 1
+    for image in samples.x:
+        ours = run(integer, image)
+        _, *theirs = session.run(None, {spec.name: to_source(image[np.newaxis], spec)})
+        for layer, name, stored in zip(integer.layers, names, theirs, strict=False):
+            mine = ours[layer.output]
+            nhwc = stored.transpose(0, 2, 3, 1) if stored.ndim == 4 else stored.reshape(mine.shape)
+            np.testing.assert_array_equal(mine, nhwc, err_msg=name)
+
+
+def test_optimised_onnxruntime_puts_the_same_class_first(graph, samples, quantized, require_module):
+    """Its integer kernels multiply by a float32 factor, which rounds as the real one does."""
     require_module("onnxruntime")
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        quantized.onnx, options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(quantized.onnx, providers=["CPUExecutionProvider"])
     spec = graph.input_specs[0]
-    assert [x.name for x in session.get_inputs()] == [spec.name]
-    theirs = np.concatenate(
-        [session.run(None, {spec.name: to_source(x[np.newaxis], spec)})[0] for x in samples.x]
-    )
+    theirs = [session.run(None, {spec.name: to_source(x[np.newaxis], spec)})[0] for x in samples.x]
     ours = outputs(quantized.graph, samples.x)
-    theirs = to_nhwc(theirs, graph.output_specs[0])
-    step = quantized.graph.tensors[quantized.graph.layers[-1].inputs[0]].quant.scale
-    # Rounding twice or once, and halves to even or away: a step here and there, fifty layers deep.
-    assert np.abs(ours - theirs).mean() < 2 * step
-    assert np.abs(theirs).max() > 20 * step
+    nhwc = to_nhwc(np.concatenate(theirs), graph.output_specs[0])
+    np.testing.assert_array_equal(ours.argmax(axis=-1), nhwc.argmax(axis=-1))
+
+
+def test_files_with_int8_ends_compute_the_same_integers(graph, samples, quantized, tmp_path):
+    path = tmp_path / "q.onnx"
+    path.write_bytes(with_int8_ends(quantized.onnx))
+    back = lower(load_model(path))
+    inner = replace(quantized.graph, layers=quantized.graph.layers[1:-1])
+    assert list(constants(back)) == list(constants(inner))
+    source, result = back.tensors[back.inputs[0]], back.tensors[back.outputs[0]]
+    assert (source.dtype, result.dtype) == ("int8", "int8")
+    first, last = quantized.graph.layers[0], quantized.graph.layers[-1]
+    assert source.quant == quantized.graph.tensor_out(first).quant
+    assert result.quant == quantized.graph.tensor_in(last).quant
+
+
+def test_onnxruntime_runs_files_with_int8_ends(graph, samples, quantized, require_module):
+    require_module("onnxruntime")
+    session = unoptimised_session(with_int8_ends(quantized.onnx))
+    (source,), (result,) = session.get_inputs(), session.get_outputs()
+    assert (source.type, result.type) == ("tensor(int8)", "tensor(int8)")
+    values = run(quantized.graph, samples.x[:2])
+    first, last = quantized.graph.layers[0], quantized.graph.layers[-1]
+    spec = graph.input_specs[0]
+    for index in range(2):
+        stored = values[first.output][index : index + 1]
+        theirs = session.run(None, {source.name: to_source(stored, spec)})[0]
+        ours = values[last.inputs[0]][index].reshape(theirs.shape)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# Only these name what was compiled, or are hashes of what does.
+NAMING_KEYS = {"model", "files", "seal"}
+REFERENCE_KEYS = {"source", "sha256"}
+
+
+@pytest.mark.parametrize("target", ["host", "mps2-an500"])
+def test_the_file_compiles_to_the_same_bytes_as_the_graph_itself(graph, samples, tmp_path, target):
+    equal = equalize_activations(graph, channel_peaks(graph, [samples.x]))
+    converted = convert(equal, samples.x[:4])
+    path = tmp_path / f"{graph.name}.onnx"
+    path.write_bytes(export_onnx(converted, equal))
+    options = CompileOptions(name="net")
+    folders = tmp_path / "direct", tmp_path / "read"
+    compile_graph(name_layers(converted.graph), load_target(target), folders[0], options)
+    compile_model(path, target, folders[1], options)
+    listings = [sorted(x.relative_to(f) for x in f.rglob("*") if x.is_file()) for f in folders]
+    assert listings[0] == listings[1]
+    different = {
+        str(name)
+        for name in listings[0]
+        if (folders[0] / name).read_bytes() != (folders[1] / name).read_bytes()
+    }
+    # The reference's structure names the source and its hash, and so does the manifest. Its arrays
+    # are equal, but some may lie in memory in another order.
+    assert different - {"reference/graph.npz"} == {"manifest.json", "reference/graph.json"}
+    arrays = [np.load(folder / "reference" / "graph.npz") for folder in folders]
+    assert arrays[0].files == arrays[1].files
+    for name in arrays[0].files:
+        assert arrays[0][name].dtype == arrays[1][name].dtype
+        np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
+    for name, keys in (("manifest.json", NAMING_KEYS), ("reference/graph.json", REFERENCE_KEYS)):
+        direct, read = (json.loads((folder / name).read_text()) for folder in folders)
+        assert direct.keys() == read.keys()
+        assert {key for key in direct if direct[key] != read[key]} <= keys
 
 
 def test_layers_are_reported_worst_first_with_plain_numbers(quantized):
@@ -160,6 +259,19 @@ def test_at_most_a_hundred_and_at_most_half_calibrate(count, calibrated):
         assert chosen == others
     if count == 500:
         assert chosen == list(range(0, 500, 5))
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 40])
+def test_every_kth_sample_calibrates_and_the_others_evaluate(every):
+    chosen, others = split(12, every)
+    assert chosen == list(range(0, 12, every))
+    assert others == (chosen if every == 1 else [i for i in range(12) if i not in chosen])
+
+
+@pytest.mark.parametrize(("count", "every"), [(5, 0), (5, -1), (1, 2)])
+def test_a_split_that_leaves_nothing_is_refused(count, every):
+    with pytest.raises(UsageError, match=f"--calibrate-every {every}: expected at least 1"):
+        split(count, every)
 
 
 def with_weight(graph: Graph, value: float) -> Graph:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgemnv2.graph import Conv2D, DepthwiseConv2D
 from edgemnv2.model import QuantParams
 from edgemnv2.quantize.weights import (
+    CovarianceSum,
     corrected_bias,
+    hands_errors_on,
     mean_patch,
-    patch_covariance,
     quantize_weights,
+    weight_scales,
 )
 from edgemnv2.reference import float_layers
 
@@ -27,6 +31,18 @@ def layer_of(kind, seed=0, channels=6, stride=(1, 1)):
     return kind("layer", ("x",), "y", weight, bias, stride, (1, 1, 1, 1), NO_CLAMP)
 
 
+def quantized(layer, per_channel=True, step=1, covariance=None):
+    scale = weight_scales(layer, SOURCE, step, per_channel=per_channel).astype(np.float32)
+    return quantize_weights(layer, scale, step, covariance)
+
+
+def covariance_of(layer, x):
+    total = CovarianceSum(layer, len(x))
+    for image in x:
+        total.add(image[np.newaxis])
+    return total.covariance()
+
+
 def run(layer, x):
     function = float_layers.conv2d if isinstance(layer, Conv2D) else float_layers.depthwise
     return function(layer, x)
@@ -36,7 +52,7 @@ def run(layer, x):
 def test_weights_are_symmetric_and_within_half_a_step(kind):
     layer = layer_of(kind)
     for per_channel in (True, False):
-        weights = quantize_weights(layer, SOURCE, per_channel=per_channel)
+        weights = quantized(layer, per_channel)
         assert weights.values.dtype == np.int8
         assert np.abs(weights.values.astype(int)).max() == 127
         error = np.abs(weights.real - layer.weight)
@@ -48,7 +64,7 @@ def test_a_dead_channel_keeps_room_for_its_bias():
     layer = layer_of(DepthwiseConv2D)
     layer.weight[:, :, 2] = 0
     layer.bias[2] = 5.0
-    weights = quantize_weights(layer, SOURCE, per_channel=True)
+    weights = quantized(layer)
     assert 5.0 / (SOURCE.scale * float(weights.scale[2])) < 2**30
 
 
@@ -59,7 +75,7 @@ def test_a_corrected_bias_keeps_the_mean_of_every_channel(kind, stride):
     rng = np.random.default_rng(1)
     x = rng.random((3, 9, 9, 6), np.float32)
     noisy = x + 0.1 * rng.random(x.shape, np.float32)
-    weights = quantize_weights(layer, SOURCE, per_channel=True)
+    weights = quantized(layer)
     bias = corrected_bias(layer, weights, mean_patch(layer, x), mean_patch(layer, noisy))
     rounded = kind(
         "layer",
@@ -101,16 +117,39 @@ def test_handing_errors_on_lowers_the_outputs_error_where_inputs_go_together(kin
         )
         return float((run(rounded, x) - run(layer, x)).var())
 
-    covariance = patch_covariance(layer, x)
-    plain = quantize_weights(layer, SOURCE, per_channel=True)
-    fed = quantize_weights(layer, SOURCE, per_channel=True, covariance=covariance)
+    covariance = covariance_of(layer, x)
+    plain = quantized(layer)
+    fed = quantized(layer, covariance=covariance)
     assert spread(fed) < 0.7 * spread(plain)
 
 
-def test_covariance_equals_its_definition_and_wide_layers_have_none():
-    layer = layer_of(Conv2D, channels=3)
-    x = np.random.default_rng(3).random((2, 5, 5, 3), np.float32)
+@pytest.mark.parametrize("step", [1, 2])
+def test_weights_are_multiples_of_the_step_and_use_its_range(step):
+    values = quantized(layer_of(Conv2D), step=step).values.astype(int)
+    assert (values % step == 0).all()
+    assert (np.abs(values).max(axis=(0, 1, 2)) == 127 // step * step).all()
+
+
+@pytest.mark.parametrize("kind", [Conv2D, DepthwiseConv2D])
+def test_covariance_equals_its_definition(kind):
+    layer = layer_of(kind, channels=3)
+    x = np.random.default_rng(3).random((6, 5, 5, 3), np.float32)
     windows = float_layers.patches(float_layers.pad(x, (1, 1, 1, 1)), (3, 3), (1, 1))
-    expected = np.cov(windows.reshape(-1, 27).astype(np.float64).T, bias=True)
-    np.testing.assert_allclose(patch_covariance(layer, x)[0], expected, atol=1e-6)
-    assert patch_covariance(layer_of(Conv2D, channels=6), x) is None
+    if kind is Conv2D:
+        wanted = [windows.reshape(-1, 27)]
+    else:
+        wanted = [windows[..., c].reshape(-1, 9) for c in range(3)]
+    expected = [np.cov(w.astype(np.float64).T, bias=True) for w in wanted]
+    np.testing.assert_allclose(covariance_of(layer, x), expected, atol=1e-6)
+
+
+def test_too_few_pixels_are_no_covariance():
+    layer = layer_of(Conv2D, channels=3)
+    assert covariance_of(layer, np.ones((4, 5, 5, 3), np.float32)) is None
+
+
+def test_projections_hand_errors_on_and_wide_expansions_do_not():
+    wide = layer_of(Conv2D)
+    assert hands_errors_on(wide)
+    assert not hands_errors_on(replace(wide, clamp=(0.0, 6.0)))
+    assert hands_errors_on(replace(layer_of(DepthwiseConv2D), clamp=(0.0, 6.0)))

@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from edgemnv2.frontend import load_model
 from edgemnv2.frontend.models import digits
 from edgemnv2.measure.images import Samples
 from edgemnv2.passes import lower
+from edgemnv2.quantize.export_onnx import with_int8_ends
 from edgemnv2.quantize.quantize import Quantized, quantize
 from edgemnv2.reference import run
 
-__all__ = ["quantized_digits", "training_samples", "with_int8_ends"]
+__all__ = ["quantized_digits", "training_samples"]
 
 
 def training_samples() -> Samples:
@@ -44,37 +43,12 @@ def training_samples() -> Samples:
 
 
 def quantized_digits() -> tuple[bytes, Quantized]:
-    """The file's bytes, and how well it follows the float network on the training part."""
+    """The file's bytes, and how well it follows the float network on the training part.
+
+    With int8 ends a pixel p enters as p - 128, and a score leaves as the int8 that it is.
+    """
     found = quantize(lower(load_model("digits")), training_samples())
     return with_int8_ends(found.onnx), found
-
-
-def with_int8_ends(data: bytes) -> bytes:
-    """The QDQ network without the quantisation of its input and the return to float at its output.
-
-    So a microcontroller computes integers only: a pixel p enters as p - 128, a score leaves as the
-    int8 that it is.
-    """
-    model = onnx.load_from_string(data)
-    graph = model.graph
-    first = next(node for node in graph.node if node.input[0] == graph.input[0].name)
-    last = next(node for node in graph.node if node.output[0] == graph.output[0].name)
-    assert (first.op_type, last.op_type) == ("QuantizeLinear", "DequantizeLinear")
-    ends = {first.output[0]: graph.input[0].name, last.input[0]: graph.output[0].name}
-    graph.node.remove(first)
-    graph.node.remove(last)
-    for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [ends.get(name, name) for name in names]
-    # The output's scale and zero point stay where the compiler finds them: on its producer.
-    for value in (graph.input[0], graph.output[0]):
-        value.type.tensor_type.elem_type = TensorProto.INT8
-    used = {name for node in graph.node for name in node.input}
-    for constant in [x for x in graph.initializer if x.name not in used]:
-        graph.initializer.remove(constant)
-    onnx.checker.check_model(model, full_check=True)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
 
 
 def heldout_classes(data: NDArray[Any], model: Path) -> NDArray[np.int64]:
