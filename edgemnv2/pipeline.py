@@ -39,7 +39,7 @@ from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.schedules.parts import scratch_of, share_steps
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
 from edgemnv2.target import Target, load_target
-from edgemnv2.tune.lookup import tuned_or_default
+from edgemnv2.tune.lookup import Tuned, tuned_or_default
 
 __all__ = ["CompileOptions", "compile_graph", "compile_model"]
 
@@ -51,9 +51,9 @@ class CompileOptions:
     """What the user may choose. `None` stands for the target's default.
 
     `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least), "blocks" (cut
-    after every block) or "layers" (nothing is streamed, to compare with); `preprocess` names how
-    images become inputs, recorded for `run.py`; `threads` is the number of threads that there
-    shall be a plan for, besides one.
+    after every block) or "layers" (nothing is streamed, to compare with), `thread_chains` the same
+    for several threads; `preprocess` names how images become inputs, recorded for `run.py`;
+    `threads` is the number of threads that there shall be a plan for, besides one.
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
@@ -63,6 +63,7 @@ class CompileOptions:
     name: str | None = None
     io: str | None = None
     chains: str | None = None
+    thread_chains: str | None = None
     preprocess: str | None = None
     threads: int | None = None
     dtype: str | None = None
@@ -127,18 +128,18 @@ def compile_graph(
         graph = to_float16(graph, target)
     # Layers -> row kernels: what one step of each layer does, and what it needs.
     progress("schedule")
-    chosen, chains, notes = _decisions(graph, target, options)
+    chosen, cuts, tuned = _decisions(graph, target, options)
     schedule = schedule_graph(graph, target, chosen)
     # Row kernels -> row program -> arena, verified step by step.
     progress("plan memory")
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
     io = options.io or default_io(target)
-    whole, stream = plan_graph(rows, io, chains, arena_align(target))
+    whole, stream = plan_graph(rows, io, cuts["chains"], arena_align(target))
     constants = pack_constants(schedule.kernels)
     _check_fit(whole, constants, target, graph)
     # The same once more for every number of threads.
     counts = thread_counts(target, io, options)
-    threads = plan_thread_parts(graph, schedule, target, rows, chains, counts)
+    threads = plan_thread_parts(graph, schedule, target, rows, cuts["thread_chains"], counts)
     # Program and plan -> code.
     progress("generate code")
     name = options.name or c_identifier(graph.name)
@@ -159,32 +160,40 @@ def compile_graph(
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = {
-            **_manifest(parts, target, schedule, code_bytes, options, chains, threads),
-            # What a tuning log had to say that could not be used.
-            "tuning_notes": list(notes),
+            **_manifest(parts, target, schedule, code_bytes, options, cuts, threads),
+            # Which tuning records decided about the network as a whole, and what could not be used.
+            "network_records": dict(tuned.network_records),
+            "tuning_notes": list(tuned.notes),
         }
     return load_artifact(output)
 
 
 def _decisions(
     graph: Graph, target: Target, options: CompileOptions
-) -> tuple[ScheduleOptions, str, tuple[str, ...]]:
-    """The schedule's options, how chains are cut, and which tuning records did not apply.
+) -> tuple[ScheduleOptions, dict[str, str], Tuned]:
+    """The schedule's options, how chains are cut, and what a tuning log had to say about it.
 
-    The caller's own schedule stands as it is; else the tuning log fills in what it knows.
+    The cuts are "chains" and, for the plans with several threads, "thread_chains". The caller's own
+    schedule stands as it is; else the tuning log fills in what it knows.
     """
-    default = ScheduleOptions.default(target)
-    chains = options.chains or default_chains(target)
-    if options.schedule is not None or not options.use_tune_logs:
-        return options.schedule or default, chains, ()
-    tuned = tuned_or_default(graph, target, options.tune_logs, default, default_chains(target))
-    chosen = replace(
-        default,
-        decisions=tuned.decisions,
-        records=tuned.records,
-        whole_rows_max=tuned.network.get("whole_rows_max", default.whole_rows_max),
-    )
-    return chosen, options.chains or tuned.network.get("chains", chains), tuned.notes
+    chosen = options.schedule or ScheduleOptions.default(target)
+    tuned = Tuned()
+    if options.schedule is None and options.use_tune_logs:
+        tuned = tuned_or_default(graph, target, options.tune_logs, chosen)
+        chosen = replace(
+            chosen,
+            decisions=tuned.decisions,
+            records=tuned.records,
+            whole_rows_max=tuned.network.get("whole_rows_max", chosen.whole_rows_max),
+        )
+    cuts = {
+        name: wanted or options.chains or tuned.network.get(name, default_chains(target))
+        for name, wanted in (
+            ("chains", options.chains),
+            ("thread_chains", options.thread_chains),
+        )
+    }
+    return chosen, cuts, tuned
 
 
 def _check_options(options: CompileOptions) -> None:
@@ -293,7 +302,7 @@ def _manifest(
     schedule: Schedule,
     code_bytes: int,
     options: CompileOptions,
-    chains: str,
+    cuts: Mapping[str, str],
     threads: tuple[ThreadParts, ...],
 ) -> dict[str, Any]:
     graph = parts.graph
@@ -310,7 +319,7 @@ def _manifest(
         "dtype": options.dtype,
         # Of the largest output; None: what `verify` allows for the output's own type.
         "relative_tolerance": FLOAT16_TOLERANCE if options.dtype == "float16" else None,
-        "chains": chains,
+        **cuts,
         # Tensors whose rows are not plain NHWC of the tensor's own type.
         "packed_rows": sorted(
             {*parts.layouts, *(t.name for t in graph.tensors.values() if t.dtype == "float16")}

@@ -13,6 +13,7 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """
 edgemnv2 logs check
+edgemnv2 logs check --measure
 edgemnv2 logs show tune_logs/rpi4
 edgemnv2 logs merge mine theirs -o both
 edgemnv2 logs prune both --keep 1
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name in ("merge", "export"):
             action.add_argument(
                 "-o", "--output", type=Path, required=True, metavar="DIR", help="the new log"
+            )
+        if name == "check":
+            action.add_argument(
+                "--measure",
+                action="store_true",
+                help="where kernels have changed, count the networks anew and compare",
             )
         if name == "prune":
             action.add_argument("--keep", type=int, default=1, metavar="N", help="a task (1)")
@@ -83,14 +90,14 @@ def _show(args: argparse.Namespace) -> _Answer:
 def _check(args: argparse.Namespace) -> _Answer:
     from edgemnv2.tune.manage import check_log, log_folders
 
-    checked = [check_log(folder) for folder in log_folders(args.folder)]
+    checked = [check_log(folder, args.measure) for folder in log_folders(args.folder)]
     problems = [problem for log in checked for problem in log.problems]
     lines = [
         f"{log.folder}: {log.tasks} tasks, {log.records} records, {log.metric}"
         for log in checked
         if not log.problems
     ]
-    for problem in problems:
+    for problem in [*problems, *(note for log in checked for note in log.notes)]:
         print(f"edgemnv2 logs: {problem}", file=sys.stderr)
     return (
         {"ok": not problems, "logs": [asdict(log) for log in checked]},

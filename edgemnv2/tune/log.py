@@ -1,7 +1,7 @@
 """Tuning logs: a folder per target with MetaSchedule's database and where its figures come from.
 
-    database_workload.json         one line a task
-    database_tuning_record.json    one line a candidate: trace and cost
+    database_workload.json         one line: what stands for a kernel
+    database_tuning_record.json    one line a candidate: task, trace and cost
     provenance.json                metric, target, versions, and every session that added to it
 
 MetaSchedule asks neither for the target nor for the metric when it answers a query, and takes every
@@ -32,12 +32,13 @@ __all__ = [
     "TuneLog",
     "ranked",
     "target_digest",
+    "write_database",
 ]
 
 PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
-SCHEMA = 1
+SCHEMA = 2
 _VERSIONS = ("apache-tvm", "edgemnv2")
 
 
@@ -180,6 +181,21 @@ class TuneLog:
         sessions = {_canonical(s): s for s in [*self.header["sessions"], dict(session)]}
         self.header["sessions"] = [sessions[text] for text in sorted(sessions)]
 
+    def drop_sessions(self, model: Mapping[str, Any], code: str) -> None:
+        """Forget the sessions of `model` with other kernels than `code`: its tasks are new now."""
+        self.header["sessions"] = [
+            session
+            for session in self.header["sessions"]
+            if session["model"] != model or session.get("code") == code
+        ]
+
+    def restamp(self, session: Mapping[str, Any], code: str) -> None:
+        """Note that what `session` measured holds with the kernels `code` too; on disk at once."""
+        self.header["sessions"] = [
+            {**one, "code": code} if one == session else one for one in self.header["sessions"]
+        ]
+        self.write_header()
+
     def merge(self, other: TuneLog) -> None:
         """Take over the records and sessions of `other`."""
         self.check_same(other)
@@ -194,6 +210,10 @@ class TuneLog:
         kept = [record for key in self.task_keys() for record in self.best_first(key)[:keep]]
         self._records = {(r.key, _canonical(r.decisions)): r for r in kept}
         return before - len(self._records)
+
+    def drop(self, key: str) -> None:
+        """Forget the records of one task; on disk they stay until `save`."""
+        self._records = {index: r for index, r in self._records.items() if index[0] != key}
 
     def write_header(self) -> None:
         """`provenance.json` alone."""
@@ -237,12 +257,22 @@ def _open(folder: Path, *, allow_missing: bool) -> Any:
     return JSONDatabase(str(folder / WORKLOADS), str(folder / RECORDS), allow_missing=allow_missing)
 
 
-def _commit(database: Any, record: Record) -> None:
+def write_database(folder: Path, records: Iterable[Record]) -> None:
+    """MetaSchedule's two files with a workload for each task, so that its queries tell them apart.
+
+    Larger than a log for that.
+    """
+    database = _open(folder, allow_missing=True)
+    for record in records:
+        _commit(database, record, record.key)
+
+
+def _commit(database: Any, record: Record, key: str = "") -> None:
     from tvm.s_tir.meta_schedule.database import TuningRecord
 
     from edgemnv2.tune.workload import trace_of, workload_of
 
-    workload = database.commit_workload(workload_of(record.key))
+    workload = database.commit_workload(workload_of(key))
     trace = trace_of(record.key, record.space, record.decisions)
     # The device is in provenance.json, as data that MetaSchedule's target cannot hold.
     database.commit_tuning_record(TuningRecord(trace, workload, list(record.costs), None, []))
@@ -281,7 +311,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
 
 
 def _read_records(folder: Path) -> list[Record]:
-    from edgemnv2.tune.workload import decisions_of, key_of
+    from edgemnv2.tune.workload import replay
 
     try:
         database = _open(folder, allow_missing=False)
@@ -294,9 +324,8 @@ def _read_records(folder: Path) -> list[Record]:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
-        module = entry.workload.mod
-        decisions = decisions_of(module, entry.trace)
-        records.append(Record(key_of(module), decisions, costs, _space_of(entry.trace)))
+        key, decisions = replay(entry.workload.mod, entry.trace)
+        records.append(Record(key, decisions, costs, _space_of(entry.trace)))
     return records
 
 
@@ -307,7 +336,7 @@ def _space_of(trace: Any) -> dict[str, tuple[Any, ...]]:
     for kind, inputs, attributes, outputs in trace.as_json()[0]:
         if str(kind) == "SampleCategorical":
             sampled[str(outputs[0])] = [int(value) for value in attributes[0]]
-        elif str(kind) == "Annotate":
+        elif str(kind) == "Annotate" and str(inputs[1]) in sampled:
             name, _, spelled = str(attributes[0]).removeprefix("edgemnv2.").partition(":")
             numbers = sampled[str(inputs[1])]
             words = spelled.split("|")

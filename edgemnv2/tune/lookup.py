@@ -12,18 +12,22 @@ from edgemnv2.graph import Graph
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
 from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
-from edgemnv2.tune.task import Task, find_tasks, network_task
+from edgemnv2.tune.task import Task, find_tasks, network_tasks
 
 __all__ = ["Tuned", "applies", "best_decisions", "log_folder", "shipped_logs", "tuned_or_default"]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """Decisions and record ids by layer name, decisions about the network, what did not apply."""
+    """Decisions and record ids by layer name, decisions about the network, what did not apply.
+
+    `network_records` has the ids of the latter by task, "network" or "threads".
+    """
 
     decisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     records: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
+    network_records: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -44,13 +48,12 @@ def best_decisions(
     target: Target,
     folder: Path,
     options: ScheduleOptions | None = None,
-    chains: str | None = None,
 ) -> Tuned:
     """The best record of every task of `graph` in the log `folder`.
 
-    `options` (else the target's default) say which kernels there are, `chains` how they are cut. A
-    record whose decisions are outside today's space is noted, and the next best or the default
-    stands. Raises TuneLogError for a log of another target or version.
+    `options` (else the target's default) say which kernels there are. A record whose decisions are
+    outside today's space is noted, and the next best or the default stands. Raises TuneLogError for
+    a log of another target or version.
     """
     log = TuneLog.load(folder)
     log.check_target(target)
@@ -66,28 +69,33 @@ def best_decisions(
         if record is not None:
             decisions |= dict.fromkeys(task.layers, record.decisions)
             records |= dict.fromkeys(task.layers, record.id)
-    network: Mapping[str, Any] = {}
-    if chains is not None:
-        whole = network_task(graph, {"chains": chains, "whole_rows_max": options.whole_rows_max})
-        best = next((r for r in log.best_first(whole.key) if applies(whole, r)), None)
-        network = best.decisions if best else {}
-    return Tuned(decisions, records, network, tuple(notes))
+    network: dict[str, Any] = {}
+    network_records: dict[str, str] = {}
+    for task in network_tasks(graph, target, options, log.metric):
+        found = log.best_first(task.key)
+        record = next((r for r in found if applies(task, r)), None)
+        if record is None and found:
+            notes.append(_stale(folder, task, found[0]))
+        if record is not None:
+            network |= record.decisions
+            network_records[task.op] = record.id
+    return Tuned(decisions, records, network, network_records, tuple(notes))
 
 
 def tuned_or_default(
-    graph: Graph, target: Target, root: Path | None, options: ScheduleOptions, chains: str
+    graph: Graph, target: Target, root: Path | None, options: ScheduleOptions
 ) -> Tuned:
     """`best_decisions` of the log in `root`, or of the one that ships with the package.
 
     A log that the caller named must be usable; the shipped one is passed over with a note.
     """
     if root is not None:
-        return best_decisions(graph, target, log_folder(root, target), options, chains)
+        return best_decisions(graph, target, log_folder(root, target), options)
     folder = shipped_logs() / target.name
     if not folder.is_dir():
         return Tuned()
     try:
-        return best_decisions(graph, target, folder, options, chains)
+        return best_decisions(graph, target, folder, options)
     except TuneLogError as error:
         # No path of this machine may reach a manifest.
         reason = str(error).replace(str(folder), f"tune_logs/{target.name}")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import EdgeError, TuneLogError
-from edgemnv2.target import load_target
-from edgemnv2.tune.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog
+from edgemnv2.runners import make_runner
+from edgemnv2.target import Target, load_target
+from edgemnv2.tune.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
 from edgemnv2.tune.lookup import shipped_logs
+from edgemnv2.tune.stale import code_fingerprint, outdated, remeasure
 
 __all__ = [
     "Checked",
@@ -27,7 +29,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Checked:
-    """One log and what is wrong with it; no `problems`: it can be used."""
+    """One log and what is wrong with it; no `problems`: it can be used.
+
+    `notes` say what may make it worth tuning again.
+    """
 
     folder: str
     target: str
@@ -35,6 +40,7 @@ class Checked:
     tasks: int
     records: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def log_folders(root: Path | None) -> tuple[Path, ...]:
@@ -51,15 +57,22 @@ def log_folders(root: Path | None) -> tuple[Path, ...]:
     return found
 
 
-def check_log(folder: Path) -> Checked:
-    """Whether the log loads, every trace replays, its target is known and unchanged, its order."""
+def check_log(folder: Path, measure: bool = False) -> Checked:
+    """Whether the log loads, every trace replays, its target is known and unchanged, its order.
+
+    Where kernels have changed since, that is a note; with `measure`, networks are counted anew, and
+    it is a problem if a cost differs, else the log notes today's kernels.
+    """
     try:
         log = TuneLog.load(folder)
     except TuneLogError as error:
         return Checked(str(folder), "", "", 0, 0, (str(error),))
     problems: list[str] = []
+    notes: list[str] = []
     try:
-        log.check_target(load_target(log.target_name))
+        target = load_target(log.target_name)
+        log.check_target(target)
+        problems, notes = _check_kernels(log, target, measure)
     except EdgeError as error:
         problems.append(str(error))
     for record in log.records:
@@ -81,7 +94,33 @@ def check_log(folder: Path) -> Checked:
         len(log.task_keys()),
         len(log.records),
         tuple(problems),
+        tuple(notes),
     )
+
+
+def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[str], list[str]]:
+    """Problems and notes about kernels whose sources have changed since the log was made."""
+    problems: list[str] = []
+    notes: list[str] = []
+    for session in outdated(log, target):
+        model = str(session["model"]["name"])
+        again = f"edgemnv2 tune {model} --target {target.name} --log-dir {log.folder}"
+        changed = f"{log.folder}: the sources of the kernels have changed since {model} was tuned"
+        if log.metric == "seconds":
+            notes.append(f"{changed} (tune again)")
+        elif not measure:
+            notes.append(
+                f"{changed} (`edgemnv2 logs check {log.folder} --measure` tells whether the costs "
+                f"still hold; if not: {again})"
+            )
+        elif differs := remeasure(log, target, model, make_runner(target.runner)):
+            problems.append(
+                f"{log.folder}: {len(differs)} records of {model} no longer hold, such as "
+                f"{differs[0]} ({again}; for all that ship: python -m edgemnv2.tune.ship)"
+            )
+        else:
+            log.restamp(session, code_fingerprint(target))
+    return problems, notes
 
 
 def log_summary(folder: Path) -> dict[str, Any]:
@@ -132,11 +171,16 @@ def prune_log(folder: Path, keep: int) -> int:
 
 
 def export_log(folder: Path, output: Path) -> None:
-    """MetaSchedule's two files alone, for TVM's own tools, with the provenance beside them."""
-    TuneLog.load(folder)
+    """A database for MetaSchedule's own tools, one workload a task, with the provenance beside it.
+
+    Raises TuneLogError where `output` has a database already or cannot be written.
+    """
+    log = TuneLog.load(folder)
+    if any((output / name).exists() for name in (WORKLOADS, RECORDS)):
+        raise TuneLogError(f"{output}: has a database already (give another folder)")
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for name in (WORKLOADS, RECORDS, PROVENANCE):
-            shutil.copy(folder / name, output / name)
-    except (OSError, shutil.SameFileError) as error:
+        shutil.copy(folder / PROVENANCE, output / PROVENANCE)
+        write_database(output, log.records)
+    except OSError as error:
         raise TuneLogError(f"{output}: cannot be written ({error})") from error

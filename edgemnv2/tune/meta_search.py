@@ -121,9 +121,9 @@ class MetaSearch:
         text = f"{self._seed} {task.key} {task.name}"
         state = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % (2**31 - 1) + 1
         evolutionary = self._strategy == "evolutionary"
-        workload = workload_of(task.key)
+        workload = workload_of()
         space = ScheduleFn(
-            partial(sample_decisions, space=task.space),
+            partial(sample_decisions, key=task.key, space=task.space),
             sch_rules=[],
             postprocs=[],
             mutator_probs={_OtherValue(state): 1.0},

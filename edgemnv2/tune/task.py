@@ -16,15 +16,18 @@ import numpy as np
 
 from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Layer
 from edgemnv2.kernel import RowLayout
+from edgemnv2.memory.variants import CHAINS, default_chains
 from edgemnv2.schedules import ScheduleOptions, family_of, schedule_graph
 from edgemnv2.target import Target
 
-__all__ = ["Task", "decisions_id", "find_tasks", "layer_key", "network_task"]
+__all__ = ["Task", "decisions_id", "find_tasks", "layer_key", "network_tasks"]
 
 Space = Mapping[str, tuple[Any, ...]]
 
 WHOLE_ROWS = (0, 7, 14, 28)
 """Map heights up to which pointwise layers run in one step: the last stages of 224."""
+THREAD_CHAINS = ("blocks", "layers")
+"""Cuts that differ where there are several threads."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class Task:
     def label(self) -> str:
         """`pointwise 14x14x384 -> 14x14x64`."""
         facts = json.loads(self.key)
-        if self.op == "network":
-            return "network"
+        if not self.layers:
+            return self.op
         sizes = ["x".join(map(str, facts[end])) for end in ("in", "out")]
         return f"{self.op} {' -> '.join(sizes)}"
 
@@ -100,18 +103,37 @@ def find_tasks(graph: Graph, target: Target, options: ScheduleOptions) -> tuple[
     return tuple(sorted(tasks, key=lambda task: (-task.macs, task.key)))
 
 
-def network_task(graph: Graph, default: Mapping[str, Any]) -> Task:
-    """The decisions about the whole network: whole maps at once, and where chains are cut."""
+def network_tasks(
+    graph: Graph, target: Target, options: ScheduleOptions, metric: str
+) -> tuple[Task, ...]:
+    """The decisions about the whole network, which have no layers of their own.
+
+    "network": where chains are cut, and up to which height late maps run in one step. "threads":
+    how the chains of several threads are cut, that is, how a thread's share of the rows is made:
+    in bands over whole blocks, some rows twice, or operation by operation with a meeting after
+    each; an instruction count says nothing about that, so there it is no task. On bare metal there
+    are none: the cut that takes the least memory is the one that is wanted.
+    """
+    if target.is_bare_metal:
+        return ()
     described = [layer_key(graph, layer, {}, ()) for layer in graph.layers]
     digest = hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
-    rows = sorted({*WHOLE_ROWS, int(default["whole_rows_max"])})
-    return Task(
-        key=_dump({"op": "network", "layers": digest}),
-        op="network",
-        layers=(),
-        space={"chains": ("blocks", "memory"), "whole_rows_max": tuple(rows)},
-        default=dict(default),
-        macs=sum(graph.macs(layer) for layer in graph.layers),
+    rows = sorted({*WHOLE_ROWS, options.whole_rows_max})
+    spaces: dict[str, Space] = {"network": {"chains": CHAINS, "whole_rows_max": tuple(rows)}}
+    defaults: dict[str, dict[str, Any]] = {
+        "network": {
+            "chains": default_chains(target),
+            "whole_rows_max": options.whole_rows_max,
+        },
+        "threads": {"thread_chains": default_chains(target)},
+    }
+    # A target without a clock is whatever machine the code runs on, and that has several cores.
+    if metric == "seconds" and (target.cpu.cores > 1 or not target.cpu.clock_hz):
+        spaces["threads"] = {"thread_chains": THREAD_CHAINS}
+    macs = sum(graph.macs(layer) for layer in graph.layers)
+    return tuple(
+        Task(_dump({"op": op, "layers": digest}), op, (), space, defaults[op], macs)
+        for op, space in spaces.items()
     )
 
 

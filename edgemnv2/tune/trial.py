@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from edgemnv2.graph import Graph, Layer
 from edgemnv2.measure.compare import compare
 from edgemnv2.measure.images import random_inputs
 from edgemnv2.measure.verify import traced_tensors
+from edgemnv2.memory.variants import default_chains
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.reference.execute import run_layer
 from edgemnv2.runners.base import Runner, RunResult
@@ -40,6 +42,8 @@ Array = NDArray[Any]
 PAIRS = 7
 """Timed runs of a candidate program, each beside one of the default program."""
 FINAL_PAIRS = 21
+TICK = 1e-9
+"""Seconds; the least time that a step can be said to take."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class TrialBench:
     """Builds, checks and measures programs of one network; each runner serves one at a time."""
 
     def __init__(
-        self, graph: Graph, target: Target, runners: Sequence[Runner], chains: str, seed: int = 0
+        self, graph: Graph, target: Target, runners: Sequence[Runner], seed: int = 0
     ) -> None:
         self.graph, self.target = graph, target
         self.boards, self.runner_name = len(runners), runners[0].name
@@ -76,14 +80,13 @@ class TrialBench:
         for runner in runners:
             self._free.put(runner)
         self.base = ScheduleOptions.default(target)
-        self.chains = chains
-        self._sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
-        self._reference = reference.run(graph, self._sample)
+        self.sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
+        self.expected = reference.run(graph, self.sample)
         self._index = {layer.name: i for i, layer in enumerate(graph.layers)}
         # TVM's code generation is not meant for several threads at once.
         self._building = threading.Lock()
         self._default: tempfile.TemporaryDirectory[str] | None = None
-        self._default_artifact: Artifact | None = None
+        self.default_artifact: Artifact | None = None
         self._default_layers: Mapping[int, float] = {}
 
     def close(self) -> None:
@@ -96,8 +99,8 @@ class TrialBench:
         """Build and measure the default program; raises what hinders it, or RunnerError."""
         self._default = tempfile.TemporaryDirectory(prefix="edgemnv2-tune-")
         defaults = [Candidate(task, task.default) for task in tasks]
-        artifact = self._build(defaults, Path(self._default.name))
-        self._default_artifact = artifact
+        artifact = self.build(defaults, Path(self._default.name))
+        self.default_artifact = artifact
         trial = self._measure(artifact, defaults, PAIRS)
         if trial.rejected:
             key, reason = next(iter(trial.rejected.items()))
@@ -113,7 +116,7 @@ class TrialBench:
         """
         with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
             try:
-                artifact = self._build(candidates, Path(name))
+                artifact = self.build(candidates, Path(name))
                 return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
             except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
                 failure = error
@@ -131,16 +134,16 @@ class TrialBench:
 
     def _blame_runner(self, failure: Exception) -> None:
         """Raise `failure` again if the runner cannot even run the default program."""
-        if not isinstance(failure, RunnerError) or self._default_artifact is None:
+        if not isinstance(failure, RunnerError) or self.default_artifact is None:
             return
-        with self._runner() as runner:
+        with self.runner() as runner:
             try:
-                runner.run(self._default_artifact, [])
+                runner.run(self.default_artifact, [])
             except RunnerError as error:
                 raise error from failure
 
     @contextmanager
-    def _runner(self) -> Iterator[Runner]:
+    def runner(self) -> Iterator[Runner]:
         """A runner that nobody else uses."""
         runner = self._free.get()
         try:
@@ -148,17 +151,22 @@ class TrialBench:
         finally:
             self._free.put(runner)
 
-    def _build(self, candidates: Sequence[Candidate], folder: Path) -> Artifact:
+    def build(self, candidates: Sequence[Candidate], folder: Path, threads: int = 1) -> Artifact:
+        """The program with `candidates`, for one thread and for `threads`."""
         decisions: dict[str, Mapping[str, Any]] = {}
-        options, chains = self.base, self.chains
+        network: dict[str, Any] = {}
         for candidate in candidates:
-            if candidate.task.op == "network":
-                chains = candidate.decisions["chains"]
-                rows = candidate.decisions["whole_rows_max"]
-                options = replace(options, whole_rows_max=rows)
             decisions |= dict.fromkeys(candidate.task.layers, candidate.decisions)
+            if not candidate.task.layers:
+                network |= candidate.decisions
+        rows = network.get("whole_rows_max", self.base.whole_rows_max)
+        chains = network.get("chains", default_chains(self.target))
         compiled = CompileOptions(
-            name="trial", chains=chains, threads=1, schedule=replace(options, decisions=decisions)
+            name="trial",
+            chains=chains,
+            thread_chains=network.get("thread_chains", default_chains(self.target)),
+            threads=threads,
+            schedule=replace(self.base, decisions=decisions, whole_rows_max=rows),
         )
         with self._building:
             return compile_graph(self.graph, self.target, folder / "artifact", compiled)
@@ -180,12 +188,12 @@ class TrialBench:
         return f"takes {own - default} bytes more of flash than the default"
 
     def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
-        with self._runner() as runner:
-            result = runner.run(artifact, list(self._sample), trace=True, layers=True)
+        with self.runner() as runner:
+            result = runner.run(artifact, list(self.sample), trace=True, layers=True)
             if result.metric is None:
                 raise RunnerError(f"{runner.name}: measures nothing (choose another --runner)")
             layers = self._exact_or_paired(runner, artifact, result, pairs)
-        wrong = wrong_layers(self.graph, artifact, result, self._sample, self._reference)
+        wrong = wrong_layers(self.graph, artifact, result, self.sample, self.expected)
         fallback = {k["name"] for k in artifact.manifest["kernels"] if k["schedule"] == "fallback"}
         costs: dict[str, float] = {}
         rejected: dict[str, str] = {}
@@ -208,27 +216,26 @@ class TrialBench:
     ) -> Mapping[int, float]:
         """Figures by layer: a count as it is; a time relative to the default, run in turns.
 
-        What else a machine does only adds time, so the least of several is the truest; and as it
-        comes and goes, both programs have to see the same of it.
+        What else a machine does comes and goes, so each run stands beside one of the default
+        program, and it is their ratio that counts: the median over `pairs` of them.
         """
         if result.metric != "seconds":
             return result.layers
-        default = self._default_artifact
-        mine: list[Mapping[int, float]] = []
-        theirs: list[Mapping[int, float]] = []
-        for _ in range(pairs):
-            mine.append(runner.run(artifact, list(self._sample), layers=True).layers)
-            if default is not None and self._default_layers:
-                again = runner.run(default, list(self._sample), layers=True)
-                theirs.append(again.layers)
-        least = {i: min(run[i] for run in mine) for i in mine[0]}
-        if not theirs:
-            self._default_layers = least
-            return least
-        drift = sum(min(run[i] for run in theirs) for i in theirs[0]) / sum(
-            self._default_layers.values()
-        )
-        return {i: value / drift for i, value in least.items()}
+        default = self.default_artifact
+        assert default is not None
+
+        def once(one: Artifact) -> Mapping[int, float]:
+            return runner.run(one, list(self.sample), layers=True).layers
+
+        if artifact is default:
+            runs = [once(default) for _ in range(pairs)]
+            self._default_layers = {i: median(run[i] for run in runs) for i in runs[0]}
+            return self._default_layers
+        turns = [(once(artifact), once(default)) for _ in range(pairs)]
+        return {
+            i: seconds * median(mine[i] / max(theirs[i], TICK) for mine, theirs in turns)
+            for i, seconds in self._default_layers.items()
+        }
 
 
 def constant_bytes(

@@ -9,24 +9,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import TuneLogError, UsageError
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import EdgeError, TuneLogError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.graph import Graph
-from edgemnv2.memory.variants import default_chains
 from edgemnv2.passes import lower
 from edgemnv2.provenance import provenance
 from edgemnv2.runners.base import Runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
 from edgemnv2.tune.lookup import applies
-from edgemnv2.tune.search import assignments, check_strategy, default_strategy, make_search
-from edgemnv2.tune.task import Task, find_tasks, network_task
-from edgemnv2.tune.trial import Candidate, Trial, TrialBench
+from edgemnv2.tune.search import Neighbours, check_strategy, default_strategy, make_search
+from edgemnv2.tune.stale import code_fingerprint, outdated
+from edgemnv2.tune.task import Task, find_tasks, network_tasks
+from edgemnv2.tune.trial import FINAL_PAIRS, Candidate, Trial, TrialBench
+from edgemnv2.tune.whole import Versus, built, threads_of, versus
 
 __all__ = ["Progress", "TuneOptions", "TuneResult", "tune", "tune_graph"]
 
 NOISE = 0.02
 """By how much a time must beat the default's before it replaces it. A count is exact."""
+MOST = 2 / 3
+"""Share of pairs in which winners must be faster than the defaults; by chance, 1 in 11 are."""
+SCREEN = 7
+"""Pairs of whole programs before a cut is believed to be promising."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ def tune_graph(
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
-    bench = TrialBench(graph, target, runners, default_chains(target), options.seed)
+    bench = TrialBench(graph, target, runners, options.seed)
     tasks = find_tasks(graph, target, bench.base)
     try:
         first = bench.start(tasks)
@@ -149,10 +155,32 @@ def tune_graph(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
                 f"{first.metric} (give another --log-dir)"
             )
-        log.add_session(_session(graph, bench.runner_name, log.metric, options))
+        _forget_stale(log, target, tasks, first)
+        session = _session(graph, target, bench.runner_name, log.metric, options)
+        log.drop_sessions(session["model"], session["code"])
+        log.add_session(session)
         return _Session(bench, tasks, log, options, progress).run(first)
     finally:
         bench.close()
+
+
+def _forget_stale(log: TuneLog, target: Target, tasks: Sequence[Task], today: Trial) -> None:
+    """Drop the records of tasks whose kernels are no longer those that were measured.
+
+    A count of the default is exact, so that it tells. Of times it does not: TuneLogError where the
+    log's kernels came from other sources.
+    """
+    if log.metric == "seconds":
+        if outdated(log, target):
+            raise TuneLogError(
+                f"{log.folder}: was measured with other kernels, their sources have changed since "
+                "(times of then and now do not compare; give another --log-dir)"
+            )
+        return
+    for task in tasks:
+        known = log.find(task.key, task.default)
+        if known is not None and known.costs[0] * len(task.layers) != today.costs[task.name]:
+            log.drop(task.key)
 
 
 class _Session:
@@ -183,9 +211,8 @@ class _Session:
         after = before
         try:
             self._search(self.tasks)
-            if state.metric != "instructions" and not self.bench.target.is_bare_metal:
-                self._search_network()
             after = self._confirm(before)
+            after *= self._search_network()
         except KeyboardInterrupt:
             interrupted = True
             after = min(before, state.total())
@@ -261,55 +288,120 @@ class _Session:
             for job, future in waiting:
                 yield job, future.result()
 
-    def _search_network(self) -> None:
-        """The decisions about the whole network, on top of the winners of its layers."""
-        base = {
-            "chains": self.bench.chains,
-            "whole_rows_max": self.bench.base.whole_rows_max,
-        }
-        task = network_task(self.bench.graph, base)
-        winners = self._best_candidates()
-        self.tasks.append(task)
-        self.state.default[task.name] = self.state.total()
-        self.state.best[task.name] = (0.0, task.default)  # its cost is that of the others
-        best = self.state.total()
-        for decisions in assignments(task)[: self.options.trials]:
-            known = self.log.find(task.key, decisions)
-            if known is None:
-                trial = self.bench.measure([*winners, Candidate(task, decisions)])
-                self.state.trials += 1
-                if trial.total is None or trial.rejected:
-                    reason = next(iter(trial.rejected.values()), "could not be measured")
-                    self._reject(task, decisions, reason)
-                    continue
-                known = Record(task.key, decisions, (trial.total,), task.space)
-                self.log.append(known)
-            if known.cost < best * (1 - NOISE):
-                best = known.cost
-                self.state.best[task.name] = (0.0, decisions)
+    def _search_network(self) -> float:
+        """The decisions about the whole network, on top of the winners of its layers.
+
+        Returns new / old cost of one inference. What was measured with other winners does not
+        compare, so that each session measures these anew.
+        """
+        gain = 1.0
+        found = self._best_candidates()
+        for task in network_tasks(
+            self.bench.graph, self.bench.target, self.bench.base, self.state.metric
+        ):
+            default = Candidate(task, task.default)
+            total = self.state.total()
+            self.log.drop(task.key)
+            self.log.append(Record(task.key, dict(task.default), (total,), task.space))
+            best, ratio = default, 1.0
+            self.tasks.append(task)
+            self.state.default[task.name] = 0.0
+            # Its cost is that of the layers.
+            self.state.best[task.name] = (0.0, task.default)
+            with built(self.bench, [*found, default], task) as reference:
+                wanted = Neighbours(self.options.seed).propose(task)[: self.options.trials - 1]
+                jobs = [Candidate(task, decisions) for decisions in wanted]
+                for candidate, measured in self._run_whole(found, jobs, reference):
+                    self.state.trials += 1
+                    self._report(self.rounds, task.label)
+                    if measured.reason:
+                        self._reject(task, candidate.decisions, measured.reason)
+                        continue
+                    cost = total * measured.ratio
+                    self.log.append(
+                        Record(task.key, dict(candidate.decisions), (cost,), task.space)
+                    )
+                    if measured.ratio < ratio * (1 - self._margin()):
+                        best, ratio = candidate, measured.ratio
+                if best is not default and self.state.metric == "seconds":
+                    # The luckiest of many figures is measured once more before it is believed.
+                    measured = self._measure_whole([*found, best], task, reference, FINAL_PAIRS)
+                    holds = not measured.reason and _holds(measured.ratio, measured.share)
+                    again = measured.ratio if holds else max(measured.ratio, 1 + NOISE)
+                    self._append_twice(best, total * again)
+                    self._append_twice(default, total)
+                    best, ratio = (best, measured.ratio) if holds else (default, 1.0)
+            self.state.best[task.name] = (0.0, best.decisions)
+            if task.op == "network":
+                gain = ratio
+        return gain
+
+    def _run_whole(
+        self, found: Sequence[Candidate], jobs: Sequence[Candidate], reference: Artifact
+    ) -> Iterator[tuple[Candidate, Versus]]:
+        """Each job on top of `found` against `reference`, in order, as many at once as boards."""
+        with _pool(self.bench.boards) as pool:
+            waiting = [
+                pool.submit(self._measure_whole, [*found, job], job.task, reference, SCREEN)
+                for job in jobs
+            ]
+            for job, future in zip(jobs, waiting, strict=True):
+                yield job, future.result()
+
+    def _measure_whole(
+        self, candidates: Sequence[Candidate], task: Task, reference: Artifact, pairs: int
+    ) -> Versus:
+        """The program with `candidates` against `reference`; what fails has a reason."""
+        try:
+            with built(self.bench, candidates, task) as program:
+                return versus(self.bench, program, reference, pairs, threads_of(task))
+        except EdgeError as error:
+            return Versus(reason=str(error))
+
+    def _append_twice(self, candidate: Candidate, cost: float) -> None:
+        known = self.log.find(candidate.task.key, candidate.decisions)
+        if known is not None:
+            self.log.append(replace(known, costs=(known.costs[0], cost)))
+
+    def _margin(self) -> float:
+        return NOISE if self.state.metric == "seconds" else 0.0
 
     def _confirm(self, before: float) -> float:
         """Measure the winners together; where a figure did not hold, the default returns."""
         winners = self._best_candidates()
         if all(dict(c.decisions) == dict(c.task.default) for c in winners):
             final = Trial(self.state.metric, self.state.default, total=before)
-        else:
-            final = self.bench.measure(winners, final=True)
+            self._keep_confirmed(winners, final, True)
+            return before
+        final = self.bench.measure(winners, final=True)
         if final.rejected or final.total is None:
             # Right alone, wrong together: nothing of it may stay.
             for candidate in winners:
                 if candidate.task.name in final.rejected:
                     reason = final.rejected[candidate.task.name]
                     self._reject(candidate.task, candidate.decisions, reason)
+                self.state.best[candidate.task.name] = (
+                    self.state.default[candidate.task.name],
+                    candidate.task.default,
+                )
             return before
-        self._keep_confirmed(winners, final, final.total <= before)
+        better = final.total <= before
+        if self.state.metric == "seconds":
+            # Steps timed one by one may all be faster and the network not: see it run as it will.
+            default = self.bench.default_artifact
+            assert default is not None
+            whole = self._measure_whole(winners, winners[0].task, default, FINAL_PAIRS)
+            better = not whole.reason and _holds(whole.ratio, whole.share)
+            self._keep_confirmed(winners, final, better)
+            return before * whole.ratio if better else before
+        self._keep_confirmed(winners, final, better)
         return min(before, final.total)
 
     def _keep_confirmed(self, winners: Sequence[Candidate], final: Trial, better: bool) -> None:
         """Second costs of winners and defaults, so that the log's best is what was confirmed."""
         for candidate in winners:
             task = candidate.task
-            count = len(task.layers or (1,))
+            count = len(task.layers)
             default = self.state.default[task.name] / count
             cost = final.costs[task.name] / count
             first = self.log.find(task.key, task.default)
@@ -339,9 +431,8 @@ class _Session:
 
     def _consider(self, task: Task, decisions: Mapping[str, Any], cost: float) -> None:
         best = self.state.best.get(task.name)
-        margin = NOISE if self.state.metric == "seconds" else 0.0
         default = self.state.default.get(task.name, cost)
-        if best is None or (cost < best[0] and cost < default * (1 - margin)):
+        if best is None or (cost < best[0] and cost < default * (1 - self._margin())):
             self.state.best[task.name] = (cost, dict(decisions))
 
     def _reject(self, task: Task, decisions: Mapping[str, Any], reason: str) -> None:
@@ -371,6 +462,11 @@ class _Session:
             }
 
 
+def _holds(ratio: float, share: float) -> bool:
+    """Whether paired times speak for the new program: their median and most of the pairs."""
+    return ratio < 1 and share >= MOST
+
+
 def _rounds(waiting: Sequence[tuple[Task, list[dict[str, Any]]]]) -> list[list[Candidate]]:
     """The i-th candidate of every task that has one, for each i."""
     count = max((len(fresh) for _, fresh in waiting), default=0)
@@ -390,9 +486,12 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _session(graph: Graph, runner: str, metric: str, options: TuneOptions) -> dict[str, Any]:
+def _session(
+    graph: Graph, target: Target, runner: str, metric: str, options: TuneOptions
+) -> dict[str, Any]:
     facts = provenance()
     return {
+        "code": code_fingerprint(target),
         "date": facts["date"],
         "machine": facts["machine"],
         "model": {"name": graph.name, "sha256": graph.sha256},

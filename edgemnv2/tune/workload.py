@@ -1,9 +1,11 @@
 """A task and its decisions as MetaSchedule has them: a workload module, and a trace.
 
-The workload is a function with one block, `kernel`, and the task's key as an attribute; the code
-of a kernel is made from decisions, so there is no loop nest to transform. A trace samples each
-decision (`sample_categorical`) and annotates the block with it; `edgemnv2.order:panel|pixel` spells
-out what the integers mean. Replaying a trace gives a block that says how it is to be computed.
+The workload is a function with one block, `kernel`: the code of a kernel is made from decisions, so
+there is no loop nest to transform, and one stand-in serves all tasks (MetaSchedule spells a module
+in some thousand characters, which sixty tasks need not repeat). A trace annotates the block with
+the task's key, samples each decision (`sample_categorical`) and annotates the block with it;
+`edgemnv2.order:panel|pixel` spells out what the integers mean. Replaying a trace gives a block that
+says what is to be computed and how.
 """
 
 from __future__ import annotations
@@ -12,56 +14,44 @@ from collections.abc import Mapping
 from typing import Any
 
 import tvm
-from tvm import s_tir
-from tvm.script import tirx as T  # noqa: N812 - as TVMScript spells it
+from tvm import s_tir, tirx
 
 from edgemnv2.errors import TuneLogError
 
 __all__ = [
-    "KEY_ATTRIBUTE",
-    "decisions_of",
-    "key_of",
+    "KEY_ANNOTATION",
+    "replay",
     "sample_decisions",
     "sampled",
     "trace_of",
     "workload_of",
 ]
 
-KEY_ATTRIBUTE = "edgemnv2.task"
 PREFIX = "edgemnv2."
+KEY_ANNOTATION = "edgemnv2.task"
 BLOCK = "kernel"
 
 
-@T.prim_func(s_tir=True)  # type: ignore[untyped-decorator]  # TVM ships no types
-def _stand_in() -> None:
-    T.func_attr({"global_symbol": "main", "tirx.noalias": True})
-    with T.sblock("kernel"):
-        T.reads()
-        T.writes()
-        T.evaluate(0)
-
-
-def workload_of(key: str) -> Any:
-    """The IRModule that stands for the task `key`."""
-    return tvm.IRModule({"main": _stand_in.with_attr(KEY_ATTRIBUTE, key)})
-
-
-def key_of(module: Any) -> str:
-    """The task's key out of a workload; TuneLogError for one that is not ours."""
-    attributes = module["main"].attrs
-    if attributes is None or KEY_ATTRIBUTE not in attributes:
-        raise TuneLogError(f"workload: has no attribute {KEY_ATTRIBUTE} (not a log of edgemnv2)")
-    return str(attributes[KEY_ATTRIBUTE])
+def workload_of(key: str = "") -> Any:
+    """The IRModule that stands for every task, or, with `key`, for one."""
+    # Not by TVMScript, whose parser notes the file and the line that it was called from.
+    block = s_tir.SBlock([], [], [], BLOCK, tirx.Evaluate(0))
+    function = tirx.PrimFunc([], s_tir.SBlockRealize([], True, block)).with_attr("s_tir", True)
+    return tvm.IRModule({"main": function.with_attr(KEY_ANNOTATION, key) if key else function})
 
 
 def sample_decisions(
-    schedule: Any, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any] | None = None
+    schedule: Any,
+    key: str,
+    space: Mapping[str, tuple[Any, ...]],
+    decisions: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add to the trace of `schedule` one sampling instruction for each name in `space`.
+    """Add to the trace of `schedule` the task's key and, for each name in `space`, a sampling.
 
     They choose `decisions`; without them MetaSchedule draws.
     """
     block = schedule.get_sblock(BLOCK)
+    schedule.annotate(block, KEY_ANNOTATION, key)
     for name in sorted(space):
         values = space[name]
         integers = all(type(value) is int for value in values)
@@ -75,9 +65,9 @@ def sample_decisions(
 
 
 def trace_of(key: str, space: Mapping[str, tuple[Any, ...]], decisions: Mapping[str, Any]) -> Any:
-    """The trace that makes `decisions` out of `space` on the workload of `key`."""
-    schedule = s_tir.Schedule(workload_of(key))
-    sample_decisions(schedule, space, decisions)
+    """The trace that makes `decisions` out of `space` for the task `key`."""
+    schedule = s_tir.Schedule(workload_of())
+    sample_decisions(schedule, key, space, decisions)
     return schedule.trace
 
 
@@ -91,14 +81,20 @@ def sampled(trace: Any, space: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
     return {name: space[name][n] for name, n in zip(sorted(space), chosen, strict=True)}
 
 
-def decisions_of(workload: Any, trace: Any) -> dict[str, Any]:
-    """The decisions that replaying `trace` on `workload` leaves; sorted by name."""
+def replay(workload: Any, trace: Any) -> tuple[str, dict[str, Any]]:
+    """The task's key and the decisions, sorted by name, that replaying `trace` leaves.
+
+    TuneLogError for a trace that names no task.
+    """
     schedule = s_tir.Schedule(workload)
     trace.apply_to_schedule(schedule, remove_postproc=False)
-    annotations = schedule.get(schedule.get_sblock(BLOCK)).annotations
+    annotations = dict(schedule.get(schedule.get_sblock(BLOCK)).annotations)
+    key = annotations.pop(KEY_ANNOTATION, None)
+    if key is None:
+        raise TuneLogError(f"a trace has no annotation {KEY_ANNOTATION} (not a log of edgemnv2)")
     decisions: dict[str, Any] = {}
     for annotation, value in annotations.items():
         name, _, spelled = str(annotation).removeprefix(PREFIX).partition(":")
         number = int(value)
         decisions[name] = spelled.split("|")[number] if spelled else number
-    return dict(sorted(decisions.items()))
+    return str(key), dict(sorted(decisions.items()))

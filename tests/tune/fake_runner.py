@@ -24,14 +24,20 @@ def default_price(layer: str, decisions: Mapping[str, Any]) -> float:
 class FakeRunner:
     """Outputs and traces are real; "instructions" are what `price` says for each kernel.
 
+    The whole network costs their sum times `network(manifest)`.
     `after` runs that many figures long and then raises KeyboardInterrupt, as Ctrl-C does.
     """
 
     def __init__(
-        self, price: Price = default_price, *, seconds: float = 0.0, after: int | None = None
+        self,
+        price: Price = default_price,
+        *,
+        seconds: float = 0.0,
+        after: int | None = None,
+        network: Callable[[Mapping[str, Any]], float] = lambda manifest: 1.0,
     ) -> None:
         self.name = "fake"
-        self.price, self.seconds, self.after = price, seconds, after
+        self.price, self.seconds, self.after, self.network = price, seconds, after, network
         self.runs = 0
         self.running = threading.Lock()
         self.seen: list[dict[str, dict[str, Any]]] = []
@@ -48,7 +54,9 @@ class FakeRunner:
             raise KeyboardInterrupt
         self.runs += 1
         time.sleep(self.seconds)
-        result = LocalRunner().run(artifact, inputs, trace=bool(wanted.get("trace")))
+        result = LocalRunner().run(
+            artifact, inputs, trace=bool(wanted.get("trace")), threads=int(wanted.get("threads", 1))
+        )
         kernels = {k["name"]: dict(k["decisions"]) for k in artifact.manifest["kernels"]}
         self.seen.append(kernels)
         layers = [layer["name"] for layer in artifact.manifest["layers"]]
@@ -57,4 +65,6 @@ class FakeRunner:
             for name, decisions in kernels.items()
             if name in layers
         }
-        return replace(result, metric="instructions", layers=figures)
+        whole = self.network(artifact.manifest) * sum(figures.values())
+        values = (whole,) * int(wanted.get("repeat", 0))
+        return replace(result, metric="instructions", layers=figures, values=values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_what_is_saved_is_loaded_and_metaschedule_replays_it(tmp_path: Path) -> 
     from tvm import s_tir
     from tvm.s_tir.meta_schedule.database import JSONDatabase
 
-    from edgemnv2.tune.workload import workload_of
+    from edgemnv2.tune.workload import KEY_ANNOTATION, workload_of
 
     best = _record(4, 100.0, order="pixel")
     _log(tmp_path, _record(1, 300.0), best, _record(2, 123456789.0), _record(1, 7.5, task="b"))
@@ -57,12 +58,15 @@ def test_what_is_saved_is_loaded_and_metaschedule_replays_it(tmp_path: Path) -> 
     assert [r.costs for r in loaded.best_first(best.key)] == [(100.0,), (300.0,), (123456789.0,)]
     assert loaded.best_first(best.key)[0] == best
     database = JSONDatabase(str(tmp_path / WORKLOADS), str(tmp_path / RECORDS))
-    module = workload_of(best.key)
-    (top,) = database.get_top_k(database.commit_workload(module), 1)
+    module = workload_of()
+    entries = database.get_top_k(database.commit_workload(module), 9)
+    assert len(entries) == 4
+    (top,) = [entry for entry in entries if float(entry.run_secs[0]) == 100.0]
     schedule = s_tir.Schedule(module)
     top.trace.apply_to_schedule(schedule, remove_postproc=False)
     annotations = schedule.get(schedule.get_sblock("kernel")).annotations
-    found = {str(name): int(value) for name, value in annotations.items()}
+    assert str(annotations[KEY_ANNOTATION]) == best.key
+    found = {str(k): int(v) for k, v in annotations.items() if str(k) != KEY_ANNOTATION}
     assert found == {"edgemnv2.mr": 4, "edgemnv2.nr": 8, "edgemnv2.order:panel|pixel": 1}
 
 
@@ -135,7 +139,7 @@ def _damage(folder: Path, name: str, change: Any) -> None:
             "made with edgemnv2 9",
         ),
         (PROVENANCE, lambda t: t.replace("instructions", "joules"), "metric 'joules'"),
-        (PROVENANCE, lambda t: t.replace('"schema": 1', '"schema": 9'), "schema 9"),
+        (PROVENANCE, lambda t: t.replace('"schema": 2', '"schema": 9'), "schema 9"),
         (PROVENANCE, lambda t: t.replace('"unit"', '"units"'), "lacks unit"),
         (PROVENANCE, lambda t: t[:50], "cannot be read"),
         (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and sha256"),
@@ -156,14 +160,22 @@ def test_damaged_logs_are_refused_in_one_line(
     assert check_log(tmp_path).problems == (str(caught.value),)
 
 
-def test_a_workload_of_somebody_else_is_refused() -> None:
-    from edgemnv2.tune.workload import KEY_ATTRIBUTE, key_of, workload_of
+def test_a_trace_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    from edgemnv2.tune.workload import KEY_ANNOTATION
 
-    ours = workload_of("{}")
-    assert key_of(ours) == "{}"
-    ours.update_func(ours.get_global_var("main"), ours["main"].without_attr(KEY_ATTRIBUTE))
-    with pytest.raises(TuneLogError, match=f"has no attribute {KEY_ATTRIBUTE}"):
-        key_of(ours)
+    _log(tmp_path, _record(1, 3.0))
+    _damage(tmp_path, RECORDS, lambda text: text.replace(KEY_ANNOTATION, "another.task"))
+    with pytest.raises(TuneLogError, match=f"has no annotation {KEY_ANNOTATION}"):
+        TuneLog.load(tmp_path)
+
+
+def test_a_log_is_small_and_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    _log(tmp_path, *(_record(1, 3.0, task=str(number)) for number in range(20)))
+    files = _files(tmp_path)
+    assert len(files[WORKLOADS].splitlines()) == 1
+    assert len(files[RECORDS]) < 20 * 1000
+    spelled = base64.b64decode(json.loads(files[WORKLOADS])[1])
+    assert b"Span" not in spelled and b".py" not in spelled
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
@@ -186,9 +198,22 @@ def test_check_finds_what_loads_but_is_wrong(tmp_path: Path) -> None:
     assert log_folders(tmp_path) == (tmp_path / "rpi4",)
 
 
-def test_an_export_is_the_same_database(tmp_path: Path) -> None:
-    _log(tmp_path / "a", _record(1, 3.0))
+def test_an_export_answers_metaschedules_queries_by_task(tmp_path: Path) -> None:
+    from tvm.s_tir.meta_schedule.database import JSONDatabase
+
+    from edgemnv2.tune.workload import workload_of
+
+    one, other = _record(1, 3.0), _record(2, 2.0, task="b")
+    _log(tmp_path / "a", one, other)
     export_log(tmp_path / "a", tmp_path / "b")
-    assert _files(tmp_path / "a") == _files(tmp_path / "b")
-    with pytest.raises(TuneLogError, match="cannot be written"):
+    database = JSONDatabase(str(tmp_path / "b" / WORKLOADS), str(tmp_path / "b" / RECORDS))
+    for record in (one, other):
+        workload = database.commit_workload(workload_of(record.key))
+        (top,) = database.get_top_k(workload, 9)
+        assert float(top.run_secs[0]) == record.cost
+    assert TuneLog.load(tmp_path / "b").records == TuneLog.load(tmp_path / "a").records
+    with pytest.raises(TuneLogError, match="has a database already"):
         export_log(tmp_path / "a", tmp_path / "a")
+    (tmp_path / "file").touch()
+    with pytest.raises(TuneLogError, match="cannot be written"):
+        export_log(tmp_path / "a", tmp_path / "file")

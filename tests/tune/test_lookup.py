@@ -17,7 +17,7 @@ from edgemnv2.tune import best_decisions, find_tasks, log_folder
 from edgemnv2.tune.log import Record, TuneLog
 from edgemnv2.tune.lookup import tuned_or_default
 from edgemnv2.tune.search import assignments
-from edgemnv2.tune.task import Task, network_task
+from edgemnv2.tune.task import Task, network_tasks
 
 TARGET = load_target("rpi4")
 OPTIONS = ScheduleOptions.default(TARGET)
@@ -68,14 +68,37 @@ def test_a_record_that_no_longer_applies_is_reported_and_not_used(tmp_path: Path
     assert tuned.records == dict.fromkeys(task.layers, second.id) and not tuned.notes
 
 
-def test_decisions_about_the_network_come_from_the_log_too(tmp_path: Path) -> None:
-    default = {"chains": "blocks", "whole_rows_max": OPTIONS.whole_rows_max}
-    task = network_task(tiny_network(), default)
-    best = {"chains": "memory", "whole_rows_max": 7}
-    _log(tmp_path, Record(task.key, best, (1.0,), task.space))
-    tuned = best_decisions(tiny_network(), TARGET, tmp_path, OPTIONS, "blocks")
-    assert tuned.network == best
-    assert not best_decisions(tiny_network(2), TARGET, tmp_path, OPTIONS, "blocks").network
+def test_decisions_about_the_network_come_from_the_log_and_reach_the_manifest(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("aarch64-linux-gnu-gcc")
+    network, threads = network_tasks(tiny_network(), TARGET, OPTIONS, "seconds")
+    cut = {"chains": "memory", "whole_rows_max": 7}
+    records = [
+        Record(network.key, cut, (1.0,), network.space),
+        Record(threads.key, {"thread_chains": "layers"}, (1.0,), threads.space),
+    ]
+    log = TuneLog.create(tmp_path / "log", TARGET, "seconds")
+    for record in records:
+        log.append(record)
+    log.save()
+    tuned = best_decisions(tiny_network(), TARGET, tmp_path / "log", OPTIONS)
+    assert tuned.network == {**cut, "thread_chains": "layers"} and not tuned.notes
+    assert not best_decisions(tiny_network(2), TARGET, tmp_path / "log", OPTIONS).network
+    options = CompileOptions(tune_logs=tmp_path / "log", threads=2)
+    made = compile_graph(tiny_network(), TARGET, tmp_path / "art", options).manifest
+    assert (made["chains"], made["thread_chains"]) == ("memory", "layers")
+    assert made["network_records"] == {"network": records[0].id, "threads": records[1].id}
+    asked = CompileOptions(tune_logs=tmp_path / "log", chains="blocks", threads=2)
+    made = compile_graph(tiny_network(), TARGET, tmp_path / "own", asked).manifest
+    assert (made["chains"], made["thread_chains"]) == ("blocks", "blocks"), "the user's word"
+
+
+def test_a_count_decides_nothing_about_threads_and_a_microcontroller_keeps_its_cut() -> None:
+    counted = network_tasks(tiny_network(), TARGET, OPTIONS, "instructions")
+    assert [task.op for task in counted] == ["network"]
+    assert set(counted[0].default) == set(counted[0].space) and counted[0].label == "network"
+    assert network_tasks(tiny_network(), load_target("mps2-an500"), OPTIONS, "instructions") == ()
 
 
 def test_a_named_log_must_suit_and_the_shipped_one_need_not(
@@ -85,9 +108,9 @@ def test_a_named_log_must_suit_and_the_shipped_one_need_not(
     assert log_folder(tmp_path, TARGET) == log_folder(tmp_path / "rpi4", TARGET)
     other = replace(TARGET, cpu=replace(TARGET.cpu, l2_bytes=1))
     with pytest.raises(TuneLogError, match="another target file"):
-        tuned_or_default(tiny_network(), other, tmp_path, OPTIONS, "blocks")
+        tuned_or_default(tiny_network(), other, tmp_path, OPTIONS)
     monkeypatch.setattr("edgemnv2.tune.lookup.shipped_logs", lambda: tmp_path)
-    tuned = tuned_or_default(tiny_network(), other, None, OPTIONS, "blocks")
+    tuned = tuned_or_default(tiny_network(), other, None, OPTIONS)
     assert not tuned.decisions and "defaults are used" in tuned.notes[0]
     assert str(tmp_path) not in tuned.notes[0]
 

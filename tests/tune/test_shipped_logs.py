@@ -17,6 +17,7 @@ from edgemnv2.target import load_target
 from edgemnv2.tune import best_decisions, find_tasks
 from edgemnv2.tune.log import TuneLog
 from edgemnv2.tune.manage import check_log, log_folders
+from edgemnv2.tune.stale import outdated, remeasure
 
 FOLDERS = log_folders(None)
 MODEL = "mobilenetv2-0.35-96-int8"
@@ -33,6 +34,22 @@ def test_it_is_sound_and_tells_where_it_comes_from(folder: Path) -> None:
     log = TuneLog.load(folder)
     assert log.target_name == folder.name
     assert len(log.records) == len(log.task_keys()), "pruned to one record a task"
+
+
+def test_its_costs_are_those_of_todays_kernels(
+    folder: Path, require_tool: Callable[[str], str]
+) -> None:
+    """Quick where the kernels' sources are what they were; else the networks are counted anew."""
+    log, target = TuneLog.load(folder), load_target(folder.name)
+    stale = {str(session["model"]["name"]) for session in outdated(log, target)}
+    # The default run looks at the small network only; `logs check --measure` at all.
+    for model in stale & {MODEL}:
+        require_tool(TOOLS[target.runner])
+        differs = remeasure(log, target, model, make_runner(target.runner))
+        assert not differs, (
+            f"{len(differs)} costs are of older kernels, such as {differs[0]}: "
+            f"run `python -m edgemnv2.tune.ship {folder.name}`"
+        )
 
 
 def test_it_applies_to_every_task_of_the_network(folder: Path) -> None:

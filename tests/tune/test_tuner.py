@@ -14,8 +14,9 @@ from tiny_network import tiny_network
 
 from edgemnv2.errors import RunnerError, TuneLogError, UsageError
 from edgemnv2.runners.local import LocalRunner
-from edgemnv2.schedules import avx2, family_of
+from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
+from edgemnv2.tune import best_decisions
 from edgemnv2.tune.log import TuneLog
 from edgemnv2.tune.search import STRATEGIES
 from edgemnv2.tune.tuner import TuneOptions, TuneResult, tune_graph
@@ -78,8 +79,8 @@ def test_after_ctrl_c_all_is_kept_and_a_rerun_resumes(host: Target, tmp_path: Pa
     rest = FakeRunner()
     second = _tune(host, log, rest)
     assert not second.interrupted and kept <= {id for id, _ in _records(log)}
-    # The default program, the one round that was missing, and the winners together.
-    assert rest.runs == 3
+    # The default program, the one round that was missing, the winners, three cuts of the network.
+    assert rest.runs <= 3 + 3 * 3
     whole = _tune(host, tmp_path / "whole")
     assert _records(log) == _records(tmp_path / "whole")
     assert second.best_after == whole.best_after
@@ -134,20 +135,51 @@ def test_a_candidate_that_does_not_build_is_found_among_its_neighbours(
 def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_path: Path) -> None:
     seconds = {}
     for boards in (1, 3):
-        runners = [FakeRunner(seconds=2.0) for _ in range(boards)]
+        runners = [FakeRunner(seconds=1.0) for _ in range(boards)]
         start = time.monotonic()
         _tune(host, tmp_path / str(boards), *runners, trials=7, strategy="neighbours")
         seconds[boards] = time.monotonic() - start
         assert all(runner.runs for runner in runners)
     assert _records(tmp_path / "1") == _records(tmp_path / "3")
-    assert seconds[1] - seconds[3] >= 6.0, "of 8 runs of 2 s, three boards wait for 4"
+    assert seconds[1] - seconds[3] >= 6.0, "of 26 runs of 1 s, three boards wait for 10"
+
+
+def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_path: Path) -> None:
+    def cut(manifest: Mapping[str, Any]) -> float:
+        return 0.5 if manifest["chains"] == "memory" else 1.0
+
+    result = _tune(host, tmp_path / "log", FakeRunner(network=cut), trials=6)
+    (network,) = [w for w in result.winners if w["task"] == "network"]
+    assert network["decisions"]["chains"] == "memory" and not network["is_default"]
+    kernels = [w for w in result.winners if w["task"] != "network"]
+    without = _tune(host, tmp_path / "other", trials=6)
+    assert kernels == [w for w in without.winners if w["task"] != "network"]
+    assert result.best_after == pytest.approx(0.5 * without.best_after)
+    graph, options = tiny_network(), ScheduleOptions.default(host)
+    assert best_decisions(graph, host, tmp_path / "log", options).network["chains"] == "memory"
+
+
+def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
+    host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(graph: Any, artifact: Any, *rest: Any) -> dict[str, str]:
+        return {"x": "x: all is wrong"} if artifact.manifest["chains"] == "memory" else {}
+
+    monkeypatch.setattr("edgemnv2.tune.whole.wrong_layers", wrong)
+    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "memory" else 1.0)
+    result = _tune(host, tmp_path / "log", cheap, trials=6)
+    rejected = [r for r in result.rejections if r["task"] == "network"]
+    assert rejected and {r["reason"] for r in rejected} == {"x: all is wrong"}
+    records = TuneLog.load(tmp_path / "log").records
+    assert not any(record.decisions.get("chains") == "memory" for record in records)
 
 
 def test_times_end_at_or_below_the_defaults(host: Target, tmp_path: Path) -> None:
     result = _tune(host, tmp_path / "log", LocalRunner(), trials=2)
     assert result.metric == "seconds" and 0 < result.best_after <= result.best_before
-    network = [w for w in result.winners if w["task"] == "network"]
-    assert len(network) == 1 and "whole_rows_max" in network[0]["decisions"]
+    network = {w["task"]: w["decisions"] for w in result.winners[-2:]}
+    assert set(network["network"]) == {"chains", "whole_rows_max"}
+    assert set(network["threads"]) == {"thread_chains"}
 
 
 def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Path) -> None:
