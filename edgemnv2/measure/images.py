@@ -163,7 +163,9 @@ def load_npz(path: str | Path, graph: Graph) -> Samples:
     spec = graph.input_specs[0]
     place = Path(path).name
     if Path(path).is_file() and not is_zipfile(path):
-        raise InputError(f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez")
+        raise InputError(
+            f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez"
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
