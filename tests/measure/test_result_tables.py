@@ -23,7 +23,7 @@ def host_row(**changes: Any) -> dict[str, Any]:
         "median": 0.002,
         "against": {"litert": peer},
         "speed_up": {"ratio": 1.9},
-        "two_core_capacity": 1.95,
+        "core_distance": 64e-9,
         "peak_rss_bytes": 6 * 2**20,
         "constants_bytes": 2**22,
         "machine": {"cpu": "A processor", "cores": 2, "features": ["avx2", "fma"]},
@@ -33,11 +33,8 @@ def host_row(**changes: Any) -> dict[str, Any]:
 
 def test_seconds_beside_others() -> None:
     lines = host_results.host_table([host_row(), host_row(threads=1, speed_up=None)])
-    assert lines[0] == "A processor, 2 cores, avx2, fma"
-    assert (
-        lines[-2]
-        == "| int8 | host, 2 | 2.00 | litert 4.00: **0.500** | 1.90 (1.95) | 6.0, 4.0 MiB |"
-    )
+    assert lines[0] == "A processor, 2 cores at most 64 ns apart, avx2, fma"
+    assert lines[-2] == "| int8 | host, 2 | 2.00 | litert 4.00: **0.500** | 1.90 | 6.0, 4.0 MiB |"
     assert lines[-1] == "| int8 | host, 1 | 2.00 | litert 4.00: **0.500** |  | 6.0, 4.0 MiB |"
 
 
