@@ -28,11 +28,12 @@ from edgemnv2.graph import Graph, Layer
 from edgemnv2.measure.compare import compare
 from edgemnv2.measure.images import random_inputs
 from edgemnv2.measure.verify import traced_tensors
-from edgemnv2.memory.variants import default_chains
+from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.reference.execute import run_layer
 from edgemnv2.runners.base import Runner, RunResult
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
+from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
 from edgemnv2.tune.task import Task
 
@@ -151,8 +152,8 @@ class TrialBench:
         finally:
             self._free.put(runner)
 
-    def build(self, candidates: Sequence[Candidate], folder: Path, threads: int = 1) -> Artifact:
-        """The program with `candidates`, for one thread and for `threads`."""
+    def options(self, candidates: Sequence[Candidate], threads: int = 1) -> CompileOptions:
+        """How a program with `candidates` is compiled, for one thread and for `threads`."""
         decisions: dict[str, Mapping[str, Any]] = {}
         network: dict[str, Any] = {}
         for candidate in candidates:
@@ -160,16 +161,31 @@ class TrialBench:
             if not candidate.task.layers:
                 network |= candidate.decisions
         rows = network.get("whole_rows_max", self.base.whole_rows_max)
-        chains = network.get("chains", default_chains(self.target))
-        compiled = CompileOptions(
+        cut = default_chains(self.target)
+        return CompileOptions(
             name="trial",
-            chains=chains,
-            thread_chains=network.get("thread_chains", default_chains(self.target)),
+            chains=network.get("chains", cut),
+            thread_chains=network.get("thread_chains", cut),
             threads=threads,
             schedule=replace(self.base, decisions=decisions, whole_rows_max=rows),
         )
+
+    def build(self, candidates: Sequence[Candidate], folder: Path, threads: int = 1) -> Artifact:
+        """The program with `candidates`."""
+        options = self.options(candidates, threads)
         with self._building:
-            return compile_graph(self.graph, self.target, folder / "artifact", compiled)
+            return compile_graph(self.graph, self.target, folder / "artifact", options)
+
+    def arena_bytes(self, candidates: Sequence[Candidate]) -> int:
+        """The arena that a program with `candidates` needs, which takes no code to know."""
+        options = self.options(candidates)
+        assert options.schedule is not None and options.chains is not None
+        with self._building:
+            schedule = schedule_graph(self.graph, self.target, options.schedule)
+        rows = lower_to_rows(self.graph, schedule.kernels, schedule.layouts)
+        align = arena_align(self.target)
+        whole, _ = plan_graph(rows, default_io(self.target), options.chains, align)
+        return max(whole.plan.arena_bytes, 1)
 
     def _too_big(self, candidate: Candidate) -> str:
         """Why a microcontroller does not take the candidate: constants that outgrow the default's.

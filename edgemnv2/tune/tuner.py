@@ -23,7 +23,7 @@ from edgemnv2.tune.search import Neighbours, check_strategy, default_strategy, m
 from edgemnv2.tune.stale import code_fingerprint, outdated
 from edgemnv2.tune.task import Task, find_tasks, network_tasks
 from edgemnv2.tune.trial import FINAL_PAIRS, Candidate, Trial, TrialBench
-from edgemnv2.tune.whole import Versus, built, threads_of, versus
+from edgemnv2.tune.whole import Versus, built, outgrown, threads_of, versus
 
 __all__ = ["Progress", "TuneOptions", "TuneResult", "tune", "tune_graph"]
 
@@ -353,6 +353,10 @@ class _Session:
     ) -> Versus:
         """The program with `candidates` against `reference`; what fails has a reason."""
         try:
+            if self.state.metric == "instructions":
+                most_bytes = int(reference.manifest["arena_bytes"])
+                if reason := outgrown(self.bench, candidates, most_bytes):
+                    return Versus(reason=reason)
             with built(self.bench, candidates, task) as program:
                 return versus(self.bench, program, reference, pairs, threads_of(task))
         except EdgeError as error:

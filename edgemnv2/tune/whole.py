@@ -20,7 +20,7 @@ from edgemnv2.runners.base import Runner
 from edgemnv2.tune.task import Task
 from edgemnv2.tune.trial import Candidate, TrialBench, wrong_layers
 
-__all__ = ["Versus", "built", "faster_share", "versus"]
+__all__ = ["Versus", "built", "faster_share", "outgrown", "threads_of", "versus"]
 
 THREADS = 2
 """How many the task "threads" is measured with."""
@@ -59,8 +59,6 @@ def versus(
     with bench.runner() as runner:
         try:
             reason = _wrong(bench, runner, ours, threads)
-            if not reason:
-                reason = _outgrown(runner, ours, theirs)
             if reason:
                 return Versus(reason=reason)
             return _measure(bench, runner, ours, theirs, pairs, threads)
@@ -71,6 +69,15 @@ def versus(
 def faster_share(ratios: Sequence[float]) -> float:
     """The share of pairs in which ours was faster."""
     return sum(ratio < 1 for ratio in ratios) / len(ratios)
+
+
+def outgrown(bench: TrialBench, candidates: Sequence[Candidate], most_bytes: int) -> str:
+    """Why a count does not take the candidates; "" if it may.
+
+    More memory is more traffic between caches, which a count of instructions does not see.
+    """
+    more = bench.arena_bytes(candidates) - most_bytes
+    return f"takes {more} bytes more of arena, which a count does not see" if more > 0 else ""
 
 
 def _wrong(bench: TrialBench, runner: Runner, artifact: Artifact, threads: int) -> str:
@@ -84,14 +91,6 @@ def _wrong(bench: TrialBench, runner: Runner, artifact: Artifact, threads: int) 
     if comparison.passed:
         return ""
     return f"{threads} threads: {comparison.different} of {comparison.elements} values are wrong"
-
-
-def _outgrown(runner: Runner, ours: Artifact, theirs: Artifact) -> str:
-    """Why a count does not decide: more memory is more traffic, which a count does not see."""
-    if not runner.name.startswith("qemu"):
-        return ""
-    more = int(ours.manifest["arena_bytes"]) - int(theirs.manifest["arena_bytes"])
-    return f"takes {more} bytes more of arena, which a count does not see" if more > 0 else ""
 
 
 def _measure(

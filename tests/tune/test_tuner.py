@@ -159,6 +159,16 @@ def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_pat
     assert best_decisions(graph, host, tmp_path / "log", options).network["chains"] == "memory"
 
 
+def test_a_count_takes_no_cut_that_needs_a_larger_arena(host: Target, tmp_path: Path) -> None:
+    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "layers" else 1.0)
+    result = _tune(host, tmp_path / "log", cheap, trials=6)
+    rejected = [r for r in result.rejections if r["task"] == "network"]
+    assert any(r["decisions"]["chains"] == "layers" for r in rejected)
+    assert all("bytes more of arena" in r["reason"] for r in rejected)
+    (network,) = [w for w in result.winners if w["task"] == "network"]
+    assert network["decisions"]["chains"] != "layers"
+
+
 def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
     host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,8 +178,8 @@ def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
     monkeypatch.setattr("edgemnv2.tune.whole.wrong_layers", wrong)
     cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "memory" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)
-    rejected = [r for r in result.rejections if r["task"] == "network"]
-    assert rejected and {r["reason"] for r in rejected} == {"x: all is wrong"}
+    reasons = [r["reason"] for r in result.rejections if r["decisions"].get("chains") == "memory"]
+    assert reasons and set(reasons) == {"x: all is wrong"}
     records = TuneLog.load(tmp_path / "log").records
     assert not any(record.decisions.get("chains") == "memory" for record in records)
 
