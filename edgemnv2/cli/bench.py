@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
+DEFAULT_ROUNDS = 100
+
 EXAMPLES = """
 edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
@@ -60,8 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; exit code 0."""
     from edgemnv2.artifact import load_artifact
+    from edgemnv2.errors import UsageError
     from edgemnv2.measure.latency import bench
 
+    for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
+        if args.against and wanted:
+            raise UsageError(f"--against: times whole inferences (leave {flag} out)")
+    if args.model and not args.against:
+        raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
     artifact = load_artifact(args.artifact)
     if args.against:
         return _against(args, artifact)
@@ -92,7 +100,7 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
             artifact,
             args.against,
             args.model,
-            rounds=args.repeat or 100,
+            rounds=DEFAULT_ROUNDS if args.repeat is None else args.repeat,
             threads=args.threads,
             seed=args.seed,
             progress=bar.update,
@@ -109,13 +117,18 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
     )
     largest = f"of {result.max_abs_output:.3g}"
     print(f"{'edgemnv2':24} {result.median * 1e3:10.3f} {result.p95 * 1e3:8.3f} {largest:>50}")
+    strangers: list[str] = []
     for name, peer in result.against.items():
         error = "other shape" if peer.max_abs_error is None else f"{peer.max_abs_error:.2e}"
+        if peer.max_abs_error is None or peer.max_abs_error > result.max_abs_output:
+            strangers.append(name)
         print(
             f"{name + ' ' + peer.version:24} {peer.median * 1e3:10.3f} {peer.p95 * 1e3:8.3f} "
             f"{peer.ratio:14.3f}  ({peer.ratio_p05:.3f} .. {peer.ratio_p95:.3f})"
             f"{error:>19}  {peer.model}"
         )
+    for name in strangers:
+        print(f"note       {name} computes something else: a ratio of two networks says nothing")
     return 0
 
 

@@ -127,7 +127,7 @@ def _rows(
                 result = against(artifact, peers, models, rounds=ROUNDS, threads=threads)
                 program = bench(artifact, LocalRunner(), repeat=ROUNDS, threads=threads)
                 faster = speed_up(artifact, threads, ROUNDS) if threads > 1 else None
-                distance = max(distance, core_distance())
+                distance = max(distance, core_distance()) if threads > 1 else 0.0
             if threads == 1 or distance <= NEAR_SECONDS:
                 break
             say("the cores moved apart meanwhile, once more")

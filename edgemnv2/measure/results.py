@@ -4,6 +4,7 @@
     python -m edgemnv2.measure.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.measure.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.measure.results locality      bytes missed in the caches, by a model
+    python -m edgemnv2.measure.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.measure.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.measure.results readme FILE   put the tables into the README
 
@@ -25,6 +26,7 @@ from typing import Any
 
 from edgemnv2 import __version__
 from edgemnv2.measure.host_results import host_table, measure_host
+from edgemnv2.measure.quantization_results import measure_quantization, quantization_table
 
 __all__ = ["load", "main", "render", "render_readme"]
 
@@ -225,8 +227,7 @@ def cortex_a_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def locality_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line a network, target and number of threads; the ways of cutting beside each other."""
     lines = [
-        "| network | target, threads | streamed by blocks: M instr., L1, L2 missed, written "
-        "| layer by layer | longest chains |",
+        "| network | target, threads | streamed by blocks | layer by layer | longest chains |",
         "|---|---|---|---|---|",
     ]
     cells: dict[tuple[Any, ...], dict[str, str]] = {}
@@ -253,6 +254,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
+    "quantization": (measure_quantization, quantization_table),
 }
 
 
@@ -294,7 +296,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m edgemnv2.measure.results")
     parser.add_argument("what", choices=(*RESULTS, "readme"))
     parser.add_argument(
-        "file", nargs="?", type=Path, help="of readme: the README; of host: an int8 .tflite to time"
+        "file",
+        nargs="?",
+        type=Path,
+        help="of readme: the README; of host: an int8 .tflite to time; of quantization: the data",
     )
     args = parser.parse_args(arguments)
     if args.what == "readme":
@@ -305,6 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure = RESULTS[args.what][0]
     if args.what == "host" and args.file is not None:
         measure = partial(measure_host, int8_model=args.file)
+    if args.what == "quantization":
+        measure = partial(measure_quantization, data=args.file)
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
     model = f" {args.file.name}" if args.file is not None else ""
     content = {

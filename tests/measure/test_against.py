@@ -218,3 +218,27 @@ def test_distance_of_the_cores() -> None:
             core_distance()
     else:
         assert core_distance() > 1e-9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--against", "litert", "--caches"], "--against: times whole inferences (leave --caches"),
+        (["--against", "litert", "--per-layer"], "(leave --per-layer out)"),
+        (["--against", "litert", "--repeat", "0"], "--repeat 0: expected at least 1"),
+        (["--model", "m.tflite"], "--model: is an engine's, to be timed beside ours"),
+    ],
+)
+def test_arguments_that_contradict_each_other(
+    host: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", str(host), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_another_network_is_pointed_out(
+    host: Path, onnx_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["bench", str(host), "--against", "onnxruntime", "--model", str(onnx_model)]
+    assert main([*arguments, "--repeat", "2"]) == 0
+    assert "note       onnxruntime computes something else" in capsys.readouterr().out
