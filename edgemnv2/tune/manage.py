@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import EdgeError, TuneLogError
+from edgemnv2.errors import EdgeError, ModelError, TuneLogError
 from edgemnv2.runners import make_runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
@@ -113,13 +113,19 @@ def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[st
                 f"{changed} (`edgemnv2 logs check {log.folder} --measure` tells whether the costs "
                 f"still hold; if not: {again})"
             )
-        elif differs := remeasure(log, target, model, make_runner(target.runner)):
+        else:
+            try:
+                differs = remeasure(log, target, model, make_runner(target.runner))
+            except ModelError:
+                notes.append(f"{changed}, and the log does not have the network ({again})")
+                continue
+            if not differs:
+                log.restamp(session, code_fingerprint(target))
+                continue
             problems.append(
                 f"{log.folder}: {len(differs)} records of {model} no longer hold, such as "
                 f"{differs[0]} ({again}; for all that ship: python -m edgemnv2.tune.ship)"
             )
-        else:
-            log.restamp(session, code_fingerprint(target))
     return problems, notes
 
 
