@@ -56,6 +56,8 @@ class Quantized:
     """Same class first."""
     output_snr_db: float
     """Of the outputs on the evaluation samples."""
+    outputs: Array
+    """Of the int8 network on the evaluation samples, `[N, H, W, C]`."""
     from_cache: bool
     layers: tuple[LayerQuality, ...]
     """In the order of the network."""
@@ -165,6 +167,7 @@ def quantize(
         int8_accuracy=None if labels is None else accuracy(after, labels),
         agreement=agreement(before, after),
         output_snr_db=signal_to_noise(power, noise),
+        outputs=after,
         from_cache=found is not None,
         layers=layers,
     )
