@@ -29,6 +29,8 @@ __all__ = ["Progress", "TuneOptions", "TuneResult", "tune", "tune_graph"]
 
 NOISE = 0.02
 """By how much a time must beat the default's before it replaces it. A count is exact."""
+CUT = 0.01
+"""By how much another cut must be cheaper: a count does not see what it does to the caches."""
 MOST = 2 / 3
 """Share of pairs in which winners must be faster than the defaults; by chance, 1 in 11 are."""
 SCREEN = 7
@@ -213,6 +215,8 @@ class _Session:
             self._search(self.tasks)
             after = self._confirm(before)
             after *= self._search_network()
+            if state.metric != "seconds":
+                after = float(round(after))
         except KeyboardInterrupt:
             interrupted = True
             after = min(before, state.total())
@@ -321,7 +325,7 @@ class _Session:
                     self.log.append(
                         Record(task.key, dict(candidate.decisions), (cost,), task.space)
                     )
-                    if measured.ratio < ratio * (1 - self._margin()):
+                    if measured.ratio < min(ratio, 1 - CUT):
                         best, ratio = candidate, measured.ratio
                 if best is not default and self.state.metric == "seconds":
                     # The luckiest of many figures is measured once more before it is believed.
@@ -331,6 +335,8 @@ class _Session:
                     self._append_twice(best, total * again)
                     self._append_twice(default, total)
                     best, ratio = (best, measured.ratio) if holds else (default, 1.0)
+                else:
+                    self._append_twice(best, total * ratio)
             self.state.best[task.name] = (0.0, best.decisions)
             if task.op == "network":
                 gain = ratio

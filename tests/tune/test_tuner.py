@@ -159,6 +159,18 @@ def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_pat
     assert best_decisions(graph, host, tmp_path / "log", options).network["chains"] == "memory"
 
 
+def test_a_cut_that_saves_next_to_nothing_does_not_replace_the_default(
+    host: Target, tmp_path: Path
+) -> None:
+    cheap = FakeRunner(network=lambda manifest: 0.995 if manifest["chains"] == "memory" else 1.0)
+    result = _tune(host, tmp_path / "log", cheap, trials=6)
+    (network,) = [w for w in result.winners if w["task"] == "network"]
+    assert network["is_default"]
+    options = ScheduleOptions.default(host)
+    tuned = best_decisions(tiny_network(), host, tmp_path / "log", options)
+    assert tuned.network["chains"] == "blocks", "the log says the same"
+
+
 def test_a_count_takes_no_cut_that_needs_a_larger_arena(host: Target, tmp_path: Path) -> None:
     cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "layers" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)
