@@ -51,7 +51,9 @@ CHECKING = {
     "edgemnv2 bench net": r"ms",
     "edgemnv2 run net --inputs x.npz --outputs y.npz": r"written +y\.npz",
     "edgemnv2 report net -o report.html": r"report\.html",
+    "edgemnv2 bench net --against litert,onnxruntime": r"ours / theirs.*litert.*onnxruntime",
     "edgemnv2 bench net --against litert --model model.tflite": r"litert",
+    "edgemnv2 bench net --caches": r"L1 missed.*\nhost +blocks",
     "edgemnv2 targets": r"rpi4 .*stm32l4r5",
     "edgemnv2 completion bash": r"complete ",
 }
@@ -168,8 +170,12 @@ def test_just_looking(tmp_path: Path) -> None:
     assert re.search(r"samples +360, .*top-1 +9[789]\.\d %.*PASSED", said, re.DOTALL)
 
 
-def test_checking_and_measuring(tflite: Path, require_module: Callable[[str], None]) -> None:
+def test_checking_and_measuring(
+    tflite: Path, require_module: Callable[[str], None], require_tool: Callable[[str], str]
+) -> None:
     require_module("ai_edge_litert")
+    require_module("onnxruntime")
+    require_tool("qemu-x86_64")
     run("edgemnv2 compile model.tflite --target host -o net", tflite)
     from edgemnv2.frontend import load_model
 

@@ -123,12 +123,13 @@ def _rows(
         for _ in range(ATTEMPTS):
             # One thread does not care.
             distance = _await_near_cores(say) if threads > 1 else 0.0
+            given_up = distance > NEAR_SECONDS
             with _undisturbed() as priority:
                 result = against(artifact, peers, models, rounds=ROUNDS, threads=threads)
                 program = bench(artifact, LocalRunner(), repeat=ROUNDS, threads=threads)
                 faster = speed_up(artifact, threads, ROUNDS) if threads > 1 else None
                 distance = max(distance, core_distance()) if threads > 1 else 0.0
-            if threads == 1 or distance <= NEAR_SECONDS:
+            if given_up or distance <= NEAR_SECONDS:
                 break
             say("the cores moved apart meanwhile, once more")
         for name, figure in result.against.items():
