@@ -114,6 +114,7 @@ def convolution_kernel(
         weight = layer.weight.reshape(depth, -1)
         bias = np.asarray(layer.bias, np.int64)
         bias = bias - int8_zero_point(source) * weight.astype(np.int64).sum(axis=0)
+        bias = bias - channels.excess
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
         record_bytes = padded * 2 + 24
         flags = SIGN_FIX * channels.sign_fix + ODD_CHANNELS * (out.channels % 2)

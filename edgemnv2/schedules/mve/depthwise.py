@@ -77,6 +77,7 @@ def depthwise_kernel(
     symbol, function = row_function("mve_depthwise", parameters, body)
     weight = layer.weight.astype(np.int64)
     bias = np.asarray(layer.bias, np.int64) - source.quant.zero_point * weight.sum(axis=(0, 1))
+    bias = bias - channels.excess
     taps = np.zeros((out.channels, 4, 4), np.int8)
     taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
     words = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
