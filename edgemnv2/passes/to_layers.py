@@ -66,7 +66,8 @@ class _Builder:
         self.made_by = producers(flow)
         self.quant = self._quantization()
         self.rounding = "away" if model.source.endswith(".tflite") else "even"
-        # ONNX's QuantizeLinear rounds once; biases make up for what rounding twice adds.
+        # ONNX's QuantizeLinear rounds once. So do linear layers of ours then; behind a ReLU the
+        # cheaper arithmetic of two roundings will do, with what the first one adds taken off.
         self.rounds_once = model.source.endswith(".onnx")
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
@@ -246,11 +247,11 @@ class _Builder:
                 "(must be one per output channel)"
             )
         channels = weight.values.shape[-1]
-        if node.attrs["dense"]:
+        legacy = weight.values.dtype == np.uint8
+        factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
+        linear = self.rounds_once and clamp[0] < y.zero_point and bool((factor.shift <= -1).all())
+        if node.attrs["dense"] or linear:
             factor = dense_requantize(x, weight.scale, y, channels)
-        else:
-            legacy = weight.values.dtype == np.uint8
-            factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
         stored = self._integer_bias(bias, x, weight, y)
         if self.rounds_once:
             stored = stored - lift(factor, clamp, y)

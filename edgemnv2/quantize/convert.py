@@ -46,7 +46,6 @@ from edgemnv2.quantize.exact import (
     exact_scale,
     pool_targets,
     rounding_of,
-    weight_step,
 )
 from edgemnv2.quantize.float_graph import Convolution
 from edgemnv2.quantize.ranges import affine, choose_range
@@ -172,14 +171,11 @@ class _Walk:
         target = self._range(layer)
         weights = None
         if isinstance(layer, Conv2D | DepthwiseConv2D):
-            rounding = rounding_of(layer, is_dense(self.float, layer))
-            step = weight_step(rounding)
-            scale = weight_scales(layer, sources[0], step, per_channel=self.per_channel)
-            target = _with_small_factors(target, sources[0], scale, LARGEST_FACTOR[rounding])
-            scale = exact_scale(scale, sources[0], target, rounding)
-            weights = quantize_weights(
-                layer, scale, step, self.statistics.covariances.get(layer.name)
-            )
+            scale = weight_scales(layer, sources[0], per_channel=self.per_channel)
+            target = _with_small_factors(target, sources[0], scale)
+            scale = exact_scale(scale, sources[0], target, rounding_of(layer))
+            covariance = self.statistics.covariances.get(layer.name)
+            weights = quantize_weights(layer, scale, covariance)
             self.weight_scales[layer.name] = weights.scale
             self.real_weights[layer.name] = weights.real
         self._declare(layer.output, target)
@@ -237,12 +233,10 @@ class _Walk:
         after = mean_patch(layer, self.stored[name], source.zero_point) * source.scale
         bias = corrected_bias(layer, weights, before, after)
         step = np.float64(source.scale) * weights.scale.astype(np.float64)
-        dense = is_dense(self.float, layer)
-        requantize = dense_requantize if dense else convolution_requantize
+        once = rounding_of(layer) == "once"
+        requantize = dense_requantize if once else convolution_requantize
         factor = requantize(source, weights.scale, target, len(weights.scale))
         stored = np.rint(bias / step)
-        if weight_step(rounding_of(layer, dense)) == 2:
-            stored = 2 * np.floor(bias / step / 2) + 1  # the nearest odd number
         stored -= lift(factor, clamp, target)
         return replace(
             layer,
@@ -253,11 +247,9 @@ class _Walk:
         )
 
 
-def _with_small_factors(
-    target: QuantParams, source: QuantParams, scale: Array, largest: float
-) -> QuantParams:
-    """`target` widened until no requantisation factor is above `largest`."""
-    least = source.scale * float(scale.max()) / largest
+def _with_small_factors(target: QuantParams, source: QuantParams, scale: Array) -> QuantParams:
+    """`target` widened until no requantisation factor is above `LARGEST_FACTOR`."""
+    least = source.scale * float(scale.max()) / LARGEST_FACTOR
     if target.scale > least:
         return target
     # A little above, so that rounding to float32 cannot bring it back.

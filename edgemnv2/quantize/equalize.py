@@ -93,7 +93,7 @@ def _most_growth(layer: Convolution, peaks: Mapping[str, Array], top: float) -> 
     largest = np.abs(layer.weight.astype(np.float64)).reshape(-1, layer.weight.shape[-1])
     input_step = RANGE_OF_PEAK * float(peaks[layer.inputs[0]].max()) / LEVELS
     weight_step = np.maximum(largest.max(axis=0), 1e-12) / WEIGHT_LIMIT
-    return np.asarray(LARGEST_FACTOR["positive"] * (top / LEVELS) / (input_step * weight_step))
+    return np.asarray(LARGEST_FACTOR * (top / LEVELS) / (input_step * weight_step))
 
 
 def equalize_weights(graph: Graph, peaks: Mapping[str, Array]) -> Graph:

@@ -24,7 +24,7 @@ __all__ = ["BATCH", "Statistics", "batches", "collect"]
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
-BATCH = 4
+BATCH = 2
 """Images at a time: a few are faster than one, and more are no faster."""
 
 

@@ -292,14 +292,27 @@ def quantised(
     return emit(quantize(y, *out))
 
 
-def test_a_quantised_convolution_has_tflites_factor() -> None:
-    layer = only(lower(model(lambda emit, x: quantised(emit, x), SHAPE, dtype="int8")))
+@pytest.mark.parametrize("source", ["m.onnx", "m.tflite"])
+def test_a_quantised_convolution_has_tflites_factor(source: str) -> None:
+    body = model(lambda emit, x: quantised(emit, x), SHAPE, dtype="int8", source=source)
+    layer = only(lower(body))
     multiplier, shift = quantize_multiplier(0.5 * float(WEIGHT_SCALE) / 0.25)
     assert set(layer.requantize.multiplier.tolist()) == {multiplier}
     assert set(layer.requantize.shift.tolist()) == {shift}
     np.testing.assert_array_equal(layer.weight, INTEGERS)
     assert (layer.clamp, layer.bias.tolist()) == ((-128, 127), [0] * 6)
+    # ONNX's QuantizeLinear rounds once.
+    assert layer.requantize.single_rounding == (source == "m.onnx")
+
+
+@pytest.mark.parametrize("source", ["m.onnx", "m.tflite"])
+def test_what_rounding_twice_adds_behind_a_relu_is_taken_off_for_onnx(source: str) -> None:
+    body = model(
+        lambda emit, x: quantised(emit, x, clip=(0, 6)), SHAPE, dtype="int8", source=source
+    )
+    layer = only(lower(body))
     assert not layer.requantize.single_rounding
+    assert layer.bias.tolist() == [-int(source == "m.onnx")] * 6
 
 
 def test_a_float_clamp_becomes_stored_values() -> None:
