@@ -31,7 +31,7 @@ from edgemnv2.measure.verify import traced_tensors
 from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.reference.execute import run_layer
-from edgemnv2.runners.base import Runner, RunResult
+from edgemnv2.runners.base import Runner, RunResult, on_one_board
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
@@ -208,7 +208,9 @@ class TrialBench:
             result = runner.run(artifact, list(self.sample), trace=True, layers=True)
             if result.metric is None:
                 raise RunnerError(f"{runner.name}: measures nothing (choose another --runner)")
-            layers = self._exact_or_paired(runner, artifact, result, pairs)
+            layers = on_one_board(
+                runner, lambda: self._exact_or_paired(runner, artifact, result, pairs)
+            )
         wrong = wrong_layers(self.graph, artifact, result, self.sample, self.expected)
         fallback = {k["name"] for k in artifact.manifest["kernels"] if k["schedule"] == "fallback"}
         costs: dict[str, float] = {}

@@ -16,7 +16,7 @@ from statistics import median
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import EdgeError
 from edgemnv2.measure.compare import compare
-from edgemnv2.runners.base import Runner
+from edgemnv2.runners.base import Runner, on_one_board
 from edgemnv2.tune.task import Task
 from edgemnv2.tune.trial import Candidate, TrialBench, wrong_layers
 
@@ -61,7 +61,9 @@ def versus(
             reason = _wrong(bench, runner, ours, threads)
             if reason:
                 return Versus(reason=reason)
-            return _measure(bench, runner, ours, theirs, pairs, threads)
+            return on_one_board(
+                runner, lambda: _measure(bench, runner, ours, theirs, pairs, threads)
+            )
         except EdgeError as error:
             return Versus(reason=str(error))
 
