@@ -189,10 +189,11 @@ class TuneLog:
             if session["model"] != model or session.get("code") == code
         ]
 
-    def restamp(self, session: Mapping[str, Any], code: str) -> None:
-        """Note that what `session` measured holds with the kernels `code` too; on disk at once."""
+    def restamp(self, model: str, code: str) -> None:
+        """Note that what was measured of `model` holds with the kernels `code` too; on disk."""
         self.header["sessions"] = [
-            {**one, "code": code} if one == session else one for one in self.header["sessions"]
+            {**one, "code": code} if one["model"]["name"] == model else one
+            for one in self.header["sessions"]
         ]
         self.write_header()
 

@@ -102,8 +102,7 @@ def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[st
     """Problems and notes about kernels whose sources have changed since the log was made."""
     problems: list[str] = []
     notes: list[str] = []
-    for session in outdated(log, target):
-        model = str(session["model"]["name"])
+    for model in sorted({str(session["model"]["name"]) for session in outdated(log, target)}):
         again = f"edgemnv2 tune {model} --target {target.name} --log-dir {log.folder}"
         changed = f"{log.folder}: the sources of the kernels have changed since {model} was tuned"
         if log.metric == "seconds":
@@ -120,7 +119,7 @@ def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[st
                 notes.append(f"{changed}, and the log does not have the network ({again})")
                 continue
             if not differs:
-                log.restamp(session, code_fingerprint(target))
+                log.restamp(model, code_fingerprint(target))
                 continue
             problems.append(
                 f"{log.folder}: {len(differs)} records of {model} no longer hold, such as "

@@ -54,7 +54,7 @@ def main() -> int:
     """Ship the logs of the targets on the command line, or of all."""
     parser = argparse.ArgumentParser(prog="python -m edgemnv2.tune.ship", description=__doc__)
     parser.add_argument("targets", nargs="*", choices=[*MODELS, []], metavar="TARGET")
-    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("tune_work"), help="unpruned logs")
     args = parser.parse_args()

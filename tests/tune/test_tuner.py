@@ -43,6 +43,11 @@ def _tune(
     return tune_graph(tiny_network(), target, runners or (FakeRunner(),), folder, options)
 
 
+def _rejected(result: TuneResult) -> list[Mapping[str, Any]]:
+    """Kernels that were rejected; that a count takes no larger arena has a test of its own."""
+    return [entry for entry in result.rejections if entry["task"] != "network"]
+
+
 def _records(folder: Path) -> set[tuple[str, tuple[float, ...]]]:
     return {(record.id, record.costs) for record in TuneLog.load(folder).records}
 
@@ -53,7 +58,7 @@ def test_the_best_is_found_kept_and_never_worse_than_the_default(
     result = _tune(host, tmp_path / "log", trials=6)
     assert result.best_after < result.best_before
     assert result.curve[-1][1] == pytest.approx(result.best_after)
-    assert result.tasks >= 3 and result.rejected == 0 and result.metric == "instructions"
+    assert result.tasks >= 3 and not _rejected(result) and result.metric == "instructions"
     assert result.records == len(TuneLog.load(tmp_path / "log").records)
     worst = FakeRunner(lambda layer, d: 0.0 - default_price(layer, d) + 2000)
     again = _tune(host, tmp_path / "other", worst, trials=1)
@@ -107,8 +112,8 @@ def test_a_wrong_schedule_that_is_faster_is_counted_and_never_recorded(
 
     monkeypatch.setattr(avx2, "row_kernel", planted)
     result = _tune(host, tmp_path / "log", FakeRunner(price), trials=8)
-    assert result.rejected >= 1
-    for rejection in result.rejections:
+    assert _rejected(result)
+    for rejection in _rejected(result):
         assert rejection["decisions"]["pixels"] == 1 and "values are wrong" in rejection["reason"]
     recorded = [r.decisions for r in TuneLog.load(tmp_path / "log").records]
     assert any("pixels" in d for d in recorded), "its honest siblings are recorded"
@@ -128,8 +133,8 @@ def test_a_candidate_that_does_not_build_is_found_among_its_neighbours(
 
     monkeypatch.setattr(avx2, "row_kernel", planted)
     result = _tune(host, tmp_path / "log", trials=8)
-    assert {r["reason"] for r in result.rejections} == {"no registers left"}
-    assert all(r["decisions"]["pixels"] == 2 for r in result.rejections)
+    assert {r["reason"] for r in _rejected(result)} == {"no registers left"}
+    assert all(r["decisions"]["pixels"] == 2 for r in _rejected(result))
 
 
 def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_path: Path) -> None:
