@@ -37,6 +37,8 @@ LAYERS = (
     ("measure",),
     ("tune",),
     ("firmware", "paper", "quantize"),
+    # The figures of the README, of whatever verb.
+    ("measure.results", "measure.quantization_results"),
     ("cli",),
 )
 # Run by themselves, at no time by the package.
