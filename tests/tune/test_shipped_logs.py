@@ -41,6 +41,8 @@ def test_its_costs_are_those_of_todays_kernels(
 ) -> None:
     """Quick where the kernels' sources are what they were; else the networks are counted anew."""
     log, target = TuneLog.load(folder), load_target(folder.name)
+    if log.metric == "seconds":
+        pytest.skip("times of then and now do not compare; `logs check` notes changed kernels")
     stale = {str(session["model"]["name"]) for session in outdated(log, target)}
     # The default run looks at the small network only; `logs check --measure` at all.
     for model in stale & {MODEL}:
