@@ -66,6 +66,7 @@ def report_html(result: Mapping[str, Any], layers: Sequence[LayerQuality]) -> st
 <style>
 body{{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;
 color:#1f2430;background:#fff}}
+h1{{overflow-wrap:anywhere}}
 table{{border-collapse:collapse;margin:1em 0}}
 th,td{{padding:.15em .8em;text-align:right;border-bottom:1px solid #dfe3ea}}
 th:first-child,td:first-child,td.words{{text-align:left}}

@@ -175,7 +175,8 @@ def test_the_file_compiles_to_the_same_bytes_as_the_graph_itself(graph, samples,
     converted = convert(equal, samples.x[:4])
     path = tmp_path / f"{graph.name}.onnx"
     path.write_bytes(export_onnx(converted, equal))
-    options = CompileOptions(name="net")
+    threads = 1 if target == "host" else None
+    options = CompileOptions(name="net", threads=threads, use_tune_logs=False)
     folders = tmp_path / "direct", tmp_path / "read"
     compile_graph(name_layers(converted.graph), load_target(target), folders[0], options)
     compile_model(path, target, folders[1], options)
