@@ -52,7 +52,7 @@ def test_a_candidate_is_compared_on_one_of_unequal_boards(
     finally:
         farm.stop()
     log = TuneLog.load(tmp_path / "log")
-    for key in [key for key in log.task_keys() if '"network"' not in key]:
+    for key in [key for key in log.task_keys() if '"layers"' not in key]:
         costs = {cost for record in log.best_first(key) for cost in record.costs}
         assert max(costs) == pytest.approx(min(costs)), key
     assert result.rejected == 0
