@@ -26,6 +26,7 @@ __all__ = [
     "convolution_requantize",
     "dense_requantize",
     "exp_table",
+    "has_exact_factors",
     "lift",
     "mean_requantize",
 ]
@@ -33,6 +34,8 @@ __all__ = [
 Array = NDArray[Any]
 ADD_LEFT_SHIFT = 20
 SOFTMAX_INTEGER_BITS = 5
+FLOAT32_ERROR = 1e-3
+"""Of a whole number up to some thousands that comes out of float32 scales."""
 
 
 def convolution_requantize(
@@ -59,6 +62,18 @@ def dense_requantize(
     round alike unless the product lies within 2**-24 of a half, which int8 outputs never see.
     """
     return replace(convolution_requantize(x, weight_scale, y, channels), single_rounding=True)
+
+
+def has_exact_factors(x: QuantParams, weight_scale: Array, y: QuantParams) -> bool:
+    """Whether all factors are one over an odd number, as `edgemnv2 quantize` makes them.
+
+    Then no accumulator is near a threshold between two outputs, and fixed point computes what an
+    ONNX runtime does (`quantize.exact`). Other files get TFLite's arithmetic unchanged.
+    """
+    n = y.scale / (x.scale * np.asarray(weight_scale, np.float64).reshape(-1))
+    nearest = np.rint(n)
+    odd = (nearest % 2 == 1) & (nearest >= 3)
+    return bool((odd & (np.abs(n - nearest) < FLOAT32_ERROR)).all())
 
 
 def lift(factor: Requantize, clamp: tuple[float, float], y: QuantParams) -> Array:

@@ -38,6 +38,7 @@ from edgemnv2.passes.tflite_arithmetic import (
     convolution_requantize,
     dense_requantize,
     exp_table,
+    has_exact_factors,
     lift,
     mean_requantize,
 )
@@ -66,9 +67,7 @@ class _Builder:
         self.made_by = producers(flow)
         self.quant = self._quantization()
         self.rounding = "away" if model.source.endswith(".tflite") else "even"
-        # ONNX's QuantizeLinear rounds once. So do linear layers of ours then; behind a ReLU the
-        # cheaper arithmetic of two roundings will do, with what the first one adds taken off.
-        self.rounds_once = model.source.endswith(".onnx")
+        self.onnx = model.source.endswith(".onnx")
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -249,11 +248,15 @@ class _Builder:
         channels = weight.values.shape[-1]
         legacy = weight.values.dtype == np.uint8
         factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
-        linear = self.rounds_once and clamp[0] < y.zero_point and bool((factor.shift <= -1).all())
+        # ONNX's QuantizeLinear rounds once, and with these factors fixed point can do just that.
+        # Linear layers round once then; behind a ReLU the cheaper arithmetic of two roundings
+        # will do, with what the first one adds taken off.
+        exact = self.onnx and has_exact_factors(x, weight.scale, y)
+        linear = exact and clamp[0] < y.zero_point and bool((factor.shift <= -1).all())
         if node.attrs["dense"] or linear:
             factor = dense_requantize(x, weight.scale, y, channels)
         stored = self._integer_bias(bias, x, weight, y)
-        if self.rounds_once:
+        if exact:
             stored = stored - lift(factor, clamp, y)
         values = weight.centred()
         narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127

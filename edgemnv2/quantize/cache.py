@@ -13,7 +13,7 @@ from edgemnv2.measure.quantization import LayerQuality
 
 __all__ = ["CalibrationCache", "cache_key", "default_folder"]
 
-ALGORITHM = 6
+ALGORITHM = 7
 """Raised whenever calibration computes something else from the same inputs."""
 
 

@@ -18,6 +18,7 @@ from edgemnv2.graph import Requantize
 __all__ = [
     "make_requantize",
     "multiply_by_quantized_multiplier",
+    "one_less_rounds_once",
     "quantize_multiplier",
     "rounding_divide_by_pot",
     "saturating_rounding_doubling_high_mul",
@@ -26,6 +27,10 @@ __all__ = [
 Array = NDArray[Any]
 Values = Array | np.int64 | int
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+_OUTPUTS = 256
+"""Steps from the zero point to the furthest 8-bit value, at most."""
+_MOST_RIGHT = 21
+"""Shifts up to which 64 bits hold the products."""
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -80,3 +85,28 @@ def multiply_by_quantized_multiplier(x: Array, multiplier: Array, shift: Array) 
     shifted = (np.asarray(x, np.int64) << left).astype(np.int32).astype(np.int64)
     high = saturating_rounding_doubling_high_mul(shifted, np.asarray(multiplier, np.int64))
     return rounding_divide_by_pot(high, right)
+
+
+def one_less_rounds_once(multiplier: Array, shift: Array) -> Array:
+    """Whether two roundings of one accumulator less are one rounding of it, bool `[C]`.
+
+    The two roundings both take halves upwards, as Arm's VQRDMULH and VRSHL do; the one takes them
+    away from zero. Both are monotone steps of the accumulator: equal, if each step to an 8-bit
+    output lies at the same place. Never for shifts that are not to the right.
+    """
+    m = np.asarray(multiplier, np.int64)[:, np.newaxis]
+    right = -np.asarray(shift, np.int64)[:, np.newaxis]
+    possible = ((right >= 1) & (right <= _MOST_RIGHT) & (m != 0))[:, 0]
+    m, right = np.where(m == 0, 1, m), np.clip(right, 1, _MOST_RIGHT)
+    half = np.int64(1) << (right + 30)
+    outputs = np.arange(-_OUTPUTS, _OUTPUTS + 1, dtype=np.int64)
+    # The least accumulator of each output; a half counts for the one away from zero.
+    lowest = (outputs << (right + 31)) - half + (outputs <= 0)
+    first = -(-lowest // m)
+
+    def twice(accumulator: Array) -> Array:
+        high = ((accumulator - 1) * m + (1 << 30)) >> 31
+        return np.asarray((high + (np.int64(1) << (right - 1))) >> right)
+
+    alike = (twice(first) >= outputs).all(axis=1) & (twice(first - 1) < outputs).all(axis=1)
+    return np.asarray(possible & alike)

@@ -292,27 +292,35 @@ def quantised(
     return emit(quantize(y, *out))
 
 
-@pytest.mark.parametrize("source", ["m.onnx", "m.tflite"])
-def test_a_quantised_convolution_has_tflites_factor(source: str) -> None:
-    body = model(lambda emit, x: quantised(emit, x), SHAPE, dtype="int8", source=source)
+# One over the factor is 51, an odd number, or 50.
+KINDS = [("m.onnx", 0.255), ("m.onnx", 0.25), ("m.tflite", 0.255)]
+
+
+@pytest.mark.parametrize(("source", "scale"), KINDS)
+def test_a_quantised_convolution_has_tflites_factor(source: str, scale: float) -> None:
+    body = model(
+        lambda emit, x: quantised(emit, x, out=(scale, -5)), SHAPE, dtype="int8", source=source
+    )
     layer = only(lower(body))
-    multiplier, shift = quantize_multiplier(0.5 * float(WEIGHT_SCALE) / 0.25)
+    multiplier, shift = quantize_multiplier(0.5 * float(WEIGHT_SCALE) / float(np.float32(scale)))
     assert set(layer.requantize.multiplier.tolist()) == {multiplier}
     assert set(layer.requantize.shift.tolist()) == {shift}
     np.testing.assert_array_equal(layer.weight, INTEGERS)
     assert (layer.clamp, layer.bias.tolist()) == ((-128, 127), [0] * 6)
-    # ONNX's QuantizeLinear rounds once.
-    assert layer.requantize.single_rounding == (source == "m.onnx")
+    # ONNX's QuantizeLinear rounds once; where fixed point can do the same, it does.
+    assert layer.requantize.single_rounding == ((source, scale) == ("m.onnx", 0.255))
 
 
-@pytest.mark.parametrize("source", ["m.onnx", "m.tflite"])
-def test_what_rounding_twice_adds_behind_a_relu_is_taken_off_for_onnx(source: str) -> None:
-    body = model(
-        lambda emit, x: quantised(emit, x, clip=(0, 6)), SHAPE, dtype="int8", source=source
-    )
-    layer = only(lower(body))
+@pytest.mark.parametrize(("source", "scale"), KINDS)
+def test_what_rounding_twice_adds_behind_a_relu_is_taken_off_for_exact_factors_of_onnx(
+    source: str, scale: float
+) -> None:
+    def body(emit: Any, x: Any) -> Any:
+        return quantised(emit, x, out=(scale, -5), clip=(0, 6))
+
+    layer = only(lower(model(body, SHAPE, dtype="int8", source=source)))
     assert not layer.requantize.single_rounding
-    assert layer.bias.tolist() == [-int(source == "m.onnx")] * 6
+    assert layer.bias.tolist() == [-int((source, scale) == ("m.onnx", 0.255))] * 6
 
 
 def test_a_float_clamp_becomes_stored_values() -> None:

@@ -14,15 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.graph import Requantize
+from edgemnv2.quantize.fixed_point import one_less_rounds_once
 
 __all__ = ["Channels", "channels_of"]
 
 Array = NDArray[Any]
-
-_OUTPUTS = 256
-"""Steps from the zero point to the furthest int8 value, at most."""
-_MOST_RIGHT = 21
-"""Shifts up to which 64 bits hold the products."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +41,7 @@ def channels_of(factor: Requantize, zero_point: int, clamp: tuple[float, float])
     live = factor.multiplier != 0
     shift = np.where(live, factor.shift, -1).astype(np.int32)
     if factor.single_rounding:
-        if not _one_less_rounds_once(factor.multiplier[live], shift[live]):
+        if not one_less_rounds_once(factor.multiplier[live], shift[live]).all():
             return None
         return Channels(factor.multiplier.astype(np.int32), shift, sign_fix=False, excess=1)
     if shift.max() > 0:
@@ -54,25 +50,3 @@ def channels_of(factor: Requantize, zero_point: int, clamp: tuple[float, float])
     if sign_fix and shift.max() == 0:
         return None
     return Channels(factor.multiplier.astype(np.int32), shift, sign_fix)
-
-
-def _one_less_rounds_once(multiplier: Array, shift: Array) -> bool:
-    """Whether VQRDMULH and VRSHL of one accumulator less are one rounding, halves away from zero.
-
-    Both are monotone steps of the accumulator: equal, if each step lies at the same place.
-    """
-    if not multiplier.size or shift.max() > -1 or shift.min() < -_MOST_RIGHT:
-        return False
-    m = multiplier.astype(np.int64)[:, np.newaxis]
-    right = -shift.astype(np.int64)[:, np.newaxis]
-    half = np.int64(1) << (right + 30)
-    outputs = np.arange(-_OUTPUTS, _OUTPUTS + 1, dtype=np.int64)
-    # The least accumulator of each output; a half counts for the one away from zero.
-    lowest = (outputs << (right + 31)) - half + (outputs <= 0)
-    first = -(-lowest // m)
-
-    def kernel(accumulator: Array) -> Array:
-        high = ((accumulator - 1) * m + (1 << 30)) >> 31
-        return np.asarray((high + (np.int64(1) << (right - 1))) >> right)
-
-    return bool((kernel(first) >= outputs).all() and (kernel(first - 1) < outputs).all())
