@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     target = load_target(args.target)
     folder = args.log_dir or Path("tune_logs") / target.name
+    _check_folder(folder)
     options = TuneOptions(args.trials, args.seed, args.strategy)
     with _Bar() as bar:
         result = tune(args.model, args.target, _runners(args, target), folder, options, bar.update)
@@ -65,6 +67,20 @@ def run(args: argparse.Namespace) -> int:
         print("edgemnv2 tune: interrupted; run it again to go on", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UsageError, before anything is measured, if no log can be kept in `folder`."""
+    from edgemnv2.errors import UsageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--log-dir: {folder}: {error.strerror}, expected a folder that can be written"
+        ) from error
 
 
 def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:

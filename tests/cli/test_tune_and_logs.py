@@ -126,3 +126,14 @@ def test_no_tracker_is_said_at_once(require_module: Callable[[str], None]) -> No
     with pytest.raises(Exception, match="no RPC tracker answers"):
         board_count("127.0.0.1:9", "rpi4")
     assert make_runner("local").name == "local"
+
+
+def test_a_log_that_cannot_be_kept_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "log"
+    taken.write_text("mine")
+    command = ["tune", "digits", "--target", "host", "--trials", "2", "--log-dir", str(taken)]
+    assert main(command) == 2
+    assert "--log-dir" in capsys.readouterr().err
+    assert taken.read_text() == "mine"
