@@ -35,9 +35,9 @@ SAMPLED_PIXELS = 20_000
 PIXELS_PER_TAP = 4
 """Fewest to make a covariance from."""
 DAMPING = 0.01
-"""Added to the covariance, relative to its mean diagonal; the paper's. On torchvision's 1.0/224, half
-of the calibration images held out from the other half, outputs are 19.7 to 20.0 dB above their error
-for anything from 0.001 to 0.3, and 19.2 where no errors are handed on."""
+"""Added to the covariance, relative to its mean diagonal; the paper's. On torchvision's 1.0/224,
+half of the calibration images held out from the other half, outputs are 19.7 to 20.0 dB above their
+error for anything from 0.001 to 0.3, and 19.2 where no errors are handed on."""
 
 
 @dataclass(frozen=True, eq=False)
