@@ -48,7 +48,7 @@ from edgemnv2.quantize.exact import (
     rounding_of,
 )
 from edgemnv2.quantize.float_graph import Convolution
-from edgemnv2.quantize.ranges import affine, choose_range
+from edgemnv2.quantize.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantize.statistics import Statistics, batches, collect
 from edgemnv2.quantize.weights import (
     QuantizedWeights,
@@ -84,11 +84,15 @@ def convert(
     *,
     per_channel: bool = True,
     method: str = "error",
+    scores: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Converted:
-    """`graph` in int8 between a float32 input and output, calibrated on `x` `[N, H, W, C]`."""
+    """`graph` in int8 between a float32 input and output, calibrated on `x` `[N, H, W, C]`.
+
+    `scores`: the output is class scores, of which the best ones matter.
+    """
     statistics = collect(graph, x, progress)
-    walk = _Walk(graph, statistics, per_channel, method)
+    walk = _Walk(graph, statistics, per_channel, method, scores)
     converted = walk.run(x, progress)
     quality = _compare(graph, converted, walk.real_weights, x, progress)
     return Converted(converted, walk.weight_scales, quality)
@@ -110,12 +114,18 @@ class _Walk:
     """The int8 network, as far as it has come, and its activations on the calibration inputs."""
 
     def __init__(
-        self, graph: Graph, statistics: Statistics, per_channel: bool, method: str
+        self,
+        graph: Graph,
+        statistics: Statistics,
+        per_channel: bool,
+        method: str,
+        scores: bool,
     ) -> None:
         self.float = graph
         self.statistics = statistics
         self.per_channel = per_channel
         self.method = method
+        self.scores = scores
         self.tensors: dict[str, Tensor] = {}
         self.layers: list[Layer] = []
         self.weight_scales: dict[str, Array] = {}
@@ -185,6 +195,9 @@ class _Walk:
     def _range(self, layer: Layer) -> QuantParams:
         if isinstance(layer, Softmax):
             return SOFTMAX_QUANT
+        if self.scores and layer.output in self.float.outputs:
+            outputs = self.statistics.outputs
+            return choose_score_range(outputs.reshape(len(outputs), -1))
         histogram = self.statistics.histograms[layer.output]
         # The last layer's errors are the output's own: nothing that is seen may be cut off.
         target = choose_range(histogram, self.method if histogram.matters else "min-max")

@@ -118,6 +118,7 @@ def quantize(
 ) -> Quantized:
     """`graph` (float32) in int8, calibrated on some of `samples` and evaluated on the others.
 
+    With labels, the output is taken for class scores.
     `per_channel`: one weight scale per output channel, else one per layer. `every`: which samples
     calibrate, see `split`. `cache` is a folder for
     calibrations; None keeps none.
@@ -130,7 +131,8 @@ def quantize(
     _check_inputs(samples)
     chosen, others = split(len(samples), every)
     x = np.ascontiguousarray(samples.x[chosen])
-    scheme = _scheme(per_channel, method)
+    scores = samples.labels is not None
+    scheme = _scheme(per_channel, method, scores)
     kept = CalibrationCache(cache)
     key = cache_key(graph.sha256, x, scheme)
     found = kept.load(key)
@@ -142,6 +144,7 @@ def quantize(
             x,
             per_channel=per_channel,
             method=method,
+            scores=scores,
             progress=progress,
         )
         onnx, layers = export_onnx(converted, equal), converted.quality
@@ -183,9 +186,10 @@ def _check_inputs(samples: Samples) -> None:
         )
 
 
-def _scheme(per_channel: bool, method: str) -> str:
+def _scheme(per_channel: bool, method: str, scores: bool) -> str:
     weights = "channel" if per_channel else "layer"
-    return f"int8, one weight scale per {weights}, ranges by {method}"
+    output = ", output range for class scores" if scores else ""
+    return f"int8, one weight scale per {weights}, ranges by {method}{output}"
 
 
 def _watched(x: Array, stage: str, progress: Progress) -> Iterator[Array]:

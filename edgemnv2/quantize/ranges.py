@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
 
-__all__ = ["METHODS", "Histogram", "affine", "choose_range", "quantized_and_back"]
+__all__ = [
+    "METHODS",
+    "Histogram",
+    "affine",
+    "choose_range",
+    "choose_score_range",
+    "quantized_and_back",
+]
 
 Array = NDArray[Any]
 
@@ -25,6 +32,9 @@ BINS = 4096
 PERCENTILE = 99.99
 SHRINKING = np.linspace(1.0, 0.5, 26)
 """Candidate ends, as shares of the largest value; negative ends are tried at every second."""
+
+SCORE_SHRINKING = np.linspace(1.0, 0.0, 21)
+"""The same for class scores."""
 
 
 def affine(low: float, high: float) -> QuantParams:
@@ -95,6 +105,32 @@ def choose_range(histogram: Histogram, method: str = "error") -> QuantParams:
     if method == "percentile":
         return affine(*histogram.percentiles(PERCENTILE))
     return min(_candidates(low, high), key=histogram.error)
+
+
+def choose_score_range(scores: Array) -> QuantParams:
+    """The quantisation of class scores `[N, classes]` that changes their softmax least.
+
+    By Kullback-Leibler divergence, summed over the images. What is far below an image's best score
+    is cut off, and the steps between the best ones become smaller, so that fewer of them tie.
+    """
+    scores = scores.astype(np.float32)
+    wanted = _log_softmax(scores)
+    weights = np.exp(wanted)
+
+    def divergence(quant: QuantParams) -> float:
+        return float((weights * (wanted - _log_softmax(quantized_and_back(scores, quant)))).sum())
+
+    low, high = float(scores.min()), float(scores.max())
+    lows = SCORE_SHRINKING if low < 0 else SCORE_SHRINKING[:1]
+    highs = SCORE_SHRINKING if high > 0 else SCORE_SHRINKING[:1]
+    return min(
+        (affine(low * float(a), high * float(b)) for a in lows for b in highs), key=divergence
+    )
+
+
+def _log_softmax(scores: Array) -> Array:
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def _candidates(low: float, high: float) -> Iterator[QuantParams]:

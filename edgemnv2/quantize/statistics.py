@@ -38,6 +38,8 @@ class Statistics:
     """By layer name; see `weights.mean_patch`."""
     covariances: Mapping[str, Array]
     """By layer name, where rounding errors are handed on; see `weights.CovarianceSum`."""
+    outputs: Array
+    """Of the network, `[N, H, W, C]`."""
 
 
 def batches(x: Array) -> Iterator[Array]:
@@ -60,9 +62,11 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
         layer.name: CovarianceSum(layer, len(x)) for layer in convolutions if hands_errors_on(layer)
     }
     patches: dict[str, Array] = {}
+    outputs: list[Array] = []
     done = 0
     for batch in batches(x):
         values = run(graph, batch)
+        outputs.append(values[graph.outputs[0]])
         for name, histogram in histograms.items():
             histogram.add(values[name])
         for layer in convolutions:
@@ -79,6 +83,7 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
         histograms,
         patches,
         {name: covariance for name, covariance in found.items() if covariance is not None},
+        np.concatenate(outputs),
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemnv2.quantize.ranges import METHODS, Histogram, affine, choose_range, quantized_and_back
+from edgemnv2.quantize.ranges import (
+    METHODS,
+    Histogram,
+    affine,
+    choose_range,
+    choose_score_range,
+    quantized_and_back,
+)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 6), (-3.1, 5.7), (1, 2), (-4, -1), (0, 0)])
@@ -60,3 +67,23 @@ def test_an_important_channel_keeps_its_outlier():
     values[:, ::2, ::2, 0] = 14.0  # a quarter of it
     kept = chosen(values, importance)
     assert (127 - kept.zero_point) * kept.scale > 13.5
+
+
+def test_scores_far_below_the_best_are_cut_off_for_finer_steps():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(-8.0, 4.0, (50, 200))
+    # Two classes in each image are close, far above all others.
+    first = rng.uniform(14.0, 16.0, 50)
+    scores[np.arange(50), rng.integers(0, 100, 50)] = first
+    scores[np.arange(50), rng.integers(100, 200, 50)] = first - rng.uniform(0.02, 0.5, 50)
+    chosen, widest = choose_score_range(scores), affine(scores.min(), scores.max())
+    assert chosen.scale < 0.8 * widest.scale
+    kept, coarse = (quantized_and_back(scores.astype(np.float32), q) for q in (chosen, widest))
+    right = scores.argmax(axis=1)
+    assert (kept.argmax(axis=1) == right).sum() >= (coarse.argmax(axis=1) == right).sum()
+    assert kept.max() >= scores.max() - chosen.scale
+
+
+def test_scores_of_one_sign_have_a_range():
+    scores = np.random.default_rng(1).uniform(-3.0, -1.0, (20, 10))
+    assert choose_score_range(scores).scale > 0
