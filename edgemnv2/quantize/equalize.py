@@ -181,8 +181,7 @@ def _only(layers: list[Layer]) -> tuple[Convolution, ...]:
 
 
 def _is_clamped_sum(layer: Layer) -> bool:
-    clamped = isinstance(layer, Add | GlobalAveragePool)
-    return clamped and not np.isinf(layer.clamp).all()  # type: ignore[attr-defined]
+    return isinstance(layer, Add | GlobalAveragePool) and not np.isinf(layer.clamp).all()
 
 
 def _within_limit(scale: Array, peak: Array, limit: float) -> Array:
