@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import tvm
 
-__all__ = ["Model", "QuantParams", "TensorSpec"]
+__all__ = ["Model", "QuantParams", "SourceFormat", "TensorSpec"]
+
+SourceFormat = Literal["onnx", "tflite"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,5 @@ class Model:
     """File name without folder, or the built-in name."""
     sha256: str
     """Of the source file, or of the built-in name and its seed."""
+    format: SourceFormat
+    """Whose integer arithmetic the network's own is: the seeded built-in networks have TFLite's."""

@@ -90,6 +90,7 @@ def build_network(
         outputs=(TensorSpec("logits", (1, classes), dtype, "NC", last if int8 else None),),
         source=name,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        format="tflite",
     )
 
 

@@ -47,7 +47,7 @@ def load_onnx(path: Path) -> Model:
         for value, result in zip(fixed.graph.output, results, strict=True)
     )
     sha256 = hashlib.sha256(data).hexdigest()
-    return Model(path.stem, module, inputs, outputs, path.name, sha256)
+    return Model(path.stem, module, inputs, outputs, path.name, sha256, "onnx")
 
 
 def _dtype(ty: Any) -> str:

@@ -41,7 +41,7 @@ def load_tflite(path: Path) -> Model:
         for i, result in enumerate(results)
     )
     sha256 = hashlib.sha256(data).hexdigest()
-    return Model(path.stem, module, inputs, outputs, path.name, sha256)
+    return Model(path.stem, module, inputs, outputs, path.name, sha256, "tflite")
 
 
 def _parse(data: bytes, name: str) -> Any:

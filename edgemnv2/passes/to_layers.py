@@ -66,8 +66,8 @@ class _Builder:
         self.users = consumers(flow)
         self.made_by = producers(flow)
         self.quant = self._quantization()
-        self.rounding = "away" if model.source.endswith(".tflite") else "even"
-        self.onnx = model.source.endswith(".onnx")
+        self.onnx = model.format == "onnx"
+        self.rounding = "even" if self.onnx else "away"
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}

@@ -2,7 +2,8 @@
 
     database_workload.json         one line: what stands for a kernel
     database_tuning_record.json    one line a candidate: task, trace and cost
-    provenance.json                metric, target, versions, and every session that added to it
+    provenance.json                metric, target, versions, every session that added to it, and
+                                   for each tuned network the digests of the code behind its records
 
 MetaSchedule asks neither for the target nor for the metric when it answers a query, and takes every
 cost for seconds; here both are part of the folder, and a foreign folder is refused with the reason.
@@ -38,8 +39,10 @@ __all__ = [
 PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
-SCHEMA = 2
-_VERSIONS = ("apache-tvm", "edgemnv2")
+SCHEMA = 3
+KERNEL_VERSION = 1
+"""Raised by hand when the decisions of old records come to mean something else. A release leaves it
+as it is: whether the code behind a record has changed is told by a digest of the code itself."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,9 @@ class TuneLog:
             "metric": metric,
             "unit": f"{metric} per layer and inference",
             "target": {"name": target.name, "sha256": target_digest(target)},
-            "versions": {name: version_of(name) for name in _VERSIONS},
+            "versions": _versions(),
             "sessions": [],
+            "codes": {},
         }
         return TuneLog(folder, header, ())
 
@@ -181,21 +185,15 @@ class TuneLog:
         sessions = {_canonical(s): s for s in [*self.header["sessions"], dict(session)]}
         self.header["sessions"] = [sessions[text] for text in sorted(sessions)]
 
-    def drop_sessions(self, model: Mapping[str, Any], code: str) -> None:
-        """Forget the sessions of `model` with other kernels than `code`: its tasks are new now."""
-        self.header["sessions"] = [
-            session
-            for session in self.header["sessions"]
-            if session["model"] != model or session.get("code") == code
-        ]
+    @property
+    def codes(self) -> Mapping[str, Mapping[str, str]]:
+        """Network -> record id -> digest of the code that the record's decisions made of it."""
+        codes: Mapping[str, Mapping[str, str]] = self.header["codes"]
+        return codes
 
-    def restamp(self, model: str, code: str) -> None:
-        """Note that what was measured of `model` holds with the kernels `code` too; on disk."""
-        self.header["sessions"] = [
-            {**one, "code": code} if one["model"]["name"] == model else one
-            for one in self.header["sessions"]
-        ]
-        self.write_header()
+    def stamp(self, model: str, codes: Mapping[str, str]) -> None:
+        """Note the code behind the best records of the network `model`."""
+        self.header["codes"] = {**self.codes, model: dict(sorted(codes.items()))}
 
     def merge(self, other: TuneLog) -> None:
         """Take over the records and sessions of `other`."""
@@ -204,13 +202,23 @@ class TuneLog:
             self._keep(record)
         for session in other.header["sessions"]:
             self.add_session(session)
+        for model, codes in other.codes.items():
+            self.stamp(model, {**self.codes.get(model, {}), **codes})
+        self._forget_codes()
 
     def prune(self, keep: int) -> int:
         """Keep the best `keep` records of each task; returns how many went."""
         before = len(self._records)
         kept = [record for key in self.task_keys() for record in self.best_first(key)[:keep]]
         self._records = {(r.key, _canonical(r.decisions)): r for r in kept}
+        self._forget_codes()
         return before - len(self._records)
+
+    def _forget_codes(self) -> None:
+        """Drop the digests of records that are gone."""
+        ids = {record.id for record in self._records.values()}
+        for model, codes in self.codes.items():
+            self.stamp(model, {name: code for name, code in codes.items() if name in ids})
 
     def drop(self, key: str) -> None:
         """Forget the records of one task; on disk they stay until `save`."""
@@ -241,6 +249,11 @@ class TuneLog:
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
+
+
+def _versions() -> dict[str, str]:
+    """What records depend on besides the target: the compiler, and what decisions mean."""
+    return {"apache-tvm": version_of("apache-tvm"), "kernels": str(KERNEL_VERSION)}
 
 
 def _preference(record: Record) -> tuple[Any, ...]:
@@ -289,12 +302,14 @@ def _read_header(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise TuneLogError(f"{path}: cannot be read ({error})") from error
-    expected = ("metric", "schema", "sessions", "target", "unit", "versions")
+    expected = ("codes", "metric", "schema", "sessions", "target", "unit", "versions")
+    if isinstance(header, dict) and header.get("schema", SCHEMA) != SCHEMA:
+        raise TuneLogError(
+            f"{path}: schema {header['schema']!r} (this edgemnv2 reads {SCHEMA}; tune again)"
+        )
     missing = [key for key in expected if not isinstance(header, dict) or key not in header]
     if missing:
         raise TuneLogError(f"{path}: lacks {', '.join(missing)} (expected a log's provenance)")
-    if header["schema"] != SCHEMA:
-        raise TuneLogError(f"{path}: schema {header['schema']!r} (this edgemnv2 reads {SCHEMA})")
     if header["metric"] not in METRICS:
         raise TuneLogError(
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
@@ -302,8 +317,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
     target = header["target"]
     if not isinstance(target, dict) or {"name", "sha256"} - set(target):
         raise TuneLogError(f"{path}: target must have name and sha256")
-    for name in _VERSIONS:
-        theirs, mine = str(header["versions"].get(name)), version_of(name)
+    for name, mine in _versions().items():
+        theirs = str(header["versions"].get(name))
         if theirs != mine:
             raise TuneLogError(
                 f"{folder}: was made with {name} {theirs}, and this is {mine} (tune again)"

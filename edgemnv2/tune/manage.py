@@ -14,7 +14,7 @@ from edgemnv2.runners import make_runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
 from edgemnv2.tune.lookup import shipped_logs
-from edgemnv2.tune.stale import code_fingerprint, outdated, remeasure
+from edgemnv2.tune.stale import outdated, remeasure
 
 __all__ = [
     "Checked",
@@ -99,27 +99,34 @@ def check_log(folder: Path, measure: bool = False) -> Checked:
 
 
 def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[str], list[str]]:
-    """Problems and notes about kernels whose sources have changed since the log was made."""
+    """Problems and notes about records whose code has changed since the log was made."""
     problems: list[str] = []
     notes: list[str] = []
-    for model in sorted({str(session["model"]["name"]) for session in outdated(log, target)}):
+    for model in sorted({str(session["model"]["name"]) for session in log.header["sessions"]}):
         again = f"edgemnv2 tune {model} --target {target.name} --log-dir {log.folder}"
-        changed = f"{log.folder}: the sources of the kernels have changed since {model} was tuned"
+        try:
+            changed = outdated(log, target, model)
+        except ModelError:
+            notes.append(
+                f"{log.folder}: whether its kernels have changed cannot be told, the network "
+                f"{model} is a file of its own ({again})"
+            )
+            continue
+        if not changed:
+            continue
+        fact = f"{log.folder}: the code of {len(changed)} records of {model} has changed"
         if log.metric == "seconds":
-            notes.append(f"{changed} (tune again)")
+            notes.append(f"{fact}, such as {changed[0]} (tune again: {again})")
         elif not measure:
             notes.append(
-                f"{changed} (`edgemnv2 logs check {log.folder} --measure` tells whether the costs "
-                f"still hold; if not: {again})"
+                f"{fact}, such as {changed[0]} (`edgemnv2 logs check {log.folder} --measure` tells "
+                f"whether the costs still hold; if not: {again})"
             )
         else:
-            try:
-                differs = remeasure(log, target, model, make_runner(target.runner))
-            except ModelError:
-                notes.append(f"{changed}, and the log does not have the network ({again})")
-                continue
+            differs, codes = remeasure(log, target, model, make_runner(target.runner))
             if not differs:
-                log.restamp(model, code_fingerprint(target))
+                log.stamp(model, codes)
+                log.write_header()
                 continue
             problems.append(
                 f"{log.folder}: {len(differs)} records of {model} no longer hold, such as "

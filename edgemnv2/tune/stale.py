@@ -1,52 +1,102 @@
 """Whether a log's figures are still those of today's kernels.
 
-Each session in a log notes a fingerprint of the sources that its kernels came from. Sources change
-more often than the code that they make, so that another fingerprint is a reason to look and no
-verdict: a count is exact, hence one run of the network with the log's records says, for all of its
-tasks at once, whether they cost what the log says. Times cannot be compared across days like that.
+A log notes, for the best record of each task, a digest of the code that its decisions made of the
+network that was tuned. The same decisions make the same code until a schedule changes, whatever
+happens to the package's version, to comments or to other schedules; a record is stale where they
+make another code today. Another code is a reason to look and no verdict: a count is exact, hence
+one run of the network with the log's records says whether they cost what the log says. Times cannot
+be compared across days like that.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.frontend import load_model
+from edgemnv2.graph import Graph
+from edgemnv2.kernel import RowKernel
 from edgemnv2.passes import lower
 from edgemnv2.runners.base import Runner
-from edgemnv2.schedules import family_of
+from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import Target
-from edgemnv2.tune.log import TuneLog
+from edgemnv2.tune.log import Record, TuneLog
 from edgemnv2.tune.lookup import applies
-from edgemnv2.tune.task import find_tasks
+from edgemnv2.tune.task import Task, find_tasks
 from edgemnv2.tune.trial import Candidate, TrialBench
 
-__all__ = ["code_fingerprint", "outdated", "remeasure"]
+__all__ = ["code_digest", "codes_of", "outdated", "remeasure", "stale_tasks"]
 
-_PACKAGES = ("edgemnv2.schedules", "edgemnv2.kernels")
+DIGITS = 12
+_COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|("(?:\\.|[^"\\])*")', re.DOTALL)
+_INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
 
 
-def code_fingerprint(target: Target) -> str:
-    """sha256 (16 digits) of the sources that kernels for `target` are made of; "" without any.
+def code_digest(kernel: RowKernel) -> str:
+    """sha256 (12 digits) of what `kernel` is made of, but for the values of its constants.
 
-    That is the schedule family, and of schedules/ and kernels/ whatever it imports.
+    That is its TIR, or its C with the code of the runtime headers that it includes; of constants
+    the types and shapes, in their order; and its scratch.
     """
-    family = family_of(target)
-    return "" if family is None else _fingerprint(family.__name__)
+    facts: list[Any] = [kernel.rows_per_step, kernel.scratch_bytes]
+    facts += [(str(c.dtype), c.shape) for c in kernel.constants]
+    if kernel.prim_func is not None:
+        facts.append(kernel.prim_func.script())
+    if kernel.c_source is not None:
+        facts.append(_code_only(kernel.c_source))
+        facts += [_header_code(name) for name in kernel.c_requires]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGITS]
 
 
-def outdated(log: TuneLog, target: Target) -> list[Mapping[str, Any]]:
-    """The sessions of `log` whose kernels came from other sources than today's."""
-    today = code_fingerprint(target)
-    return [session for session in log.header["sessions"] if session.get("code") != today]
+def codes_of(
+    graph: Graph, target: Target, options: ScheduleOptions, chosen: Sequence[tuple[Task, Record]]
+) -> dict[str, str]:
+    """Record id -> digest of the code that each record's decisions make of its task."""
+    decisions = {name: record.decisions for task, record in chosen for name in task.layers}
+    merged = ScheduleOptions(options.whole_rows_max, options.fuse, decisions)
+    kernels = schedule_graph(graph, target, merged).kernels
+    return {record.id: code_digest(kernels[task.name]) for task, record in chosen if task.layers}
 
 
-def remeasure(log: TuneLog, target: Target, model: str, runner: Runner) -> list[str]:
-    """What today's count of `model` (built-in name or file), with the log's records, disagrees on.
+def stale_tasks(
+    log: TuneLog, graph: Graph, target: Target, options: ScheduleOptions
+) -> list[tuple[Task, str]]:
+    """Tasks of `graph` whose record in `log` no longer stands for today's code, and why."""
+    known: Mapping[str, str] = log.codes.get(graph.name, {})
+    stale: list[tuple[Task, str]] = []
+    chosen: list[tuple[Task, Record]] = []
+    for task in find_tasks(graph, target, options):
+        records = [record for record in log.best_first(task.key) if record.id in known]
+        if not records:
+            continue
+        if applies(task, records[0]):
+            chosen.append((task, records[0]))
+        else:
+            stale.append((task, f"{dict(records[0].decisions)} is not in the space"))
+    today = codes_of(graph, target, options, chosen)
+    stale += [
+        (task, "its code has changed")
+        for task, record in chosen
+        if today[record.id] != known[record.id]
+    ]
+    return stale
+
+
+def outdated(log: TuneLog, target: Target, model: str) -> list[str]:
+    """One line for each record of `model` (built-in name or file) whose code is another today."""
+    graph = lower(load_model(model))
+    found = stale_tasks(log, graph, target, ScheduleOptions.default(target))
+    return [f"{task.label}: {why}" for task, why in found]
+
+
+def remeasure(
+    log: TuneLog, target: Target, model: str, runner: Runner
+) -> tuple[list[str], dict[str, str]]:
+    """What today's count of `model`, with the log's records, disagrees on; and today's codes.
 
     One line for each task whose best record has another cost than the log says, or does not apply
     or compute rightly any more. Raises what building and running the network raises.
@@ -72,36 +122,17 @@ def remeasure(log: TuneLog, target: Target, model: str, runner: Runner) -> list[
         cost = trial.costs[task.name] / len(task.layers)
         if cost != record.cost:
             found.append(f"{task.label}: {cost:.0f} {log.metric}, {record.cost:.0f} in the log")
-    return found
+    pairs = [(candidate.task, record) for candidate, record in chosen]
+    return found, codes_of(graph, target, bench.base, pairs)
+
+
+def _code_only(text: str) -> str:
+    """C without comments and without white space that means nothing."""
+    return " ".join(_COMMENT.sub(lambda match: match[1] or " ", text).split())
 
 
 @cache
-def _fingerprint(package: str) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(set(_sources(package, set())), key=str):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _sources(module: str, seen: set[str]) -> Iterator[Path]:
-    """Files of `module` (all of them, if it is a family) and of what they import from us."""
-    if module in seen or not module.startswith(_PACKAGES):
-        return
-    seen.add(module)
-    base = Path(__file__).resolve().parent.parent.joinpath(*module.split(".")[1:])
-    origin = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-    if not origin.is_file():
-        return
-    # The packages' own __init__ chooses among families and would bring them all in.
-    if module in _PACKAGES:
-        yield origin
-        return
-    files = sorted(origin.parent.glob("*.py")) if origin.name == "__init__.py" else [origin]
-    for file in files:
-        yield file
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                yield from _sources(node.module, seen)
-                for name in node.names:
-                    # from package import module
-                    yield from _sources(f"{node.module}.{name.name}", seen)
+def _header_code(name: str) -> str:
+    """The code of a runtime header and of those that it includes."""
+    text = runtime_file(f"kernels/{name}").read_text(encoding="utf-8")
+    return "\n".join([_code_only(text), *(_header_code(n) for n in _INCLUDE.findall(text))])

@@ -20,7 +20,7 @@ from edgemnv2.target import Target, load_target
 from edgemnv2.tune.log import PROVENANCE, Record, TuneLog
 from edgemnv2.tune.lookup import applies
 from edgemnv2.tune.search import Neighbours, check_strategy, default_strategy, make_search
-from edgemnv2.tune.stale import code_fingerprint, outdated
+from edgemnv2.tune.stale import codes_of, stale_tasks
 from edgemnv2.tune.task import Task, find_tasks, network_tasks
 from edgemnv2.tune.trial import FINAL_PAIRS, Candidate, Trial, TrialBench
 from edgemnv2.tune.whole import Versus, built, outgrown, threads_of, versus
@@ -157,27 +157,22 @@ def tune_graph(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
                 f"{first.metric} (give another --log-dir)"
             )
-        _forget_stale(log, target, tasks, first)
-        session = _session(graph, target, bench.runner_name, log.metric, options)
-        log.drop_sessions(session["model"], session["code"])
-        log.add_session(session)
+        _forget_stale(log, bench, tasks, first)
+        log.add_session(_session(graph, bench.runner_name, log.metric, options))
         return _Session(bench, tasks, log, options, progress).run(first)
     finally:
         bench.close()
 
 
-def _forget_stale(log: TuneLog, target: Target, tasks: Sequence[Task], today: Trial) -> None:
+def _forget_stale(log: TuneLog, bench: TrialBench, tasks: Sequence[Task], today: Trial) -> None:
     """Drop the records of tasks whose kernels are no longer those that were measured.
 
-    A count of the default is exact, so that it tells. Of times it does not: TuneLogError where the
-    log's kernels came from other sources.
+    Those are the ones whose records make another code today; and, a count of the default being
+    exact, those whose default costs something else.
     """
+    for task, _ in stale_tasks(log, bench.graph, bench.target, bench.base):
+        log.drop(task.key)
     if log.metric == "seconds":
-        if outdated(log, target):
-            raise TuneLogError(
-                f"{log.folder}: was measured with other kernels, their sources have changed since "
-                "(times of then and now do not compare; give another --log-dir)"
-            )
         return
     for task in tasks:
         known = log.find(task.key, task.default)
@@ -220,6 +215,7 @@ class _Session:
         except KeyboardInterrupt:
             interrupted = True
             after = min(before, state.total())
+        self._stamp()
         log.save()
         return TuneResult(
             tasks=len(self.tasks),
@@ -238,6 +234,18 @@ class _Session:
             rejections=tuple(state.rejections),
             winners=tuple(self._winners()),
         )
+
+    def _stamp(self) -> None:
+        """Note the code behind the best record of each task."""
+        bench = self.bench
+        chosen = [
+            (task, record)
+            for task in self.tasks
+            for record in self.log.best_first(task.key)[:1]
+            if task.layers and applies(task, record)
+        ]
+        codes = codes_of(bench.graph, bench.target, bench.base, chosen)
+        self.log.stamp(bench.graph.name, codes)
 
     def _search(self, tasks: Sequence[Task]) -> None:
         """Rounds of one candidate a task, as many at once as there are boards."""
@@ -496,12 +504,9 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _session(
-    graph: Graph, target: Target, runner: str, metric: str, options: TuneOptions
-) -> dict[str, Any]:
+def _session(graph: Graph, runner: str, metric: str, options: TuneOptions) -> dict[str, Any]:
     facts = provenance()
     return {
-        "code": code_fingerprint(target),
         "date": facts["date"],
         "machine": facts["machine"],
         "model": {"name": graph.name, "sha256": graph.sha256},

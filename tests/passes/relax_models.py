@@ -33,6 +33,7 @@ def model(
         (TensorSpec("y", out, str(result.ty.dtype), "NHWC" if len(out) == 4 else "NC"),),
         source,
         "0" * 64,
+        "onnx" if source.endswith(".onnx") else "tflite",
     )
 
 

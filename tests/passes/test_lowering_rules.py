@@ -474,7 +474,7 @@ def test_a_symbolic_shape_is_refused() -> None:
             y = builder.emit_output(relax.op.nn.relu(x))
         builder.emit_func_output(y)
     fixed = model(lambda emit, x: emit(relax.op.nn.relu(x)), SHAPE)
-    source = Model("m", builder.get(), fixed.inputs, fixed.outputs, "m.onnx", "")
+    source = Model("m", builder.get(), fixed.inputs, fixed.outputs, "m.onnx", "", "onnx")
     assert refused(source, DynamicShape) == (
         "m.onnx: tensor 'x' has a dimension that is not a number: every shape must be known at "
         "compile time; export the model with a fixed shape"

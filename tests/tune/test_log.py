@@ -139,7 +139,7 @@ def _damage(folder: Path, name: str, change: Any) -> None:
             "made with edgemnv2 9",
         ),
         (PROVENANCE, lambda t: t.replace("instructions", "joules"), "metric 'joules'"),
-        (PROVENANCE, lambda t: t.replace('"schema": 2', '"schema": 9'), "schema 9"),
+        (PROVENANCE, lambda t: t.replace('"schema": 3', '"schema": 9'), "schema 9"),
         (PROVENANCE, lambda t: t.replace('"unit"', '"units"'), "lacks unit"),
         (PROVENANCE, lambda t: t[:50], "cannot be read"),
         (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and sha256"),

@@ -1,4 +1,4 @@
-"""Logs do not go stale silently: changed sources are noted, changed costs are a problem."""
+"""Logs go stale where their code changed, and nowhere else: a note, or, for a cost, a problem."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_runner import FakeRunner, default_price
 from tiny_network import tiny_network
 
-from edgemnv2.errors import TuneLogError
+from edgemnv2.kernel import RowKernel
 from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
 from edgemnv2.tune import find_tasks
 from edgemnv2.tune.log import TuneLog
 from edgemnv2.tune.manage import check_log
-from edgemnv2.tune.stale import code_fingerprint, outdated
+from edgemnv2.tune.stale import code_digest, outdated
 from edgemnv2.tune.tuner import TuneOptions, tune_graph
 
 
@@ -37,7 +38,7 @@ def _tune(target: Target, folder: Path, price: Any = default_price) -> None:
 def _age(folder: Path) -> TuneLog:
     """The log as it were of other kernels."""
     log = TuneLog.load(folder)
-    log.header["sessions"] = [{**s, "code": "older"} for s in log.header["sessions"]]
+    log.stamp("tiny", dict.fromkeys(log.codes["tiny"], "older"))
     log.write_header()
     return log
 
@@ -52,26 +53,63 @@ def counted(host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / "log"
 
 
-def test_each_family_has_a_fingerprint_of_its_own_sources() -> None:
-    found = {name: code_fingerprint(load_target(name)) for name in ("rpi4", "rpi3", "mps2-an500")}
-    assert found["rpi4"] == found["rpi3"] != found["mps2-an500"]
-    assert all(len(digest) == 16 for digest in found.values())
+def _kernel(**other: Any) -> RowKernel:
+    facts: dict[str, Any] = {
+        "symbol": "k",
+        "constants": (np.zeros(3, np.int8),),
+        "c_source": "void k(void) { /* a comment */ work(); }",
+        "c_requires": ("cortex_m_add.h",),
+    }
+    return RowKernel(**{**facts, **other})
+
+
+def test_a_comment_is_no_other_code() -> None:
+    assert code_digest(_kernel()) == code_digest(_kernel(c_source="void k(void) {\n  work(); }"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"c_source": "void k(void) { work(1); }"},
+        {"c_source": 'void k(void) { work("/* a comment */"); }'},
+        {"c_requires": ()},
+        {"scratch_bytes": 8},
+        {"constants": (np.zeros(4, np.int8),)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_other_code_has_another_digest(other: dict[str, Any]) -> None:
+    assert code_digest(_kernel(**other)) != code_digest(_kernel())
+
+
+def test_values_of_constants_are_no_code() -> None:
+    assert code_digest(_kernel(constants=(np.ones(3, np.int8),))) == code_digest(_kernel())
 
 
 def test_a_fresh_log_is_not_outdated(counted: Path, host: Target) -> None:
-    assert outdated(TuneLog.load(counted), host) == []
+    log = TuneLog.load(counted)
+    assert log.codes["tiny"] and outdated(log, host, "tiny") == []
     checked = check_log(counted)
     assert checked.problems == checked.notes == ()
 
 
-def test_changed_sources_are_a_note_that_a_measurement_settles(counted: Path, host: Target) -> None:
+def test_only_the_record_whose_code_changed_is_stale(counted: Path, host: Target) -> None:
+    log = TuneLog.load(counted)
+    first, *others = sorted(log.codes["tiny"])
+    log.stamp("tiny", {**log.codes["tiny"], first: "older"})
+    assert others
+    (line,) = outdated(log, host, "tiny")
+    assert line.endswith("its code has changed")
+
+
+def test_changed_code_is_a_note_that_a_measurement_settles(counted: Path, host: Target) -> None:
     _age(counted)
     checked = check_log(counted)
     assert checked.problems == () and len(checked.notes) == 1
     assert "--measure" in checked.notes[0] and "edgemnv2 tune tiny" in checked.notes[0]
     checked = check_log(counted, measure=True)
     assert checked.problems == checked.notes == ()
-    assert outdated(TuneLog.load(counted), host) == [], "it notes that the figures hold"
+    assert outdated(TuneLog.load(counted), host, "tiny") == [], "it notes that the figures hold"
 
 
 def test_a_cost_that_changed_is_a_problem_with_its_remedy(counted: Path) -> None:
@@ -104,13 +142,22 @@ def test_tuning_again_forgets_tasks_whose_default_costs_something_else(
 
 
 def test_times_of_other_kernels_are_not_mixed_with_todays(host: Target, tmp_path: Path) -> None:
-    log = TuneLog.create(tmp_path, host, "seconds")
-    log.add_session({"code": "older", "model": {"name": "tiny", "sha256": ""}})
-    log.save()
+    """They go, and the task is measured anew; the times of unchanged kernels stay."""
 
     class Clock(FakeRunner):
         def run(self, *args: Any, **wanted: Any) -> Any:
             return replace(super().run(*args, **wanted), metric="seconds")
 
-    with pytest.raises(TuneLogError, match="measured with other kernels"):
-        tune_graph(tiny_network(), host, [Clock()], tmp_path, TuneOptions(2))
+    tune_graph(tiny_network(), host, [Clock()], tmp_path, TuneOptions(2))
+    log = TuneLog.load(tmp_path)
+    stale, fresh = (r for r in log.records if r.id in sorted(log.codes["tiny"])[:2])
+    log.stamp("tiny", {**log.codes["tiny"], stale.id: "older"})
+    log.drop(stale.key)
+    log.append(replace(stale, costs=(1e-12, 1e-12)))
+    log.drop(fresh.key)
+    log.append(replace(fresh, costs=(2e-12, 2e-12)))
+    log.save()
+    tune_graph(tiny_network(), host, [Clock()], tmp_path, TuneOptions(2))
+    after = TuneLog.load(tmp_path)
+    assert all(record.cost > 1e-11 for record in after.best_first(stale.key))
+    assert min(record.cost for record in after.best_first(fresh.key)) == 2e-12
