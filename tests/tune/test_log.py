@@ -135,8 +135,8 @@ def _damage(folder: Path, name: str, change: Any) -> None:
     [
         (
             PROVENANCE,
-            lambda t: t.replace('"edgemnv2": "', '"edgemnv2": "9.'),
-            "made with edgemnv2 9",
+            lambda t: t.replace('"kernels": "', '"kernels": "9.'),
+            "made with kernels 9",
         ),
         (PROVENANCE, lambda t: t.replace("instructions", "joules"), "metric 'joules'"),
         (PROVENANCE, lambda t: t.replace('"schema": 3', '"schema": 9'), "schema 9"),
