@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemnv2.codegen.constants import ConstantBlob, constant_offsets, words
+from edgemnv2.codegen.constants import ConstantBlob, words
 from edgemnv2.codegen.interface import C_TYPES, Interface
-from edgemnv2.graph import Graph
-from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.memory.planner import Planned
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel, RowLayout, constant_offsets
 from edgemnv2.program import FEED, RowOp
 
 __all__ = ["EntryParts", "constants_source", "entry_source"]

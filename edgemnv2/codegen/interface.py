@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgemnv2.graph import Graph, Tensor
+from edgemnv2.ops.graph import Graph, Tensor
 
 __all__ = [
     "ABI_VERSION",

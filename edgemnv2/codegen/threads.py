@@ -12,12 +12,12 @@ from edgemnv2.codegen.entry import (
     op_entry,
     outside_row,
 )
-from edgemnv2.graph import Graph
-from edgemnv2.kernel import RowKernel
 from edgemnv2.memory.thread_plan import ThreadPlan
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.program import RowOp
-from edgemnv2.schedules.parts import PartKernel, PartKey, part_key
 from edgemnv2.streaming.bands import BandProgram, BandStep
+from edgemnv2.streaming.parts import PartKernel, PartKey, part_key
 
 __all__ = ["BARRIER", "ThreadParts", "part_kernels", "thread_source"]
 

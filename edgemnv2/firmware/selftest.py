@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
+from edgemnv2.check.compare import tolerance
+from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.errors import ArtifactError
-from edgemnv2.measure.compare import tolerance
-from edgemnv2.measure.verify import SampleChoice, choose_samples
-from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.ops import reference
+from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
 

@@ -5,8 +5,8 @@ This is the list; each pass is a file of the same name, and maps one frozen valu
 
 from __future__ import annotations
 
-from edgemnv2.graph import Graph
 from edgemnv2.model import Model
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
 from edgemnv2.passes.fold_affine import fold_affine

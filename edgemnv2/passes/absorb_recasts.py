@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgemnv2.graph import GlobalAveragePool, Graph, Layer, Rescale, Tensor
 from edgemnv2.model import QuantParams
+from edgemnv2.ops.graph import GlobalAveragePool, Graph, Layer, Rescale, Tensor
 
 __all__ = ["absorb_recasts"]
 

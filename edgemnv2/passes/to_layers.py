@@ -14,8 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.arithmetic.tflite import (
+    ADD_LEFT_SHIFT,
+    add_rescale,
+    clamp_limits,
+    convolution_requantize,
+    dense_requantize,
+    exp_table,
+    has_exact_factors,
+    lift,
+    mean_requantize,
+)
 from edgemnv2.errors import ModelError, UnsupportedOperator
-from edgemnv2.graph import (
+from edgemnv2.model import Model, QuantParams
+from edgemnv2.ops.graph import (
     Add,
     Conv2D,
     DepthwiseConv2D,
@@ -28,21 +41,8 @@ from edgemnv2.graph import (
     Softmax,
     Tensor,
 )
-from edgemnv2.model import Model, QuantParams
 from edgemnv2.passes.drop_identities import same_quantization
 from edgemnv2.passes.flow import Array, Constant, Flow, Node, consumers, producers
-from edgemnv2.passes.tflite_arithmetic import (
-    ADD_LEFT_SHIFT,
-    add_rescale,
-    clamp_limits,
-    convolution_requantize,
-    dense_requantize,
-    exp_table,
-    has_exact_factors,
-    lift,
-    mean_requantize,
-)
-from edgemnv2.quantize.fixed_point import make_requantize
 
 __all__ = ["to_layers"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgemnv2.graph import (
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.graph import (
     Add,
     Conv2D,
     DepthwiseConv2D,
     GlobalAveragePool,
     Graph,
     Layer,
-    Requantize,
     Rescale,
 )
 

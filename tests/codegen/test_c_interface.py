@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.interface import c_identifier, exports
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Graph
+from edgemnv2.ops import reference
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.frontend import load_model
-from edgemnv2.frontend.models import digits
 from edgemnv2.passes import lower
+from edgemnv2.samples import digits
 
 
 @pytest.mark.parametrize(

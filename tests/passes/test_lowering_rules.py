@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from relax_models import conv, dequantize, model, quantize
 from tvm import relax
 
+from edgemnv2.arithmetic.fixed_point import quantize_multiplier
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
-from edgemnv2.graph import (
+from edgemnv2.model import Model
+from edgemnv2.ops.graph import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
@@ -22,10 +23,9 @@ from edgemnv2.graph import (
     Rescale,
     Softmax,
 )
-from edgemnv2.model import Model
+from edgemnv2.ops.reference import run
 from edgemnv2.passes import lower
-from edgemnv2.quantize.fixed_point import quantize_multiplier
-from edgemnv2.reference import run
+from tests.passes.relax_models import conv, dequantize, model, quantize
 
 RANDOM = np.random.default_rng(0)
 WEIGHT = RANDOM.normal(0, 0.5, (3, 3, 4, 6)).astype(np.float32)

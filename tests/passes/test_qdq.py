@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgemnv2.frontend import load_model
 from edgemnv2.frontend.network import build_network
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Dequantize, Graph, Quantize, Rescale
+from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, Dequantize, Graph, Quantize, Rescale
+from edgemnv2.ops.reference import run, run_layer
 from edgemnv2.passes import lower
-from edgemnv2.reference import run, run_layer
 
 # onnxruntime simulates in floats and rounds once; TFLite's arithmetic rounds twice. Per layer, on
 # equal inputs, a few elements in a hundred therefore differ, by one step.

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Rescale
+from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph, Rescale
+from edgemnv2.ops.reference import run
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
 
 # file: (layers, millions of multiply-adds, output shape, integer)
 MODELS = {

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.graph import Add, Graph, QuantParams, Tensor
-from edgemnv2.quantize.fixed_point import make_requantize
-from edgemnv2.reference import integer_layers
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.ops import integer_layers
+from edgemnv2.ops.graph import Add, Graph, QuantParams, Tensor
 from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 
 

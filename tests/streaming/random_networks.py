@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import (
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.tflite import (
+    ADD_LEFT_SHIFT,
+    add_rescale,
+    exp_table,
+    mean_requantize,
+)
+from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.ops.graph import (
     Add,
     Conv2D,
     DepthwiseConv2D,
@@ -15,20 +24,11 @@ from edgemnv2.graph import (
     Graph,
     Layer,
     Quantize,
-    Requantize,
     Rescale,
     Softmax,
     Tensor,
 )
-from edgemnv2.model import QuantParams, TensorSpec
-from edgemnv2.passes.tflite_arithmetic import (
-    ADD_LEFT_SHIFT,
-    add_rescale,
-    exp_table,
-    mean_requantize,
-)
 from edgemnv2.passes.validate import validate
-from edgemnv2.quantize.fixed_point import make_requantize
 
 
 def random_graph(seed: int, *, integer: bool = True) -> Graph:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
-from random_networks import random_graph, random_input
 
-from edgemnv2 import reference
-from edgemnv2.measure.compare import compare
+from edgemnv2.check.compare import compare
 from edgemnv2.memory import planner
 from edgemnv2.memory.variants import CHAINS
 from edgemnv2.memory.verify import find_fault
+from edgemnv2.ops import reference
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target, load_target, missing_local_features
+from tests.streaming.native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
+from tests.streaming.random_networks import random_graph, random_input
 
 FLOAT_NETWORKS = 18
 BATCH = 36

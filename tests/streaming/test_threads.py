@@ -11,15 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_networks import run_whole
-from random_networks import random_graph, random_input
-from threaded_networks import Pool, Threaded, build, prepare_threads, renamed, run_pool, wide_graph
 
-from edgemnv2 import reference
-from edgemnv2.graph import Graph
-from edgemnv2.measure.compare import compare
+from edgemnv2.check.compare import compare
 from edgemnv2.memory import planner
+from edgemnv2.ops import reference
+from edgemnv2.ops.graph import Graph
 from edgemnv2.target import load_target, missing_local_features
+from tests.streaming.native_networks import run_whole
+from tests.streaming.random_networks import random_graph, random_input
+from tests.streaming.threaded_networks import (
+    Pool,
+    Threaded,
+    build,
+    prepare_threads,
+    renamed,
+    run_pool,
+    wide_graph,
+)
 
 COUNTS = (2, 3, 4)
 REPEAT = 20

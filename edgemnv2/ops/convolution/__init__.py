@@ -1,0 +1,1 @@
+"""Dense and depthwise convolution."""

@@ -1,0 +1,106 @@
+"""The walk: a `Graph` executed layer by layer in NumPy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.errors import InputError
+from edgemnv2.ops import float_layers, integer_layers
+from edgemnv2.ops.graph import (
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    Dequantize,
+    GlobalAveragePool,
+    Graph,
+    Layer,
+    Quantize,
+    Rescale,
+    Softmax,
+)
+
+__all__ = ["outputs", "run", "run_layer"]
+
+Array = NDArray[Any]
+
+
+def run(graph: Graph, x: Array, keep: bool = True) -> dict[str, Array]:
+    """Every tensor of `graph` by name, `[N, H, W, C]` each, for the input `x`.
+
+    `x` is `[N, H, W, C]` or `[H, W, C]` in the graph's own input type. `keep=False` gives the
+    outputs only and frees each tensor after its last reader. Integer layers are exact (TFLite's
+    reference arithmetic), float layers are float32.
+
+    Raises InputError where `x` has another shape or type.
+    """
+    (name,) = graph.inputs
+    tensor = graph.tensors[name]
+    batch = x[np.newaxis] if x.ndim == 3 else x
+    if batch.ndim != 4 or batch.shape[1:] != tensor.shape:
+        raise InputError(
+            f"{graph.name}: input of shape {list(x.shape)} does not suit {name!r}: "
+            f"give [N, {', '.join(map(str, tensor.shape))}] (NHWC)"
+        )
+    if batch.dtype != np.dtype(tensor.dtype):
+        raise InputError(
+            f"{graph.name}: input of dtype {x.dtype} does not suit {name!r}: give {tensor.dtype}"
+        )
+    values = {name: np.ascontiguousarray(batch)}
+    readers = Counter(source for layer in graph.layers for source in layer.inputs)
+    readers.update(graph.outputs)
+    for layer in graph.layers:
+        values[layer.output] = run_layer(graph, layer, [values[x] for x in layer.inputs])
+        if not keep:
+            for source in layer.inputs:
+                readers[source] -= 1
+                if not readers[source]:
+                    del values[source]
+    return values if keep else {output: values[output] for output in graph.outputs}
+
+
+def run_layer(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+    """The output of one layer, `[N, H, W, C]`, from its inputs."""
+    source, target = graph.tensor_in(layer), graph.tensor_out(layer)
+    x = inputs[0]
+    match layer:
+        case Quantize():
+            return integer_layers.quantize(layer, x, target)
+        case Dequantize():
+            return integer_layers.dequantize(layer, x, source)
+        case Rescale():
+            return integer_layers.rescale(layer, x, source, target)
+        case Conv2D() if layer.requantize is None:
+            return float_layers.conv2d(layer, x)
+        case Conv2D():
+            return integer_layers.conv2d(layer, x, source, target)
+        case DepthwiseConv2D() if layer.requantize is None:
+            return float_layers.depthwise(layer, x)
+        case DepthwiseConv2D():
+            return integer_layers.depthwise(layer, x, source, target)
+        case Add() if layer.rescale is None:
+            return float_layers.add(layer, x, inputs[1])
+        case Add():
+            sources = source, graph.tensor_in(layer, 1)
+            return integer_layers.add(layer, x, inputs[1], sources, target)
+        case GlobalAveragePool() if source.dtype == "float32":
+            return float_layers.global_average_pool(layer, x)
+        case GlobalAveragePool():
+            return integer_layers.global_average_pool(layer, x, source, target)
+        case Softmax() if source.dtype == "float32":
+            return float_layers.softmax(layer, x)
+        case Softmax():
+            return integer_layers.softmax(layer, x, target)
+    raise AssertionError(f"{layer.name}: no reference for {type(layer).__name__}")
+
+
+def outputs(graph: Graph, x: Array, batch: int = 16) -> Array:
+    """The first output of `graph` for many inputs, `[N, H, W, C]`, batch by batch."""
+    parts = [
+        run(graph, x[first : first + batch], keep=False)[graph.outputs[0]]
+        for first in range(0, len(x), batch)
+    ]
+    return np.concatenate(parts)
