@@ -23,7 +23,8 @@ from edgemnv2.memory.variants import (
     plan_graph,
     plan_quickly,
 )
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.program import FEED
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import RowOps, lower_to_rows

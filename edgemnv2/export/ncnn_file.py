@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Softmax,
-)
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.softmax.layer import Softmax
 
 __all__ = ["ncnn_files"]
 

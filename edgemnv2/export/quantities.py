@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph, Tensor
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Tensor
 
 __all__ = ["activation_of", "weight_scales"]
 

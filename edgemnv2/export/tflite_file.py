@@ -10,19 +10,14 @@ from numpy.typing import NDArray
 from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of, weight_scales
 from edgemnv2.export.tflite_writer import TfliteWriter
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Quantize,
-    Rescale,
-    Softmax,
-    Tensor,
-)
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.ops.rescale.layer import Rescale
+from edgemnv2.ops.softmax.layer import Softmax
 
 __all__ = ["tflite_file"]
 

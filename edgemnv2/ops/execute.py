@@ -9,19 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError
-from edgemnv2.ops import float_layers, integer_layers
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Quantize,
-    Rescale,
-    Softmax,
-)
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.table import operator_of, part
 
 __all__ = ["outputs", "run", "run_layer"]
 
@@ -64,37 +53,8 @@ def run(graph: Graph, x: Array, keep: bool = True) -> dict[str, Array]:
 
 def run_layer(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     """The output of one layer, `[N, H, W, C]`, from its inputs."""
-    source, target = graph.tensor_in(layer), graph.tensor_out(layer)
-    x = inputs[0]
-    match layer:
-        case Quantize():
-            return integer_layers.quantize(layer, x, target)
-        case Dequantize():
-            return integer_layers.dequantize(layer, x, source)
-        case Rescale():
-            return integer_layers.rescale(layer, x, source, target)
-        case Conv2D() if layer.requantize is None:
-            return float_layers.conv2d(layer, x)
-        case Conv2D():
-            return integer_layers.conv2d(layer, x, source, target)
-        case DepthwiseConv2D() if layer.requantize is None:
-            return float_layers.depthwise(layer, x)
-        case DepthwiseConv2D():
-            return integer_layers.depthwise(layer, x, source, target)
-        case Add() if layer.rescale is None:
-            return float_layers.add(layer, x, inputs[1])
-        case Add():
-            sources = source, graph.tensor_in(layer, 1)
-            return integer_layers.add(layer, x, inputs[1], sources, target)
-        case GlobalAveragePool() if source.dtype == "float32":
-            return float_layers.global_average_pool(layer, x)
-        case GlobalAveragePool():
-            return integer_layers.global_average_pool(layer, x, source, target)
-        case Softmax() if source.dtype == "float32":
-            return float_layers.softmax(layer, x)
-        case Softmax():
-            return integer_layers.softmax(layer, x, target)
-    raise AssertionError(f"{layer.name}: no reference for {type(layer).__name__}")
+    output: Array = part(operator_of(layer), "reference").run(graph, layer, inputs)
+    return output
 
 
 def outputs(graph: Graph, x: Array, batch: int = 16) -> Array:

@@ -18,20 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams, TensorSpec
 
 __all__ = [
-    "Add",
-    "Conv2D",
-    "DepthwiseConv2D",
-    "Dequantize",
-    "GlobalAveragePool",
     "Graph",
     "Layer",
-    "Quantize",
-    "Rescale",
-    "Softmax",
     "Tensor",
 ]
 
@@ -83,121 +74,14 @@ class Layer:
         """The operator's name in reports, targets and tuning logs."""
         return type(self).__name__.lower()
 
-
-@dataclass(frozen=True, eq=False)
-class Conv2D(Layer):
-    """Dense convolution; 1x1 with stride 1 is the pointwise case, on a 1x1 map the classifier.
-
-    `weight` `[KH, KW, Cin, Cout]` float32, int8 or int16; `bias` `[Cout]` float32 or int32 (input
-    zero point *not* folded in); `stride` (y, x); `padding` (top, left, bottom, right) in elements,
-    filled with real zero; `clamp` in the output's stored values (floats may be infinite).
-    """
-
-    weight: Array
-    bias: Array
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    clamp: tuple[float, float]
-    requantize: Requantize | None = None
-
     @property
-    def kernel(self) -> tuple[int, int]:
-        """`(KH, KW)`."""
-        return int(self.weight.shape[0]), int(self.weight.shape[1])
+    def is_float_product(self) -> bool:
+        """Whether it multiplies by float weights, which bare metal does not."""
+        return False
 
-    @property
-    def op(self) -> str:
-        """`pointwise` for 1x1 with stride 1 and no padding, else `conv2d`."""
-        pointwise = self.kernel == (1, 1) and self.stride == (1, 1) and not any(self.padding)
-        return "pointwise" if pointwise else "conv2d"
-
-
-@dataclass(frozen=True, eq=False)
-class DepthwiseConv2D(Layer):
-    """Depthwise convolution, multiplier 1. `weight` `[KH, KW, C]`; the rest as in `Conv2D`."""
-
-    weight: Array
-    bias: Array
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    clamp: tuple[float, float]
-    requantize: Requantize | None = None
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        """`(KH, KW)`."""
-        return int(self.weight.shape[0]), int(self.weight.shape[1])
-
-    @property
-    def op(self) -> str:
-        """`depthwise`."""
-        return "depthwise"
-
-
-@dataclass(frozen=True, eq=False)
-class Add(Layer):
-    """Elementwise sum of two activations of one shape (the residual).
-
-    Integer: TFLite's ADD; each input, its zero point taken off, is shifted left by `left_shift`
-    and rescaled by `rescale[0]` / `rescale[1]`, the sum by `rescale[2]` (each of one channel).
-    Float: `left_shift` 0 and no `rescale`.
-    """
-
-    clamp: tuple[float, float]
-    left_shift: int = 0
-    rescale: tuple[Requantize, Requantize, Requantize] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class GlobalAveragePool(Layer):
-    """Mean over height and width, `[H, W, C]` to `[1, 1, C]`.
-
-    Float: sum / count. Integer with `requantize` (TFLite MEAN): `sum - count * zx`, requantised by
-    a factor that has 1/count in it, `+ zy`. Integer without (TFLite AVERAGE_POOL_2D; same scale on
-    both sides): the sum divided by count, halves away from zero.
-    """
-
-    clamp: tuple[float, float]
-    requantize: Requantize | None = None
-
-    @property
-    def op(self) -> str:
-        """`pool`."""
-        return "pool"
-
-
-@dataclass(frozen=True, eq=False)
-class Softmax(Layer):
-    """Softmax over channels at every pixel.
-
-    Integer: TFLite's reference kernel; `exp_table` int32 `[256]` holds exp(-d * scale * beta) in
-    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. Float: no table.
-    """
-
-    exp_table: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Rescale(Layer):
-    """Integer to integer of other quantisation (TFLite QUANTIZE on integers), elementwise."""
-
-    requantize: Requantize
-    clamp: tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Quantize(Layer):
-    """float32 to integer: `clamp(round(x / scale) + zero_point)`.
-
-    `rounding` is "away" (TFLite: halves away from zero) or "even" (ONNX).
-    """
-
-    rounding: str = "away"
-
-
-@dataclass(frozen=True, eq=False)
-class Dequantize(Layer):
-    """Integer to float32: `scale * (x - zero_point)` in float32."""
+    def macs(self, out: Tensor) -> int:
+        """Multiply-accumulates for the output `out`, padding counted as the paper counts it."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,14 +112,9 @@ class Graph:
 
     @property
     def is_integer(self) -> bool:
-        """Whether every convolution is an integer one."""
-        convolutions = [x for x in self.layers if isinstance(x, Conv2D | DepthwiseConv2D)]
-        return bool(convolutions) and all(x.requantize is not None for x in convolutions)
+        """Whether no layer multiplies by float weights."""
+        return not any(layer.is_float_product for layer in self.layers)
 
     def macs(self, layer: Layer) -> int:
-        """Multiply-accumulates of one layer, padding counted as the paper counts it."""
-        out = self.tensor_out(layer)
-        if isinstance(layer, Conv2D | DepthwiseConv2D):
-            per_pixel = int(np.prod(layer.weight.shape))
-            return out.height * out.width * per_pixel
-        return 0
+        """Multiply-accumulates of one layer."""
+        return layer.macs(self.tensor_out(layer))

@@ -18,27 +18,14 @@ import numpy as np
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.errors import ArtifactError
 from edgemnv2.model import QuantParams, TensorSpec
-from edgemnv2.ops import graph as layers
 from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.table import layer_type
 
 __all__ = ["REFERENCE_FOLDER", "load_graph", "save_graph"]
 
 REFERENCE_FOLDER = "reference"
 """Of an artefact."""
 STRUCTURE, ARRAYS = "graph.json", "graph.npz"
-_LAYER_TYPES: Mapping[str, type[Layer]] = {
-    kind.__name__: kind
-    for kind in (
-        layers.Add,
-        layers.Conv2D,
-        layers.DepthwiseConv2D,
-        layers.Dequantize,
-        layers.GlobalAveragePool,
-        layers.Quantize,
-        layers.Rescale,
-        layers.Softmax,
-    )
-}
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
@@ -111,7 +98,7 @@ def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
 
     def layer(entry: Mapping[str, Any]) -> Layer:
         fields = {key: decode(value) for key, value in entry.items() if key != "type"}
-        return _LAYER_TYPES[entry["type"]](**fields)
+        return layer_type(entry["type"])(**fields)
 
     tensors = [
         Tensor(**{**entry, "quant": _quant(entry["quant"])}) for entry in structure["tensors"]

@@ -1,45 +1,54 @@
-"""What each layer computes, as plain loops in TIR: the kernels that any target can run.
+"""Every operator once: the folder that it lives in, and the layers that it makes.
 
-`plain_kernels` serves where a target family has no schedule of its own for a layer, and is what
-those schedules are tested against.
+Whoever has a layer asks here for what belongs to its operator; nobody else tells layers apart by
+type. A part is a module of the operator's folder, imported when it is asked for: references run
+without TVM.
+
+    layer.py      the layer: what is computed, from which constants
+    reference.py  NumPy, float and integer; knows no kernel
+    kernel.py     plain row kernels in TIR, which run everywhere
+    check.py      what must hold of such a layer in a graph
+    lower.py      nodes of the flow -> layers
 """
 
 from __future__ import annotations
 
-from edgemnv2.ops.convolution.kernel import convolution_kernel, depthwise_project_kernel
-from edgemnv2.ops.elementwise_kernel import add_kernel, convert_kernel
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Quantize,
-    Rescale,
-    Softmax,
-)
-from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.ops.pool.kernel import pool_finish_kernel, pool_sum_kernel
-from edgemnv2.ops.softmax.kernel import softmax_kernel
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
-__all__ = ["depthwise_project_kernel", "plain_kernels"]
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["OPERATORS", "PARTS", "layer_type", "operator_of", "part"]
+
+OPERATORS: dict[str, tuple[str, ...]] = {
+    "add": ("Add",),
+    "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "dequantize": ("Dequantize",),
+    "pool": ("GlobalAveragePool",),
+    "quantize": ("Quantize",),
+    "rescale": ("Rescale",),
+    "softmax": ("Softmax",),
+}
+PARTS = ("layer", "reference", "kernel", "check", "lower")
+
+_OPERATOR_OF = {layer: name for name, layers in OPERATORS.items() for layer in layers}
 
 
-def plain_kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
-    """Operation name -> kernel; one entry, or two for pooling (`name.sum` and `name`)."""
-    if isinstance(layer, Conv2D | DepthwiseConv2D):
-        return {layer.name: convolution_kernel(graph, layer)}
-    if isinstance(layer, Add):
-        return {layer.name: add_kernel(graph, layer)}
-    if isinstance(layer, GlobalAveragePool):
-        return {
-            layer.name + ".sum": pool_sum_kernel(graph, layer),
-            layer.name: pool_finish_kernel(graph, layer),
-        }
-    if isinstance(layer, Softmax):
-        return {layer.name: softmax_kernel(graph, layer)}
-    if isinstance(layer, Rescale | Quantize | Dequantize):
-        return {layer.name: convert_kernel(graph, layer)}
-    raise TypeError(f"no kernel for {type(layer).__name__}")
+def operator_of(layer: Layer) -> str:
+    """The operator (folder) that `layer` belongs to."""
+    return _OPERATOR_OF[type(layer).__name__]
+
+
+@cache
+def part(operator: str, name: str) -> Any:
+    """The module `name` of an operator's folder; None where it has none."""
+    module = f"edgemnv2.ops.{operator}.{name}"
+    return import_module(module) if find_spec(module) else None
+
+
+def layer_type(name: str) -> type[Layer]:
+    """The class of a layer by its name; KeyError for an unknown one."""
+    found: type[Layer] = getattr(part(_OPERATOR_OF[name], "layer"), name)
+    return found

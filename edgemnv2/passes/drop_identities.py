@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgemnv2.passes.flow import Flow, Node, alias, producers
+from edgemnv2.ops.flow import Flow, Node, alias, producers
 
 __all__ = ["drop_identities", "same_quantization"]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.passes.flow import Array, Constant, Flow, Node, consumers, producers
+from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers, producers
 
 __all__ = ["fold_affine"]
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgemnv2.errors import ModelError
-from edgemnv2.passes.flow import Array, Constant, Flow, Node
+from edgemnv2.ops.flow import Array, Constant, Flow, Node
 
 __all__ = ["fold_constants"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from edgemnv2.passes.flow import Flow, Node, consumers
+from edgemnv2.ops.flow import Flow, Node, consumers
 
 __all__ = ["fuse_clamp"]
 

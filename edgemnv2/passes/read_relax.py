@@ -8,7 +8,7 @@ from typing import Any
 
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
 from edgemnv2.model import Model
-from edgemnv2.passes.flow import Constant, Flow, Node, alias
+from edgemnv2.ops.flow import Constant, Flow, Node, alias
 
 __all__ = ["read_relax"]
 

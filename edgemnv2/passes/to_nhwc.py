@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import TensorSpec
-from edgemnv2.passes.flow import Constant, Flow, Node
+from edgemnv2.ops.flow import Constant, Flow, Node
 
 __all__ = ["to_nhwc"]
 

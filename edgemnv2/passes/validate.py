@@ -5,15 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Rescale,
-)
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.rescale.layer import Rescale
 
 __all__ = ["validate"]
 

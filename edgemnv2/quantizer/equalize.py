@@ -21,7 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Graph, Layer
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.quantizer.exact import LARGEST_FACTOR
 from edgemnv2.quantizer.float_graph import Convolution, consumers
 from edgemnv2.quantizer.ranges import LEVELS

@@ -45,8 +45,10 @@ from edgemnv2.arithmetic.tflite import (
     mean_requantize,
 )
 from edgemnv2.model import QuantParams
-from edgemnv2.ops import integer_layers
-from edgemnv2.ops.graph import Add, GlobalAveragePool, Tensor
+from edgemnv2.ops.add import reference as add_reference
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.quantizer.float_graph import Convolution
 
 __all__ = [
@@ -137,7 +139,7 @@ def add_target(layer: Add, sources: tuple[Tensor, Tensor], target: Tensor) -> Qu
             left_shift=ADD_LEFT_SHIFT,
             rescale=add_rescale(_of(sources[0]), _of(sources[1]), wanted),
         )
-        ours = integer_layers.add(
+        ours = add_reference.add(
             integer, pairs[0], pairs[1], sources, replace(target, quant=wanted)
         )
         theirs = np.rint(total / np.float32(scale)) + wanted.zero_point

@@ -15,16 +15,11 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.tflite import lift
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Softmax,
-    Tensor,
-)
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.quantizer.convert import Converted, is_dense
 from edgemnv2.quantizer.float_graph import Convolution
 

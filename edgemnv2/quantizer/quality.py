@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Layer
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Layer
 
 __all__ = ["LayerMeter", "LayerQuality", "advice", "signal_to_noise"]
 

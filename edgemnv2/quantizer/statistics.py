@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.reference import run
 from edgemnv2.quantizer.float_graph import consumers
 from edgemnv2.quantizer.ranges import Histogram

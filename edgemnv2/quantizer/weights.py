@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.float_layers import pad, patches
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.windows import pad, patches
 from edgemnv2.quantizer.float_graph import Convolution
 
 __all__ = [

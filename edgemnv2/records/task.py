@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.memory.variants import CHAINS, default_chains
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph, Layer
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowLayout
 from edgemnv2.schedules import ScheduleOptions, family_of, schedule_graph
 from edgemnv2.target import Target

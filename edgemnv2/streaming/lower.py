@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Graph, Layer
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.program import Read, RowOp, RowTensor
 
 __all__ = ["RowOps", "lower_to_rows", "updated_operand"]

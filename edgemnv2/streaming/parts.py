@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import Add, Conv2D, Graph, Layer, Tensor
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES, RowKernel, constant_offsets
 from edgemnv2.schedules import Schedule, family_of
 from edgemnv2.streaming.bands import BandProgram, BandStep, Split, make_bands

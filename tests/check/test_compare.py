@@ -8,7 +8,8 @@ import pytest
 from edgemnv2.check.compare import compare, first_divergence, tolerance
 from edgemnv2.errors import InputError
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.graph import Add, Graph, Tensor
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph, Tensor
 
 
 def test_equal_integers_are_exact():

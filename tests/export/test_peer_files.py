@@ -18,7 +18,8 @@ from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of
 from edgemnv2.frontend import load_model
 from edgemnv2.ops import reference
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target, missing_local_features

@@ -14,7 +14,8 @@ from edgemnv2.frontend.network import (
     parse_built_in,
 )
 from edgemnv2.frontend.seeded import INPUT, seeded_layers
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.reference import run
 from edgemnv2.passes import lower
 

@@ -7,7 +7,9 @@ import pytest
 
 from edgemnv2.errors import InputError
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.graph import Add, Conv2D, Graph, Tensor
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.reference import outputs, run
 
 

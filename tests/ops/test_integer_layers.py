@@ -9,18 +9,21 @@ from edgemnv2.arithmetic.fixed_point import make_requantize, quantize_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import exp_table
 from edgemnv2.model import QuantParams
-from edgemnv2.ops import integer_layers
-from edgemnv2.ops.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Quantize,
-    Rescale,
-    Softmax,
-    Tensor,
-)
+from edgemnv2.ops.add import reference as add_reference
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution import reference as convolution_reference
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.dequantize import reference as dequantize_reference
+from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.pool import reference as pool_reference
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.quantize import reference as quantize_reference
+from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.ops.rescale import reference as rescale_reference
+from edgemnv2.ops.rescale.layer import Rescale
+from edgemnv2.ops.softmax import reference as softmax_reference
+from edgemnv2.ops.softmax.layer import Softmax
 from tests.ops import scalar_tflite as scalar
 
 
@@ -117,12 +120,12 @@ def build(kind, case, rng, cin=5, cout=7):
 @pytest.mark.parametrize("kind", [Conv2D, DepthwiseConv2D])
 @pytest.mark.parametrize("block", [1 << 14, 32])
 def test_convolutions_equal_the_scalar_kernel(name, kind, block, monkeypatch):
-    monkeypatch.setattr(integer_layers, "BLOCK_ELEMENTS", block)
+    monkeypatch.setattr(convolution_reference, "BLOCK_ELEMENTS", block)
     case = CASES[name]
     rng = np.random.default_rng(sum(map(ord, name)))
     layer, source, channels = build(kind, case, rng)
     x = random_of(rng, (2, *source.shape), source.dtype)
-    function = integer_layers.conv2d if kind is Conv2D else integer_layers.depthwise
+    function = convolution_reference.conv2d if kind is Conv2D else convolution_reference.depthwise
     # The output's height and width follow from the layer, so the target's are not read.
     out = function(layer, x, source, tensor("y", (0, 0, channels), zero_point=6))
     for image in range(2):
@@ -164,7 +167,7 @@ def test_sums_beyond_the_float32_mantissa_stay_exact():
     x = np.full((1, 1, 1, depth), 127, np.int8)
     x[0, 0, 0, 7] = 126
     source = tensor("x", (1, 1, depth), zero_point=-128)
-    out = integer_layers.conv2d(layer, x, source, tensor("y", (1, 1, 2)))
+    out = convolution_reference.conv2d(layer, x, source, tensor("y", (1, 1, 2)))
     acc = 127 * (255 * depth - 1)
     assert acc > 2**24
     expected = [
@@ -189,7 +192,7 @@ def test_add_equals_the_scalar_kernel(dtype, zero_points):
         tensor(n, (9, 8, 5), dtype, zero_point=z)
         for n, z in zip("ab", zero_points[:2], strict=True)
     )
-    out = integer_layers.add(layer, a, b, sources, tensor("y", (9, 8, 5), dtype, 1, zero_points[2]))
+    out = add_reference.add(layer, a, b, sources, tensor("y", (9, 8, 5), dtype, 1, zero_points[2]))
     (m1, s1), (m2, s2), (m3, s3) = (pairs(f)[0] for f in factors)
     for va, vb, vy in zip(a.flat, b.flat, out.flat, strict=True):
         total = scalar.scaled((int(va) - zero_points[0]) << 20, m1, s1)
@@ -204,7 +207,7 @@ def test_mean_equals_the_scalar_kernel():
     layer = GlobalAveragePool("mean", ("x",), "y", clamp=(-128, 127), requantize=factor)
     x = random_of(rng, (3, 4, 5, 6))
     source = tensor("x", (4, 5, 6), zero_point=-9)
-    out = integer_layers.global_average_pool(layer, x, source, tensor("y", (1, 1, 6), zero_point=4))
+    out = pool_reference.mean(layer, x, source, tensor("y", (1, 1, 6), zero_point=4))
     for n in range(3):
         for c in range(6):
             total = sum(int(v) + 9 for v in x[n, :, :, c].flat)
@@ -217,7 +220,7 @@ def test_average_pool_rounds_halves_away_from_zero():
     layer = GlobalAveragePool("pool", ("x",), "y", clamp=(-128, 127))
     x = np.array([[3, -3, 4, -4, 127, -128], [4, -4, 4, -4, 127, -128]], np.int8)
     source = tensor("x", (1, 2, 6))
-    out = integer_layers.global_average_pool(layer, x[np.newaxis, np.newaxis], source, source)
+    out = pool_reference.mean(layer, x[np.newaxis, np.newaxis], source, source)
     assert out.reshape(-1).tolist() == [4, -4, 4, -4, 127, -128]
 
 
@@ -233,7 +236,7 @@ def test_softmax_equals_the_scalar_kernel(dtype, scale, channels):
     x[0, 0, 1, 0] = limits.max
     layer = Softmax("softmax", ("x",), "y", exp_table=exp_table(scale))
     target = tensor("y", (2, 3, channels), dtype, 1 / 256, limits.min)
-    out = integer_layers.softmax(layer, x, target)
+    out = softmax_reference.softmax(layer, x, target)
     for pixel, result in zip(x.reshape(-1, channels), out.reshape(-1, channels), strict=True):
         expected = scalar.softmax(
             pixel.tolist(), scale, int(limits.min), int(limits.max), quantize_multiplier
@@ -255,7 +258,7 @@ def test_rescale_equals_the_scalar_kernel(dtype, zx, target, zy, real):
     factor = make_requantize([real])
     layer = Rescale("rescale", ("x",), "y", requantize=factor, clamp=(limits.min, limits.max))
     x = np.arange(256, dtype=np.uint8).view(dtype).reshape(1, 16, 16, 1)
-    out = integer_layers.rescale(
+    out = rescale_reference.rescale(
         layer,
         x,
         tensor("x", (16, 16, 1), dtype, zero_point=zx),
@@ -272,8 +275,8 @@ def test_rescale_equals_the_scalar_kernel(dtype, zx, target, zy, real):
 def test_quantize_rounds_halves_as_its_source_does():
     x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, 1e9, -1e9], np.float32).reshape(1, 1, 8, 1)
     target = tensor("y", (1, 8, 1), scale=1.0, zero_point=0)
-    away = integer_layers.quantize(Quantize("q", ("x",), "y", rounding="away"), x, target)
-    even = integer_layers.quantize(Quantize("q", ("x",), "y", rounding="even"), x, target)
+    away = quantize_reference.quantize(Quantize("q", ("x",), "y", rounding="away"), x, target)
+    even = quantize_reference.quantize(Quantize("q", ("x",), "y", rounding="even"), x, target)
     assert away.reshape(-1).tolist() == [1, 2, 3, -1, -2, 0, 127, -128]
     assert even.reshape(-1).tolist() == [0, 2, 2, 0, -2, 0, 127, -128]
 
@@ -281,7 +284,7 @@ def test_quantize_rounds_halves_as_its_source_does():
 def test_dequantize_is_one_float32_product():
     x = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 16, 16, 1)
     source = tensor("x", (16, 16, 1), scale=float(np.float32(0.0171)), zero_point=-14)
-    out = integer_layers.dequantize(Dequantize("d", ("x",), "y"), x, source)
+    out = dequantize_reference.dequantize(Dequantize("d", ("x",), "y"), x, source)
     expected = [np.float32((int(v) + 14) * source.quant.scale) for v in x.flat]
     assert out.dtype == np.float32
     assert out.reshape(-1).tolist() == [float(v) for v in expected]

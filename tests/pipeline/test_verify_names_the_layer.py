@@ -12,7 +12,8 @@ import pytest
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.frontend import load_model
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import load_model
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.reference import outputs, run
 from edgemnv2.passes import lower
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights

@@ -17,8 +17,10 @@ from edgemnv2.arithmetic.tflite import (
     mean_requantize,
 )
 from edgemnv2.model import QuantParams
-from edgemnv2.ops import integer_layers
-from edgemnv2.ops.graph import Add, GlobalAveragePool, Tensor
+from edgemnv2.ops.add import reference as add_reference
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.quantizer.exact import (
     LARGEST_FACTOR,
     add_target,
@@ -105,7 +107,7 @@ def test_all_pairs_of_bytes_sum_as_float32_sums(seed):
         left_shift=20,
         rescale=add_rescale(a, b, quant),
     )
-    ours = integer_layers.add(integer, bytes_a, bytes_b, sources, replace(target, quant=quant))
+    ours = add_reference.add(integer, bytes_a, bytes_b, sources, replace(target, quant=quant))
     real = [
         (x.astype(np.float32) - np.float32(q.zero_point)) * np.float32(q.scale)
         for x, q in ((bytes_a, a), (bytes_b, b))

@@ -12,7 +12,9 @@ import pytest
 from edgemnv2.cli.main import main
 from edgemnv2.errors import InputError, ModelError, UsageError
 from edgemnv2.frontend import load_model
-from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.reference import outputs, run
 from edgemnv2.passes import lower
 from edgemnv2.passes.name_layers import name_layers

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edgemnv2.model import QuantParams
-from edgemnv2.ops import float_layers
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution import reference as convolution_reference
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.windows import pad, patches
 from edgemnv2.quantizer.weights import (
     CovarianceSum,
     corrected_bias,
@@ -42,7 +43,11 @@ def covariance_of(layer, x):
 
 
 def run(layer, x):
-    function = float_layers.conv2d if isinstance(layer, Conv2D) else float_layers.depthwise
+    function = (
+        convolution_reference.float_conv2d
+        if isinstance(layer, Conv2D)
+        else convolution_reference.float_depthwise
+    )
     return function(layer, x)
 
 
@@ -125,7 +130,7 @@ def test_handing_errors_on_lowers_the_outputs_error_where_inputs_go_together(kin
 def test_covariance_equals_its_definition(kind):
     layer = layer_of(kind, channels=3)
     x = np.random.default_rng(3).random((6, 5, 5, 3), np.float32)
-    windows = float_layers.patches(float_layers.pad(x, (1, 1, 1, 1)), (3, 3), (1, 1))
+    windows = patches(pad(x, (1, 1, 1, 1)), (3, 3), (1, 1))
     if kind is Conv2D:
         wanted = [windows.reshape(-1, 27)]
     else:

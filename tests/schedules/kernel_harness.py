@@ -21,7 +21,9 @@ import tvm
 from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantized_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer, Tensor
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.tir.builder import build_module
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from edgemnv2.memory.thread_plan import plan_threads
-from edgemnv2.ops.graph import Conv2D
-from edgemnv2.ops.table import plain_kernels
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.plain_kernels import plain_kernels
 from edgemnv2.program import Read, RowOp, RowTensor
 from edgemnv2.streaming.bands import BandStep, Split, bounds, make_bands
 from edgemnv2.streaming.chains import layer_by_layer

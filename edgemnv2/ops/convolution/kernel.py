@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph, Tensor
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
 
-__all__ = ["convolution_kernel", "depthwise_project_kernel"]
+__all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels"]
 
 Convolution = Conv2D | DepthwiseConv2D
 Expr = Any
@@ -182,6 +183,12 @@ def _each_pixel(
                 for kx in columns
             ]
             body(x, taps)
+
+
+def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
+    """The row kernel of `layer` by operation name."""
+    assert isinstance(layer, Conv2D | DepthwiseConv2D)
+    return {layer.name: convolution_kernel(graph, layer)}
 
 
 def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:

@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.graph import GlobalAveragePool, Graph
+from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
 from edgemnv2.tir.requantize import clamped, rescale
 
-__all__ = ["pool_finish_kernel", "pool_sum_kernel"]
+__all__ = ["kernels"]
+
+
+def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
+    """The row kernels of `layer` by operation name: `name.sum` and `name`."""
+    assert isinstance(layer, GlobalAveragePool)
+    return {
+        layer.name + ".sum": pool_sum_kernel(graph, layer),
+        layer.name: pool_finish_kernel(graph, layer),
+    }
 
 
 def pool_sum_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:

@@ -11,16 +11,23 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.graph import Graph, Softmax
+from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.requantize import srdhm, wide
 
-__all__ = ["softmax_kernel"]
+__all__ = ["kernels"]
 
 Expr = Any
 INTEGER_BITS = 12
 """Of TFLite's accumulator of exponentials, `kAccumulationIntegerBits`."""
+
+
+def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
+    """The row kernel of `layer` by operation name."""
+    assert isinstance(layer, Softmax)
+    return {layer.name: softmax_kernel(graph, layer)}
 
 
 def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.gemm import LANES, Pointers
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm

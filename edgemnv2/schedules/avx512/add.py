@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.ops.graph import Add, Graph
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.add import elementwise
 from edgemnv2.schedules.avx512.requantize import narrow_blocks

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.requantize import largest_sum
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of

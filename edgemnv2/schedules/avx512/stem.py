@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import flip_bytes, gemm_of, pointwise_space
 from edgemnv2.tir.builder import (

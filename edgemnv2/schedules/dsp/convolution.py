@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.ops.graph import Conv2D, Graph, Tensor
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import HALVES, QUADS, matmul_of
 from edgemnv2.schedules.dsp.rows import (

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.convolution import gather
 from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, MatMul, matmul_of, wrap

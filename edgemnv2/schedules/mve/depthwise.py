@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.ops.graph import DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.depthwise import depthwise_layout
 from edgemnv2.schedules.dsp.matmul import wrap

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import Add, Graph
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.tir.builder import (

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.neon.gemm import Pointers
 from edgemnv2.schedules.neon.isa import LANES, Isa

@@ -19,7 +19,9 @@ from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantiz
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer, Tensor
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 
 HEADERS = Path(__file__).resolve().parents[3] / "edgemnv2" / "runtime" / "kernels"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgemnv2.ops.graph import DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules import dsp, mve
 from tests.schedules.cortex_m.cortex_m_harness import (
