@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "frontend"))
-from test_readme import README
 from tiny_mobilenet_tflite import TinyMobilenet
 
 from edgemnv2.cli.main import VERBS
 from edgemnv2.frontend.models import digits
+from tests.test_readme import README
 
 REPOSITORY = README.parent
 PHOTO = digits.IMAGES / "heldout_000.png"
