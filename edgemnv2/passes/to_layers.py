@@ -31,13 +31,13 @@ from edgemnv2.model import Model, QuantParams
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers, producers
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.passes.drop_identities import same_quantization
-from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers, producers
 
 __all__ = ["to_layers"]
 
