@@ -14,7 +14,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.check.accuracy import accuracy, agreement
 from edgemnv2.check.compare import Divergence, compare, first_divergence
 from edgemnv2.errors import EdgeError, UsageError
-from edgemnv2.ops import reference
+from edgemnv2.ops import execute
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
@@ -111,7 +111,7 @@ def verify(
     count = len(samples.x)
     for start in range(0, count, BATCH):
         batch = samples.x[start : start + BATCH]
-        expected.append(reference.run(graph, batch, keep=False)[graph.outputs[0]])
+        expected.append(execute.run(graph, batch, keep=False)[graph.outputs[0]])
         result = runner.run(artifact, list(batch), threads=threads)
         outputs.append(np.concatenate(result.outputs))
         stack = result.stack_bytes if result.stack_bytes is not None else stack
@@ -161,7 +161,7 @@ def _diverging_layer(
         # The verdict stands without it; say why there is no name.
         return {"layer": None, "reason": str(error)}
     found = first_divergence(
-        graph, reference.run(graph, sample), traced_tensors(graph, artifact, result)
+        graph, execute.run(graph, sample), traced_tensors(graph, artifact, result)
     )
     return None if found is None else _as_dict(found)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import network
-from edgemnv2.model import Model
+from edgemnv2.ops.model import Model
 
 __all__ = ["built_in_names", "integer_twin", "load_model"]
 

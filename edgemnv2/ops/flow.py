@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Constant", "Flow", "Node", "alias", "consumers", "producers"]
+from edgemnv2.model import QuantParams
+
+__all__ = ["Constant", "Flow", "Node", "alias", "consumers", "producers", "same_quantization"]
 
 Array = NDArray[Any]
 
@@ -87,6 +89,15 @@ class Node:
     inputs: tuple[str | Constant, ...]
     output: str
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
+    """Where in the source file, for messages: "node 'Conv_12'"."""
+    more_outputs: tuple[str, ...] = ()
+    """Of the rare operator that makes several tensors."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All tensors that it makes."""
+        return (self.output, *self.more_outputs)
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -123,6 +134,8 @@ class Flow:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     source: str
+    quants: Mapping[str, QuantParams] = field(default_factory=dict)
+    """Of integer tensors, where the file says it of the tensor itself."""
 
     def with_nodes(self, nodes: Iterable[Node]) -> Flow:
         """The flow with other nodes."""
@@ -131,7 +144,7 @@ class Flow:
 
 def producers(flow: Flow) -> dict[str, Node]:
     """The node that makes each tensor."""
-    return {node.output: node for node in flow.nodes}
+    return {name: node for node in flow.nodes for name in node.outputs}
 
 
 def consumers(flow: Flow) -> dict[str, list[Node]]:
@@ -157,3 +170,8 @@ def alias(flow: Flow, names: Mapping[str, str]) -> Flow:
         if node.output not in names
     ]
     return replace(flow, nodes=tuple(nodes), outputs=tuple(resolve(x) for x in flow.outputs))
+
+
+def same_quantization(a: Node, b: Node) -> bool:
+    """Whether two (de)quantise nodes have equal scale and zero point."""
+    return all(np.array_equal(a.constant(i).values, b.constant(i).values) for i in (1, 2))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,9 @@ class Layer:
     name: str
     inputs: tuple[str, ...]
     output: str
+
+    keeps_storage: ClassVar[bool] = False
+    """Whether stored integers come out as they went in: in and out have one type and scale."""
 
     @property
     def op(self) -> str:

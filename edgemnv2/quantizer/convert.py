@@ -30,10 +30,10 @@ from edgemnv2.model import QuantParams
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.execute import run, run_layer
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.reference import run, run_layer
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.quantizer.exact import (
     LARGEST_FACTOR,

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.reference import run
 
 __all__ = ["Convolution", "channel_peaks", "check_float_graph", "consumers"]
 

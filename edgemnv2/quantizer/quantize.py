@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.accuracy import Accuracy, accuracy, agreement
 from edgemnv2.errors import InputError, UsageError
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import run
 from edgemnv2.quantizer.cache import CalibrationCache, cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import run
 from edgemnv2.quantizer.float_graph import consumers
 from edgemnv2.quantizer.ranges import Histogram
 from edgemnv2.quantizer.weights import CovarianceSum, hands_errors_on, mean_patch

@@ -26,7 +26,7 @@ from edgemnv2.check.compare import compare
 from edgemnv2.check.verify import traced_tensors
 from edgemnv2.errors import RunnerError
 from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
-from edgemnv2.ops import reference
+from edgemnv2.ops import execute
 from edgemnv2.ops.execute import run_layer
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.pipeline import CompileOptions, compile_graph
@@ -82,7 +82,7 @@ class TrialBench:
             self._free.put(runner)
         self.base = ScheduleOptions.default(target)
         self.sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
-        self.expected = reference.run(graph, self.sample)
+        self.expected = execute.run(graph, self.sample)
         self._index = {layer.name: i for i, layer in enumerate(graph.layers)}
         # TVM's code generation is not meant for several threads at once.
         self._building = threading.Lock()

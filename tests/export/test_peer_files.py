@@ -17,7 +17,7 @@ from edgemnv2.cli.main import main
 from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of
 from edgemnv2.frontend import load_model
-from edgemnv2.ops import reference
+from edgemnv2.ops import execute
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
@@ -42,7 +42,7 @@ def sample_of(graph: Graph) -> np.ndarray:
 def outputs(graph: Graph, x: np.ndarray) -> np.ndarray:
     """Real values, flat."""
     tensor = graph.tensors[graph.outputs[0]]
-    stored = reference.run(graph, x, keep=False)[tensor.name].reshape(-1)
+    stored = execute.run(graph, x, keep=False)[tensor.name].reshape(-1)
     if tensor.dtype == "float32":
         return stored
     return (stored.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale
@@ -80,7 +80,7 @@ def test_reference_kernels_of_litert_give_our_bytes(
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
     interpreter.invoke()
     stored = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(-1)
-    expected = reference.run(graph, x, keep=False)[graph.outputs[0]].reshape(-1)
+    expected = execute.run(graph, x, keep=False)[graph.outputs[0]].reshape(-1)
     np.testing.assert_array_equal(stored, expected)
 
 

@@ -15,8 +15,8 @@ from edgemnv2.frontend.network import (
 )
 from edgemnv2.frontend.seeded import INPUT, seeded_layers
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import run
 from edgemnv2.passes import lower
 
 PINNED_INTEGERS = (53, 10379)

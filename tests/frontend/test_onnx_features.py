@@ -11,7 +11,7 @@ import pytest
 
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
-from edgemnv2.ops.reference import run
+from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
 from tests.frontend.tiny_onnx import CLASSES, SIZE, TinyOnnx
 

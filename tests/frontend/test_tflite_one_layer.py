@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import load_model
-from edgemnv2.ops.reference import run
+from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
 from tests.frontend.tiny_tflite import TinyTflite
 

@@ -9,8 +9,8 @@ from edgemnv2.errors import InputError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.execute import outputs, run
 from edgemnv2.ops.graph import Graph, Tensor
-from edgemnv2.ops.reference import outputs, run
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import load_model
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import run
 from edgemnv2.passes import lower
 from edgemnv2.samples.images import Samples, load_images, random_inputs, to_nhwc, to_source
 

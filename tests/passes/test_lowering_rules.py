@@ -11,13 +11,13 @@ from tvm import relax
 
 from edgemnv2.arithmetic.fixed_point import quantize_multiplier
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
-from edgemnv2.model import Model
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.model import Model
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.reference import run
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.passes import lower

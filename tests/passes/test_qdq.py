@@ -16,9 +16,9 @@ from edgemnv2.frontend.network import build_network
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.execute import run, run_layer
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.reference import run, run_layer
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.passes import lower
 

@@ -11,8 +11,8 @@ import pytest
 
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import run
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.passes import lower
 

@@ -7,8 +7,8 @@ import pytest
 
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import outputs, run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import outputs, run
 from edgemnv2.passes import lower
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights
 from edgemnv2.quantizer.float_graph import channel_peaks, consumers

@@ -14,8 +14,8 @@ from edgemnv2.errors import InputError, ModelError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import outputs, run
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.reference import outputs, run
 from edgemnv2.passes import lower
 from edgemnv2.passes.name_layers import name_layers
 from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model

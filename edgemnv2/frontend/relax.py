@@ -1,4 +1,4 @@
-"""Relax `main` -> `Flow`: every operator under one name with plain Python attributes."""
+"""A Relax module -> `Flow`: every operator under one name with plain Python attributes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
-from edgemnv2.model import Model
 from edgemnv2.ops.flow import Constant, Flow, Node, alias
 
 __all__ = ["read_relax"]
@@ -16,24 +15,27 @@ VIEWS = ("reshape", "squeeze", "expand_dims", "flatten")
 PLAIN = ("add", "subtract", "multiply", "divide", "matmul", "isnan", "where", "sqrt", "negative")
 
 
-def read_relax(model: Model) -> Flow:
-    """The main function of an imported module as a `Flow`; UnsupportedOperator for the rest."""
-    return _Reader(model).read()
+def read_relax(module: Any, inputs: tuple[str, ...], source: str) -> Flow:
+    """The main function of a Relax module as a `Flow`, its parameters named `inputs`.
+
+    Raises UnsupportedOperator for what we do not have.
+    """
+    return _Reader(module, inputs, source).read()
 
 
 class _Reader:
     """Walks the one dataflow block and keeps what each Relax variable stands for."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, module: Any, inputs: tuple[str, ...], source: str) -> None:
+        self.module, self.inputs, self.source = module, inputs, source
         self.nodes: list[Node] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, str] = {}
         self.aliases: dict[str, str] = {}
 
     def read(self) -> Flow:
-        main = self.model.module["main"]
-        names = [spec.name for spec in self.model.inputs]
+        main = self.module["main"]
+        names = list(self.inputs)
         self.names: dict[Any, str | Constant] = dict(zip(main.params, names, strict=True))
         for parameter, name in zip(main.params, names, strict=True):
             self._declare(name, parameter)
@@ -47,7 +49,7 @@ class _Reader:
             self.dtypes,
             tuple(names),
             outputs,
-            self.model.source,
+            self.source,
         )
         return alias(flow, self.aliases)
 
@@ -55,20 +57,20 @@ class _Reader:
         fields = list(body.fields) if hasattr(body, "fields") else [body]
         names = [self._operand(x) for x in fields]
         if not all(isinstance(x, str) for x in names):
-            raise ModelError(f"{self.model.source}: an output of the model is a constant")
+            raise ModelError(f"{self.source}: an output of the model is a constant")
         return tuple(x for x in names if isinstance(x, str))
 
     def _declare(self, name: str, variable: Any) -> None:
         shape = variable.ty.shape
         if shape is None or not all(_is_static(x) for x in shape):
             raise DynamicShape(
-                f"{self.model.source}: tensor {name!r} has a dimension that is not a number: "
+                f"{self.source}: tensor {name!r} has a dimension that is not a number: "
                 "every shape must be known at compile time; export the model with a fixed shape"
             )
         self.shapes[name] = tuple(int(x) for x in shape)
         if min(self.shapes[name], default=1) < 1:
             raise ModelError(
-                f"{self.model.source}: a tensor has shape {list(self.shapes[name])}: no extent may "
+                f"{self.source}: a tensor has shape {list(self.shapes[name])}: no extent may "
                 "be below 1; the image is too small for the network"
             )
         self.dtypes[name] = _dtype(variable.ty)
@@ -80,7 +82,7 @@ class _Reader:
         if array is not None:
             return Constant(array)
         raise UnsupportedOperator(
-            f"{self.model.source}: operand {str(expression)[:60]!r} is no tensor and no constant"
+            f"{self.source}: operand {str(expression)[:60]!r} is no tensor and no constant"
         )
 
     def _bind(self, variable: Any, value: Any) -> None:
@@ -98,7 +100,7 @@ class _Reader:
         read = READERS.get(operator)
         if read is None:
             raise UnsupportedOperator(
-                f"{self.model.source}: Relax operator {operator!r} is not part of MobileNetV2; "
+                f"{self.source}: Relax operator {operator!r} is not part of MobileNetV2; "
                 "see the table of supported operators"
             )
         op, operands, attrs = read(value)
