@@ -15,7 +15,7 @@ from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_art
 from edgemnv2.codegen.constants import ConstantBlob, pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
-from edgemnv2.codegen.interface import Interface, c_identifier
+from edgemnv2.codegen.interface import Interface, InterfaceEnd, c_identifier, field_names
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit, ModelError, UsageError
 from edgemnv2.frontend import integer_twin, load_model
@@ -145,23 +145,23 @@ def compile_graph(
     progress("generate code")
     name = options.name or c_identifier(graph.name)
     parts = EntryParts(
-        graph=graph,
         kernels=schedule.kernels,
-        layouts=schedule.layouts,
         whole=whole,
         stream=stream,
         constants=constants,
-        interface=_interface(name, io, whole, stream, target, threads),
+        interface=_interface(name, graph, io, whole, stream, target, threads),
     )
     with writer:
-        code_bytes = emit_code(parts, target, writer.folder, threads, options.code_size_budget)
+        code_bytes = emit_code(
+            parts, target, writer.folder, threads, options.code_size_budget, graph.source
+        )
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
         save_graph(reference_graph, writer.folder / REFERENCE_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = {
-            **_manifest(parts, target, schedule, code_bytes, options, cuts, threads),
+            **_manifest(graph, parts, target, schedule, code_bytes, options, cuts, threads),
             # Which tuning records decided about the network as a whole, and what could not be used.
             "network_records": dict(tuned.network_records),
             "tuning_notes": list(tuned.notes),
@@ -274,22 +274,39 @@ def plan_thread_parts(
 
 def _interface(
     name: str,
+    graph: Graph,
     io: str,
     whole: Planned,
     stream: Planned,
     target: Target,
     threads: tuple[ThreadParts, ...],
 ) -> Interface:
-    placements = whole.plan.placements
-    in_arena = io == "arena"
+    program = whole.program
+
+    def ends(kind: str, names: tuple[str, ...], rows: tuple[str, ...]) -> tuple[InterfaceEnd, ...]:
+        specs = graph.input_specs if kind == "input" else graph.output_specs
+        fields = field_names([spec.name for spec in specs], kind)
+        return tuple(
+            InterfaceEnd.of(
+                graph.tensors[name],
+                field,
+                row,
+                whole.plan.placements[row].offset(0) if io == "arena" else 0,
+            )
+            for name, field, row in zip(names, fields, rows, strict=True)
+        )
+
     return Interface(
         name=name,
         io=io,
+        title=graph.name,
+        layer_count=len(graph.layers),
+        inputs=ends("input", graph.inputs, program.inputs),
+        outputs=ends("output", graph.outputs, program.outputs),
         arena_bytes=max(whole.plan.arena_bytes, 1),
         arena_align_bytes=arena_align(target),
         stream_arena_bytes=max(stream.plan.arena_bytes, 1),
-        input_offset=placements[whole.program.input].offset(0) if in_arena else 0,
-        output_offset=placements[whole.program.output].offset(0) if in_arena else 0,
+        fed=program.inputs.index(stream.program.fed[0]),
         threads=tuple(one.program.threads for one in threads),
         threads_arena_bytes=max(
             whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
@@ -298,6 +315,7 @@ def _interface(
 
 
 def _manifest(
+    graph: Graph,
     parts: EntryParts,
     target: Target,
     schedule: Schedule,
@@ -306,7 +324,6 @@ def _manifest(
     cuts: Mapping[str, str],
     threads: tuple[ThreadParts, ...],
 ) -> dict[str, Any]:
-    graph = parts.graph
     return {
         "edgemnv2": __version__,
         "name": parts.interface.name,
@@ -323,7 +340,7 @@ def _manifest(
         **cuts,
         # Tensors whose rows are not plain NHWC of the tensor's own type.
         "packed_rows": sorted(
-            {*parts.layouts, *(t.name for t in graph.tensors.values() if t.dtype == "float16")}
+            {*schedule.layouts, *(t.name for t in graph.tensors.values() if t.dtype == "float16")}
         ),
         "arena_bytes": parts.interface.arena_bytes,
         "threads": [1, *(one.program.threads for one in threads)],

@@ -1,8 +1,9 @@
 """The row program: which operation makes which row, in which order, and where the rows lie.
 
-Streaming makes a `Program` from a graph and its row kernels; the planner adds a `MemoryPlan`; code
-generation writes both out as tables. All times are counted in steps of the program; a live range
-`first..last` is inclusive on both ends. All offsets are bytes from the start of the arena.
+Streaming makes a `Program` from row operations; the planner adds a `MemoryPlan`; code generation
+writes both out as tables. `streaming/ROWS.md` explains what an operation can say. All times are
+counted in steps of the program; a live range `first..last` is inclusive on both ends. All offsets
+are bytes from the start of the arena.
 """
 
 from __future__ import annotations
@@ -10,10 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FEED", "MemoryPlan", "Placement", "Program", "Read", "RowOp", "RowTensor", "Step"]
+__all__ = [
+    "FEED",
+    "MemoryPlan",
+    "Placement",
+    "Program",
+    "Read",
+    "RowOp",
+    "RowOps",
+    "RowTensor",
+    "Step",
+    "Write",
+]
 
 FEED = -1
-"""The operation index of a step that asks the caller for the next input row."""
+"""`FEED - k` is the operation index of a step that asks the caller for the next row of `fed[k]`."""
 
 
 @dataclass(frozen=True)
@@ -36,40 +48,119 @@ class RowTensor:
 class Read:
     """Which rows of `tensor` the step for output row `r` reads.
 
-    Rows `r * stride - before` to `r * stride - before + window - 1`, as far as they exist; a
-    window that misses the tensor at either end is completed with a constant row of zero points.
+    `window` rows from `(r * stride + phase) // divisor - before` on, with `0 <= phase < divisor`.
+    Those outside of the tensor are a constant row that repeats `fill` (the bytes of one element;
+    all rows of a tensor have one type), or with `edge` the nearest row that exists.
+
+    The kernel gets a pointer for each row of the window, or with `contiguous` one pointer to the
+    first; all of them exist then.
     """
 
     tensor: str
     window: int = 1
     stride: int = 1
     before: int = 0
+    phase: int = 0
+    divisor: int = 1
+    fill: bytes | None = None
+    edge: bool = False
+    contiguous: bool = False
+
+    @staticmethod
+    def rational(
+        tensor: str, stride: int, offset: int, divisor: int, window: int, *, edge: bool = True
+    ) -> Read:
+        """Rows from `floor((r * stride + offset) / divisor)` on; `offset` may be negative."""
+        return Read(
+            tensor,
+            window,
+            stride,
+            before=-(offset // divisor),
+            phase=offset % divisor,
+            divisor=divisor,
+            edge=edge,
+        )
+
+    @staticmethod
+    def whole(tensor: str, height: int, *, contiguous: bool = True) -> Read:
+        """All rows, for every row that is made."""
+        return Read(tensor, window=height, stride=0, contiguous=contiguous)
+
+    @staticmethod
+    def broadcast(tensor: str) -> Read:
+        """The first row, for every row that is made."""
+        return Read(tensor, stride=0)
+
+    @property
+    def pointers(self) -> int:
+        """Row pointers that the kernel gets."""
+        return 1 if self.contiguous else self.window
+
+    def first(self, row: int) -> int:
+        """The first row that output row `row` reads, existing or not."""
+        return (row * self.stride + self.phase) // self.divisor - self.before
 
     def rows(self, row: int, height: int) -> range:
         """The existing rows among those that output row `row` reads."""
-        first = row * self.stride - self.before
+        first = self.first(row)
+        if self.edge:
+            # The nearest one that exists stands for all that do not.
+            start = min(max(0, first), height - 1)
+            return range(start, max(start + 1, min(height, first + self.window)))
         return range(max(0, first), min(height, first + self.window))
 
 
 @dataclass(frozen=True)
+class Write:
+    """What an operation makes of `tensor`: for its row `r`, rows from `first_row + r * rows` on.
+
+    Of each of these `rows` rows the bytes `offset_bytes + p * pitch_bytes` to `+ part_bytes - 1`,
+    p = 0, 1, ... as far as the row goes; `part_bytes` 0 stands for the whole row. Several rows are
+    contiguous.
+    """
+
+    tensor: str
+    first_row: int = 0
+    rows: int = 1
+    offset_bytes: int = 0
+    part_bytes: int = 0
+    pitch_bytes: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether row `r` makes the whole row `r`."""
+        return self == Write(self.tensor)
+
+
+@dataclass(frozen=True)
 class RowOp:
-    """One operation of the program: makes one row of `output` per step.
+    """One operation of the program: each step makes a row, or part of one, of what it writes.
 
     `updates` operations change a row that an earlier operation made (the residual add, in place);
-    `accumulates` ones add every row of their input into the single row of `output` (pooling).
+    `accumulates` ones add every row of their input into a single row (pooling).
     `rows_per_step` > 1: one step makes that many rows from as many contiguous rows of each input.
     """
 
     name: str
     layer: int
-    """Index into `Graph.layers`."""
+    """Number of the layer that hooks and traces tell."""
     reads: tuple[Read, ...]
-    output: str
+    writes: tuple[Write, ...]
     steps: int
     scratch_bytes: int = 0
     updates: bool = False
     accumulates: bool = False
     rows_per_step: int = 1
+
+    @property
+    def output(self) -> str:
+        """The first tensor that it writes; most operations write one."""
+        return self.writes[0].tensor
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All tensors that it writes."""
+        return tuple(write.tensor for write in self.writes)
 
     def rows_read(self, index: int, step_row: int, height: int) -> range:
         """Existing rows of `reads[index]` that the step at `step_row` reads."""
@@ -80,27 +171,51 @@ class RowOp:
         last = read.rows(step_row * self.rows_per_step + self.rows_per_step - 1, height)
         return range(first.start, last.stop)
 
-    def rows_made(self, step_row: int) -> range:
-        """Rows of `output` that the step at `step_row` writes."""
+    def rows_made(self, step_row: int, index: int = 0) -> range:
+        """Rows of `writes[index]` that the step at `step_row` writes."""
+        write = self.writes[index]
         if self.accumulates:
-            return range(1)
-        first = step_row * self.rows_per_step
-        return range(first, first + self.rows_per_step)
+            return range(write.first_row, write.first_row + write.rows)
+        rows = self.rows_per_step * write.rows
+        first = write.first_row + step_row * rows
+        return range(first, first + rows)
+
+    def steps_for(self, index: int, wanted: range) -> int:
+        """How many first steps make all rows among `wanted` that `writes[index]` makes at all."""
+        write = self.writes[index]
+        if self.accumulates:
+            made = self.rows_made(0, index)
+            return self.steps if wanted.start < made.stop and wanted.stop > made.start else 0
+        rows = self.rows_per_step * write.rows
+        stop = min(wanted.stop - write.first_row, self.steps * rows)
+        if stop <= 0 or wanted.start - write.first_row >= self.steps * rows:
+            return 0
+        return -(-stop // rows)
 
 
 @dataclass(frozen=True)
 class Step:
-    """Run operation `op` (index into `Program.ops`, or `FEED`) for row `row`."""
+    """Run operation `op` (index into `Program.ops`, or `FEED - k`) for row `row`."""
 
     op: int
     row: int
 
 
 @dataclass(frozen=True)
+class RowOps:
+    """Row operations in topological order, the tensors they exchange, and the ends."""
+
+    tensors: Mapping[str, RowTensor]
+    ops: tuple[RowOp, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Program:
     """Operations, the tensors they exchange, and the order of the steps.
 
-    `input` and `output` name the tensors at the ends. `fed`: rows of the input arrive by `FEED`
+    `inputs` and `outputs` name the tensors at the ends. `fed`: inputs whose rows arrive by `FEED`
     steps instead of being there from the start. `external`: tensors that live in the caller's
     memory, outside the arena. `chains` are ranges of operations that run interleaved; a tensor
     that crosses from one chain to the next is whole in memory at that moment.
@@ -110,10 +225,14 @@ class Program:
     ops: tuple[RowOp, ...]
     steps: tuple[Step, ...]
     chains: tuple[tuple[int, int], ...]
-    input: str
-    output: str
-    fed: bool = False
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    fed: tuple[str, ...] = ()
     external: frozenset[str] = frozenset()
+
+    def fed_by(self, step: Step) -> str | None:
+        """The tensor whose next row `step` asks the caller for; None for other steps."""
+        return self.fed[FEED - step.op] if step.op < 0 else None
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,12 @@ def emit_code(
     folder: Path,
     threads: tuple[ThreadParts, ...] = (),
     code_size_budget: int | None = None,
+    source_name: str = "the network",
 ) -> int:
     """Fill `folder` with `include/` and `lib/` (Linux) or `src/` (bare metal).
 
     `threads`: what each thread count above one adds, on Linux. `code_size_budget`: the fastest code
-    of at most so many bytes, on bare metal; DoesNotFit when there is none.
+    of at most so many bytes, on bare metal; DoesNotFit, with `source_name`, when there is none.
 
     Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
     the target is installed to tell).
@@ -44,9 +45,9 @@ def emit_code(
     name = parts.interface.name
     include = folder / "include"
     include.mkdir()
-    (include / f"{name}.h").write_text(header(parts.graph, parts.interface))
+    (include / f"{name}.h").write_text(header(parts.interface))
     if target.is_bare_metal:
-        return _emit_source(parts, target, folder, code_size_budget)
+        return _emit_source(parts, target, folder, code_size_budget, source_name)
     return _emit_library(parts, target, folder, threads)
 
 
@@ -55,7 +56,9 @@ def runtime_file(name: str) -> Path:
     return Path(str(resources.files("edgemnv2.runtime") / name))
 
 
-def _emit_source(parts: EntryParts, target: Target, folder: Path, budget: int | None) -> int:
+def _emit_source(
+    parts: EntryParts, target: Target, folder: Path, budget: int | None, source_name: str
+) -> int:
     name = parts.interface.name
     source = folder / "src"
     source.mkdir()
@@ -77,7 +80,7 @@ def _emit_source(parts: EntryParts, target: Target, folder: Path, budget: int | 
         if budget is None or sizes[-1] <= budget:
             return sizes[-1]
     raise DoesNotFit(
-        f"--code-size-budget {budget}: the smallest code for {parts.graph.source} on "
+        f"--code-size-budget {budget}: the smallest code for {source_name} on "
         f"{target.name} has {min(sizes)} bytes (a network with fewer kinds of layers needs less)"
     )
 

@@ -6,59 +6,48 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemnv2.codegen.constants import ConstantBlob, words
-from edgemnv2.codegen.interface import C_TYPES, Interface
+from edgemnv2.codegen.interface import Interface, InterfaceEnd
+from edgemnv2.codegen.op_table import (
+    OpEntry,
+    OpTable,
+    adapter,
+    is_plain,
+    kernel_parameters,
+    outside_rows,
+    rows_of,
+)
 from edgemnv2.memory.planner import Planned
-from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.kernel import RowKernel, RowLayout, constant_offsets
-from edgemnv2.program import FEED, RowOp
+from edgemnv2.ops.kernel import RowKernel, constant_offsets
+from edgemnv2.program import FEED
 
 __all__ = ["EntryParts", "constants_source", "entry_source"]
 
 
 @dataclass(frozen=True, eq=False)
 class EntryParts:
-    """All that the entry source is written from."""
+    """All that the entry source is written from: programs with their plans, kernels, the ends."""
 
-    graph: Graph
     kernels: Mapping[str, RowKernel]
     """By operation name."""
-    layouts: Mapping[str, RowLayout]
     whole: Planned
     stream: Planned
     constants: ConstantBlob
     interface: Interface
 
+    @property
+    def is_general(self) -> bool:
+        """Whether the step loop must have its general form."""
+        program = self.whole.program
+        ends = len(program.inputs) + len(program.outputs)
+        return ends > 2 or not all(
+            is_plain(op, self.kernels[op.name], program.tensors) for op in program.ops
+        )
 
-def kernel_parameters(offsets: Sequence[int], rows: int, scratch: bool) -> list[str]:
-    """The arguments of a kernel's call, as C expressions over `call`.
-
-    `offsets` of its constants from the start of the operation's; `rows` that it reads.
-    """
-    arguments = [f"call->rows[{i}]" for i in range(rows)]
-    # In-place operations and sums have their row twice: as operand or alone.
-    arguments.append("call->out")
-    if scratch:
-        arguments.append("call->scratch")
-    arguments += [f"call->constants + {start}" if start else "call->constants" for start in offsets]
-    return arguments
-
-
-def _rows_of(op: RowOp) -> int:
-    return op.reads[0].window + len(op.reads) - 1
-
-
-def _parameter_types(kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
-    """C types of the kernel's parameters: from its TIR, or void pointers for C kernels."""
-    if kernel.prim_func is None:
-        return [
-            "void *" if a in ("call->out", "call->scratch") else "const void *" for a in arguments
-        ]
-    types = []
-    for parameter, argument in zip(kernel.prim_func.params, arguments, strict=True):
-        element = C_TYPES[str(parameter.ty.element_type.dtype)]
-        constant = "" if argument in ("call->out", "call->scratch") else "const "
-        types.append(f"{constant}{element} *")
-    return types
+    def home(self, name: str) -> int:
+        """The number of a tensor's memory: 0 the arena, then the inputs, then the outputs."""
+        inputs = [end.tensor for end in self.interface.inputs]
+        outputs = [end.tensor for end in self.interface.outputs]
+        return [*inputs, *outputs].index(name) + 1
 
 
 def entry_source(parts: EntryParts, *, incbin: bool, wide: bool = False) -> str:
@@ -67,31 +56,48 @@ def entry_source(parts: EntryParts, *, incbin: bool, wide: bool = False) -> str:
     `wide`: indices of 16 bits even where 8 would do.
     """
     name = parts.interface.name
-    ops = parts.whole.program.ops
+    program = parts.whole.program
+    ops, tensors = program.ops, program.tensors
     # Rows of tensors, not steps: a step's row is the first one that it makes.
-    tallest = max(tensor.height for tensor in parts.whole.program.tensors.values())
+    tallest = max(tensor.height for tensor in tensors.values())
     wide = wide or max(len(ops), tallest) > 254
     index_type, feed = ("uint16_t", 0xFFFF) if wide else ("uint8_t", 0xFF)
-    source = parts.graph.tensors[parts.graph.inputs[0]]
+    assert max(len(ops), tallest) < 0xFFFE, f"{name}: more rows than an index of 16 bits counts"
     sections = [
         f"/* {name}: the row program of the network, by edgemnv2. */",
         f'#include "{name}.h"',
         "",
-        f"#define EDGEMNV2_ROWS_MAX {max(_rows_of(op) for op in ops)}",
-        f"#define EDGEMNV2_INPUT_T {C_TYPES[source.dtype]}",
+        f"#define EDGEMNV2_ROWS_MAX {max(rows_of(op) for op in ops)}",
+        f"#define EDGEMNV2_INPUT_T {parts.interface.inputs[parts.interface.fed].c_type}",
         f"#define EDGEMNV2_FEED {feed}u",
+        *_features(parts),
         f"typedef {index_type} edgemnv2_index;",
         '#include "step_loop.h"',
         "",
         *_constant_source(name, parts.constants, incbin),
         *_kernel_calls(parts),
-        *_outside_rows(parts),
+        *outside_rows(ops, tensors),
         *_op_table(parts),
         *_plan_tables(parts, "whole", parts.whole, feed),
         *_plan_tables(parts, "stream", parts.stream, feed),
         *_entry_points(parts),
     ]
     return "\n".join(sections) + "\n"
+
+
+def _features(parts: EntryParts) -> list[str]:
+    """What the step loop must be able to do beyond its plain form."""
+    if not parts.is_general:
+        return []
+    interface = parts.interface
+    kernels = [parts.kernels[op.name] for op in parts.whole.program.ops]
+    outs = max(len(op.writes) for op in parts.whole.program.ops)
+    return [
+        "#define EDGEMNV2_GENERAL 1",
+        f"#define EDGEMNV2_HOMES {1 + len(interface.inputs) + len(interface.outputs)}",
+        *([f"#define EDGEMNV2_OUTS_MAX {outs}"] if outs > 1 else []),
+        *(["#define EDGEMNV2_ROW_NUMBER 1"] if any(k.takes_row_number for k in kernels) else []),
+    ]
 
 
 def _constant_source(name: str, constants: ConstantBlob, incbin: bool) -> list[str]:
@@ -142,9 +148,7 @@ def _kernel_calls(parts: EntryParts) -> list[str]:
     for op in parts.whole.program.ops:
         kernel = parts.kernels[op.name]
         symbol = f"{name}_{kernel.symbol}"
-        arguments = kernel_parameters(
-            constant_offsets(kernel)[:-1], _rows_of(op), op.scratch_bytes > 0
-        )
+        arguments = kernel_parameters(op, kernel, constant_offsets(kernel)[:-1])
         code = adapter(symbol, f"call_{kernel.symbol}", kernel, arguments)
         # Constant offsets follow from the shapes, which follow from the symbol.
         if symbol in known:
@@ -155,101 +159,15 @@ def _kernel_calls(parts: EntryParts) -> list[str]:
     return lines
 
 
-def adapter(symbol: str, name: str, kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
-    """The prototype of the kernel `symbol`, and the function `name` that calls it for one step."""
-    types = _parameter_types(kernel, arguments)
-    return [
-        f"void {symbol}({', '.join(types)});",
-        f"static void {name}(const struct edgemnv2_call *call) {{",
-        f"  {symbol}({', '.join(_cast(t, a) for t, a in zip(types, arguments, strict=True))});",
-        "}",
-        "",
-    ]
-
-
-def _cast(c_type: str, argument: str) -> str:
-    """`argument` where a `c_type` is wanted; only bytes need to be told."""
-    if argument.startswith("call->constants") and c_type != "const void *":
-        return f"({c_type})(const void *)({argument})"
-    return argument
-
-
-def outside_row(parts: EntryParts, op: RowOp) -> tuple[bytes, int] | None:
-    """(one element of a row outside the image, bytes of the row), or None if never read."""
-    read = op.reads[0]
-    height = parts.whole.program.tensors[read.tensor].height
-    last = (op.steps * op.rows_per_step - 1) * read.stride - read.before + read.window
-    if read.before <= 0 and last <= height:
-        return None
-    layer = parts.graph.layers[op.layer]
-    fused = parts.kernels[op.name].fuses
-    first = next((x for x in parts.graph.layers if fused and x.name == fused[0]), layer)
-    tensor = parts.graph.tensor_in(first)
-    layout = parts.layouts.get(tensor.name, RowLayout())
-    row_bytes = parts.whole.program.tensors[read.tensor].row_bytes
-    if layout.dtype is not None or tensor.quant is None:
-        return bytes(1), row_bytes
-    return bytes([tensor.quant.zero_point & 0xFF]), row_bytes
-
-
-def _outside_rows(parts: EntryParts) -> list[str]:
-    """One constant row per zero point, as long as the longest that needs it."""
-    longest: dict[int, int] = {}
-    for op in parts.whole.program.ops:
-        outside = outside_row(parts, op)
-        if outside:
-            value = outside[0][0]
-            longest[value] = max(longest.get(value, 0), outside[1])
-    lines = []
-    for value, size in sorted(longest.items()):
-        count = -(-size // 4)
-        word = f"0x{value:02x}{value:02x}{value:02x}{value:02x}"
-        body = "0" if value == 0 else ",".join([word] * count)
-        lines += [f"static const uint32_t outside_{value:02x}[{count}] = {{{body}}};", ""]
-    return lines
-
-
 def _op_table(parts: EntryParts) -> list[str]:
     program, name = parts.whole.program, parts.interface.name
     number = {tensor: index for index, tensor in enumerate(program.tensors)}
-    lines = [f"static const struct edgemnv2_op ops[{len(program.ops)}] = {{"]
+    table = OpTable("", program.tensors, parts.is_general)
     for op in program.ops:
-        kernel = parts.kernels[op.name]
-        read = op.reads[0]
-        outside = outside_row(parts, op)
-        fields = op_entry(
-            op,
-            call=f"call_{kernel.symbol}",
-            constants=f"(const uint8_t *){name}_constants + {parts.constants.offset[op.name]}",
-            outside=f"outside_{outside[0][0]:02x}" if outside else "NULL",
-            tensors=(
-                number[read.tensor],
-                number[op.reads[1].tensor] if len(op.reads) > 1 else 0,
-                number[op.output],
-            ),
-            stride=read.stride,
-        )
-        lines.append(f"    {{{', '.join(fields)}}}, /* {op.name} */")
-    return [*lines, "};", ""]
-
-
-def op_entry(
-    op: RowOp, *, call: str, constants: str, outside: str, tensors: Sequence[int], stride: int
-) -> list[str]:
-    """The fields of `struct edgemnv2_op`; `tensors` are the input, the second operand, the output.
-
-    `stride` in rows of the input.
-    """
-    read = op.reads[0]
-    numbers = (op.layer, read.window, stride, read.before, len(op.reads), op.rows_per_step)
-    return [
-        call,
-        constants,
-        outside,
-        *map(str, tensors),
-        *map(str, numbers),
-        str(int(op.accumulates)),
-    ]
+        constants = f"(const uint8_t *){name}_constants + {parts.constants.offset[op.name]}"
+        call = f"call_{parts.kernels[op.name].symbol}"
+        table.add(OpEntry(op, call, constants, number.__getitem__, number.__getitem__))
+    return [*table.source(), ""]
 
 
 def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> list[str]:
@@ -262,7 +180,7 @@ def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> 
         base, depth, row_bytes = 0, tensor.height, tensor.row_bytes
         home = 0
         if name in program.external:
-            home = 1 if name == program.input else 2
+            home = parts.home(name)
         elif placement is not None:
             base, depth = placement.slots[0], placement.depth
             steps = {b - a for a, b in zip(placement.slots, placement.slots[1:], strict=False)}
@@ -325,22 +243,21 @@ int32_t @_run_sized(const struct @_inputs *inputs, const struct @_outputs *outpu
 }
 
 int32_t @_run_rows(
-    @_next_row next_row, void *context, const struct @_outputs *outputs, void *arena) {
+    @_next_row next_row, void *context, %INPUTS%const struct @_outputs *outputs, void *arena) {
   struct edgemnv2_run run;
-  if (next_row == NULL || outputs == NULL || arena == NULL) return ^_ERROR_NULL;
+  if (next_row == NULL || %IF_INPUTS%outputs == NULL || arena == NULL) return ^_ERROR_NULL;
   if (((uintptr_t)arena) % ^_ARENA_ALIGN != 0) return ^_ERROR_ALIGNMENT;
-  if (outputs->output == NULL) return ^_ERROR_NULL;
+%STREAM_NULL%
   memset(&run, 0, sizeof run);
   run.ops = ops;
   run.plan = &plan_stream;
   run.home[0] = (uint8_t *)arena;
-  run.home[2] = (uint8_t *)outputs->output;
+%STREAM_SETUP%
   run.next_row = next_row;
   run.row_context = context;
   run.input = %INPUT%;
   if (edgemnv2_run_steps(&run) != 0) return ^_ERROR_ROWS;
-  if (next_row(context, ^_INPUT_HEIGHT, NULL) == 0) return ^_ERROR_TOO_MANY_ROWS;
-%STREAM_FINISH%
+  if (next_row(context, ^_%FED%_HEIGHT, NULL) == 0) return ^_ERROR_TOO_MANY_ROWS;
   return ^_OK;
 }
 """
@@ -348,37 +265,74 @@ int32_t @_run_rows(
 
 def _entry_points(parts: EntryParts) -> list[str]:
     interface = parts.interface
-    whole, stream = parts.whole, parts.stream
-    number = {name: index for index, name in enumerate(stream.program.tensors)}
+    inputs, outputs = interface.inputs, interface.outputs
+    fed = inputs[interface.fed]
+    number = {name: index for index, name in enumerate(parts.stream.program.tensors)}
+    assert {end.tensor for end in outputs} <= parts.stream.program.external
+    others = [end for end in inputs if end is not fed]
+    macros = {end.tensor: interface.macro("input", end) for end in inputs}
+    macros |= {end.tensor: interface.macro("output", end) for end in outputs}
+    in_fields = [f"inputs->{end.field}" for end in inputs]
+    out_fields = [f"outputs->{end.field}" for end in outputs]
+    set_outputs = [
+        f"  run.home[{parts.home(end.tensor)}] = (uint8_t *)outputs->{end.field};"
+        for end in outputs
+    ]
+    finish: list[str] = []
     if interface.io == "arena":
-        setup = (
-            "  if (inputs->input == NULL) return ^_ERROR_NULL;\n"
-            "  if ((const void *)inputs->input != (const void *)(run.home[0] + ^_INPUT_OFFSET)) {\n"
-            "    memmove(run.home[0] + ^_INPUT_OFFSET, inputs->input, ^_INPUT_BYTES);\n"
-            "  }"
-        )
-        finish = (
-            "  if (outputs->output != NULL &&\n"
-            "      (void *)outputs->output != (void *)(run.home[0] + ^_OUTPUT_OFFSET)) {\n"
-            "    memmove(outputs->output, run.home[0] + ^_OUTPUT_OFFSET, ^_OUTPUT_BYTES);\n"
-            "  }"
-        )
+        setup = [_refuse_null(in_fields)]
+        for end in inputs:
+            at, macro = f"inputs->{end.field}", macros[end.tensor]
+            setup += [
+                f"  if ((const void *){at} != (const void *)(run.home[0] + ^_{macro}_OFFSET)) {{",
+                f"    memmove(run.home[0] + ^_{macro}_OFFSET, {at}, ^_{macro}_BYTES);",
+                "  }",
+            ]
+        for end in outputs:
+            at, macro = f"outputs->{end.field}", macros[end.tensor]
+            finish += [
+                f"  if ({at} != NULL &&",
+                f"      (void *){at} != (void *)(run.home[0] + ^_{macro}_OFFSET)) {{",
+                f"    memmove({at}, run.home[0] + ^_{macro}_OFFSET, ^_{macro}_BYTES);",
+                "  }",
+            ]
     else:
-        setup = (
-            "  if (inputs->input == NULL || outputs->output == NULL) return ^_ERROR_NULL;\n"
-            "  /* Only ever read through this pointer. */\n"
-            "  run.home[1] = (uint8_t *)(uintptr_t)inputs->input;\n"
-            "  run.home[2] = (uint8_t *)outputs->output;"
-        )
-        finish = ""
-    stream_finish = ""
-    if whole.program.output not in stream.program.external:
-        offset = stream.plan.placements[stream.program.output].offset(0)
-        stream_finish = f"  memmove(outputs->output, run.home[0] + {offset}, ^_OUTPUT_BYTES);"
+        setup = [_refuse_null(in_fields + out_fields), *home_lines(parts, inputs), *set_outputs]
+    stream_fields = [f"inputs->{end.field}" for end in others] + out_fields
+    values = {
+        "%SETUP%": setup,
+        "%FINISH%": finish,
+        "%STREAM_SETUP%": [*home_lines(parts, others), *set_outputs],
+        "%STREAM_NULL%": [_refuse_null(stream_fields)],
+    }
+    text = _ENTRY
+    for key, lines in values.items():
+        body = "".join(line + "\n" for line in lines)
+        text = text.replace(key + "\n", body)
     text = (
-        _ENTRY.replace("%SETUP%", setup)
-        .replace("%FINISH%\n", finish + "\n" if finish else "")
-        .replace("%STREAM_FINISH%\n", stream_finish + "\n" if stream_finish else "")
-        .replace("%INPUT%", str(number[stream.program.input]))
+        text.replace("%INPUT%", str(number[fed.tensor]))
+        .replace("%FED%", macros[fed.tensor])
+        .replace("%IF_INPUTS%", "inputs == NULL || " if others else "")
+        .replace("%INPUTS%", "const struct @_inputs *inputs,\n    " if others else "")
     )
     return [text.replace("@", interface.name).replace("^", interface.name.upper())]
+
+
+def _refuse_null(fields: Sequence[str]) -> str:
+    checks = " || ".join(f"{field} == NULL" for field in fields)
+    return f"  if ({checks}) return ^_ERROR_NULL;"
+
+
+def home_lines(parts: EntryParts, inputs: Sequence[InterfaceEnd]) -> list[str]:
+    """Statements that tell the step loop where the caller's inputs are."""
+    if not inputs:
+        return []
+    return [
+        "  /* Only ever read through this pointer. */"
+        if len(inputs) == 1
+        else "  /* Only ever read through these pointers. */",
+        *(
+            f"  run.home[{parts.home(end.tensor)}] = (uint8_t *)(uintptr_t)inputs->{end.field};"
+            for end in inputs
+        ),
+    ]

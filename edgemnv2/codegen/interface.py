@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgemnv2.ops.graph import Graph, Tensor
+import numpy as np
+
+from edgemnv2.ops.graph import Tensor
 
 __all__ = [
     "ABI_VERSION",
@@ -13,8 +16,10 @@ __all__ = [
     "POOL_WORDS",
     "POOL_WORKER_WORDS",
     "Interface",
+    "InterfaceEnd",
     "c_identifier",
     "exports",
+    "field_names",
     "header",
 ]
 
@@ -25,31 +30,122 @@ C_TYPES = {
     "uint8": "uint8_t",
     "int16": "int16_t",
     "int32": "int32_t",
+    "int64": "int64_t",
     "float16": "uint16_t",
 }
+_KEYWORDS = frozenset(
+    """
+    alignas alignof and asm auto bool break case catch char class const continue default delete do
+    double else enum extern false float for goto if inline int long mutable namespace new not
+    operator or private protected public register restrict return short signed sizeof static struct
+    switch template this throw true try typedef typeid typename union unsigned using virtual void
+    volatile while xor
+    """.split()  # noqa: SIM905
+)
+"""Words of C and C++ that no field may be called."""
+
+
+@dataclass(frozen=True)
+class InterfaceEnd:
+    """One input or output: its field in the structure, and what the header says about it.
+
+    `tensor` names the rows in the program; `offset_bytes` is its place in the arena, with io
+    "arena".
+    """
+
+    field: str
+    tensor: str
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+    offset_bytes: int = 0
+
+    @staticmethod
+    def of(tensor: Tensor, field: str, rows: str, offset_bytes: int = 0) -> InterfaceEnd:
+        """The end that is the graph's `tensor`, whose rows the program calls `rows`."""
+        quant = tensor.quant if tensor.dtype != "float32" else None
+        return InterfaceEnd(
+            field,
+            rows,
+            *tensor.shape,
+            tensor.dtype,
+            None if quant is None else quant.scale,
+            None if quant is None else quant.zero_point,
+            offset_bytes,
+        )
+
+    @property
+    def c_type(self) -> str:
+        """The type of its elements in C."""
+        return C_TYPES[self.dtype]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row, NHWC."""
+        return self.width * self.channels * np.dtype(self.dtype).itemsize
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return self.height * self.row_bytes
 
 
 @dataclass(frozen=True)
 class Interface:
-    """What the header says beyond the graph. `io` is "arena" or "caller"."""
+    """What the header says. `io` is "arena" or "caller"; `title` names the network in comments.
+
+    `fed` is the number of the input whose rows `run_rows` asks for.
+    """
 
     name: str
     io: str
+    title: str
+    layer_count: int
+    inputs: tuple[InterfaceEnd, ...]
+    outputs: tuple[InterfaceEnd, ...]
     arena_bytes: int
     arena_align_bytes: int
     stream_arena_bytes: int
-    input_offset: int
-    output_offset: int
+    fed: int = 0
     threads: tuple[int, ...] = ()
     """Thread counts above one that there is a plan for."""
     threads_arena_bytes: int = 0
     """The largest arena that any thread count needs."""
+
+    def macro(self, kind: str, end: InterfaceEnd) -> str:
+        """What the macros of an end begin with, behind the network's name.
+
+        `INPUT` or `OUTPUT`, and where there are several the field's name behind it.
+        """
+        several = len(self.inputs if kind == "input" else self.outputs) > 1
+        return f"{kind}_{end.field}".upper() if several else kind.upper()
 
 
 def c_identifier(name: str) -> str:
     """`name` as a C identifier: `mobilenetv2-0.35-96` -> `mobilenetv2_0_35_96`."""
     identifier = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower()
     return identifier if identifier and not identifier[0].isdigit() else "net_" + identifier
+
+
+def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
+    """The fields of the ends with the source's `names`; a single one is called `kind`.
+
+    C identifiers, different from one another: a second `scores` is `scores_2`.
+    """
+    if len(names) == 1:
+        return (kind,)
+    fields: list[str] = []
+    for name in names:
+        field = c_identifier(name)
+        field += "_" if field in _KEYWORDS else ""
+        number, chosen = 2, field
+        while chosen in fields:
+            chosen, number = f"{field}_{number}", number + 1
+        fields.append(chosen)
+    return tuple(fields)
 
 
 def exports(name: str, *, threads: bool = False) -> list[str]:
@@ -90,47 +186,84 @@ def _thread_lines(interface: Interface) -> list[str]:
     ]
 
 
-def _end_macros(upper: str, kind: str, tensor: Tensor) -> list[str]:
+def _end_macros(interface: Interface, kind: str, end: InterfaceEnd) -> list[str]:
+    prefix = f"{interface.name.upper()}_{interface.macro(kind, end)}"
     lines = [
-        f"#define {upper}_{kind}_BYTES {tensor.size_bytes}",
-        f"#define {upper}_{kind}_HEIGHT {tensor.height}",
-        f"#define {upper}_{kind}_WIDTH {tensor.width}",
-        f"#define {upper}_{kind}_CHANNELS {tensor.channels}",
-        f"#define {upper}_{kind}_ROW_BYTES {tensor.row_bytes}",
-        f'#define {upper}_{kind}_DTYPE "{tensor.dtype}"',
-        f"#define {upper}_{kind}_TYPE {C_TYPES[tensor.dtype]}",
+        f"#define {prefix}_BYTES {end.size_bytes}",
+        f"#define {prefix}_HEIGHT {end.height}",
+        f"#define {prefix}_WIDTH {end.width}",
+        f"#define {prefix}_CHANNELS {end.channels}",
+        f"#define {prefix}_ROW_BYTES {end.row_bytes}",
+        f'#define {prefix}_DTYPE "{end.dtype}"',
+        f"#define {prefix}_TYPE {end.c_type}",
     ]
-    if tensor.quant is not None and tensor.dtype != "float32":
+    if end.scale is not None:
         lines += [
-            f"/* real = {upper}_{kind}_SCALE * (stored - {upper}_{kind}_ZERO_POINT) */",
-            f"#define {upper}_{kind}_SCALE {tensor.quant.scale!r}f",
-            f"#define {upper}_{kind}_ZERO_POINT {tensor.quant.zero_point}",
+            f"/* real = {prefix}_SCALE * (stored - {prefix}_ZERO_POINT) */",
+            f"#define {prefix}_SCALE {end.scale!r}f",
+            f"#define {prefix}_ZERO_POINT {end.zero_point}",
         ]
     return lines
 
 
-def header(graph: Graph, interface: Interface) -> str:
-    """The text of `include/<name>.h`."""
-    name, upper = interface.name, interface.name.upper()
-    source, out = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    c_in, c_out = C_TYPES[source.dtype], C_TYPES[out.dtype]
-    if interface.io == "arena":
-        placing = [
-            "/* Input and output live in the arena, at these offsets. The input is CONSUMED: its",
-            " * rows give way to later ones. A pointer of your own is copied from and to; NULL for",
-            " * the output leaves it in the arena. */",
-            f"#define {upper}_IO_IN_ARENA 1",
-            f"#define {upper}_INPUT_OFFSET {interface.input_offset}",
-            f"#define {upper}_OUTPUT_OFFSET {interface.output_offset}",
-        ]
-    else:
-        placing = [
-            "/* Input and output are the caller's buffers; the input is only read. */",
+def _placing(interface: Interface) -> list[str]:
+    """Where inputs and outputs are."""
+    upper = interface.name.upper()
+    inputs, outputs = len(interface.inputs), len(interface.outputs)
+    both = f"{'Input' if inputs == 1 else 'Inputs'} and {'output' if outputs == 1 else 'outputs'}"
+    consumed, its = ("The input is", "its") if inputs == 1 else ("The inputs are", "their")
+    if interface.io != "arena":
+        read = "the input is" if inputs == 1 else "the inputs are"
+        return [
+            f"/* {both} are the caller's buffers; {read} only read. */",
             f"#define {upper}_IO_IN_ARENA 0",
         ]
+    return [
+        f"/* {both} live in the arena, at these offsets. {consumed} CONSUMED: {its}",
+        " * rows give way to later ones. A pointer of your own is copied from and to; NULL for",
+        f" * {'the' if outputs == 1 else 'an'} output leaves it in the arena. */",
+        f"#define {upper}_IO_IN_ARENA 1",
+        *(
+            f"#define {upper}_{interface.macro(kind, end)}_OFFSET {end.offset_bytes}"
+            for kind, ends in (("input", interface.inputs), ("output", interface.outputs))
+            for end in ends
+        ),
+    ]
+
+
+def _fed_rows(interface: Interface) -> list[str]:
+    """The function that asks for rows; with several inputs it takes the others, too."""
+    name = interface.name
+    fed = interface.inputs[interface.fed]
+    several = len(interface.inputs) > 1
+    lines = [
+        "/* Fed rows: writes row `row` (0, 1, ... in order) to `destination` and returns 0, or",
+        " * returns another number when there is none. After the last row it is asked once",
+        " * more, with destination NULL: 0 then means that rows are left over, an error. */",
+        f"typedef int32_t (*{name}_next_row)(void *context, int32_t row,"
+        f" {fed.c_type} *destination);",
+    ]
+    if several:
+        lines += [
+            f"/* The rows are those of `{fed.field}`, whose pointer is not looked at; the other",
+            " * inputs are whole. */",
+        ]
+    return [
+        *lines,
+        f"int32_t {name}_run_rows({name}_next_row next_row, void *context,",
+        *([f"    const struct {name}_inputs *inputs,"] if several else []),
+        f"    const struct {name}_outputs *outputs, void *arena);",
+        "",
+    ]
+
+
+def header(interface: Interface) -> str:
+    """The text of `include/<name>.h`."""
+    name, upper = interface.name, interface.name.upper()
     return "\n".join(
         [
-            f"/* {name}: {graph.name}, compiled by edgemnv2. Plain C99, no heap, no global state:",
+            f"/* {name}: {interface.title}, compiled by edgemnv2. Plain C99, no heap, no global"
+            " state:",
             " * calls with different arenas may run at the same time. */",
             f"#ifndef EDGEMNV2_{upper}_H",
             f"#define EDGEMNV2_{upper}_H",
@@ -147,12 +280,12 @@ def header(graph: Graph, interface: Interface) -> str:
             f"#define {upper}_ARENA_ALIGN {interface.arena_align_bytes}",
             f"/* For {name}_run_rows, which never holds the whole image. */",
             f"#define {upper}_STREAM_ARENA_BYTES {interface.stream_arena_bytes}",
-            f"#define {upper}_LAYER_COUNT {len(graph.layers)}",
-            *placing,
+            f"#define {upper}_LAYER_COUNT {interface.layer_count}",
+            *_placing(interface),
             "",
             "/* Tensors are NHWC, batch 1. */",
-            *_end_macros(upper, "INPUT", source),
-            *_end_macros(upper, "OUTPUT", out),
+            *(line for end in interface.inputs for line in _end_macros(interface, "input", end)),
+            *(line for end in interface.outputs for line in _end_macros(interface, "output", end)),
             "",
             f"#define {upper}_OK 0",
             f"#define {upper}_ERROR_NULL (-1)",
@@ -162,10 +295,10 @@ def header(graph: Graph, interface: Interface) -> str:
             f"#define {upper}_ERROR_TOO_MANY_ROWS (-5) /* more rows than the image has */",
             "",
             f"struct {name}_inputs {{",
-            f"  const {c_in} *input;",
+            *(f"  const {end.c_type} *{end.field};" for end in interface.inputs),
             "};",
             f"struct {name}_outputs {{",
-            f"  {c_out} *output;",
+            *(f"  {end.c_type} *{end.field};" for end in interface.outputs),
             "};",
             "",
             "/* One inference. Returns a status code; on an error nothing was written. */",
@@ -183,13 +316,7 @@ def header(graph: Graph, interface: Interface) -> str:
             f"    const struct {name}_outputs *outputs, void *arena,",
             f"    {name}_hook hook, void *context);",
             "",
-            "/* Fed rows: writes row `row` (0, 1, ... in order) to `destination` and returns 0, or",
-            " * returns another number when there is none. After the last row it is asked once",
-            " * more, with destination NULL: 0 then means that rows are left over, an error. */",
-            f"typedef int32_t (*{name}_next_row)(void *context, int32_t row, {c_in} *destination);",
-            f"int32_t {name}_run_rows({name}_next_row next_row, void *context,",
-            f"    const struct {name}_outputs *outputs, void *arena);",
-            "",
+            *_fed_rows(interface),
             *_thread_lines(interface),
             "#ifdef __cplusplus",
             "}",

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgemnv2.codegen.entry import (
-    EntryParts,
-    adapter,
-    kernel_parameters,
-    op_entry,
-    outside_row,
-)
+from edgemnv2.codegen.entry import EntryParts, home_lines
+from edgemnv2.codegen.op_table import OpEntry, OpTable, adapter, kernel_parameters
 from edgemnv2.memory.thread_plan import ThreadPlan
-from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.program import RowOp
 from edgemnv2.streaming.bands import BandProgram, BandStep
@@ -65,7 +59,7 @@ def thread_source(parts: EntryParts, threads: tuple[ThreadParts, ...]) -> str:
                 f"{parts.interface.name}_{part.kernel.symbol}",
                 name,
                 part.kernel,
-                _arguments(part, _op(one.program, key[0])),
+                kernel_parameters(_op(one.program, key[0]), part.kernel, part.offsets),
             )
     for one in threads:
         sections += _tables(parts, one)
@@ -83,49 +77,46 @@ def _adapter_name(key: PartKey, part: PartKernel) -> str:
     return f"call_{part.kernel.symbol}{suffix}"
 
 
-def _arguments(part: PartKernel, op: RowOp) -> list[str]:
-    rows = op.reads[0].window + len(op.reads) - 1
-    return kernel_parameters(part.offsets, rows, part.kernel.scratch_bytes > 0)
-
-
 def _tables(parts: EntryParts, one: ThreadParts) -> list[str]:
     program, count = one.program, one.program.threads
     entries: dict[PartKey, int] = {}
-    views: dict[tuple[str, str], int] = {}
+    views: dict[tuple[str, str], tuple[int, int]] = {}
     numbers = {name: index for index, name in enumerate(program.tensors)}
-    table: list[str] = []
+    table = OpTable(f"{count}_threads", program.tensors, parts.is_general)
     stage_of: list[int] = []
 
-    def tensor_number(name: str, unit: str) -> int:
-        """Where a tensor is among the rings, as rows or as pixels or channels."""
-        if unit == "rows":
-            return numbers[name]
-        return views.setdefault((name, unit), len(numbers) + len(views))
+    def numbered(unit: str, total: int) -> Callable[[str], int]:
+        """Where tensors are among the rings, as rows or as `total` pixels or channels."""
+
+        def number(name: str) -> int:
+            if unit == "rows":
+                return numbers[name]
+            return views.setdefault((name, unit), (len(numbers) + len(views), total))[0]
+
+        return number
 
     def entry_of(step: BandStep, stage: int) -> int:
         op = program.ops[step.op]
         key = part_key(op.name, step)
         if key not in entries:
-            part = one.kernels[key]
-            entries[key] = len(table)
-            stage_of.append(stage)
-            # All channels are made from the one pixel, whichever is the first.
-            reads = "rows" if step.unit == "channels" else step.unit
-            outside = outside_row(parts, op) if step.unit == "rows" else None
-            fields = op_entry(
-                op,
-                call=_adapter_name(key, part),
-                constants=f"(const uint8_t *){parts.interface.name}_constants"
-                f" + {parts.constants.offset[op.name]}",
-                outside=f"outside_{outside[0][0]:02x}" if outside else "NULL",
-                tensors=(
-                    tensor_number(op.reads[0].tensor, reads),
-                    tensor_number(op.reads[1].tensor, reads) if len(op.reads) > 1 else 0,
-                    tensor_number(op.output, step.unit),
-                ),
-                stride=0 if step.unit == "channels" else op.reads[0].stride,
+            total = sum(
+                s.count for by in program.stages[stage].steps for s in by if s.op == step.op
             )
-            table.append(f"    {{{', '.join(fields)}}}, /* {op.name} */")
+            stage_of.append(stage)
+            channels = step.unit == "channels"
+            entries[key] = table.add(
+                OpEntry(
+                    op,
+                    _adapter_name(key, one.kernels[key]),
+                    f"(const uint8_t *){parts.interface.name}_constants"
+                    f" + {parts.constants.offset[op.name]}",
+                    # All channels are made from the one pixel, whichever is the first.
+                    numbered("rows" if channels else step.unit, total),
+                    numbered(step.unit, total),
+                    rows_outside=step.unit == "rows",
+                    strides=(0,) * len(op.reads) if channels else None,
+                )
+            )
         return entries[key]
 
     step_tables: list[list[str]] = [[] for _ in range(count)]
@@ -133,15 +124,14 @@ def _tables(parts: EntryParts, one: ThreadParts) -> list[str]:
         for thread, steps in enumerate(stage.steps):
             step_tables[thread] += [f"{{{entry_of(step, number)},{step.first}}}" for step in steps]
             step_tables[thread].append(f"{{{BARRIER},0}}")
-    lines = [
-        f"static const struct edgemnv2_op ops_{count}_threads[{len(table)}] = {{",
-        *table,
-        "};",
-    ]
+    lines = table.source()
     for thread in range(count):
         label = f"{count}_{thread}"
-        rings = [_ring(parts.graph, one, name, "rows", thread) for name in program.tensors]
-        rings += [_ring(parts.graph, one, name, unit, thread) for name, unit in views]
+        rings = [_ring(parts, one, name, "rows", 0, thread) for name in program.tensors]
+        rings += [
+            _ring(parts, one, name, unit, total, thread)
+            for (name, unit), (_, total) in views.items()
+        ]
         scratch = ", ".join(str(one.plan.scratch.get((s, thread), 0)) for s in stage_of)
         steps_text = step_tables[thread]
         lines += [
@@ -161,14 +151,14 @@ def _tables(parts: EntryParts, one: ThreadParts) -> list[str]:
     return [*lines, "};", ""]
 
 
-def _ring(graph: Graph, one: ThreadParts, name: str, unit: str, thread: int) -> str:
+def _ring(
+    parts: EntryParts, one: ThreadParts, name: str, unit: str, total: int, thread: int
+) -> str:
     program, plan = one.program, one.plan
     tensor = program.tensors[name]
     row_bytes, height, depth, base, home = tensor.row_bytes, tensor.height, tensor.height, 0, 0
-    if name == program.input:
-        home = 1
-    elif name == program.output:
-        home = 2
+    if name in (*program.inputs, *program.outputs):
+        home = parts.home(name)
     elif name in plan.shared:
         base = plan.shared[name]
     elif (thread, name) in plan.private:
@@ -176,8 +166,7 @@ def _ring(graph: Graph, one: ThreadParts, name: str, unit: str, thread: int) -> 
         base, depth = ring.base, ring.depth
     if unit != "rows":
         # One row for each pixel or channel of the whole tensor.
-        shape = graph.tensors[name]
-        height = depth = shape.channels if unit == "channels" else shape.height * shape.width
+        height = depth = total
         row_bytes = tensor.size_bytes // height
     text = f"    {{{base}u, {row_bytes}u, {depth}, {height}, {home}u, NULL}},"
     return f"{text} /* {name}{'' if unit == 'rows' else ' by ' + unit} */"
@@ -206,13 +195,11 @@ int32_t @_run_threads(const struct @_inputs *inputs, const struct @_outputs *out
   struct edgemnv2_pool *own = (struct edgemnv2_pool *)(void *)pool;
   struct edgemnv2_thread_run run;
   if (inputs == NULL || outputs == NULL || arena == NULL || pool == NULL) return ^_ERROR_NULL;
-  if (inputs->input == NULL || outputs->output == NULL) return ^_ERROR_NULL;
+%NULL%
   if (((uintptr_t)arena) % ^_ARENA_ALIGN != 0) return ^_ERROR_ALIGNMENT;
   memset(&run, 0, sizeof run);
   run.home[0] = (uint8_t *)arena;
-  /* Only ever read through this pointer. */
-  run.home[1] = (uint8_t *)(uintptr_t)inputs->input;
-  run.home[2] = (uint8_t *)outputs->output;
+%HOMES%
   switch (own->threads) {
     case 1:
       return @_run(inputs, outputs, arena);
@@ -236,8 +223,19 @@ def _entry(parts: EntryParts, threads: tuple[ThreadParts, ...]) -> str:
         for count in counts
     ]
     name = parts.interface.name
+    inputs, outputs = parts.interface.inputs, parts.interface.outputs
+    fields = [f"inputs->{end.field}" for end in inputs]
+    fields += [f"outputs->{end.field}" for end in outputs]
+    checks = " || ".join(f"{field} == NULL" for field in fields)
+    homes = home_lines(parts, inputs)
+    homes += [
+        f"  run.home[{parts.home(end.tensor)}] = (uint8_t *)outputs->{end.field};"
+        for end in outputs
+    ]
     return (
-        _ENTRY.replace("%NOT_PLANNED%", " && ".join(f"threads != {n}" for n in (1, *counts)))
+        _ENTRY.replace("%NULL%", f"  if ({checks}) return ^_ERROR_NULL;")
+        .replace("%HOMES%", "\n".join(homes))
+        .replace("%NOT_PLANNED%", " && ".join(f"threads != {n}" for n in (1, *counts)))
         .replace("%CASES%", "\n".join(cases))
         .replace("@", name)
         .replace("^", name.upper())

@@ -103,6 +103,6 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        for operator, rule in rules_of(format_).items():  # type: ignore[arg-type]
+        for operator, rule in rules_of(format_).items():
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.memory.live import LiveRows, ring_depth
-from edgemnv2.program import FEED, Program
+from edgemnv2.program import Program
 
 __all__ = [
     "Interval",
     "Item",
+    "contiguous_rows",
     "forbidden_distances",
     "make_items",
     "merge_intervals",
@@ -67,14 +68,14 @@ def make_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int)
     for name, rows in live.items():
         if name in program.external:
             continue
-        depth = ring_depth(rows)
+        depth = _whole_accesses(program, name, rows, ring_depth(rows))
         stride = -(-rows.row_bytes // program.tensors[name].align_bytes)
         stride *= program.tensors[name].align_bytes
         offset = (np.arange(len(rows.first)) % depth) * stride
         items[name] = Item(name, name, 0, stride, depth, offset, rows.first, rows.last)
     times: dict[int, list[int]] = {}
     for now, step in enumerate(program.steps):
-        if step.op != FEED and program.ops[step.op].scratch_bytes:
+        if step.op >= 0 and program.ops[step.op].scratch_bytes:
             times.setdefault(step.op, []).append(now)
     for index, steps in times.items():
         op = program.ops[index]
@@ -82,6 +83,37 @@ def make_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int)
         name = SCRATCH_PREFIX + op.name
         items[name] = Item(name, op.name, 0, op.scratch_bytes, 1, np.zeros_like(at), at, at)
     return items
+
+
+def contiguous_rows(program: Program, name: str) -> list[tuple[int, int]]:
+    """Ranges `start, stop` of rows of `name` that some step wants one behind the other."""
+    found: set[tuple[int, int]] = set()
+    for op in program.ops:
+        for number, read in enumerate(op.reads):
+            if read.tensor == name and (read.contiguous or op.rows_per_step > 1):
+                height = program.tensors[name].height
+                found |= {_ends(op.rows_read(number, row, height)) for row in range(op.steps)}
+        for number, write in enumerate(op.writes):
+            if write.tensor == name and op.rows_per_step * write.rows > 1:
+                found |= {_ends(op.rows_made(row, number)) for row in range(op.steps)}
+    return sorted(found)
+
+
+def _ends(rows: range) -> tuple[int, int]:
+    return rows.start, rows.stop
+
+
+def _whole_accesses(program: Program, name: str, rows: LiveRows, least: int) -> int:
+    """The least depth from `least` on at which no contiguous access meets the end of the ring."""
+    wanted = [(start, stop) for start, stop in contiguous_rows(program, name) if stop > start + 1]
+    if not wanted:
+        return least
+    height = program.tensors[name].height
+    for depth in range(least, len(rows.first)):
+        fits = all(start % depth + stop - start <= depth for start, stop in wanted)
+        if fits and np.all(rows.first[depth:] > rows.last[:-depth]):
+            return depth
+    return height if any(stop > len(rows.first) for _, stop in wanted) else len(rows.first)
 
 
 def split_ring(item: Item, residues: int) -> list[Item]:
@@ -123,8 +155,7 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
 
 def forbidden_distances(a: Item, b: Item) -> list[Interval]:
     """Open intervals that `base(b) - base(a)` must avoid; none if never alive together."""
-    # Ranges begin in the order of rows, but need not end so: the last row may have no reader.
-    if a.first[0] > b.last.max() or b.first[0] > a.last.max():
+    if a.first.min() > b.last.max() or b.first.min() > a.last.max():
         return []
     together = (a.first[:, None] <= b.last[None]) & (b.first[None] <= a.last[:, None])
     distances = np.unique((a.offset[:, None] - b.offset[None])[together]).tolist()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.program import FEED, Program
+from edgemnv2.program import Program
 
 __all__ = ["LiveRows", "live_bytes_per_step", "live_rows", "ring_depth"]
 
 Steps = NDArray[np.int64]
+UNMADE = -2
+"""In place of a step: of a row that no step makes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,35 +33,42 @@ class LiveRows:
 def live_rows(program: Program) -> dict[str, LiveRows]:
     """Live ranges of every tensor of `program`, external ones included."""
     count = len(program.steps)
-    first: dict[str, list[int]] = {name: [] for name in program.tensors}
-    last: dict[str, list[int]] = {name: [] for name in program.tensors}
-    if not program.fed:
-        height = program.tensors[program.input].height
-        first[program.input] = [-1] * height
-        last[program.input] = [-1] * height
+    first = {name: [UNMADE] * tensor.height for name, tensor in program.tensors.items()}
+    last = {name: [UNMADE] * tensor.height for name, tensor in program.tensors.items()}
+    for name in program.inputs:
+        if name not in program.fed:
+            first[name] = [-1] * len(first[name])
+            last[name] = [-1] * len(last[name])
     for now, step in enumerate(program.steps):
-        if step.op == FEED:
-            first[program.input].append(now)
-            last[program.input].append(now)
+        fed = program.fed_by(step)
+        if fed is not None:
+            first[fed][step.row] = last[fed][step.row] = now
             continue
         op = program.ops[step.op]
         for index, read in enumerate(op.reads):
             for row in op.rows_read(index, step.row, program.tensors[read.tensor].height):
                 last[read.tensor][row] = now
-        for row in op.rows_made(step.row):
-            if row < len(first[op.output]):
-                last[op.output][row] = now
-            else:
-                first[op.output].append(now)
-                last[op.output].append(now)
-    last[program.output] = [count] * len(last[program.output])
+        for index, write in enumerate(op.writes):
+            for row in op.rows_made(step.row, index):
+                if first[write.tensor][row] == UNMADE:
+                    first[write.tensor][row] = now
+                last[write.tensor][row] = now
+    for name in program.outputs:
+        last[name] = [UNMADE if made == UNMADE else count for made in first[name]]
     return {
-        name: LiveRows(
-            np.array(first[name], np.int64), np.array(last[name], np.int64), tensor.row_bytes
-        )
+        name: _made_rows(first[name], last[name], tensor.row_bytes)
         for name, tensor in program.tensors.items()
-        if first[name]
+        if max(first[name]) != UNMADE
     }
+
+
+def _made_rows(first: list[int], last: list[int], row_bytes: int) -> LiveRows:
+    """Without the rows at the end that are never made; those before cost a moment, no more."""
+    height = max(row for row, made in enumerate(first) if made != UNMADE) + 1
+    moment = next(made for made in first if made != UNMADE)
+    firsts = [moment if made == UNMADE else made for made in first[:height]]
+    lasts = [moment if made == UNMADE else until for made, until in zip(first, last, strict=True)]
+    return LiveRows(np.array(firsts, np.int64), np.array(lasts[:height], np.int64), row_bytes)
 
 
 def ring_depth(rows: LiveRows) -> int:
@@ -81,5 +90,5 @@ def live_bytes_per_step(program: Program, live: Mapping[str, LiveRows]) -> Steps
         np.add.at(change, np.maximum(rows.first, 0), rows.row_bytes)
         np.add.at(change, rows.last + 1, -rows.row_bytes)
     total = np.cumsum(change)[:count]
-    scratch = [0 if s.op == FEED else program.ops[s.op].scratch_bytes for s in program.steps]
+    scratch = [0 if s.op < 0 else program.ops[s.op].scratch_bytes for s in program.steps]
     return total + np.array(scratch, np.int64)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgemnv2.memory.items import Item, make_items, split_ring
+import numpy as np
+
+from edgemnv2.memory.items import Item, contiguous_rows, make_items, split_ring
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
+from edgemnv2.memory.orders import chain_program, peak_bytes
 from edgemnv2.memory.place import Placed, Placer
 from edgemnv2.memory.verify import find_fault
-from edgemnv2.program import MemoryPlan, Placement, Program
-from edgemnv2.streaming.chains import chain_of, choose_chains
-from edgemnv2.streaming.lower import RowOps
-from edgemnv2.streaming.order import cut_points, make_program
+from edgemnv2.program import MemoryPlan, Placement, Program, RowOps
+from edgemnv2.streaming.chains import choose_chains
+from edgemnv2.streaming.crossing import Crossings
+from edgemnv2.streaming.order import cut_points
 
 __all__ = ["Planned", "least_memory_chains", "plan_memory"]
 
@@ -34,19 +38,19 @@ class Planned:
 
 
 def least_memory_chains(
-    rows: RowOps, *, fed: bool, external: frozenset[str], align_bytes: int = ALIGN_BYTES
+    rows: RowOps,
+    *,
+    fed: Sequence[str] = (),
+    external: frozenset[str] = frozenset(),
+    align_bytes: int = ALIGN_BYTES,
 ) -> list[tuple[int, int]]:
     """The chains of `rows` whose largest arena is least; exact over all cuts for placed sizes."""
 
     def single(first: int, last: int) -> Program:
-        part = chain_of(rows, first, last)
-        is_fed = fed and first == 0
-        outside = external & {part.input, part.output}
-        return make_program(part, [(0, len(part.ops))], fed=is_fed, external=outside)
+        return chain_program(rows, first, last, fed, external)
 
     def bound(first: int, last: int) -> int:
-        program = single(first, last)
-        return int(live_bytes_per_step(program, live_rows(program)).max())
+        return peak_bytes(single(first, last))
 
     def cost(first: int, last: int, enough: int) -> int:
         program = single(first, last)
@@ -55,7 +59,9 @@ def least_memory_chains(
         if not items:
             return 0
         target = max(enough, int(live_bytes_per_step(program, live).max()))
-        leading = [name for name in (program.input, program.output) if name in items]
+        leading = [
+            name for name in dict.fromkeys(program.inputs + program.outputs) if name in items
+        ]
         placed = Placer(items, align_bytes).search(leading, target, CHAIN_TRIES)
         if first == 0 and placed.span >= target + align_bytes:
             _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES)
@@ -102,6 +108,9 @@ def _place_jointly(
         for number, (first, last) in enumerate(program.chains)
         for op in range(first, last)
     }
+    crossings = Crossings(
+        RowOps(program.tensors, program.ops, program.inputs, program.outputs), program.fed
+    )
     need = dict.fromkeys(range(len(program.chains)), 0)
     number = 0
     for step, live in zip(program.steps, per_step, strict=True):
@@ -110,9 +119,10 @@ def _place_jointly(
     members: dict[int, list[str]] = {number: [] for number in need}
     ends: dict[int, list[str]] = {number: [] for number in need}
     for number, (first, last) in enumerate(program.chains):
-        source = program.input if first == 0 else program.ops[first - 1].output
-        ends[number] = [source, program.ops[last - 1].output]
-        members[number] = [op.output for op in program.ops[first:last]]
+        sources = program.inputs if first == 0 else (program.ops[first - 1].output,)
+        ends[number] = [*sources, program.ops[last - 1].output]
+        ends[number] += crossings.extras(first) + crossings.extras(last)
+        members[number] = [name for op in program.ops[first:last] for name in op.outputs]
         members[number] += ["scratch:" + op.name for op in program.ops[first:last]]
     placer = Placer(items, align_bytes)
     best: Placed | None = None
@@ -121,7 +131,7 @@ def _place_jointly(
         order: list[str] = []
         seen: set[str] = set()
         for number in sorted(need, key=lambda n: (-need[n], n)):
-            leading = [n for n in ends[number] if n in items and n not in seen]
+            leading = [n for n in dict.fromkeys(ends[number]) if n in items and n not in seen]
             rest = [
                 n
                 for n in dict.fromkeys(members[number])
@@ -191,19 +201,15 @@ def _refine(
 def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dict[str, Item]:
     """Rings inside the first chain as classes of a cycle of `multiple` rows of its output."""
     first, last = program.chains[0]
-    inside = {op.output for op in program.ops[first : last - 1]}
-    if program.fed:
-        inside.add(program.input)
+    inside = {name for op in program.ops[first:last] for name in op.outputs}
+    inside -= {*program.ops[last - 1].outputs, *program.outputs}
+    inside |= set(program.fed)
     height_out = program.tensors[program.ops[last - 1].output].height
-    contiguous = {
-        name
-        for op in program.ops
-        if op.rows_per_step > 1
-        for name in (op.output, *(read.tensor for read in op.reads))
-    }
     split: dict[str, Item] = {}
     for name, item in items.items():
-        if name in inside and name not in contiguous and item.depth < len(item.first):
+        ring = name in inside and item.depth < len(item.first)
+        # Classes of rows that are made out of their order may be alive at once.
+        if ring and np.all(np.diff(item.first) >= 0) and not contiguous_rows(program, name):
             ratio = -(-program.tensors[name].height // max(1, height_out))
             # A class holds one row at a time: no fewer classes than the ring is deep.
             residues = max(multiple, -(-item.depth // ratio)) * ratio

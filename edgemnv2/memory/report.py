@@ -7,7 +7,6 @@ from typing import Any
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
 from edgemnv2.ops.graph import Graph
-from edgemnv2.program import FEED
 from edgemnv2.target import Target
 
 __all__ = [
@@ -37,7 +36,7 @@ def peak_tensors(planned: Planned) -> tuple[int, list[tuple[str, int]]]:
         if name not in program.external
     ]
     op = program.steps[step].op
-    if op != FEED and program.ops[op].scratch_bytes:
+    if op >= 0 and program.ops[op].scratch_bytes:
         held.append((f"scratch of {program.ops[op].name}", program.ops[op].scratch_bytes))
     return step, sorted((x for x in held if x[1]), key=lambda x: (-x[1], x[0]))
 
@@ -46,7 +45,8 @@ def step_name(planned: Planned, step: int) -> str:
     """`block2.project, row 17`."""
     program = planned.program
     at = program.steps[step]
-    name = f"feeding {program.input}" if at.op == FEED else program.ops[at.op].name
+    fed = program.fed_by(at)
+    name = program.ops[at.op].name if fed is None else f"feeding {fed}"
     return f"{name}, row {at.row}"
 
 

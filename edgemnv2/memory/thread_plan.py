@@ -51,7 +51,7 @@ def plan_threads(
     """An arena for `program`; a step needs `scratch_bytes(step)`. Checked before it is returned."""
     sizes: dict[str, tuple[int, int, int]] = {}
     private_names = program.private()
-    outside = {program.input, program.output}
+    outside = {*program.inputs, *program.outputs}
     for name, tensor in program.tensors.items():
         used = program.used_in(name)
         if used and name not in private_names | outside:
@@ -112,13 +112,15 @@ def _ring_depths(
     last: dict[str, dict[int, int]] = {}
     for now, step in enumerate(steps):
         op = program.ops[step.op]
-        for read in op.reads:
+        for number, read in enumerate(op.reads):
             if read.tensor in private:
-                for row in read.rows(step.first, program.tensors[read.tensor].height):
+                for row in op.rows_read(number, step.first, program.tensors[read.tensor].height):
                     last[read.tensor][row] = now
-        if op.output in private:
-            first.setdefault(op.output, {}).setdefault(step.first, now)
-            last.setdefault(op.output, {})[step.first] = now
+        for number, name in enumerate(op.outputs):
+            if name in private:
+                for row in op.rows_made(step.first, number):
+                    first.setdefault(name, {}).setdefault(row, now)
+                    last.setdefault(name, {})[row] = now
     depths = {}
     for name, made in first.items():
         rows = sorted(made)

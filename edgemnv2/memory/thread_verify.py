@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.memory.verify import declared_fault, part_bytes
+from edgemnv2.program import Program
 from edgemnv2.streaming.bands import BandProgram, BandStep, Stage
 
 if TYPE_CHECKING:
@@ -24,36 +27,76 @@ __all__ = ["find_thread_fault"]
 
 NOBODY = -1
 SCRATCH = -2
-Place = tuple[str, int, int]
-"""Home ("arena", or the name of a tensor of the caller's), first byte, byte after the last."""
+NEVER = -3
+GIVEN = -1
+Owners = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Bytes `start .. stop - 1` of a home ("arena", or a tensor of the caller's); of them `mask`.
+
+    `row` of `tensor` begins at `row_start`.
+    """
+
+    tensor: str
+    row: int
+    home: str
+    row_start: int
+    start: int
+    stop: int
+    mask: NDArray[np.bool_] | None = None
 
 
 def find_thread_fault(
     program: BandProgram, plan: ThreadPlan, scratch_bytes: Callable[[BandStep], int]
 ) -> str | None:
     """None if `plan` is sound for `program`, else the first fault, in words."""
-    return _Check(program, plan, scratch_bytes).run()
+    declared = Program(
+        program.tensors, program.ops, (), (), program.inputs, program.outputs, (), frozenset()
+    )
+    return declared_fault(declared) or Check(program, plan, scratch_bytes).run()
 
 
-class _Check:
+class Check:
+    """Owners of all bytes while the stages run; `run` gives the first fault."""
+
     def __init__(
         self, program: BandProgram, plan: ThreadPlan, scratch_bytes: Callable[[BandStep], int]
     ) -> None:
         self.program = program
         self.plan = plan
         self.scratch_bytes = scratch_bytes
-        self.number = {name: i for i, name in enumerate(sorted(program.tensors))}
-        self.tallest = max(tensor.height for tensor in program.tensors.values())
-        self.homes: dict[str, NDArray[np.int64]] = {
-            "arena": np.full(plan.arena_bytes, NOBODY, np.int64)
-        }
-        for name in (program.input, program.output):
+        self.homes: dict[str, Owners] = {"arena": np.full(plan.arena_bytes, NOBODY, np.int64)}
+        for name in (*program.inputs, *program.outputs):
             self.homes[name] = np.full(program.tensors[name].size_bytes, NOBODY, np.int64)
+        self._numbers: dict[tuple[str, int, int, int], int] = {}
+        self._expected: dict[tuple[str, int, int], Owners] = {}
 
-    def owner(self, name: str, row: int, writer: int) -> int:
-        """A number for "row `row` of `name`, last written by operation `writer`" (-1: caller)."""
-        row_number = self.number[name] * self.tallest + row
-        return row_number * (len(self.program.ops) + 1) + writer + 1
+    def owner(self, name: str, row: int, writer: int, rows_held: int = 0) -> int:
+        """A number for "row `row` of `name`, last written by operation `writer`"."""
+        key = (name, row, writer, rows_held)
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def expected(self, name: str, row: int, reader: int) -> Owners:
+        """Who must have written each byte of a row for operation `reader` to read it."""
+        key = (name, row, reader)
+        if key not in self._expected:
+            size = self.program.tensors[name].row_bytes
+            found = np.full(size, NEVER, np.int64)
+            if name in self.program.inputs:
+                found[:] = self.owner(name, row, GIVEN)
+            for number, op in enumerate(self.program.ops[:reader]):
+                for index, write in enumerate(op.writes):
+                    if write.tensor != name:
+                        continue
+                    last = op.rows_made(0 if op.accumulates else op.steps - 1, index)
+                    if write.first_row <= row < last.stop:
+                        held = op.steps if op.accumulates else 0
+                        mask = part_bytes(write, size)
+                        found[mask] = self.owner(name, row, number, held)
+            self._expected[key] = found
+        return self._expected[key]
 
     def row_start(self, thread: int, name: str, row: int) -> tuple[str, int]:
         """Home and first byte of a row."""
@@ -67,13 +110,13 @@ class _Check:
 
     def pieces(
         self, thread: int, step: BandStep, name: str, first: int, stop: int
-    ) -> Iterator[tuple[int, Place]]:
+    ) -> Iterator[Place]:
         """Rows `first .. stop - 1` of `name`, or the pixels or channels of `step`, as bytes."""
         tensor = self.program.tensors[name]
         if step.unit == "rows":
             for row in range(first, stop):
                 home, start = self.row_start(thread, name, row)
-                yield row, (home, start, start + tensor.row_bytes)
+                yield Place(name, row, home, start, start, start + tensor.row_bytes)
             return
         # The step's share of the whole map; pixels and channels divide it evenly.
         total = self.split_total(step)
@@ -83,7 +126,7 @@ class _Check:
             home, start = self.row_start(thread, name, row)
             low = max(begin - row * tensor.row_bytes, 0)
             high = min(end - row * tensor.row_bytes, tensor.row_bytes)
-            yield row, (home, start + low, start + high)
+            yield Place(name, row, home, start, start + low, start + high)
 
     def split_total(self, step: BandStep) -> int:
         """Pixels or channels of the map that `step` makes a part of: the parts of all threads."""
@@ -93,7 +136,8 @@ class _Check:
                 return sum(parts)
         raise AssertionError(step)
 
-    def reads(self, thread: int, step: BandStep) -> list[tuple[str, int, Place]]:
+    def reads(self, thread: int, step: BandStep) -> list[list[Place]]:
+        """What a step reads, by operand."""
         op = self.program.ops[step.op]
         found = []
         for read in op.reads:
@@ -103,124 +147,163 @@ class _Check:
             whole = step.unit == "channels"
             by = BandStep(step.op, 0, height) if whole else step
             rows = (0, height) if whole else (first.start, stop)
-            for row, place in self.pieces(thread, by, read.tensor, *rows):
-                found.append((read.tensor, row, place))
+            found.append(list(self.pieces(thread, by, read.tensor, *rows)))
         return found
 
-    def writes(self, thread: int, step: BandStep) -> list[tuple[str, int, Place]]:
+    def writes(self, thread: int, step: BandStep) -> list[list[Place]]:
+        """What a step writes, by tensor."""
         op = self.program.ops[step.op]
-        rows = (0, 1) if op.accumulates else (step.first, step.first + step.count)
-        return [
-            (op.output, row, place) for row, place in self.pieces(thread, step, op.output, *rows)
-        ]
+        found = []
+        for number, write in enumerate(op.writes):
+            rows = op.rows_made(step.first // op.rows_per_step, number)
+            places = self.pieces(thread, step, write.tensor, rows.start, rows.stop)
+            if write.part_bytes:
+                mask = part_bytes(write, self.program.tensors[write.tensor].row_bytes)
+                places = (
+                    Place(p.tensor, p.row, p.home, p.row_start, p.start, p.stop, mask)
+                    for p in places
+                )
+            found.append(list(places))
+        return found
 
     def run(self) -> str | None:
-        program, source = self.program, self.program.input
-        for row in range(program.tensors[source].height):
-            home, start = self.row_start(0, source, row)
-            stop = start + program.tensors[source].row_bytes
-            self.homes[home][start:stop] = self.owner(source, row, -1)
+        """The first fault, or None."""
+        program = self.program
+        for source in program.inputs:
+            for row in range(program.tensors[source].height):
+                home, start = self.row_start(0, source, row)
+                stop = start + program.tensors[source].row_bytes
+                self.homes[home][start:stop] = self.owner(source, row, GIVEN)
         for number, stage in enumerate(program.stages):
-            fault = self._collision(number, stage)
+            fault = self.collision_fault(number, stage)
             for thread, steps in enumerate(stage.steps):
                 for step in steps:
                     fault = fault or self._step(number, thread, step)
             if fault:
                 return f"stage {number}: {fault}"
-        return self._end()
+        return self.end_fault()
 
-    def _collision(self, number: int, stage: Stage) -> str | None:
+    def collision_fault(self, number: int, stage: Stage) -> str | None:
         """Whether a byte that one thread writes is touched by another in the same stage."""
-        for home, content in self.homes.items():
-            writer = np.full(len(content), NOBODY, np.int64)
-            for reading in (False, True):
-                for thread, steps in enumerate(stage.steps):
-                    for step in steps:
-                        for place in self._touched(number, thread, step, reading):
-                            if place[0] != home:
-                                continue
-                            if place[1] < 0 or place[2] > len(content):
-                                return f"{self._name(step)}: leaves the {home}"
-                            part = writer[place[1] : place[2]]
-                            if ((part != NOBODY) & (part != thread)).any():
-                                verb = "reads" if reading else "writes"
-                                what = f"thread {thread} {verb} what another writes"
-                                return f"{self._name(step)}: {what}"
-                            if not reading:
-                                part[:] = thread
+        writers = {home: np.full(len(b), NOBODY, np.int64) for home, b in self.homes.items()}
+        for reading in (False, True):
+            for thread, steps in enumerate(stage.steps):
+                for step in steps:
+                    for place in self._touched(number, thread, step, reading):
+                        content = writers[place.home]
+                        if place.start < 0 or place.stop > len(content):
+                            return f"{self._name(step)}: leaves the {place.home}"
+                        part = content[place.start : place.stop]
+                        seen = part if place.mask is None else part[place.mask]
+                        if ((seen != NOBODY) & (seen != thread)).any():
+                            verb = "reads" if reading else "writes"
+                            what = f"thread {thread} {verb} what another writes"
+                            return f"{self._name(step)}: {what}"
+                        if not reading:
+                            part[slice(None) if place.mask is None else place.mask] = thread
         return None
 
     def _touched(self, number: int, thread: int, step: BandStep, reading: bool) -> list[Place]:
         if reading:
-            return [place for _, _, place in self.reads(thread, step)]
-        places = [place for _, _, place in self.writes(thread, step)]
+            return [place for places in self.reads(thread, step) for place in places]
+        found = [place for places in self.writes(thread, step) for place in places]
         scratch = self._scratch(number, thread, step)
-        return [*places, scratch] if scratch else places
+        return [*found, scratch] if scratch else found
 
     def _scratch(self, number: int, thread: int, step: BandStep) -> Place | None:
         size = self.scratch_bytes(step)
         if not size:
             return None
         base = self.plan.scratch[number, thread]
-        return "arena", base, base + size
+        return Place("", 0, "arena", base, base, base + size)
 
     def _name(self, step: BandStep) -> str:
         return f"{self.program.ops[step.op].name}[{step.first}]"
 
-    def _step(self, number: int, thread: int, step: BandStep) -> str | None:
-        program, op = self.program, self.program.ops[step.op]
-        before = {
-            name: max(
-                (i for i, other in enumerate(program.ops[: step.op]) if other.output == name),
-                default=-1,
-            )
-            for name in [op.output, *(read.tensor for read in op.reads)]
-        }
-        wanted = [
-            (name, row, place, self.owner(name, row, before[name]))
-            for name, row, place in self.reads(thread, step)
-        ]
-        outputs = self.writes(thread, step)
-        if op.accumulates and step.first > 0:
-            wanted += [
-                (name, row, place, self.owner(name, row, step.op)) for name, row, place in outputs
-            ]
-        if not wanted:
-            return f"{self._name(step)}: reads nothing"
-        for name, row, (home, start, stop), owner in wanted:
-            if not (self.homes[home][start:stop] == owner).all():
-                return f"{self._name(step)}: {name}[{row}] is not made yet or overwritten"
-        if step.count > 1:
-            for places in (
-                [w[2] for w in wanted if w[0] == op.reads[0].tensor],
-                [o[2] for o in outputs],
-            ):
-                if any(a[2] != b[1] for a, b in itertools.pairwise(places)):
-                    return f"{self._name(step)}: its rows are not contiguous"
-        scratch = self._scratch(number, thread, step)
-        if scratch:
-            if scratch[1] % self.plan.align_bytes:
-                return f"{self._name(step)}: scratch is not aligned"
-            self.homes["arena"][scratch[1] : scratch[2]] = SCRATCH
-            # Scratch over an input or the output shows below, or as a row that was overwritten.
-            for name, row, (home, start, stop), owner in wanted:
-                if not (self.homes[home][start:stop] == owner).all():
-                    return f"{self._name(step)}: scratch meets {name}[{row}]"
-        for name, row, (home, start, stop) in outputs:
-            self.homes[home][start:stop] = self.owner(name, row, step.op)
-        if scratch and not (self.homes["arena"][scratch[1] : scratch[2]] == SCRATCH).all():
-            return f"{self._name(step)}: scratch meets the output"
-        for name, row, (home, start, stop), owner in wanted:
-            if name != op.output and not (self.homes[home][start:stop] == owner).all():
-                return f"{self._name(step)}: output meets input {name}[{row}]"
+    def _owners(self, place: Place) -> Owners:
+        part = self.homes[place.home][place.start : place.stop]
+        return part if place.mask is None else part[place.mask]
+
+    def _wanted(self, place: Place, reader: int) -> Owners:
+        row = self.expected(place.tensor, place.row, reader)
+        part = row[place.start - place.row_start : place.stop - place.row_start]
+        return part if place.mask is None else part[place.mask]
+
+    def _own(self, step: BandStep, writes: list[list[Place]]) -> list[tuple[Place, Owners]]:
+        """Rows that the step changes, and who must have made them: sums, or rows in place."""
+        op = self.program.ops[step.op]
+        found = []
+        for place in itertools.chain.from_iterable(writes):
+            if op.updates:
+                found.append((place, self._wanted(place, step.op)))
+            elif op.accumulates and step.first > 0:
+                sums = self.owner(place.tensor, place.row, step.op, step.first)
+                found.append((place, np.full(len(self._owners(place)), sums)))
+        return found
+
+    def reads_fault(self, wanted: list[tuple[Place, Owners]]) -> str | None:
+        """Whether a byte that is read was not written by its last writer, or is gone."""
+        for place, owners in wanted:
+            if not (self._owners(place) == owners).all():
+                return f"{place.tensor}[{place.row}] is not made yet or overwritten"
         return None
 
-    def _end(self) -> str | None:
-        program, name = self.program, self.program.output
-        last = max((i for i, op in enumerate(program.ops) if op.output == name), default=-1)
-        for row in range(program.tensors[name].height):
-            home, start = self.row_start(0, name, row)
-            stop = start + program.tensors[name].row_bytes
-            if not (self.homes[home][start:stop] == self.owner(name, row, last)).all():
-                return f"end: {name}[{row}] was not made"
+    def _step(self, number: int, thread: int, step: BandStep) -> str | None:
+        op, name = self.program.ops[step.op], self._name(step)
+        reads, writes = self.reads(thread, step), self.writes(thread, step)
+        wanted = [(p, self._wanted(p, step.op)) for places in reads for p in places]
+        if not wanted:
+            return f"{name}: reads nothing"
+        own = self._own(step, writes)
+        fault = self.reads_fault(wanted + own) or self.contiguous_fault(step, reads, writes)
+        if fault:
+            return f"{name}: {fault}"
+        scratch = self._scratch(number, thread, step)
+        if scratch:
+            if scratch.start % self.plan.align_bytes:
+                return f"{name}: scratch is not aligned"
+            self.homes["arena"][scratch.start : scratch.stop] = SCRATCH
+            for place, owners in wanted + own:
+                if not (self._owners(place) == owners).all():
+                    return f"{name}: scratch meets {place.tensor}[{place.row}]"
+        held = step.first + 1 if op.accumulates else 0
+        for place in itertools.chain.from_iterable(writes):
+            part = self.homes[place.home][place.start : place.stop]
+            by = self.owner(place.tensor, place.row, step.op, held)
+            part[slice(None) if place.mask is None else place.mask] = by
+        if scratch and not (self._owners(scratch) == SCRATCH).all():
+            return f"{name}: scratch meets the output"
+        for place in itertools.chain.from_iterable(writes):
+            by = self.owner(place.tensor, place.row, step.op, held)
+            if not (self._owners(place) == by).all():
+                return f"{name}: rows of its output overlap"
+        for place, owners in wanted:
+            if place.tensor not in op.outputs and not (self._owners(place) == owners).all():
+                return f"{name}: output meets input {place.tensor}[{place.row}]"
+        return None
+
+    def contiguous_fault(
+        self, step: BandStep, reads: list[list[Place]], writes: list[list[Place]]
+    ) -> str | None:
+        """Rows that go through one pointer lie one behind the other."""
+        op = self.program.ops[step.op]
+        groups = [
+            places
+            for read, places in zip(op.reads, reads, strict=True)
+            if read.contiguous or step.count > 1
+        ]
+        for places in [*groups, *writes]:
+            if any(a.stop != b.start for a, b in itertools.pairwise(places)):
+                return "its rows are not contiguous"
+        return None
+
+    def end_fault(self) -> str | None:
+        """Every byte of every output is there."""
+        program = self.program
+        for name in program.outputs:
+            size = program.tensors[name].row_bytes
+            for row in range(program.tensors[name].height):
+                owners = self.homes[name][row * size : (row + 1) * size]
+                if not (owners == self.expected(name, row, len(program.ops))).all():
+                    return f"end: {name}[{row}] was not made"
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgemnv2.errors import UsageError
+from edgemnv2.memory.orders import best_program, bound_of, operation_orders
 from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
+from edgemnv2.program import RowOps
 from edgemnv2.streaming.chains import layer_by_layer
-from edgemnv2.streaming.lower import RowOps
-from edgemnv2.streaming.order import block_cuts, cut_points, make_program
+from edgemnv2.streaming.order import block_cuts, cut_points
 from edgemnv2.target import Target
 
 __all__ = [
@@ -47,36 +48,49 @@ def arena_align(target: Target) -> int:
     return 8 if target.is_bare_metal else 64
 
 
-def plan_graph(rows: RowOps, io: str, chains: str, align_bytes: int) -> tuple[Planned, Planned]:
-    """The program with the whole image present, and the one that is fed row by row.
+def plan_graph(
+    rows: RowOps,
+    io: str,
+    chains: str,
+    align_bytes: int,
+    fed: tuple[str, ...] | None = None,
+) -> tuple[Planned, Planned]:
+    """The program with all inputs present, and the one that is fed row by row.
 
-    `io` "arena" or "caller"; `chains` out of `CHAINS`. Raises UsageError for other words.
+    `io` "arena" or "caller"; `chains` out of `CHAINS`. `fed`: the input that arrives by rows, by
+    default the first; the others are whole in the caller's memory then. Raises UsageError for
+    other words.
     """
     if io not in ("arena", "caller"):
         raise UsageError(f"--io {io}: expected arena or caller")
     if chains not in CHAINS:
         raise UsageError(f"--chains {chains}: expected one of {', '.join(CHAINS)}")
-    both = frozenset({rows.input, rows.output})
-    whole_external = frozenset[str]() if io == "arena" else both
+    fed = rows.inputs[:1] if fed is None else fed
+    everything = frozenset({*rows.inputs, *rows.outputs})
+    whole_external = frozenset[str]() if io == "arena" else everything
+    orders = operation_orders(rows) if chains == "memory" else [rows]
+    if len(orders) > 1:
+        # Both programs share their table of operations.
+        rows = min(orders, key=lambda one: bound_of(one, (), whole_external))
     planned = []
-    for fed, external in ((False, whole_external), (True, frozenset({rows.output}))):
+    for by_rows, external in ((), whole_external), (fed, everything - set(fed)):
         if chains == "memory":
-            cut = least_memory_chains(rows, fed=fed, external=external, align_bytes=align_bytes)
+            cut = least_memory_chains(rows, fed=by_rows, external=external, align_bytes=align_bytes)
         else:
             cut = thread_chains(rows, chains)
-        planned.append(_plan_variant(rows, cut, fed, external, align_bytes))
+        planned.append(_plan_variant(rows, cut, by_rows, external, align_bytes))
     return planned[0], planned[1]
 
 
 def _plan_variant(
     rows: RowOps,
     chains: list[tuple[int, int]],
-    fed: bool,
+    fed: tuple[str, ...],
     external: frozenset[str],
     align_bytes: int,
 ) -> Planned:
     """One program of `rows`, cut into `chains`, with its arena."""
-    program = make_program(rows, chains, fed=fed, external=external)
+    program = best_program(rows, chains, fed=fed, external=external)
     return Planned(program, plan_memory(program, align_bytes))
 
 
@@ -87,7 +101,7 @@ def plan_quickly(rows: RowOps, like: Planned, align_bytes: int) -> Planned:
     """
     ends = {like.program.ops[last - 1].output for _, last in like.program.chains}
     cuts = [p for p in cut_points(rows) if p == 0 or rows.ops[p - 1].output in ends]
-    program = make_program(
+    program = best_program(
         rows, layer_by_layer(cuts), fed=like.program.fed, external=like.program.external
     )
     return Planned(program, plan_memory(program, align_bytes, QUICK_TRIES))

@@ -1,33 +1,145 @@
 """The independent check of a plan: every step simulated, byte by byte.
 
-Shares nothing with the planner: no live ranges, no intervals. Each arena byte carries the id of
-the row that wrote it last; a step must find every byte of every row that it reads still owned by
-that row, then its scratch and its output take theirs.
+Shares nothing with the planner: no live ranges, no intervals. Each byte of the arena, and of every
+tensor in the caller's memory, carries who wrote it last: which operation, for which row of which
+tensor, and for sums how many rows they hold. A step must find every byte of every row that it reads
+written by the last operation before its own that declares to write it; then its scratch and its
+outputs take theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
-from edgemnv2.program import FEED, MemoryPlan, Program, RowOp
+from edgemnv2.program import MemoryPlan, Program, Read, RowOp, Write
 
-__all__ = ["find_fault"]
+__all__ = ["find_fault", "part_bytes"]
 
 NOBODY = -1
 SCRATCH = -2
+NEVER = -3
+"""Expected of a byte that no operation makes: no byte has this owner."""
+ANYBODY = -4
+"""Expected of a byte that a step does not look at."""
+GIVEN = -1
+"""In place of an operation: the caller, of an input."""
+Owners = NDArray[np.int64]
 
 
 def find_fault(program: Program, plan: MemoryPlan) -> str | None:
     """None if `plan` is sound for `program`, else the first fault, in words."""
-    fault = _static_fault(program, plan)
-    return fault if fault else _Simulation(program, plan).run()
+    return declared_fault(program) or placed_fault(program, plan) or Simulation(program, plan).run()
 
 
-def _static_fault(program: Program, plan: MemoryPlan) -> str | None:
-    """Faults that need no simulation: bounds, alignment, missing placements."""
-    used = {program.input, program.output}
+def part_bytes(write: Write, row_bytes: int) -> NDArray[np.bool_]:
+    """Which bytes of a row of `row_bytes` a `write` makes; `[row_bytes]`."""
+    if write.part_bytes == 0:
+        return np.ones(row_bytes, np.bool_)
+    mask = np.zeros(row_bytes, np.bool_)
+    for start in range(write.offset_bytes, row_bytes, write.pitch_bytes or row_bytes):
+        mask[start : start + write.part_bytes] = True
+    return mask
+
+
+# -- faults of the program itself ------------------------------------------------------------------
+
+
+def declared_fault(program: Program) -> str | None:
+    """What operations declare that cannot be: ends, rows outside, writers that meet."""
+    for check in (ends_fault, reads_fault, writers_fault):
+        fault = check(program)
+        if fault:
+            return fault
+    return None
+
+
+def ends_fault(program: Program) -> str | None:
+    """Ends that are no tensors, or the same one twice."""
+    ends = [*program.inputs, *program.outputs]
+    for name in ends:
+        if name not in program.tensors:
+            return f"{name}: no such tensor"
+        if ends.count(name) > 1:
+            return f"{name}: two ends are one tensor"
+    for name in program.fed:
+        if name not in program.inputs:
+            return f"{name}: fed, but not an input"
+    return None
+
+
+def reads_fault(program: Program) -> str | None:
+    """Reads that leave their tensor with nothing to stand for the rows outside."""
     for op in program.ops:
-        used |= {op.output, *(read.tensor for read in op.reads)}
+        for read in op.reads:
+            if read.divisor < 1 or not 0 <= read.phase < read.divisor or read.stride < 0:
+                return f"{op.name}: reads {read.tensor} by no monotone function"
+            height = program.tensors[read.tensor].height
+            last = read.first(op.steps * op.rows_per_step - 1) + read.window - 1
+            outside = read.first(0) < 0 or last >= height
+            if outside and read.fill is None and not read.edge:
+                return f"{op.name}: reads {read.tensor} past its {height} rows"
+            if outside and (read.contiguous or op.rows_per_step > 1):
+                return f"{op.name}: rows outside of {read.tensor} cannot be contiguous"
+    return None
+
+
+def writers_fault(program: Program) -> str | None:
+    """Two operations that make one byte, without the second changing it in place."""
+    for name, tensor in program.tensors.items():
+        writers = [
+            (op, index)
+            for op in program.ops
+            for index, write in enumerate(op.writes)
+            if write.tensor == name
+        ]
+        if len(writers) == 1 and writers[0][0].writes[writers[0][1]].is_plain:
+            # Its rows are apart from one another; their number is checked below.
+            op = writers[0][0]
+            if not op.accumulates and op.steps * op.rows_per_step > tensor.height:
+                return f"{op.name}: makes more rows than {name} has"
+            continue
+        made = np.zeros((tensor.height, tensor.row_bytes), np.bool_)
+        for op, index in writers:
+            write = op.writes[index]
+            fault = _part_fault(op, write, tensor.row_bytes)
+            if fault:
+                return fault
+            mask = part_bytes(write, tensor.row_bytes)
+            for row in [0] if op.accumulates else range(op.steps):
+                rows = op.rows_made(row, index)
+                if rows.start < 0 or rows.stop > tensor.height:
+                    return f"{op.name}: makes row {rows.stop - 1} of {name}, which has fewer"
+                part = made[rows.start : rows.stop, mask]
+                if op.updates and not part.all():
+                    return f"{op.name}: changes bytes of {name} that nobody has made"
+                if not op.updates and part.any():
+                    return f"{op.name}: makes bytes of {name} that another one makes, too"
+                made[rows.start : rows.stop, mask] = True
+    return None
+
+
+def _part_fault(op: RowOp, write: Write, row_bytes: int) -> str | None:
+    if write.part_bytes == 0:
+        return f"{op.name}: an offset needs a part" if write.offset_bytes else None
+    pitch = write.pitch_bytes or row_bytes
+    if write.offset_bytes < 0 or write.offset_bytes + write.part_bytes > pitch:
+        return f"{op.name}: its part of {write.tensor} is more than the pitch"
+    if row_bytes % pitch:
+        return f"{op.name}: the pitch does not divide the rows of {write.tensor}"
+    return None
+
+
+# -- faults of the places --------------------------------------------------------------------------
+
+
+def placed_fault(program: Program, plan: MemoryPlan) -> str | None:
+    """Faults of the plan that need no simulation: bounds, alignment, missing places."""
+    used = {*program.inputs, *program.outputs}
+    for op in program.ops:
+        used |= {*op.outputs, *(read.tensor for read in op.reads)}
     for name in sorted(used - program.external):
         tensor = program.tensors[name]
         if name not in plan.placements:
@@ -50,135 +162,261 @@ def _static_fault(program: Program, plan: MemoryPlan) -> str | None:
     return None
 
 
-class _Simulation:
+# -- the simulation --------------------------------------------------------------------------------
+
+
+class Simulation:
+    """Owners of all bytes while the steps run; `run` gives the first fault."""
+
     def __init__(self, program: Program, plan: MemoryPlan) -> None:
         self.program = program
         self.plan = plan
-        self.owner = np.full(plan.arena_bytes, NOBODY, np.int64)
-        names = sorted(program.tensors)
-        tallest = max(tensor.height for tensor in program.tensors.values())
-        self.first_id = {name: index * tallest for index, name in enumerate(names)}
-        # (tensor, row) -> how many operations have written it.
-        self.written: dict[tuple[str, int], int] = {}
+        self.arena: Owners = np.full(plan.arena_bytes, NOBODY, np.int64)
+        self.outside: dict[str, Owners] = {
+            name: np.full(program.tensors[name].size_bytes, NOBODY, np.int64)
+            for name in program.external
+            if name in program.tensors
+        }
         self.done = [0] * len(program.ops)
-        self.fed_rows = 0
+        self.fed_rows = dict.fromkeys(program.fed, 0)
+        self._numbers: dict[tuple[str, int, int, int], int] = {}
+        self._expected: dict[tuple[str, int, int], Owners] = {}
+        self._writers: dict[str, list[tuple[int, int]]] = {}
+        for number, op in enumerate(program.ops):
+            for index, write in enumerate(op.writes):
+                self._writers.setdefault(write.tensor, []).append((number, index))
 
-    def span(self, name: str, row: int) -> tuple[int, int]:
+    def owner(self, name: str, row: int, op: int, rows_held: int = 0) -> int:
+        """A number for "row `row` of `name`, written by `op`"; of sums, how many rows they hold."""
+        return self._numbers.setdefault((name, row, op, rows_held), len(self._numbers))
+
+    def bytes_of(self, name: str, row: int) -> Owners:
+        """The owners of the bytes of a row; a view."""
+        size = self.program.tensors[name].row_bytes
+        if name in self.outside:
+            return self.outside[name][row * size : (row + 1) * size]
         start = self.plan.placements[name].offset(row)
-        return start, start + self.program.tensors[name].row_bytes
+        return self.arena[start : start + size]
 
-    def row_id(self, name: str, row: int) -> int:
-        return self.first_id[name] + row
+    def span(self, name: str, row: int) -> tuple[str, int, int]:
+        """Where the bytes of a row are: home, first byte, byte behind the last."""
+        size = self.program.tensors[name].row_bytes
+        if name in self.outside:
+            return name, row * size, (row + 1) * size
+        start = self.plan.placements[name].offset(row)
+        return "", start, start + size
 
-    def take(self, name: str, row: int) -> None:
-        self.written[name, row] = self.written.get((name, row), 0) + 1
-        if name not in self.program.external:
-            start, stop = self.span(name, row)
-            self.owner[start:stop] = self.row_id(name, row)
-
-    def intact(self, name: str, row: int) -> bool:
-        if (name, row) not in self.written:
-            return False
-        if name in self.program.external:
-            return True
-        start, stop = self.span(name, row)
-        return bool((self.owner[start:stop] == self.row_id(name, row)).all())
+    def expected(self, name: str, row: int, reader: int) -> Owners:
+        """Who must have written each byte of a row for operation `reader` to read it."""
+        key = (name, row, reader)
+        if key not in self._expected:
+            size = self.program.tensors[name].row_bytes
+            found = np.full(size, NEVER, np.int64)
+            if name in self.program.inputs:
+                found[:] = self.owner(name, row, GIVEN)
+            for number, index in self._writers.get(name, ()):
+                op = self.program.ops[number]
+                write = op.writes[index]
+                rows = range(
+                    write.first_row,
+                    op.rows_made(0 if op.accumulates else op.steps - 1, index).stop,
+                )
+                if number < reader and row in rows:
+                    held = op.steps if op.accumulates else 0
+                    found[part_bytes(write, size)] = self.owner(name, row, number, held)
+            self._expected[key] = found
+        return self._expected[key]
 
     def run(self) -> str | None:
+        """The first fault, or None."""
         program = self.program
-        if not program.fed:
-            for row in range(program.tensors[program.input].height):
-                self.take(program.input, row)
-                if not self.intact(program.input, row):
-                    return f"{program.input}[{row}]: rows of the input overlap"
-        for number, step in enumerate(program.steps):
-            if step.op == FEED:
-                if step.row != self.fed_rows:
-                    return f"step {number}: feeds row {step.row}, expected {self.fed_rows}"
-                self.fed_rows += 1
-                self.take(program.input, step.row)
+        for name in program.inputs:
+            if name in program.fed:
                 continue
-            fault = self._step(program.ops[step.op], step.op, step.row)
+            rows = range(program.tensors[name].height)
+            for row in rows:
+                self.bytes_of(name, row)[:] = self.owner(name, row, GIVEN)
+        for name in program.inputs:
+            if name not in program.fed:
+                for row in range(program.tensors[name].height):
+                    if not (self.bytes_of(name, row) == self.owner(name, row, GIVEN)).all():
+                        return f"{name}[{row}]: rows of the input overlap"
+        for number, step in enumerate(program.steps):
+            fed = program.fed_by(step)
+            if fed is not None:
+                fault = self.feed_fault(fed, step.row)
+                if fault:
+                    return f"step {number}: {fault}"
+                self.bytes_of(fed, step.row)[:] = self.owner(fed, step.row, GIVEN)
+                continue
+            fault = self._step(step.op, step.row)
             if fault:
                 return f"step {number} {program.ops[step.op].name}[{step.row}]: {fault}"
-        return self._end()
+        return self.end_fault()
 
-    def _step(self, op: RowOp, index: int, row: int) -> str | None:
-        if row != self.done[index] or row >= op.steps:
-            return f"out of order, expected row {self.done[index]}"
-        self.done[index] += 1
-        reads = [
-            (read.tensor, r)
-            for number, read in enumerate(op.reads)
-            for r in op.rows_read(number, row, self.program.tensors[read.tensor].height)
-        ]
-        if op.updates or (op.accumulates and row > 0):
-            reads += [(op.output, r) for r in op.rows_made(row)]
+    def feed_fault(self, name: str, row: int) -> str | None:
+        """Rows are fed in order, each once."""
+        expected = self.fed_rows[name]
+        self.fed_rows[name] = row + 1
+        if row != expected:
+            return f"feeds row {row} of {name}, expected {expected}"
+        return None
+
+    def _step(self, number: int, row: int) -> str | None:
+        op = self.program.ops[number]
+        if row != self.done[number] or row >= op.steps:
+            return f"out of order, expected row {self.done[number]}"
+        self.done[number] += 1
+        reads = self._reads(number, row)
         if not reads:
             return "reads nothing"
-        for name, r in reads:
-            if not self._complete(name, r, index):
-                return f"reads {name}[{r}], which is not made yet"
-            if not self.intact(name, r):
-                return f"reads {name}[{r}], which was overwritten"
-        spans = {
-            (name, r): self.span(name, r) for name, r in reads if name not in self.program.external
-        }
-        outputs = {}
-        if op.output not in self.program.external:
-            outputs = {(op.output, r): self.span(op.output, r) for r in op.rows_made(row)}
-        if op.scratch_bytes:
-            start = self.plan.scratch[op.name]
-            for key, span in {**spans, **outputs}.items():
-                if _meet((start, start + op.scratch_bytes), span):
-                    return f"scratch meets {key[0]}[{key[1]}]"
-            self.owner[start : start + op.scratch_bytes] = SCRATCH
-        for key, span in outputs.items():
-            for other, other_span in spans.items():
-                if other != key and _meet(span, other_span):
-                    return f"output meets input {other[0]}[{other[1]}]"
-        for r in op.rows_made(row):
-            self.take(op.output, r)
-        for r in op.rows_made(row):
-            if not self.intact(op.output, r):
-                return f"rows of the output {op.output} overlap"
-        return self._contiguous(op, row, reads)
+        scratch = self._scratch(op)
+        own = self._own(number, row)
+        fault = self.reads_fault(reads + own) or self.contiguous_fault(op, row)
+        if fault:
+            return fault
+        if scratch is not None:
+            scratch[:] = SCRATCH
+            fault = self.scratch_fault(reads + own)
+            if fault:
+                return fault
+        self._write(number, row)
+        if scratch is not None and not (scratch == SCRATCH).all():
+            return f"scratch meets the output {op.output}"
+        made = {(name, r) for at, name in enumerate(op.outputs) for r in op.rows_made(row, at)}
+        untouched = [(n, r, e) for n, r, e in reads if not op.updates or (n, r) not in made]
+        return self.outputs_fault(number, row, untouched)
 
-    def _complete(self, name: str, row: int, reader: int) -> bool:
-        """Whether every operation before `reader` that writes this row has done so."""
-        for index, op in enumerate(self.program.ops[:reader]):
-            if op.output != name:
-                continue
-            if op.accumulates:
-                if self.done[index] < op.steps:
-                    return False
-            elif self.done[index] * op.rows_per_step <= row:
-                return False
-        return (name, row) in self.written
+    def _reads(self, number: int, row: int) -> list[tuple[str, int, Owners]]:
+        """(tensor, row, who must own its bytes) of the operands of a step."""
+        op = self.program.ops[number]
+        return [
+            (read.tensor, r, self.expected(read.tensor, r, number))
+            for index, read in enumerate(op.reads)
+            for r in op.rows_read(index, row, self.program.tensors[read.tensor].height)
+        ]
 
-    def _contiguous(self, op: RowOp, step_row: int, reads: list[tuple[str, int]]) -> str | None:
-        """A step of several rows needs them one behind the other."""
-        if op.rows_per_step == 1:
+    def _own(self, number: int, row: int) -> list[tuple[str, int, Owners]]:
+        """The same for rows that the step changes: made before, or sums that are under way."""
+        op = self.program.ops[number]
+        found = []
+        for index, write in enumerate(op.writes):
+            for r in op.rows_made(row, index):
+                if op.updates:
+                    wanted = self.expected(write.tensor, r, number)
+                elif op.accumulates and row > 0:
+                    sums = self.owner(write.tensor, r, number, row)
+                    wanted = np.full(self.program.tensors[write.tensor].row_bytes, sums)
+                else:
+                    continue
+                # Only its own part must be there.
+                mask = part_bytes(write, len(wanted))
+                found.append((write.tensor, r, np.where(mask, wanted, ANYBODY)))
+        return found
+
+    def _scratch(self, op: RowOp) -> Owners | None:
+        if not op.scratch_bytes:
             return None
-        wanted = set(reads) | {(op.output, r) for r in op.rows_made(step_row)}
-        for name, row in wanted:
-            if name in self.program.external or (name, row + 1) not in wanted:
+        start = self.plan.scratch[op.name]
+        return self.arena[start : start + op.scratch_bytes]
+
+    def _write(self, number: int, row: int) -> None:
+        op = self.program.ops[number]
+        for index, write in enumerate(op.writes):
+            for r in op.rows_made(row, index):
+                owners = self.bytes_of(write.tensor, r)
+                held = row + 1 if op.accumulates else 0
+                owners[part_bytes(write, len(owners))] = self.owner(write.tensor, r, number, held)
+
+    def _wrong(self, name: str, row: int, wanted: Owners) -> int | None:
+        """The first byte of a row that has another owner than it should."""
+        wrong = self.bytes_of(name, row) != wanted
+        if wrong.any():
+            wrong &= wanted != ANYBODY
+            if wrong.any():
+                return int(wrong.argmax())
+        return None
+
+    def reads_fault(self, reads: Sequence[tuple[str, int, Owners]]) -> str | None:
+        """Whether a byte that is read was not written by its last writer, or is gone."""
+        for name, row, wanted in reads:
+            at = self._wrong(name, row, wanted)
+            if at is not None:
+                return f"reads {name}[{row}], which {self._why(name, row, at, int(wanted[at]))}"
+        return None
+
+    def _why(self, name: str, row: int, at: int, owner: int) -> str:
+        if owner == NEVER:
+            return f"nobody makes (byte {at})"
+        return "was overwritten" if self._is_made(name, row, owner) else "is not made yet"
+
+    def _is_made(self, name: str, row: int, owner: int) -> bool:
+        """Whether the writer that `owner` stands for has come to this row already."""
+        for (tensor, at, number, held), found in self._numbers.items():
+            if found != owner:
                 continue
-            if self.span(name, row)[1] != self.span(name, row + 1)[0]:
-                return f"rows {row} and {row + 1} of {name} are not contiguous"
+            assert (tensor, at) == (name, row)
+            if number == GIVEN:
+                return name not in self.program.fed or row < self.fed_rows[name]
+            op = self.program.ops[number]
+            if op.accumulates:
+                return self.done[number] >= held
+            index = op.outputs.index(name)
+            return any(row in op.rows_made(r, index) for r in range(self.done[number]))
+        return False
+
+    def scratch_fault(self, reads: Sequence[tuple[str, int, Owners]]) -> str | None:
+        """Whether scratch lies on what the step reads."""
+        for name, row, wanted in reads:
+            if self._wrong(name, row, wanted) is not None:
+                return f"scratch meets {name}[{row}]"
         return None
 
-    def _end(self) -> str | None:
+    def outputs_fault(
+        self, number: int, row: int, reads: Sequence[tuple[str, int, Owners]]
+    ) -> str | None:
+        """Whether outputs lie on what the step reads, or on one another."""
+        op = self.program.ops[number]
+        for index, write in enumerate(op.writes):
+            for r in op.rows_made(row, index):
+                owners = self.bytes_of(write.tensor, r)
+                held = row + 1 if op.accumulates else 0
+                own = self.owner(write.tensor, r, number, held)
+                if not (owners[part_bytes(write, len(owners))] == own).all():
+                    return f"rows of the output {write.tensor} overlap"
+        for name, r, wanted in reads:
+            if self._wrong(name, r, wanted) is not None:
+                return f"output meets input {name}[{r}]"
+        return None
+
+    def contiguous_fault(self, op: RowOp, step_row: int) -> str | None:
+        """Rows that go through one pointer lie one behind the other."""
+        groups: list[tuple[str, range]] = []
+        for index, read in enumerate(op.reads):
+            if _is_one_pointer(op, read):
+                height = self.program.tensors[read.tensor].height
+                groups.append((read.tensor, op.rows_read(index, step_row, height)))
+        groups += [(name, op.rows_made(step_row, at)) for at, name in enumerate(op.outputs)]
+        for name, rows in groups:
+            for row in rows[:-1]:
+                if self.span(name, row)[2] != self.span(name, row + 1)[1]:
+                    return f"rows {row} and {row + 1} of {name} are not contiguous"
+        return None
+
+    def end_fault(self) -> str | None:
+        """All rows fed, every byte of every output there."""
         program = self.program
-        if program.fed and self.fed_rows != program.tensors[program.input].height:
-            return f"end: {self.fed_rows} of {program.tensors[program.input].height} rows fed"
-        for row in range(program.tensors[program.output].height):
-            if not self._complete(program.output, row, len(program.ops)):
-                return f"end: {program.output}[{row}] was not made"
-            if not self.intact(program.output, row):
-                return f"end: {program.output}[{row}] was overwritten"
+        for name, count in self.fed_rows.items():
+            if count != program.tensors[name].height:
+                return f"end: {count} of {program.tensors[name].height} rows of {name} fed"
+        for name in program.outputs:
+            for row in range(program.tensors[name].height):
+                wanted = self.expected(name, row, len(program.ops))
+                at = self._wrong(name, row, wanted)
+                if at is not None:
+                    return f"end: {name}[{row}] {self._why(name, row, at, int(wanted[at]))}"
         return None
 
 
-def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    return a[0] < b[1] and b[0] < a[1]
+def _is_one_pointer(op: RowOp, read: Read) -> bool:
+    return read.contiguous or op.rows_per_step > 1

@@ -3,12 +3,18 @@
 The contract between schedules (which make these), streaming and memory (which need the sizes) and
 code generation (which emits the calls). The emitted call of a kernel is
 
-    void symbol(const T *row_0, ..., const T *row_{n-1}, [const T *residual,] T *out,
-                [void *scratch,] const T *constant_0, ..., const T *constant_{k-1});
+    void symbol(const T *row_0, ..., const T *row_{n-1}, U *out_0, ..., U *out_{m-1},
+                [int32_t row,] [void *scratch,] const V *constant_0, ..., const V *constant_{k-1});
 
-A row that lies outside the image is a row of zero points in read-only memory. `out` may be exactly
-the address of `residual` (the in-place residual add), and overlaps nothing else. Kernels may read
-and write aligned to `ALIGN_BYTES` only where their row layout guarantees it.
+The rows come operand by operand, as the operation's `Read`s say (`program.Read.pointers`): a
+pointer per row of the window, superset rows of a dilated one included, or one to the first of rows
+that lie one behind the other. A row that lies outside the image is a constant row of the read's
+`fill` in read-only memory, or the edge row. The outputs come as its `Write`s say: each the address
+of the first byte that the kernel makes. `row` is the row that it makes, counted by the operation.
+
+`out` may be exactly the address of a row of the operation that it updates (the residual add, in
+place), and overlaps nothing else. Kernels may read and write aligned to `ALIGN_BYTES` only where
+their row layout guarantees it.
 """
 
 from __future__ import annotations
@@ -66,6 +72,11 @@ class RowKernel:
     c_requires: tuple[str, ...] = ()
     fuses: tuple[str, ...] = ()
     """Layers that this kernel computes besides its own: producers of its only input."""
+    takes_row_number: bool = False
+    """Whether it wants the row that it makes (interpolation weights differ from row to row)."""
+    out_pitch: int = 0
+    """Bytes from a pixel of its output to the next, where it makes a part of each (its `Write` has
+    `pitch_bytes`); 0: pixels lie one behind the other."""
     schedule: str = "default"
     """"default", "fallback" or the tuning record's id."""
     decisions: Mapping[str, Any] = field(default_factory=dict)

@@ -144,7 +144,7 @@ static int32_t edgemnv2_pool_begin(struct edgemnv2_pool *pool, int32_t threads) 
 struct edgemnv2_thread_run {
     const struct edgemnv2_op *ops;
     const struct edgemnv2_plan *plans; /* one per thread */
-    uint8_t *home[3];
+    uint8_t *home[EDGEMNV2_HOMES];
 };
 
 static void edgemnv2_run_band(const void *context, struct edgemnv2_pool *pool, int32_t thread) {

@@ -14,11 +14,10 @@ A tensor that only one "bands" stage touches is private to each thread; all othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemnv2.program import RowOp, RowTensor
-from edgemnv2.streaming.lower import RowOps
+from edgemnv2.program import RowOp, RowOps, RowTensor
 
 __all__ = ["BandProgram", "BandStep", "Split", "Stage", "bounds", "make_bands"]
 
@@ -37,7 +36,10 @@ class Split:
 
 @dataclass(frozen=True)
 class BandStep:
-    """Operation `op` (an index) makes `count` "rows", "pixels" or "channels" from `first` on."""
+    """Operation `op` (an index) makes `count` "rows", "pixels" or "channels" from `first` on.
+
+    Rows are the operation's own: what they are of the tensor, its `Write` says.
+    """
 
     op: int
     first: int
@@ -57,14 +59,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class BandProgram:
-    """Stages in order. The network's input and output are the caller's, outside the arena."""
+    """Stages in order. The network's inputs and outputs are the caller's, outside the arena."""
 
     tensors: Mapping[str, RowTensor]
     ops: tuple[RowOp, ...]
     stages: tuple[Stage, ...]
     threads: int
-    input: str
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
     def used_in(self, name: str) -> list[int]:
         """Numbers of the stages that read or write tensor `name`."""
@@ -72,7 +74,7 @@ class BandProgram:
             number
             for number, stage in enumerate(self.stages)
             if any(
-                name == op.output or any(name == read.tensor for read in op.reads)
+                name in op.outputs or any(name == read.tensor for read in op.reads)
                 for op in self.ops[stage.first : stage.last]
             )
         ]
@@ -84,7 +86,17 @@ class BandProgram:
             stages = self.used_in(name)
             if len(stages) == 1 and self.stages[stages[0]].kind == "bands":
                 found.add(name)
-        return frozenset(found - {self.input, self.output})
+        return frozenset(found - {*self.inputs, *self.outputs} - _whole_only(self.ops))
+
+
+def _whole_only(ops: Sequence[RowOp]) -> set[str]:
+    """Tensors with several rows behind one pointer, or several writers along the height."""
+    found = set()
+    for op in ops:
+        many = op.rows_per_step > 1
+        found |= {read.tensor for read in op.reads if many or read.contiguous}
+        found |= {w.tensor for w in op.writes if many or w.rows > 1 or w.first_row > 0}
+    return found
 
 
 def bounds(total: int, parts: int, granule: int = 1) -> list[int]:
@@ -112,15 +124,15 @@ def make_bands(
             rows.ops,
             tuple(Stage(first, last, kind, ()) for first, last, kind in groups),
             threads,
-            rows.input,
-            rows.output,
+            rows.inputs,
+            rows.outputs,
         ).private()
         stages = []
         for first, last, kind in groups:
             if kind == "bands":
                 needs = []
                 for thread in range(threads):
-                    need = _needed_rows(rows, first, last, private, threads, thread)
+                    need = _needed_steps(rows, first, last, private, threads, thread)
                     if isinstance(need, int):
                         # That reader wants shared rows of another thread: it has to wait for them.
                         forced.add(need)
@@ -144,7 +156,7 @@ def make_bands(
                 stages.append(Stage(first, last, kind, (alone, *((),) * (threads - 1))))
         else:
             return BandProgram(
-                rows.tensors, rows.ops, tuple(stages), threads, rows.input, rows.output
+                rows.tensors, rows.ops, tuple(stages), threads, rows.inputs, rows.outputs
             )
 
 
@@ -165,11 +177,12 @@ def _groups(
             # Every channel reads all channels of its input: no two such steps without a meeting.
             alone = index if split.unit == "channels" else 0
             key = ("split", split.unit, split.total, split.granule, alone)
-        elif op.accumulates or op.rows_per_step > 1 or rows.tensors[op.output].height == 1:
+        elif op.accumulates or op.rows_per_step > 1 or op.steps == 1:
             key = ("serial",)
         else:
             key = ("bands",)
-        if key == previous and not (key == ("bands",) and index in starts):
+        waits = index in starts or (groups and _reads_all(rows, groups[-1][0], index))
+        if key == previous and not (key == ("bands",) and waits):
             groups[-1] = (groups[-1][0], index + 1, groups[-1][2])
         else:
             groups.append((index, index + 1, str(key[0])))
@@ -177,73 +190,110 @@ def _groups(
     return groups
 
 
-def _needed_rows(
+def _reads_all(rows: RowOps, first: int, index: int) -> bool:
+    """Whether operation `index` reads all of a tensor that one from `first` on makes."""
+    made = {name for op in rows.ops[first:index] for name in op.outputs}
+    return any(
+        read.tensor in made and read.stride == 0 and rows.tensors[read.tensor].height > 1
+        for read in rows.ops[index].reads
+    )
+
+
+def _wanted(rows: RowOps, index: int, steps: range) -> Iterator[tuple[str, range]]:
+    """All rows of each tensor that `steps` of an operation read or change."""
+    op = rows.ops[index]
+    for number, read in enumerate(op.reads):
+        height = rows.tensors[read.tensor].height
+        start = op.rows_read(number, steps.start, height).start
+        yield read.tensor, range(start, op.rows_read(number, steps.stop - 1, height).stop)
+    if op.updates:
+        for number, name in enumerate(op.outputs):
+            stop = op.rows_made(steps.stop - 1, number).stop
+            yield name, range(op.rows_made(steps.start, number).start, stop)
+
+
+def _steps_making(op: RowOp, name: str, wanted: range) -> range:
+    """The steps of `op` that make rows of `name` among `wanted`."""
+    number = op.outputs.index(name)
+    stop = op.steps_for(number, wanted)
+    if not stop:
+        return range(0)
+    write = op.writes[number]
+    return range(max(0, wanted.start - write.first_row) // (op.rows_per_step * write.rows), stop)
+
+
+def _needed_steps(
     rows: RowOps, first: int, last: int, private: frozenset[str], threads: int, thread: int
-) -> dict[str, range] | int:
-    """Rows of each tensor written in the stage that `thread` makes.
+) -> dict[int, range] | int:
+    """The steps of each operation of the stage that `thread` makes.
 
     If an operation would need rows of a shared tensor that are another thread's, its index.
     """
-    written = {op.output for op in rows.ops[first:last]}
-    need: dict[str, range] = {}
-    for name in written - private:
-        ends = bounds(rows.tensors[name].height, threads)
-        need[name] = range(ends[thread], ends[thread + 1])
-    for index in range(last - 1, first - 1, -1):
+    need: dict[int, range] = {}
+    shared = set()
+    for index in range(first, last):
         op = rows.ops[index]
-        made = need.get(op.output, range(0))
-        if not made:
+        if not private.issuperset(op.outputs):
+            shared.add(index)
+            ends = bounds(op.steps, threads)
+            need[index] = range(ends[thread], ends[thread + 1])
+    for index in range(last - 1, first - 1, -1):
+        steps = need.get(index, range(0))
+        if not steps:
             continue
-        for read in op.reads:
-            if read.tensor not in written:
+        for name, wanted in _wanted(rows, index, steps):
+            if not wanted:
                 continue
-            height = rows.tensors[read.tensor].height
-            wanted = range(
-                read.rows(made.start, height).start, read.rows(made.stop - 1, height).stop
-            )
-            have = need.get(read.tensor, range(0))
-            if read.tensor not in private:
-                if wanted and (wanted.start < have.start or wanted.stop > have.stop):
+            for writer in range(first, index):
+                if name not in rows.ops[writer].outputs:
+                    continue
+                asked = _steps_making(rows.ops[writer], name, wanted)
+                have = need.get(writer, range(0))
+                if not asked or (asked.start >= have.start and asked.stop <= have.stop):
+                    continue
+                if writer in shared:
                     return index
-            elif wanted:
-                need[read.tensor] = (
-                    range(min(have.start, wanted.start), max(have.stop, wanted.stop))
+                need[writer] = (
+                    range(min(have.start, asked.start), max(have.stop, asked.stop))
                     if have
-                    else wanted
+                    else asked
                 )
     return need
 
 
 def _band_steps(
-    rows: RowOps, first: int, last: int, private: frozenset[str], need: Mapping[str, range]
+    rows: RowOps, first: int, last: int, private: frozenset[str], need: Mapping[int, range]
 ) -> tuple[BandStep, ...]:
     """One thread's steps: each row is made when somebody needs it, as in `chain_steps`."""
     ops = rows.ops
     writers: dict[str, list[int]] = {}
     for index in range(first, last):
-        writers.setdefault(ops[index].output, []).append(index)
-    done = {index: need.get(ops[index].output, range(0)).start for index in range(first, last)}
+        for name in ops[index].outputs:
+            writers.setdefault(name, []).append(index)
+    done = {index: need.get(index, range(0)).start for index in range(first, last)}
     steps: list[BandStep] = []
 
-    def require_rows(name: str, stop: int, before: int) -> None:
+    def asked(name: str, before: int) -> list[int]:
+        """Writers before `before` whose rows no other one of them changes."""
         preceding = [index for index in writers.get(name, ()) if index < before]
-        while preceding and done[preceding[-1]] < stop:
-            make_step(preceding[-1])
+        changed = [number for number, index in enumerate(preceding) if ops[index].updates]
+        return preceding[changed[-1] :] if changed else preceding
 
     def make_step(index: int) -> None:
-        op, row = ops[index], done[index]
-        for read in op.reads:
-            wanted = read.rows(row, rows.tensors[read.tensor].height)
-            require_rows(read.tensor, wanted.stop, index)
-        if op.updates:
-            require_rows(op.output, row + 1, index)
+        row = done[index]
+        for name, wanted in _wanted(rows, index, range(row, row + 1)):
+            for writer in asked(name, index):
+                stop = _steps_making(ops[writer], name, wanted).stop
+                while done[writer] < stop:
+                    make_step(writer)
         steps.append(BandStep(index, row))
         done[index] += 1
 
-    for name, by in writers.items():
+    for name in writers:
         if name not in private:
-            while done[by[-1]] < need[name].stop:
-                make_step(by[-1])
+            for index in asked(name, last):
+                while done[index] < need[index].stop:
+                    make_step(index)
     return tuple(steps)
 
 

@@ -10,19 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from edgemnv2.streaming.lower import RowOps
-
-__all__ = ["chain_of", "choose_chains", "layer_by_layer"]
+__all__ = ["choose_chains", "layer_by_layer"]
 
 Chain = tuple[int, int]
 Cost = Callable[[int, int], int]
 PlacedCost = Callable[[int, int, int], int]
-
-
-def chain_of(rows: RowOps, first: int, last: int) -> RowOps:
-    """The operations `first .. last - 1` as a network of its own."""
-    source = rows.input if first == 0 else rows.ops[first - 1].output
-    return RowOps(rows.tensors, rows.ops[first:last], source, rows.ops[last - 1].output)
 
 
 def layer_by_layer(cuts: Sequence[int]) -> list[Chain]:

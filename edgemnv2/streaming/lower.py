@@ -9,29 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.ops.pool.layer import GlobalAveragePool
-from edgemnv2.program import Read, RowOp, RowTensor
+from edgemnv2.program import Read, RowOps, RowTensor, Write
+from edgemnv2.streaming.declare import RowContext
 
 __all__ = ["RowOps", "lower_to_rows", "updated_operand"]
 
 SUM_SUFFIX = ".sum"
 """Name of the pooling operation (and of its tensor) that accumulates rows, after its layer's."""
-
-
-@dataclass(frozen=True)
-class RowOps:
-    """Row operations in topological order, the tensors they exchange, and the two ends."""
-
-    tensors: Mapping[str, RowTensor]
-    ops: tuple[RowOp, ...]
-    input: str
-    output: str
 
 
 def updated_operand(graph: Graph, layer: Add) -> int | None:
@@ -65,57 +55,36 @@ def lower_to_rows(
     `layouts` the tensors whose rows are not plain NHWC. The result's tensors carry the name of the
     last layer that writes them.
     """
-    home = _homes(graph)
-    tensors: dict[str, RowTensor] = {}
-
-    def declare(name: str) -> str:
-        tensor = graph.tensors[name]
-        target = home.get(name, name)
-        if target not in tensors:
-            layout = layouts.get(name, RowLayout())
-            tensors[target] = RowTensor(
-                target, tensor.height, layout.row_bytes(tensor), min(4, tensor.itemsize)
-            )
-        return target
-
-    ops: list[RowOp] = []
+    context = RowContext(graph, kernels, layouts, _homes(graph))
     by_name = {layer.name: layer for layer in graph.layers}
     fused = {name for kernel in kernels.values() for name in kernel.fuses}
-    for index, layer in enumerate(graph.layers):
+    for layer in graph.layers:
         if layer.name in fused:
             continue
         # A fused kernel reads what the first of its layers reads.
         kernel = kernels.get(layer.name)
         first = by_name[kernel.fuses[0]] if kernel is not None and kernel.fuses else layer
-        reads = tuple(_read(first, declare(name)) for name in first.inputs)
-        output = declare(layer.output)
-        out = graph.tensor_out(layer)
-        if isinstance(layer, GlobalAveragePool):
-            ops += _pool(index, layer, reads[0], tensors, kernels, output, out.channels)
-            continue
-        assert kernel is not None, layer.name
-        updates = isinstance(layer, Add) and any(read.tensor == output for read in reads)
-        ops.append(
-            RowOp(
-                name=layer.name,
-                layer=index,
-                reads=reads,
-                output=output,
-                steps=out.height // kernel.rows_per_step,
-                scratch_bytes=kernel.scratch_bytes,
-                updates=updates,
-                rows_per_step=kernel.rows_per_step,
-            )
+        _declare(context, layer, first)
+    return context.row_ops()
+
+
+def _declare(context: RowContext, layer: Layer, first: Layer) -> None:
+    """The rows of `layer`, whose kernel begins with `first`."""
+    if isinstance(first, Conv2D | DepthwiseConv2D):
+        context.windowed(
+            layer,
+            window=first.kernel[0],
+            stride=first.stride[0],
+            before=first.padding[0],
+            operand=first.inputs[0],
         )
-    return RowOps(
-        tensors=tensors,
-        ops=tuple(ops),
-        input=home.get(graph.inputs[0], graph.inputs[0]),
-        output=home.get(graph.outputs[0], graph.outputs[0]),
-    )
+    elif isinstance(layer, GlobalAveragePool):
+        _pool(context, layer)
+    else:
+        context.elementwise(layer)
 
 
-def _homes(graph: Graph) -> dict[str, str]:
+def _homes(graph: Graph) -> dict[str, Write]:
     """Tensor -> the tensor whose rows it shares, following chains of in-place adds."""
     home: dict[str, str] = {}
     for layer in graph.layers:
@@ -126,44 +95,16 @@ def _homes(graph: Graph) -> dict[str, str]:
     for name in home:
         while home[name] in home:
             home[name] = home[home[name]]
-    return home
+    return {name: Write(target) for name, target in home.items()}
 
 
-def _read(layer: Layer, tensor: str) -> Read:
-    if isinstance(layer, Conv2D | DepthwiseConv2D):
-        return Read(tensor, layer.kernel[0], layer.stride[0], layer.padding[0])
-    return Read(tensor)
-
-
-def _pool(
-    index: int,
-    layer: GlobalAveragePool,
-    read: Read,
-    tensors: dict[str, RowTensor],
-    kernels: Mapping[str, RowKernel],
-    output: str,
-    channels: int,
-) -> list[RowOp]:
+def _pool(context: RowContext, layer: GlobalAveragePool) -> None:
     sums = layer.name + SUM_SUFFIX
+    read = context.read(layer.inputs[0])
+    write = context.write(layer.output)
     # One int32 or float32 sum per channel.
-    tensors[sums] = RowTensor(sums, 1, 4 * channels, 4)
-    height = tensors[read.tensor].height
-    return [
-        RowOp(
-            sums,
-            index,
-            (read,),
-            sums,
-            height,
-            scratch_bytes=kernels[sums].scratch_bytes,
-            accumulates=True,
-        ),
-        RowOp(
-            layer.name,
-            index,
-            (Read(sums),),
-            output,
-            1,
-            scratch_bytes=kernels[layer.name].scratch_bytes,
-        ),
-    ]
+    channels = context.graph.tensor_out(layer).channels
+    context.add_tensor(RowTensor(sums, 1, 4 * channels, 4))
+    height = context.graph.tensor_in(layer).height
+    context.add(layer, (read,), (Write(sums),), height, name=sums, accumulates=True)
+    context.add(layer, (Read(sums),), (write,), 1)

@@ -1,36 +1,32 @@
 """The order of the steps: each row is made when somebody needs it, not before.
 
-Within a chain the last operation asks for its rows one by one; each asks its inputs for the rows it
-reads. So a row is alive as short as possible and nothing is ever computed twice.
+Within a chain its roots ask for their rows one by one; each operation asks its operands for the
+rows that it reads. So a row is alive as short as possible and nothing is ever computed twice.
+`ROWS.md`, "Order", has the rules for several roots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from edgemnv2.program import FEED, Program, RowOp, Step
-from edgemnv2.streaming.lower import RowOps
+from edgemnv2.program import FEED, Program, RowOps, Step
+from edgemnv2.streaming.crossing import Crossings, chain_roots, fed_in
 
-__all__ = ["block_cuts", "chain_steps", "cut_points", "make_program"]
+__all__ = ["ORDERS", "block_cuts", "chain_steps", "cut_points", "make_program"]
+
+ORDERS = ("last", "together", "each")
+"""Ways to run the roots of a chain: the last one asks and the others follow; all advance at one
+pace; one after the other."""
 
 
 def cut_points(rows: RowOps) -> list[int]:
-    """Positions between operations where a single tensor carries everything; ends included.
+    """Positions between operations where one tensor carries all that is not kept anyway; and ends.
 
     Position `p` lies before operation `p`. Chains begin and end here.
     """
-    last_use = {rows.output: len(rows.ops)}
-    for index, op in enumerate(rows.ops):
-        for name in {read.tensor for read in op.reads} | ({op.output} if op.updates else set()):
-            last_use[name] = max(last_use.get(name, 0), index)
-    points = [0]
-    alive: set[str] = {rows.input}
-    for index, op in enumerate(rows.ops):
-        alive.add(op.output)
-        alive = {name for name in alive if last_use.get(name, -1) > index}
-        if alive == {op.output} and _finished(rows.ops, index):
-            points.append(index + 1)
-    return points
+    crossings = Crossings(rows)
+    inner = [p for p in range(1, len(rows.ops)) if crossings.is_cut(p)]
+    return [0, *inner, len(rows.ops)]
 
 
 def block_cuts(rows: RowOps) -> list[int]:
@@ -39,9 +35,9 @@ def block_cuts(rows: RowOps) -> list[int]:
     A tensor that is larger than the one before or behind it, which the expanded ones are, is not
     worth being whole in memory, unless a step next to it wants whole maps.
     """
+    crossings = Crossings(rows)
     points = cut_points(rows)
-    sizes = [rows.tensors[rows.input].size_bytes]
-    sizes += [rows.tensors[rows.ops[p - 1].output].size_bytes for p in points[1:]]
+    sizes = [crossings.size_bytes(p) for p in points]
     kept = [points[0]]
     for number in range(1, len(points) - 1):
         before, behind = rows.ops[points[number] - 1], rows.ops[points[number]]
@@ -52,76 +48,163 @@ def block_cuts(rows: RowOps) -> list[int]:
     return [*kept, *points[1:][-1:]]
 
 
-def _finished(ops: Sequence[RowOp], index: int) -> bool:
-    """Whether no later operation writes the output of operation `index` again."""
-    return all(later.output != ops[index].output for later in ops[index + 1 :])
-
-
-def chain_steps(rows: RowOps, first: int, last: int, fed: bool) -> list[Step]:
+def chain_steps(
+    rows: RowOps, first: int, last: int, fed: Sequence[str] = (), order: str = "last"
+) -> list[Step]:
     """Steps of the operations `first .. last - 1`, run as one chain.
 
-    The chain's input is whole in memory, or, with `fed` and `first == 0`, is fed row by row.
+    What crosses into the chain is whole in memory; inputs out of `fed` that no earlier operation
+    reads are fed row by row. `order` is one of `ORDERS`.
     """
-    ops = rows.ops
-    writers: dict[str, list[int]] = {}
-    for index in range(first, last):
-        writers.setdefault(ops[index].output, []).append(index)
-    done = dict.fromkeys(range(first, last), 0)
-    fed_rows = 0
-    steps: list[Step] = []
+    return _Chain(rows, first, last, fed).run(order)
 
-    def require_rows(name: str, stop: int, before: int) -> None:
-        """Have rows 0..stop-1 of `name` finished by its writers that precede operation `before`."""
-        nonlocal fed_rows
-        if fed and first == 0 and name == rows.input:
-            while fed_rows < stop:
-                steps.append(Step(FEED, fed_rows))
-                fed_rows += 1
-            return
-        preceding = [index for index in writers.get(name, ()) if index < before]
-        if not preceding:
-            return
-        writer = preceding[-1]
-        op = ops[writer]
-        need = op.steps if op.accumulates else -(-stop // op.rows_per_step)
-        while done[writer] < need:
-            make_step(writer)
 
-    def make_step(index: int) -> None:
-        op = ops[index]
-        row = done[index]
+class _Chain:
+    """The state of one chain while its steps are put in order."""
+
+    def __init__(self, rows: RowOps, first: int, last: int, fed: Sequence[str]) -> None:
+        self.rows = rows
+        self.first = first
+        self.last = last
+        self.writers: dict[str, list[int]] = {}
+        for index in range(first, last):
+            for name in rows.ops[index].outputs:
+                self.writers.setdefault(name, []).append(index)
+        self.done = dict.fromkeys(range(first, last), 0)
+        self.feeds = {name: FEED - fed.index(name) for name in fed_in(rows, first, last, fed)}
+        self.fed_rows = dict.fromkeys(self.feeds, 0)
+        self.steps: list[Step] = []
+        self.following: list[int] = []
+        self.followers: set[int] = set()
+
+    def run(self, order: str) -> list[Step]:
+        roots = chain_roots(self.rows, self.first, self.last)
+        if order == "last":
+            leader = roots[-1]
+            needed = self._ancestors(leader)
+            self.followers = {i for i in range(self.first, self.last) if i not in needed}
+            # Sums take each row as it comes, so that nobody has to keep it for them.
+            self.following = [
+                i for i in sorted(self.followers) if i in roots or self.rows.ops[i].accumulates
+            ]
+            self._finish(leader)
+        elif order == "together":
+            while waiting := [r for r in roots if self.done[r] < self.rows.ops[r].steps]:
+                self._make_step(min(waiting, key=lambda r: self.done[r] / self.rows.ops[r].steps))
+        for root in roots:
+            self._finish(root)
+        # Rows that nobody reads (a stride may leave the last one out) are not made; but rows that
+        # the caller feeds must all be taken.
+        for name in self.feeds:
+            self._feed(name, self.rows.tensors[name].height)
+        return self.steps
+
+    def _finish(self, index: int) -> None:
+        while self.done[index] < self.rows.ops[index].steps:
+            self._make_step(index)
+
+    def _ancestors(self, index: int) -> set[int]:
+        """Operations of the chain that `index` needs, itself included."""
+        found: set[int] = set()
+        waiting = [index]
+        while waiting:
+            at = waiting.pop()
+            if at in found:
+                continue
+            found.add(at)
+            op = self.rows.ops[at]
+            names = [read.tensor for read in op.reads] + list(op.outputs if op.updates else ())
+            waiting += [w for name in names for w in self.writers.get(name, ()) if w < at]
+        return found
+
+    def _feed(self, name: str, stop: int) -> None:
+        while self.fed_rows[name] < stop:
+            self.steps.append(Step(self.feeds[name], self.fed_rows[name]))
+            self.fed_rows[name] += 1
+
+    def _asked(self, name: str, wanted: range, before: int) -> Iterator[tuple[int, int]]:
+        """(writer, steps) that make the rows `wanted`, among the writers before `before`.
+
+        A writer whose rows another one updates is asked by that one.
+        """
+        preceding = [index for index in self.writers.get(name, ()) if index < before]
+        for number, index in enumerate(preceding):
+            if any(self.rows.ops[later].updates for later in preceding[number + 1 :]):
+                continue
+            op = self.rows.ops[index]
+            for at, write in enumerate(op.writes):
+                if write.tensor == name:
+                    yield index, op.steps_for(at, wanted)
+
+    def _needs(self, index: int, row: int) -> Iterator[tuple[str, range]]:
+        """What the step at `row` of operation `index` reads."""
+        op = self.rows.ops[index]
         for number, read in enumerate(op.reads):
-            height = rows.tensors[read.tensor].height
-            require_rows(read.tensor, op.rows_read(number, row, height).stop, index)
+            yield read.tensor, op.rows_read(number, row, self.rows.tensors[read.tensor].height)
         if op.updates:
-            require_rows(op.output, op.rows_made(row).stop, index)
-        steps.append(Step(index, row))
-        done[index] += 1
+            for number, write in enumerate(op.writes):
+                yield write.tensor, op.rows_made(row, number)
 
-    final = last - 1
-    while done[final] < ops[final].steps:
-        make_step(final)
-    # Rows that nobody reads (a stride may leave the last one out) are not made; but rows that the
-    # caller feeds must all be taken.
-    if fed and first == 0:
-        require_rows(rows.input, rows.tensors[rows.input].height, first)
-    return steps
+    def _make_step(self, index: int) -> None:
+        row = self.done[index]
+        for name, wanted in self._needs(index, row):
+            if name in self.feeds:
+                self._feed(name, wanted.stop)
+            for writer, steps in self._asked(name, wanted, index):
+                while self.done[writer] < steps:
+                    self._make_step(writer)
+        if self.done[index] > row:
+            # A follower's step that another follower just asked for.
+            return
+        self.steps.append(Step(index, row))
+        self.done[index] += 1
+        self._follow()
+
+    def _follow(self) -> None:
+        """Run the followers' steps for which all is there."""
+        if not self.following:
+            return
+        following, self.following = self.following, []
+        for index in following:
+            while self.done[index] < self.rows.ops[index].steps and self._can(
+                index, self.done[index]
+            ):
+                self._make_step(index)
+        self.following = following
+
+    def _can(self, index: int, row: int) -> bool:
+        """Whether the step needs nothing but steps of followers that need nothing else."""
+        for name, wanted in self._needs(index, row):
+            if name in self.feeds and self.fed_rows[name] < wanted.stop:
+                return False
+            for writer, steps in self._asked(name, wanted, index):
+                if self.done[writer] >= steps:
+                    continue
+                # What an operation reads never goes back: its last step needs the most.
+                if writer not in self.followers or not self._can(writer, steps - 1):
+                    return False
+        return True
 
 
 def make_program(
-    rows: RowOps, chains: Sequence[tuple[int, int]], *, fed: bool, external: frozenset[str]
+    rows: RowOps,
+    chains: Sequence[tuple[int, int]],
+    *,
+    fed: Sequence[str] = (),
+    external: frozenset[str] = frozenset(),
+    orders: Sequence[str] = (),
 ) -> Program:
-    """The program of `rows` cut into `chains`, in order."""
+    """The program of `rows` cut into `chains`, in order; `orders`, if given, one per chain."""
     steps: list[Step] = []
-    for first, last in chains:
-        steps += chain_steps(rows, first, last, fed)
+    for number, (first, last) in enumerate(chains):
+        steps += chain_steps(rows, first, last, fed, orders[number] if orders else ORDERS[0])
     return Program(
         tensors=rows.tensors,
         ops=rows.ops,
         steps=tuple(steps),
         chains=tuple(chains),
-        input=rows.input,
-        output=rows.output,
-        fed=fed,
+        inputs=rows.inputs,
+        outputs=rows.outputs,
+        fed=tuple(fed),
         external=external,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from edgemnv2.memory.thread_plan import Ring, ThreadPlan, plan_threads
 from edgemnv2.memory.thread_verify import find_thread_fault
-from edgemnv2.program import Read, RowOp, RowTensor
+from edgemnv2.program import Read, RowOp, RowTensor, Write
 from edgemnv2.streaming.bands import BandProgram, BandStep, Split, make_bands
 from edgemnv2.streaming.lower import RowOps
 
@@ -27,16 +27,16 @@ TENSORS = {
     )
 }
 OPS = (
-    RowOp("expand", 0, (Read("image"),), "expanded", 12, scratch_bytes=24),
-    RowOp("depthwise", 1, (Read("expanded", 3, 1, 1),), "deep", 12),
-    RowOp("project", 2, (Read("deep"),), "sum", 12),
-    RowOp("add", 3, (Read("image"), Read("sum")), "sum", 12, updates=True),
-    RowOp("head", 4, (Read("sum"),), "late", 1, rows_per_step=12, scratch_bytes=8),
-    RowOp("pool.sum", 5, (Read("late"),), "total", 12, accumulates=True),
-    RowOp("pool", 5, (Read("total"),), "mean", 1),
-    RowOp("classifier", 6, (Read("mean"),), "logits", 1, scratch_bytes=8),
+    RowOp("expand", 0, (Read("image"),), (Write("expanded"),), 12, scratch_bytes=24),
+    RowOp("depthwise", 1, (Read("expanded", 3, 1, 1, fill=b"\0"),), (Write("deep"),), 12),
+    RowOp("project", 2, (Read("deep"),), (Write("sum"),), 12),
+    RowOp("add", 3, (Read("image"), Read("sum")), (Write("sum"),), 12, updates=True),
+    RowOp("head", 4, (Read("sum"),), (Write("late"),), 1, rows_per_step=12, scratch_bytes=8),
+    RowOp("pool.sum", 5, (Read("late"),), (Write("total"),), 12, accumulates=True),
+    RowOp("pool", 5, (Read("total"),), (Write("mean"),), 1),
+    RowOp("classifier", 6, (Read("mean"),), (Write("logits"),), 1, scratch_bytes=8),
 )
-ROWS = RowOps(TENSORS, OPS, "image", "logits")
+ROWS = RowOps(TENSORS, OPS, ("image",), ("logits",))
 CHAINS = [(0, 4), (4, 5), (5, 7), (7, 8)]
 # A row of "sum" has 8 pixels of 2 bytes, one of "late" 8 of 3.
 SPLITS = {"head": Split("pixels", 96), "classifier": Split("channels", 20, 4)}

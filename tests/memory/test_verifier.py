@@ -9,7 +9,17 @@ import pytest
 
 from edgemnv2.memory.planner import Planned, plan_memory
 from edgemnv2.memory.verify import find_fault
-from edgemnv2.program import FEED, MemoryPlan, Placement, Program, Read, RowOp, RowTensor, Step
+from edgemnv2.program import (
+    FEED,
+    MemoryPlan,
+    Placement,
+    Program,
+    Read,
+    RowOp,
+    RowTensor,
+    Step,
+    Write,
+)
 from edgemnv2.streaming.lower import RowOps
 from edgemnv2.streaming.order import make_program
 
@@ -27,19 +37,19 @@ TENSORS = {
     )
 }
 OPS = (
-    RowOp("expand", 0, (Read("image"),), "expanded", 8, scratch_bytes=24),
-    RowOp("depthwise", 1, (Read("expanded", 3, 1, 1),), "deep", 8),
-    RowOp("project", 2, (Read("deep"),), "sum", 8, scratch_bytes=40),
-    RowOp("add", 3, (Read("image"), Read("sum")), "sum", 8, updates=True),
-    RowOp("pool.sum", 4, (Read("sum"),), "total", 8, accumulates=True),
-    RowOp("pool", 4, (Read("total"),), "mean", 1),
-    RowOp("classifier", 5, (Read("mean"),), "logits", 1, scratch_bytes=8),
+    RowOp("expand", 0, (Read("image"),), (Write("expanded"),), 8, scratch_bytes=24),
+    RowOp("depthwise", 1, (Read("expanded", 3, 1, 1, fill=b"\0"),), (Write("deep"),), 8),
+    RowOp("project", 2, (Read("deep"),), (Write("sum"),), 8, scratch_bytes=40),
+    RowOp("add", 3, (Read("image"), Read("sum")), (Write("sum"),), 8, updates=True),
+    RowOp("pool.sum", 4, (Read("sum"),), (Write("total"),), 8, accumulates=True),
+    RowOp("pool", 4, (Read("total"),), (Write("mean"),), 1),
+    RowOp("classifier", 5, (Read("mean"),), (Write("logits"),), 1, scratch_bytes=8),
 )
-ROWS = RowOps(TENSORS, OPS, "image", "logits")
+ROWS = RowOps(TENSORS, OPS, ("image",), ("logits",))
 
 
 def _program(fed: bool) -> Program:
-    return make_program(ROWS, [(0, len(OPS))], fed=fed, external=frozenset())
+    return make_program(ROWS, [(0, len(OPS))], fed=("image",) if fed else ())
 
 
 def _roomy(program: Program) -> MemoryPlan:
@@ -230,10 +240,8 @@ def test_tensors_without_a_place_are_found(planned: Planned, name: str) -> None:
 def test_rows_of_one_step_must_lie_one_behind_the_other() -> None:
     """A step of two rows reads and writes them through one pointer each."""
     tensors = {n: RowTensor(n, 4, 8) for n in ("a", "b")}
-    ops = (RowOp("both", 0, (Read("a"),), "b", 2, rows_per_step=2),)
-    program = make_program(
-        RowOps(tensors, ops, "a", "b"), [(0, 1)], fed=False, external=frozenset()
-    )
+    ops = (RowOp("both", 0, (Read("a"),), (Write("b"),), 2, rows_per_step=2),)
+    program = make_program(RowOps(tensors, ops, ("a",), ("b",)), [(0, 1)])
     good = MemoryPlan(
         {"a": Placement((0, 8, 16, 24)), "b": Placement((32, 40, 48, 56))}, {}, 72, 64, 8
     )
@@ -247,11 +255,12 @@ def test_a_row_without_a_reader_does_not_end_its_tensor_early() -> None:
     """Stride 2 leaves the last row of `b` unread; the rows before it live on. Found by fuzzing."""
     tensors = {"a": RowTensor("a", 12, 8), "b": RowTensor("b", 12, 8), "c": RowTensor("c", 6, 8)}
     ops = (
-        RowOp("first", 0, (Read("a", 3, 1, 1),), "b", 12),
-        RowOp("second", 1, (Read("b", 1, 2, 0),), "c", 6, scratch_bytes=16),
+        RowOp("first", 0, (Read("a", 3, 1, 1, fill=b"\0"),), (Write("b"),), 12),
+        RowOp("second", 1, (Read("b", 1, 2, 0),), (Write("c"),), 6, scratch_bytes=16),
     )
     program = make_program(
-        RowOps(tensors, ops, "a", "c"), [(0, 1), (1, 2)], fed=False, external=frozenset()
+        RowOps(tensors, ops, ("a",), ("c",)),
+        [(0, 1), (1, 2)],
     )
     plan = plan_memory(program)
     assert find_fault(program, plan) is None

@@ -17,7 +17,7 @@ from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
-from edgemnv2.codegen.interface import Interface, header
+from edgemnv2.codegen.interface import Interface, InterfaceEnd, header
 from edgemnv2.codegen.llvm import named
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.variants import plan_graph
@@ -65,21 +65,30 @@ def prepare(graph: Graph, variant: Variant) -> Prepared:
     schedule = schedule_graph(graph, variant.target, variant.options)
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
     whole, stream = plan_graph(rows, variant.io, variant.chains, variant.align)
-    in_arena = variant.io == "arena"
+    interface = interface_of(graph, variant, whole, stream)
+    constants = pack_constants(schedule.kernels)
+    return Prepared(graph, EntryParts(schedule.kernels, whole, stream, constants, interface))
+
+
+def interface_of(graph: Graph, variant: Variant, whole: Planned, stream: Planned) -> Interface:
+    """What the header of a network with one input and one output says."""
     placements = whole.plan.placements
-    interface = Interface(
+    ends = []
+    for names, rows, kind in (
+        (graph.inputs, whole.program.inputs, "input"),
+        (graph.outputs, whole.program.outputs, "output"),
+    ):
+        at = placements[rows[0]].offset(0) if variant.io == "arena" else 0
+        ends.append((InterfaceEnd.of(graph.tensors[names[0]], kind, rows[0], at),))
+    return Interface(
         NAME,
         variant.io,
+        graph.name,
+        len(graph.layers),
+        *ends,
         max(whole.plan.arena_bytes, 1),
         variant.align,
         max(stream.plan.arena_bytes, 1),
-        placements[whole.program.input].offset(0) if in_arena else 0,
-        placements[whole.program.output].offset(0) if in_arena else 0,
-    )
-    constants = pack_constants(schedule.kernels)
-    return Prepared(
-        graph,
-        EntryParts(graph, schedule.kernels, schedule.layouts, whole, stream, constants, interface),
     )
 
 
@@ -106,7 +115,7 @@ def build(networks: Sequence[Prepared], folder: Path, llvm: Target | None = None
     (folder / "kernels.c").write_text("\n".join(text) + "\n")
     for index, network in enumerate(networks):
         parts = network.parts
-        (folder / f"net{index}.h").write_text(header(parts.graph, parts.interface))
+        (folder / f"net{index}.h").write_text(header(parts.interface))
         source = entry_source(parts, incbin=False)
         body = constants_source(NAME, parts.constants) if parts.constants.data else ""
         renamed = "".join(

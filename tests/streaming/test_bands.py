@@ -11,7 +11,7 @@ import pytest
 from edgemnv2.memory.thread_plan import plan_threads
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.plain_kernels import plain_kernels
-from edgemnv2.program import Read, RowOp, RowTensor
+from edgemnv2.program import Read, RowOp, RowTensor, Write
 from edgemnv2.streaming.bands import BandStep, Split, bounds, make_bands
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
@@ -70,11 +70,11 @@ def test_a_reader_of_rows_of_another_thread_waits() -> None:
     """A tensor that leaves the stage and is read through a window in it forces a cut."""
     tensors = {n: RowTensor(n, 8, 4) for n in ("in", "a", "b", "out")}
     ops = (
-        RowOp("first", 0, (Read("in"),), "a", 8),
-        RowOp("window", 1, (Read("a", 3, 1, 1),), "b", 8),
-        RowOp("late", 2, (Read("b"), Read("a")), "out", 8),
+        RowOp("first", 0, (Read("in"),), (Write("a"),), 8),
+        RowOp("window", 1, (Read("a", 3, 1, 1, fill=b"\0"),), (Write("b"),), 8),
+        RowOp("late", 2, (Read("b"), Read("a")), (Write("out"),), 8),
     )
-    rows = RowOps(tensors, ops, "in", "out")
+    rows = RowOps(tensors, ops, ("in",), ("out",))
     together = make_bands(rows, [(0, 3)], {}, 2)
     assert [(s.first, s.last) for s in together.stages] == [(0, 3)]
     # Cut behind the window, "a" is shared.
@@ -85,10 +85,10 @@ def test_a_reader_of_rows_of_another_thread_waits() -> None:
 def test_border_rows_are_made_twice_inside_a_stage() -> None:
     tensors = {n: RowTensor(n, 8, 4) for n in ("in", "a", "out")}
     ops = (
-        RowOp("expand", 0, (Read("in"),), "a", 8),
-        RowOp("window", 1, (Read("a", 3, 1, 1),), "out", 8),
+        RowOp("expand", 0, (Read("in"),), (Write("a"),), 8),
+        RowOp("window", 1, (Read("a", 3, 1, 1, fill=b"\0"),), (Write("out"),), 8),
     )
-    stage = make_bands(RowOps(tensors, ops, "in", "out"), [(0, 2)], {}, 2).stages[0]
+    stage = make_bands(RowOps(tensors, ops, ("in",), ("out",)), [(0, 2)], {}, 2).stages[0]
     inner = [[s.first for s in steps if s.op == 0] for steps in stage.steps]
     assert inner == [[0, 1, 2, 3, 4], [3, 4, 5, 6, 7]]
 
@@ -99,9 +99,12 @@ def test_classifiers_in_a_row_do_not_share_a_stage() -> None:
         "a": RowTensor("a", 1, 8),
         "out": RowTensor("out", 1, 8),
     }
-    ops = (RowOp("one", 0, (Read("in"),), "a", 1), RowOp("two", 1, (Read("a"),), "out", 1))
+    ops = (
+        RowOp("one", 0, (Read("in"),), (Write("a"),), 1),
+        RowOp("two", 1, (Read("a"),), (Write("out"),), 1),
+    )
     splits = {name: Split("channels", 8, 4) for name in ("one", "two")}
-    program = make_bands(RowOps(tensors, ops, "in", "out"), [(0, 1), (1, 2)], splits, 2)
+    program = make_bands(RowOps(tensors, ops, ("in",), ("out",)), [(0, 1), (1, 2)], splits, 2)
     assert [stage.steps for stage in program.stages] == [
         ((BandStep(0, 0, 4, "channels"),), (BandStep(0, 4, 4, "channels"),)),
         ((BandStep(1, 0, 4, "channels"),), (BandStep(1, 4, 4, "channels"),)),
@@ -118,13 +121,13 @@ def test_blocks_are_cut_where_little_is_alive() -> None:
             f"to {b}",
             index,
             (Read(a),),
-            b,
+            (Write(b),),
             1 if b == "late" else 8,
             rows_per_step=8 if b == "late" else 1,
         )
         for index, (a, b) in enumerate(itertools.pairwise(names))
     )
-    rows = RowOps(tensors, ops, "in", "last")
+    rows = RowOps(tensors, ops, ("in",), ("last",))
     assert cut_points(rows) == [0, 1, 2, 3, 4, 5, 6]
     assert block_cuts(rows) == [0, 1, 4, 5, 6]
     # Without whole maps, "late" is but a wide tensor.

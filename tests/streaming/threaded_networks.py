@@ -20,7 +20,7 @@ from edgemnv2.codegen.toolchain import cpu_flags, find_compiler
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.pipeline import plan_thread_parts
-from edgemnv2.schedules import Schedule, ScheduleOptions
+from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
 from edgemnv2.tir.builder import build_module
@@ -69,7 +69,7 @@ def prepare_threads(
     options = ScheduleOptions(whole_rows_max=whole_rows)
     network = prepare(graph, Variant(target, options, "caller", chains, 64))
     parts = network.parts
-    schedule = Schedule(parts.kernels, parts.layouts)
+    schedule = schedule_graph(graph, target, options)
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
     threads = plan_thread_parts(graph, schedule, target, rows, chains, tuple(counts))
     most = max(parts.interface.arena_bytes, *(one.plan.arena_bytes for one in threads))
@@ -107,7 +107,7 @@ def build(
     )
     for index, one in enumerate(networks):
         parts = one.network.parts
-        (folder / f"net{index}.h").write_text(header(parts.graph, parts.interface))
+        (folder / f"net{index}.h").write_text(header(parts.interface))
         source = entry_source(parts, incbin=False, wide=True) + thread_source(parts, one.threads)
         body = constants_source(NAME, parts.constants) if parts.constants.data else ""
         included = source.replace(f'#include "{NAME}.h"', f'#include "net{index}.h"')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.onnx_terms import image, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
@@ -84,9 +86,7 @@ def _with_bias(
 
 
 def _scalar(value: float) -> Constant:
-    import numpy as np
-
-    return Constant(np.float32(value).reshape(()))
+    return Constant(np.array(value, np.float32))
 
 
 RULES: dict[str, Rule] = {"Conv": conv, "Gemm": gemm, "MatMul": matmul}

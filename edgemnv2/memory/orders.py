@@ -1,0 +1,130 @@
+"""Which order of steps, and of operations, needs the fewest bytes.
+
+Chains with one root have one order. Of the others each is tried; what decides is the most that is
+alive at any step, which is known without placing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgemnv2.memory.live import live_bytes_per_step, live_rows
+from edgemnv2.program import FEED, Program, RowOp, RowOps, Step
+from edgemnv2.streaming.chains import choose_chains
+from edgemnv2.streaming.crossing import Crossings, chain_of, chain_roots, fed_in
+from edgemnv2.streaming.order import ORDERS, cut_points, make_program
+
+__all__ = ["best_program", "bound_of", "chain_program", "operation_orders", "peak_bytes"]
+
+
+def peak_bytes(program: Program) -> int:
+    """Most bytes of live rows and scratch at any step of `program`."""
+    per_step = live_bytes_per_step(program, live_rows(program))
+    return int(per_step.max()) if len(per_step) else 0
+
+
+def chain_program(
+    rows: RowOps, first: int, last: int, fed: Sequence[str], external: frozenset[str]
+) -> Program:
+    """The chain `first .. last - 1` alone, in the order that needs the fewest bytes."""
+    part = chain_of(rows, first, last, fed)
+    arriving = fed_in(rows, first, last, fed)
+    outside = external.intersection({*part.inputs, *part.outputs})
+    whole = [(0, len(part.ops))]
+    orders = ORDERS if len(chain_roots(part, 0, len(part.ops))) > 1 else ORDERS[:1]
+    programs = [
+        make_program(part, whole, fed=arriving, external=outside, orders=[order])
+        for order in orders
+    ]
+    return programs[0] if len(programs) == 1 else min(programs, key=peak_bytes)
+
+
+def best_program(
+    rows: RowOps,
+    chains: Sequence[tuple[int, int]],
+    *,
+    fed: Sequence[str] = (),
+    external: frozenset[str] = frozenset(),
+) -> Program:
+    """The program of `rows` cut into `chains`, each in the order that needs the fewest bytes."""
+    steps: list[Step] = []
+    arriving = {name: number for number, name in enumerate(fed)}
+    for first, last in chains:
+        if len(chain_roots(rows, first, last)) == 1:
+            part = make_program(rows, [(first, last)], fed=fed, external=external)
+            steps += part.steps
+            continue
+        alone = chain_program(rows, first, last, fed, external)
+        for step in alone.steps:
+            name = alone.fed_by(step)
+            op = step.op + first if name is None else FEED - arriving[name]
+            steps.append(replace(step, op=op))
+    program = make_program(rows, (), fed=fed, external=external)
+    return replace(program, steps=tuple(steps), chains=tuple(chains))
+
+
+def operation_orders(rows: RowOps) -> list[RowOps]:
+    """`rows` as they are, and, where there are several ends, with operations as early as is good.
+
+    Sources often have all heads behind the backbone; right behind what they read, their operands
+    need not be kept.
+    """
+    carried = any(Crossings(rows).is_carried(name) for name in rows.tensors)
+    if len(rows.outputs) == 1 and not carried:
+        return [rows]
+    early = replace(rows, ops=_early(rows))
+    return [rows] if early == rows else [rows, early]
+
+
+def _early(rows: RowOps) -> tuple[RowOp, ...]:
+    """Operations in an order in which, as whole tensors, as little as possible is alive."""
+    before = _dependencies(rows.ops)
+    readers: dict[str, set[int]] = {}
+    for index, op in enumerate(rows.ops):
+        for name in (*(read.tensor for read in op.reads), *op.outputs):
+            readers.setdefault(name, set()).add(index)
+    kept = set(rows.outputs)
+    made: set[str] = set(rows.inputs)
+    done: list[int] = []
+
+    def growth(index: int) -> int:
+        op = rows.ops[index]
+        new = sum(rows.tensors[n].size_bytes for n in op.outputs if n not in made)
+        gone = {r.tensor for r in op.reads if readers[r.tensor] <= {*done, index}} - kept
+        return new - sum(rows.tensors[name].size_bytes for name in gone)
+
+    while len(done) < len(rows.ops):
+        ready = [i for i in range(len(rows.ops)) if i not in done and before[i].issubset(done)]
+        # What does not need more memory does not wait; else the order stays as it was.
+        best = min(ready, key=lambda i: (growth(i), i))
+        chosen = best if growth(best) <= 0 else ready[0]
+        done.append(chosen)
+        made |= set(rows.ops[chosen].outputs)
+    return tuple(rows.ops[index] for index in done)
+
+
+def _dependencies(ops: Sequence[RowOp]) -> list[set[int]]:
+    """For each operation those that must come before it: it reads or changes what they make."""
+    before: list[set[int]] = []
+    for index, op in enumerate(ops):
+        found = set()
+        reads = {read.tensor for read in op.reads}
+        for number, earlier in enumerate(ops[:index]):
+            made = set(earlier.outputs)
+            used = {read.tensor for read in earlier.reads}
+            changed = made.intersection(op.outputs) if op.updates or earlier.updates else set()
+            if made & reads or used.intersection(op.outputs) or changed:
+                found.add(number)
+        before.append(found)
+    return before
+
+
+def bound_of(rows: RowOps, fed: Sequence[str], external: frozenset[str]) -> int:
+    """The least that the largest chain of any cut needs, before anything is placed."""
+
+    def bound(first: int, last: int) -> int:
+        return peak_bytes(chain_program(rows, first, last, fed, external))
+
+    chains = choose_chains(cut_points(rows), bound, lambda first, last, _: bound(first, last))
+    return max(bound(first, last) for first, last in chains)

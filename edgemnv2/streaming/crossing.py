@@ -1,0 +1,122 @@
+"""What is in memory between two operations: the tensors that cross a position.
+
+Position `p` lies before operation `p`. A tensor crosses it that something before `p` has made, at
+least in part, and that something from `p` on touches; or that is an output of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgemnv2.program import RowOps
+
+__all__ = ["LONG_LIFE", "Crossings", "chain_of", "chain_roots", "fed_in"]
+
+LONG_LIFE = 8
+"""Operations over which a tensor is kept before it counts as carried along (a skip connection, a
+head that waits). An inverted residual has four."""
+
+
+class Crossings:
+    """The tensors that cross each position of `rows`; fed inputs only once they have been fed."""
+
+    def __init__(self, rows: RowOps, fed: Sequence[str] = ()) -> None:
+        self.rows = rows
+        self.first: dict[str, int] = {}
+        """Tensor -> the first position that it crosses."""
+        self.last: dict[str, int] = {}
+        """Tensor -> the last position that it crosses."""
+        self.updated: dict[str, int] = {}
+        """Tensor -> the last operation that changes its rows in place."""
+        for name in rows.inputs:
+            if name not in fed:
+                self.first[name] = 0
+        for index, op in enumerate(rows.ops):
+            for read in op.reads:
+                if read.tensor in fed:
+                    self.first.setdefault(read.tensor, index + 1)
+                self.last[read.tensor] = index
+            for name in op.outputs:
+                self.first.setdefault(name, index + 1)
+                self.last[name] = index
+                if op.updates:
+                    self.updated[name] = index
+        self.outputs = frozenset(rows.outputs)
+        for name in rows.outputs:
+            self.last[name] = len(rows.ops)
+
+    def at(self, position: int) -> tuple[str, ...]:
+        """All tensors in memory at `position`, in the order in which they were made."""
+        found = [
+            name
+            for name, first in self.first.items()
+            if first <= position <= self.last.get(name, -1)
+        ]
+        return tuple(sorted(found, key=lambda name: self.first[name]))
+
+    def is_carried(self, name: str) -> bool:
+        """Whether a tensor lives so long that chains must not wait for its end."""
+        return name in self.first and self.last.get(name, -1) - self.first[name] >= LONG_LIFE
+
+    def extras(self, position: int) -> list[str]:
+        """Those of `at` that are kept anyway: outputs, and what is carried along."""
+        return [n for n in self.at(position) if n in self.outputs or self.is_carried(n)]
+
+    def is_cut(self, position: int) -> bool:
+        """Whether a chain may begin at `position`, which is inside of the network."""
+        crossing = self.at(position)
+        if any(self.updated.get(name, -1) >= position for name in crossing):
+            return False
+        kept = set(self.extras(position))
+        return len([name for name in crossing if name not in kept]) <= 1
+
+    def size_bytes(self, position: int) -> int:
+        """Bytes of what crosses, outputs that are done left out."""
+        made = self.rows.ops[position - 1].outputs if position else ()
+        return sum(
+            self.rows.tensors[name].size_bytes
+            for name in self.at(position)
+            if name not in self.outputs or name in made
+        )
+
+
+def fed_in(rows: RowOps, first: int, last: int, fed: Sequence[str]) -> tuple[str, ...]:
+    """Those out of `fed` that are first read by the operations `first .. last - 1`."""
+    found = []
+    for name in fed:
+        readers = [i for i, op in enumerate(rows.ops) if any(r.tensor == name for r in op.reads)]
+        if readers and first <= readers[0] < last:
+            found.append(name)
+    return tuple(found)
+
+
+def chain_roots(rows: RowOps, first: int, last: int) -> list[int]:
+    """Operations that ask for rows by themselves in the chain `first .. last - 1`.
+
+    They make what crosses the end of the chain; what a later operation of the chain updates, that
+    one asks for.
+    """
+    crossing = set(Crossings(rows).at(last))
+    roots = []
+    for index in range(first, last):
+        wanted = crossing.intersection(rows.ops[index].outputs)
+        for later in rows.ops[index + 1 : last]:
+            if later.updates:
+                wanted -= set(later.outputs)
+        if wanted:
+            roots.append(index)
+    # An operation whose rows nobody reads is made all the same.
+    return roots or [last - 1]
+
+
+def chain_of(rows: RowOps, first: int, last: int, fed: Sequence[str] = ()) -> RowOps:
+    """The operations `first .. last - 1` as a network of its own, with all that it must keep."""
+    crossings = Crossings(rows, fed)
+    arriving = fed_in(rows, first, last, fed)
+    return replace(
+        rows,
+        ops=rows.ops[first:last],
+        inputs=(*arriving, *crossings.at(first)),
+        outputs=crossings.at(last),
+    )
