@@ -38,6 +38,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "quantize": ("Quantize",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
+    "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
     "transpose": ("Transpose",),
 }
