@@ -1,14 +1,13 @@
-"""The imported network: one Relax function and the tensors it exchanges with the user."""
+"""The tensors that a network exchanges with the user, and how integers stand for real numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
-if TYPE_CHECKING:
-    import tvm
+__all__ = ["QuantParams", "SourceFormat", "TensorSpec"]
 
-__all__ = ["Model", "QuantParams", "TensorSpec"]
+SourceFormat = Literal["onnx", "tflite"]
 
 
 @dataclass(frozen=True)
@@ -34,21 +33,3 @@ class TensorSpec:
     dtype: str
     layout: str
     quant: QuantParams | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network as imported: Relax, in the source file's own layout and arithmetic.
-
-    `module["main"]` takes the inputs only; weights are Relax constants. Quantised files come as
-    quantize / dequantize pairs around float operators (QDQ), whatever their source format.
-    """
-
-    name: str
-    module: tvm.IRModule
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    source: str
-    """File name without folder, or the built-in name."""
-    sha256: str
-    """Of the source file, or of the built-in name and its seed."""

@@ -12,15 +12,13 @@ from typing import Any
 
 from edgemnv2 import __version__
 from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_artifact
-from edgemnv2.codegen.constants import CONSTANT_ALIGN_BYTES, ConstantBlob, pack_constants
+from edgemnv2.codegen.constants import ConstantBlob, pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.codegen.interface import Interface, InterfaceEnd, c_identifier, field_names
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit, ModelError, UsageError
 from edgemnv2.frontend import integer_twin, load_model
-from edgemnv2.graph import Graph, Tensor
-from edgemnv2.measure.images import default_preset
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import does_not_fit_message, flash_message, plan_record
 from edgemnv2.memory.thread_plan import plan_threads
@@ -32,14 +30,17 @@ from edgemnv2.memory.variants import (
     thread_chains,
 )
 from edgemnv2.model import TensorSpec
+from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES
+from edgemnv2.ops.store import REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
-from edgemnv2.reference.store import REFERENCE_FOLDER, save_graph
+from edgemnv2.records.lookup import Tuned, tuned_or_default
+from edgemnv2.samples.images import default_preset
 from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
-from edgemnv2.schedules.parts import scratch_of, share_steps
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
+from edgemnv2.streaming.parts import scratch_of, share_steps
 from edgemnv2.target import Target, load_target
-from edgemnv2.tune.lookup import Tuned, tuned_or_default
 
 __all__ = ["CompileOptions", "compile_graph", "compile_model"]
 

@@ -1,8 +1,9 @@
-"""Imports point one way: command line -> pipeline -> stages -> nouns -> errors."""
+"""A folder is a floor: it has one rank, and imports its own modules and lower floors only."""
 
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,106 +11,135 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "edgemnv2"
 
-# From the bottom up; a module may import its own part and every part below. Runtime files ship
-# with artefacts and import nothing of ours.
-LAYERS = (
-    ("runtime",),
-    ("errors",),
-    ("provenance", "model", "target", "program"),
-    ("graph", "kernel", "artifact"),
-    ("doctor",),
-    ("quantize.fixed_point", "codegen.constants"),
+# From the bottom up. A name is a folder, or a module that lies beside the folders. What stands on
+# one line shares a floor and does not know its neighbour. Files of `runtime` ship with artefacts
+# and import nothing of ours.
+FLOORS = (
+    ("runtime", "errors"),
+    ("model", "target", "provenance", "program"),
+    ("artifact",),
+    ("arithmetic",),
+    ("tir",),
+    ("ops",),
+    ("samples",),
     ("frontend",),
-    ("schedules.builder",),
-    ("kernels",),
-    ("schedules",),
     ("passes",),
-    ("reference",),
+    ("schedules",),
     ("streaming",),
-    # Kernel variants for bands of rows, which it asks streaming for.
-    ("schedules.parts",),
     ("memory",),
     ("codegen",),
-    ("measure.images", "measure.accuracy", "measure.compare", "measure.canvas", "measure.plots"),
-    ("tune.lookup", "tune.log", "tune.task", "tune.workload"),
+    ("records",),
     ("pipeline",),
+    ("export",),
     ("runners",),
-    ("measure",),
-    ("tune",),
-    ("firmware", "paper", "quantize"),
-    # The figures of the README, of whatever verb.
-    ("measure.results", "measure.quantization_results"),
+    ("check",),
+    ("benchmark",),
+    ("quantizer", "tuner", "firmware"),
+    ("report",),
+    ("paper",),
+    ("lab",),
     ("cli",),
 )
+RANK = {name: rank for rank, names in enumerate(FLOORS) for name in names}
 # Run by themselves, at no time by the package.
-SCRIPTS = {
-    "runtime.run",
-    "frontend.models.train_digits",
-    "frontend.models.quantize_digits",
-}
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-
-
-def rank_of(module: str) -> int | None:
-    """Of the longest known prefix of a module's name below `edgemnv2`; None: the package itself."""
-    parts = module.split(".")
-    for length in range(len(parts), 0, -1):
-        found = RANK.get(".".join(parts[:length]))
-        if found is not None:
-            return found
-    return None
+SCRIPTS = {"runtime.run", "lab.train_digits", "lab.quantize_digits"}
+VERBS = {"load", "compile", "quantize", "bundle", "bench", "tune", "verify", "open_artifact"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
+    """Dotted name below the package, and file, of every module."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if name:
+        if name and "templates" not in parts:
             yield name, path
 
 
-def imports_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Modules of ours that are imported, wherever in the file, but not for types alone."""
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    """What a file imports of ours, wherever in the file and for whatever purpose."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.startswith("edgemnv2."):
                     yield alias.name.removeprefix("edgemnv2."), node.lineno
         elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, "imports are absolute"
-            if node.module == "edgemnv2":
-                yield from ((alias.name, node.lineno) for alias in node.names)
-            elif node.module.startswith("edgemnv2."):
-                module = node.module.removeprefix("edgemnv2.")
-                # `from edgemnv2.schedules import builder` names a module.
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            if node.module.split(".")[0] == "edgemnv2":
+                base = node.module.removeprefix("edgemnv2").lstrip(".")
                 for alias in node.names:
-                    inner = PACKAGE / module.replace(".", "/") / f"{alias.name}.py"
-                    yield (f"{module}.{alias.name}" if inner.is_file() else module), node.lineno
+                    yield f"{base}.{alias.name}".lstrip("."), node.lineno
 
 
-def test_every_module_has_a_place() -> None:
-    assert [name for name, _ in modules() if rank_of(name) is None] == []
+NAMES = {name for name, _ in modules()}
+
+
+def as_module(imported: str) -> str | None:
+    """The module that `imported` is, or is an attribute of; None: of the package itself."""
+    while imported and imported not in NAMES:
+        imported = imported.rpartition(".")[0]
+    return imported or None
+
+
+EDGES = [
+    (name, module, f"{path.relative_to(PACKAGE.parent)}:{line}")
+    for name, path in modules()
+    for imported, line in imports_of(path)
+    if (module := as_module(imported)) is not None and module != name
+]
+
+
+def floor(module: str) -> str:
+    return module.split(".")[0]
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {floor(name) for name in NAMES} == set(RANK)
 
 
 def test_imports_point_downwards() -> None:
-    wrong = []
-    for name, path in modules():
-        if name in SCRIPTS:
-            continue
-        mine = rank_of(name)
-        for imported, line in imports_of(ast.parse(path.read_text())):
-            below = rank_of(imported)
-            if below is not None and mine is not None and below > mine:
-                wrong.append(f"{path.relative_to(PACKAGE.parent)}:{line}: {name} -> {imported}")
+    wrong = [
+        f"{place}: {name} -> {imported}"
+        for name, imported, place in EDGES
+        if floor(name) != floor(imported) and RANK[floor(imported)] >= RANK[floor(name)]
+    ]
     assert wrong == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    targets: dict[str, set[str]] = defaultdict(set)
+    for name, imported, _ in EDGES:
+        targets[name].add(imported)
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"circle: {' -> '.join([*above, name])}"
+        if name not in done:
+            for imported in sorted(targets[name]):
+                visit(imported, (*above, name))
+            done.add(name)
+
+    for name in sorted(NAMES):
+        visit(name, ())
+
+
+def test_no_package_has_the_name_of_a_verb() -> None:
+    """Importing `edgemnv2.quantize.…` would put the module in the place of the function."""
+    assert VERBS & {floor(name) for name in NAMES} == set()
+
+
+def test_references_share_nothing_with_kernels() -> None:
+    """`reference.py` of an operator, and all it imports, knows neither TIR nor a kernel."""
+    targets: dict[str, set[str]] = defaultdict(set)
+    for name, imported, _ in EDGES:
+        targets[name].add(imported)
+    for start in sorted(n for n in NAMES if n.endswith(".reference")):
+        seen, waiting = {start}, [start]
+        while waiting:
+            for imported in targets[waiting.pop()] - seen:
+                seen.add(imported)
+                waiting.append(imported)
+        wrong = {n for n in seen if n.endswith(".kernel") or floor(n) in ("tir", "schedules")}
+        assert wrong == set(), f"{start} reaches {sorted(wrong)}"
 
 
 @pytest.mark.parametrize(("name", "path"), list(modules()), ids=lambda x: str(x))

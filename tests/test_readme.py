@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.cli.main import VERBS, make_parser
-from edgemnv2.measure.results import render_readme
+from edgemnv2.lab.results import render_readme
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -29,7 +29,7 @@ def commands() -> list[str]:
 
 def test_generated_tables_are_what_code_and_results_say() -> None:
     text = README.read_text(encoding="utf-8")
-    assert render_readme(text) == text, "run: python -m edgemnv2.measure.results readme README.md"
+    assert render_readme(text) == text, "run: python -m edgemnv2.lab.results readme README.md"
 
 
 def test_readme_has_no_placeholder_left() -> None:

@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "frontend"))
-from test_readme import README
-from tiny_mobilenet_tflite import TinyMobilenet
-
 from edgemnv2.cli.main import VERBS
-from edgemnv2.frontend.models import digits
+from edgemnv2.samples import digits
+from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
+from tests.test_readme import README
 
 REPOSITORY = README.parent
 PHOTO = digits.IMAGES / "heldout_000.png"

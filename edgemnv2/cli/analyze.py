@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgemnv2.cli.progress import Stages
 
 if TYPE_CHECKING:
-    from edgemnv2.measure.analyze import Analysis, Fit
+    from edgemnv2.check.analyze import Analysis, Fit
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Analyse and print; 1 when a target was named and the network does not fit it."""
+    from edgemnv2.check.analyze import analyze
     from edgemnv2.frontend import load_model
-    from edgemnv2.measure.analyze import analyze
-    from edgemnv2.measure.picture import check_picture, write_picture
     from edgemnv2.passes import lower
+    from edgemnv2.report.picture import check_picture, write_picture
 
     if args.plot is not None:
         check_picture(args.plot)

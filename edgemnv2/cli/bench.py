@@ -11,7 +11,7 @@ from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
 
 if TYPE_CHECKING:
     from edgemnv2.artifact import Artifact
-    from edgemnv2.measure.latency import BenchResult
+    from edgemnv2.benchmark.latency import BenchResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; exit code 0."""
     from edgemnv2.artifact import load_artifact
+    from edgemnv2.benchmark.latency import bench
     from edgemnv2.errors import UsageError
-    from edgemnv2.measure.latency import bench
 
     for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
         if args.against and wanted:
@@ -92,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _against(args: argparse.Namespace, artifact: Artifact) -> int:
     """Ours beside other engines, on this machine."""
+    from edgemnv2.benchmark.against import against
     from edgemnv2.cli.progress import Bar
-    from edgemnv2.measure.against import against
 
     with Bar("bench", "round") as bar:
         result = against(
@@ -134,7 +134,7 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
 
 def _caches(args: argparse.Namespace, artifact: Artifact) -> int:
     """What misses in the target's caches."""
-    from edgemnv2.measure.locality import locality, locality_text
+    from edgemnv2.benchmark.locality import locality, locality_text
 
     result = locality(artifact, args.threads, args.seed)
     if args.json:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgemnv2.graph import Graph
-    from edgemnv2.measure.images import Samples
-    from edgemnv2.quantize.quantize import Quantized
+    from edgemnv2.ops.graph import Graph
+    from edgemnv2.quantizer.quantize import Quantized
+    from edgemnv2.samples.images import Samples
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -76,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
     _check_names(args.output, args.report)
     from edgemnv2.cli.progress import Bar
     from edgemnv2.frontend import load_model
-    from edgemnv2.measure.quantization_report import summary_text
     from edgemnv2.passes import lower
-    from edgemnv2.quantize.cache import default_folder
-    from edgemnv2.quantize.export_onnx import with_int8_ends
-    from edgemnv2.quantize.float_graph import check_float_graph
-    from edgemnv2.quantize.quantize import quantize
+    from edgemnv2.quantizer.cache import default_folder
+    from edgemnv2.quantizer.export_onnx import with_int8_ends
+    from edgemnv2.quantizer.float_graph import check_float_graph
+    from edgemnv2.quantizer.quantize import quantize
+    from edgemnv2.report.quantization import summary_text
 
     graph = lower(load_model(args.model))
     check_float_graph(graph)
@@ -134,7 +134,7 @@ def _check_names(output: Path, report: Path | None) -> None:
 
 
 def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
-    from edgemnv2.measure.images import default_preset, load_images, load_npz, random_inputs
+    from edgemnv2.samples.images import default_preset, load_images, load_npz, random_inputs
 
     tensor = graph.tensors[graph.inputs[0]]
     if args.images is not None:
@@ -149,7 +149,7 @@ def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
 
 
 def _report(result: Quantized, suffix: str) -> bytes:
-    from edgemnv2.measure.quantization_report import errors_svg, report_html
+    from edgemnv2.report.quantization import errors_svg, report_html
 
     if suffix == ".json":
         text = json.dumps(result.to_dict(), indent=2) + "\n"

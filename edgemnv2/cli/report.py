@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the page and prints its path; exit code 0."""
     from edgemnv2.errors import UsageError
-    from edgemnv2.measure.report import report
+    from edgemnv2.report import report
 
     content = report(args.artifacts, args.results)
     try:

@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
     from edgemnv2.artifact import load_artifact
+    from edgemnv2.check import run as measured
+    from edgemnv2.check.verify import SampleChoice
     from edgemnv2.errors import InputError
-    from edgemnv2.measure import run as measured
-    from edgemnv2.measure.verify import SampleChoice
 
     try:
         labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else []

@@ -14,7 +14,7 @@ from edgemnv2.cli.runner_arguments import add_runner_arguments
 if TYPE_CHECKING:
     from edgemnv2.runners import Runner
     from edgemnv2.target import Target
-    from edgemnv2.tune.tuner import Progress, TuneResult
+    from edgemnv2.tuner.tuner import Progress, TuneResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Tune and print what was found; exit code 0, or 130 after Ctrl-C."""
     from edgemnv2.target import load_target
-    from edgemnv2.tune.tuner import TuneOptions, tune
+    from edgemnv2.tuner.tuner import TuneOptions, tune
 
     target = load_target(args.target)
     folder = args.log_dir or Path("tune_logs") / target.name
@@ -97,7 +97,7 @@ def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
     name = args.runner or implied or ("local" if local else target.runner)
     boards = 1
     if name == "rpc" and args.rpc_tracker and args.rpc_key:
-        from edgemnv2.tune.boards import board_count
+        from edgemnv2.tuner.boards import board_count
 
         boards = board_count(args.rpc_tracker, args.rpc_key)
     return [make_runner(name, options) for _ in range(boards)]

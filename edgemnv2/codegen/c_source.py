@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.codegen.llvm import named
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.kernel import RowKernel
 
 __all__ = ["kernel_source"]
 

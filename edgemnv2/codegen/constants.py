@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.kernel import RowKernel, constant_offsets
 
-__all__ = ["CONSTANT_ALIGN_BYTES", "ConstantBlob", "constant_offsets", "pack_constants", "words"]
-
-CONSTANT_ALIGN_BYTES = 16
-"""Of every constant array: the widest vector load that a kernel may assume aligned."""
+__all__ = ["ConstantBlob", "pack_constants", "words"]
 
 
 @dataclass(frozen=True)
@@ -21,15 +18,6 @@ class ConstantBlob:
 
     data: bytes
     offset: Mapping[str, int]
-
-
-def constant_offsets(kernel: RowKernel) -> list[int]:
-    """Offset of each constant array from the start of its kernel's stretch, and the end."""
-    offsets = [0]
-    for array in kernel.constants:
-        end = offsets[-1] + array.nbytes
-        offsets.append(-(-end // CONSTANT_ALIGN_BYTES) * CONSTANT_ALIGN_BYTES)
-    return offsets
 
 
 def pack_constants(kernels: Mapping[str, RowKernel]) -> ConstantBlob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemnv2.codegen.constants import ConstantBlob, constant_offsets, words
+from edgemnv2.codegen.constants import ConstantBlob, words
 from edgemnv2.codegen.interface import Interface, InterfaceEnd
 from edgemnv2.codegen.op_table import (
     OpEntry,
@@ -16,8 +16,8 @@ from edgemnv2.codegen.op_table import (
     outside_rows,
     rows_of,
 )
-from edgemnv2.kernel import RowKernel
 from edgemnv2.memory.planner import Planned
+from edgemnv2.ops.kernel import RowKernel, constant_offsets
 from edgemnv2.program import FEED
 
 __all__ = ["EntryParts", "constants_source", "entry_source"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgemnv2.graph import Tensor
+from edgemnv2.ops.graph import Tensor
 
 __all__ = [
     "ABI_VERSION",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.target import Target
 
 __all__ = ["build_object", "named"]
@@ -24,6 +24,6 @@ def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
 
 def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, out: Path) -> None:
     """Write the object with the kernels' functions, named `prefix_symbol`, to `out`."""
-    from edgemnv2.schedules.builder import build_module  # imports TVM
+    from edgemnv2.tir.builder import build_module  # imports TVM
 
     build_module(named(kernels, prefix), target.tvm_target()).write_to_file(str(out), "o")

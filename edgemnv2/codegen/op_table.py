@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemnv2.codegen.interface import C_TYPES
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.program import Read, RowOp, RowTensor
 
 __all__ = [

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from edgemnv2.codegen.entry import EntryParts, home_lines
 from edgemnv2.codegen.op_table import OpEntry, OpTable, adapter, kernel_parameters
-from edgemnv2.kernel import RowKernel
 from edgemnv2.memory.thread_plan import ThreadPlan
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.program import RowOp
-from edgemnv2.schedules.parts import PartKernel, PartKey, part_key
 from edgemnv2.streaming.bands import BandProgram, BandStep
+from edgemnv2.streaming.parts import PartKernel, PartKey, part_key
 
 __all__ = ["BARRIER", "ThreadParts", "part_kernels", "thread_source"]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
+from edgemnv2.check.compare import tolerance
+from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.errors import ArtifactError
-from edgemnv2.measure.compare import tolerance
-from edgemnv2.measure.verify import SampleChoice, choose_samples
-from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.ops import execute
+from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
 
@@ -52,7 +52,7 @@ def make_selftest(artifact: Artifact) -> SelfTest:
     choice = SampleChoice(seed=SEED, limit=1)
     samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
     sample = samples.x[:1]
-    expected = reference.run(graph, sample, keep=False)[graph.outputs[0]]
+    expected = execute.run(graph, sample, keep=False)[graph.outputs[0]]
     return SelfTest(sample, expected, tolerance(expected), samples.names[0])
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import network
-from edgemnv2.model import Model
+from edgemnv2.ops.model import Model
 
 __all__ = ["built_in_names", "integer_twin", "load_model"]
 
-MODELS = Path(__file__).parent / "models"
+MODELS = Path(__file__).resolve().parent.parent / "samples" / "data"
 TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
 """Files of the trained models that come with the package."""
 INTEGER_TWINS = {"digits": "digits-int8"}
@@ -62,7 +62,7 @@ def _load_built_in(name: str) -> Model:
         if not path.is_file():
             raise ModelError(
                 f"{name}: the trained model is missing from this installation "
-                f"(edgemnv2/frontend/models/{path.name}); install the package again"
+                f"(edgemnv2/samples/data/{path.name}); install the package again"
             )
         return replace(_load_file(path), name=name, source=name)
     parsed = network.parse_built_in(name)

@@ -14,8 +14,10 @@ import numpy as np
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.architecture import KERNEL, TABLE_2, Architecture, architecture
+from edgemnv2.frontend.relax import read_relax
 from edgemnv2.frontend.seeded import INPUT, SeededLayer, seeded_layers
-from edgemnv2.model import Model, QuantParams, TensorSpec
+from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.ops.model import Model
 
 __all__ = [
     "PUBLISHED_RESOLUTIONS",
@@ -85,11 +87,12 @@ def build_network(
     last = layers[-1].quant
     return Model(
         name=name,
-        module=module,
+        flow=read_relax(module, ("input",), name),
         inputs=(TensorSpec("input", shape, dtype, "NHWC", INPUT if int8 else None),),
         outputs=(TensorSpec("logits", (1, classes), dtype, "NC", last if int8 else None),),
         source=name,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        format="tflite",
     )
 
 

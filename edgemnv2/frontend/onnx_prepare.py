@@ -1,21 +1,18 @@
-"""ONNX -> ONNX: what must be settled before the importer reads the file.
+"""ONNX -> ONNX: what must be settled before its nodes are read.
 
-Batch 1, no nodes that compute shapes, no Identity or Dropout, explicit convolution padding; and
-the `SourceNode` view of the result that the constraints are checked on.
+Batch 1, no nodes that compute shapes, no Identity or Dropout.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import DynamicShape, ModelError
-from edgemnv2.frontend.source_node import SourceNode, SourceTensor
 
-__all__ = ["prepare", "source_nodes"]
+__all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
 INPUT_TYPES = ("float32", "int8", "uint8")
@@ -59,10 +56,6 @@ def prepare(proto: Any, file: str) -> Any:
     shapes = _infer_shapes(model)
     _evaluate_known(model, shapes)
     _drop_passing(model)
-    shapes = _infer_shapes(model)
-    for node in model.graph.node:
-        if node.op_type == "Conv":
-            _explicit_padding(node, shapes)
     return model
 
 
@@ -141,6 +134,26 @@ def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def inferred(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Shapes and types of the tensors that inference tells."""
+    import onnx
+
+    shapes = _infer_shapes(model)
+    try:
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception:  # a help only; the operators' own rules tell the rest
+        graph = model.graph
+    types = {x.name: x.data_type for x in model.graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        types.setdefault(value.name, value.type.tensor_type.elem_type)
+    dtypes = {
+        name: str(onnx.helper.tensor_dtype_to_np_dtype(code))
+        for name, code in types.items()
+        if code
+    }
+    return shapes, dtypes
+
+
 def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
     """Nodes whose inputs are all known -> initializers."""
     import onnx
@@ -152,7 +165,7 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
         array = None
         if node.op_type == "Shape" and node.input[0] in shapes:
             dims = np.array(shapes[node.input[0]], np.int64)
-            start, end = _attribute(node, "start", 0), _attribute(node, "end", None)
+            start, end = attribute(node, "start", 0), attribute(node, "end", None)
             array = dims[start:end]
         elif node.op_type in SHAPE_ARITHMETIC and all(not x or x in arrays for x in node.input):
             array = _evaluate(node, arrays, model)
@@ -208,7 +221,8 @@ def _replace_nodes(model: Any, nodes: list[Any]) -> None:
     model.graph.node.extend(copies)
 
 
-def _attribute(node: Any, name: str, default: Any) -> Any:
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """The value of an attribute of a node; `default` where it has none."""
     import onnx
 
     for attribute in node.attribute:
@@ -216,147 +230,3 @@ def _attribute(node: Any, name: str, default: Any) -> Any:
             value = onnx.helper.get_attribute_value(attribute)
             return value.decode() if isinstance(value, bytes) else value
     return default
-
-
-def _explicit_padding(node: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    """`auto_pad` -> `pads`, as the ONNX specification computes them."""
-    import onnx
-
-    mode = _attribute(node, "auto_pad", "NOTSET")
-    source, weight = shapes.get(node.input[0]), shapes.get(node.input[1])
-    if mode == "NOTSET" or source is None or weight is None or len(source) != 4:
-        return
-    pads = [0, 0, 0, 0]
-    if mode in ("SAME_UPPER", "SAME_LOWER"):
-        strides = _attribute(node, "strides", [1, 1])
-        dilations = _attribute(node, "dilations", [1, 1])
-        for axis in range(2):
-            extent, stride = source[2 + axis], strides[axis]
-            window = (weight[2 + axis] - 1) * dilations[axis] + 1
-            total = max(0, (math.ceil(extent / stride) - 1) * stride + window - extent)
-            less, more = total // 2, total - total // 2
-            upper = mode == "SAME_UPPER"
-            pads[axis], pads[2 + axis] = (less, more) if upper else (more, less)
-    kept = [x for x in node.attribute if x.name not in ("auto_pad", "pads")]
-    kept.append(onnx.helper.make_attribute("pads", pads))
-    del node.attribute[:]
-    node.attribute.extend(kept)
-
-
-# -- the view that constraints read ----------------------------------------------------------------
-
-
-def source_nodes(model: Any) -> list[SourceNode]:
-    """The nodes of a prepared model, as the constraints see them."""
-    import onnx
-
-    shapes, dtypes = _infer_shapes(model), _dtypes(model)
-    arrays = {x.name: x for x in model.graph.initializer}
-    known: dict[str, SourceTensor] = {}
-
-    def tensor(name: str) -> SourceTensor | None:
-        if not name:
-            return None
-        if name not in known:
-            initializer = arrays.get(name)
-            value = None
-            if initializer is not None and int(np.prod(initializer.dims)) <= 64:
-                value = onnx.numpy_helper.to_array(initializer)
-            constant = initializer is not None
-            known[name] = SourceTensor(
-                name, shapes.get(name), dtypes.get(name, ""), value, constant
-            )
-        return known[name]
-
-    nodes = []
-    for index, proto in enumerate(model.graph.node):
-        inputs = tuple(tensor(x) for x in proto.input)
-        output = tensor(proto.output[0])
-        assert output is not None
-        constant = bool(inputs) and all(x is None or x.constant for x in inputs)
-        if constant:
-            # Such as the dequantised weights of a QDQ file: constant behind the node, too.
-            output = SourceTensor(output.name, output.shape, output.dtype, None, True)
-            known[output.name] = output
-        attrs = _attributes(proto, inputs, output)
-        place = f"node {proto.name!r}" if proto.name else f"node {index} (to {output.name!r})"
-        nodes.append(SourceNode(str(proto.op_type), place, inputs, output, attrs))
-    return nodes
-
-
-def _dtypes(model: Any) -> dict[str, str]:
-    """Types of the tensors that a quantised file tells apart."""
-    import onnx
-
-    def name(code: int) -> str:
-        return str(onnx.helper.tensor_dtype_to_np_dtype(code))
-
-    found = {x.name: name(x.data_type) for x in model.graph.initializer}
-    for value in model.graph.input:
-        found[value.name] = name(value.type.tensor_type.elem_type)
-    for node in model.graph.node:
-        if node.op_type == "QuantizeLinear":
-            zero_point = node.input[2] if len(node.input) > 2 else ""
-            found[node.output[0]] = found.get(zero_point, "uint8")
-        elif node.op_type == "DequantizeLinear":
-            found[node.output[0]] = "float32"
-        elif node.input:
-            found[node.output[0]] = found.get(node.input[0], "float32")
-    return found
-
-
-def _attributes(node: Any, inputs: Any, output: SourceTensor) -> dict[str, Any]:
-    kind = node.op_type
-    if kind == "Conv":
-        source, weight = inputs[0], inputs[1]
-        group = int(_attribute(node, "group", 1))
-        inner = source.shape[1] if source and source.shape and len(source.shape) > 1 else None
-        outer = weight.shape[0] if weight and weight.shape else None
-        return {
-            "group": group,
-            "in_channels": inner if inner is not None else group,
-            "out_channels": outer if outer is not None else group,
-            "dilation": tuple(_attribute(node, "dilations", (1, 1))),
-        }
-    if kind == "Gemm":
-        return {"transposed_activation": bool(_attribute(node, "transA", 0))}
-    if kind == "BatchNormalization":
-        return {"training": bool(_attribute(node, "training_mode", 0))}
-    if kind == "Pad":
-        return _pad_attributes(node, inputs)
-    if kind in ("GlobalAveragePool", "AveragePool", "ReduceMean"):
-        return {"output_pixels": _output_pixels(node, inputs, output)}
-    if kind == "Softmax":
-        return {"axis": int(_attribute(node, "axis", -1))}
-    if kind == "Transpose":
-        return {"permutation": _attribute(node, "perm", None)}
-    return {}
-
-
-def _pad_attributes(node: Any, inputs: Any) -> dict[str, Any]:
-    pads = _attribute(node, "pads", None)
-    value = _attribute(node, "value", 0.0)
-    if len(inputs) > 1 and inputs[1] is not None:
-        pads = None if inputs[1].value is None else [int(x) for x in inputs[1].value]
-    if len(inputs) > 2 and inputs[2] is not None and inputs[2].value is not None:
-        value = float(inputs[2].value.reshape(()))
-    if inputs[0] is not None and inputs[0].dtype in ("int8", "uint8"):
-        # A stored value; lowering compares it with the tensor's zero point.
-        value = 0.0
-    return {"mode": _attribute(node, "mode", "constant"), "pads": pads, "value": value}
-
-
-def _output_pixels(node: Any, inputs: Any, output: SourceTensor) -> int | None:
-    """Pixels that are left; 1 is what a global mean leaves, None is unknown."""
-    source = inputs[0]
-    if source is None or source.shape is None or output.shape is None:
-        return None
-    if node.op_type != "ReduceMean":
-        return int(np.prod(output.shape[2:]))
-    axes = _attribute(node, "axes", None)
-    if len(inputs) > 1 and inputs[1] is not None and inputs[1].value is not None:
-        axes = [int(x) for x in inputs[1].value]
-    rank = len(source.shape)
-    axes = range(rank) if axes is None else [x % rank for x in axes]
-    spatial = ({2, 3}, {1, 2}) if rank == 4 else ({rank - 1}, {1})
-    return 1 if set(axes) in spatial else max(2, int(np.prod(output.shape)))

@@ -1,98 +1,81 @@
-"""What a model file may hold, checked before TVM sees the file, and the table of it."""
+"""Files -> flows: every node by its operator's rule; all that cannot be done is said at once."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.frontend.constraints import CONSTRAINTS, Check
-from edgemnv2.frontend.source_node import SourceNode
+from edgemnv2.model import SourceFormat
+from edgemnv2.ops.flow import Flow
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
+from edgemnv2.ops.table import rules_of
 
-__all__ = [
-    "ONNX_OPERATORS",
-    "TFLITE_OPERATORS",
-    "check_nodes",
-    "supported_operators_markdown",
-]
+__all__ = ["build_flow", "supported_operators_markdown"]
 
-ONNX_OPERATORS = (
-    "Conv",
-    "BatchNormalization",
-    "Relu",
-    "Clip",
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Pad",
-    "GlobalAveragePool",
-    "AveragePool",
-    "ReduceMean",
-    "Gemm",
-    "MatMul",
-    "Softmax",
-    "Flatten",
-    "Reshape",
-    "Squeeze",
-    "Unsqueeze",
-    "Transpose",
-    "Identity",
-    "Dropout",
-    "Constant",
-    "QuantizeLinear",
-    "DequantizeLinear",
-)
-TFLITE_OPERATORS = (
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "ADD",
-    "RELU",
-    "RELU6",
-    "PAD",
-    "MEAN",
-    "AVERAGE_POOL_2D",
-    "FULLY_CONNECTED",
-    "SOFTMAX",
-    "RESHAPE",
-    "SQUEEZE",
-    "TRANSPOSE",
-    "QUANTIZE",
-    "DEQUANTIZE",
-)
 # What to do about operators that people do come with.
 REMEDIES = {
-    "QLinear": "quantise with QDQ nodes instead (onnxruntime: quant_format=QuantFormat.QDQ)",
-    "ConvInteger": "quantise statically with QDQ nodes instead (onnxruntime: quantize_static)",
-    "MatMulInteger": "quantise statically with QDQ nodes instead (onnxruntime: quantize_static)",
-    "HardSwish": "that is MobileNetV3; this compiler takes MobileNetV2",
-    "HardSigmoid": "that is MobileNetV3; this compiler takes MobileNetV2",
-    "HARD_SWISH": "that is MobileNetV3; this compiler takes MobileNetV2",
-    "Resize": "resize the image before the network",
-    "RESIZE": "resize the image before the network",
-    "ArgMax": "end the model at its scores",
-    "ARG_MAX": "end the model at its scores",
-    "Sigmoid": "end the model at its logits",
-    "LOGISTIC": "end the model at its logits",
+    "FusedConv": "export without graph optimisation (onnxruntime: ORT_DISABLE_ALL)",
+    "DynamicQuantizeLinear": "quantise statically (onnxruntime: quantize_static), or use the float "
+    "model",
+    "NonMaxSuppression": "cut the model in front of it",
 }
+MOST_REFUSALS = 8
+"""That a message lists; the count is of all."""
 
 
-def check_nodes(nodes: Iterable[SourceNode], file: str, operators: tuple[str, ...]) -> None:
-    """UnsupportedOperator for the first node that is not in `operators` or breaks a constraint."""
+def build_flow(
+    nodes: Sequence[SourceNode],
+    inputs: Sequence[SourceTensor],
+    outputs: Sequence[SourceTensor],
+    file: str,
+    format_: SourceFormat,
+) -> Flow:
+    """The flow of a file's nodes.
+
+    Raises UnsupportedOperator with every node that cannot be done: place, fact, what must hold, and
+    what to do.
+    """
+    rules = rules_of(format_)
+    flow = FlowBuilder(file)
+    for tensor in inputs:
+        flow.declare(tensor)
+    refusals: list[str] = []
     for node in nodes:
-        if node.operator not in operators:
-            raise UnsupportedOperator(
-                f"{file}: {node.place}: operator {node.operator} is not part of MobileNetV2 "
-                f"(supported: {', '.join(operators)}); {_remedy(node.operator, operators)}"
+        flow.place = node.place
+        for tensor in node.outputs:
+            flow.declare(tensor)
+        rule = rules.get(node.operator)
+        if rule is None:
+            refusals.append(
+                f"{node.place}: operator {node.operator} is not supported; "
+                f"{_remedy(node.operator, tuple(rules))}"
             )
-        for names, check in CONSTRAINTS:
-            fact = check(node) if node.operator in names else None
-            if fact is not None:
-                expectation, remedy = _texts(check)
-                raise UnsupportedOperator(
-                    f"{file}: {node.place}: {node.operator} with {fact} is not supported "
-                    f"({_lower(expectation)}); {_lower(remedy)}"
-                )
+            continue
+        try:
+            rule(node, flow)
+        except Refusal as refusal:
+            expectation = refusal.expectation or _condition(rule)
+            must = f" ({_lower(expectation)})" if expectation not in ("", "-") else ""
+            refusals.append(
+                f"{node.place}: {node.operator} with {refusal.fact} is not supported{must}; "
+                f"{_lower(refusal.remedy)}"
+            )
+    if refusals:
+        raise UnsupportedOperator(_message(file, refusals, len(nodes)))
+    return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
+
+
+def _message(file: str, refusals: list[str], nodes: int) -> str:
+    if len(refusals) == 1:
+        return f"{file}: {refusals[0]}"
+    fine = nodes - len(refusals)
+    shown = refusals[:MOST_REFUSALS]
+    more = len(refusals) - len(shown)
+    lines = [f"{file}: {len(refusals)} of {nodes} operators are not supported, {fine} are fine:"]
+    lines += [f"  {line}" for line in shown]
+    lines += [f"  and {more} more"] if more else []
+    return "\n".join(lines)
 
 
 def _remedy(operator: str, operators: tuple[str, ...]) -> str:
@@ -105,11 +88,9 @@ def _remedy(operator: str, operators: tuple[str, ...]) -> str:
     return "remove it before the export, or cut the model in front of it"
 
 
-def _texts(check: Check) -> tuple[str, str]:
-    """`(what must hold, what to do)` from the docstring, each on one line, no full stop."""
-    paragraphs = (check.__doc__ or "").split("\n\n")
-    texts = [" ".join(x.split()).rstrip(".") for x in paragraphs]
-    return texts[0], texts[1]
+def _condition(rule: Rule) -> str:
+    """What must hold, from the first paragraph of a rule's docstring; "-" for nothing."""
+    return " ".join((rule.__doc__ or "-").split("\n\n")[0].split()).rstrip(".")
 
 
 def _lower(text: str) -> str:
@@ -119,10 +100,9 @@ def _lower(text: str) -> str:
 
 
 def supported_operators_markdown() -> str:
-    """The table of supported operators and their constraints, for the README."""
+    """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
-    for format_, operators in (("ONNX", ONNX_OPERATORS), ("TFLite", TFLITE_OPERATORS)):
-        for operator in operators:
-            texts = [_texts(check)[0] for names, check in CONSTRAINTS if operator in names]
-            lines.append(f"| {format_} | {operator} | {'; '.join(texts) or '-'} |")
+    for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
+        for operator, rule in rules_of(format_).items():  # type: ignore[arg-type]
+            lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.graph import Graph
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
+from edgemnv2.ops.graph import Graph
 from edgemnv2.target import Target
 
 __all__ = [

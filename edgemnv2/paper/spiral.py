@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.measure.canvas import Canvas
+from edgemnv2.report.canvas import Canvas
 
 __all__ = ["DIMENSIONS", "Embedding", "embeddings", "figure_svg", "spiral"]
 

@@ -5,8 +5,10 @@ This is the list; each pass is a file of the same name, and maps one frozen valu
 
 from __future__ import annotations
 
-from edgemnv2.graph import Graph
-from edgemnv2.model import Model
+from dataclasses import replace
+
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.model import Model
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
 from edgemnv2.passes.fold_affine import fold_affine
@@ -14,9 +16,8 @@ from edgemnv2.passes.fold_constants import fold_constants
 from edgemnv2.passes.fold_pad import fold_pad
 from edgemnv2.passes.fuse_clamp import fuse_clamp
 from edgemnv2.passes.name_layers import name_layers
-from edgemnv2.passes.read_relax import read_relax
 from edgemnv2.passes.to_layers import to_layers
-from edgemnv2.passes.to_nhwc import to_nhwc
+from edgemnv2.passes.to_maps import to_maps
 from edgemnv2.passes.validate import validate
 
 __all__ = ["lower", "validate"]
@@ -24,14 +25,13 @@ __all__ = ["lower", "validate"]
 
 def lower(model: Model) -> Graph:
     """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
-    # Relax -> flat list of nodes with plain attributes.
-    flow = read_relax(model)
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
-    flow = fold_constants(flow)
+    flow = fold_constants(model.flow)
     # Pad nodes -> the padding of the convolution behind them.
     flow = fold_pad(flow)
     # Any layout, reshape, transpose, matrix product -> maps [H, W, C] and convolutions over them.
-    flow = to_nhwc(flow, model.inputs)
+    flow, outputs = to_maps(flow, model.inputs, model.outputs)
+    model = replace(model, outputs=outputs)
     # Bias, batch normalisation, per-channel factors -> weight and bias.
     flow = fold_affine(flow)
     # ReLU, ReLU6, Clip -> the clamp of the layer in front.

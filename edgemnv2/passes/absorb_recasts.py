@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgemnv2.graph import GlobalAveragePool, Graph, Layer, Rescale, Tensor
 from edgemnv2.model import QuantParams
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.rescale.layer import Rescale
 
 __all__ = ["absorb_recasts"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgemnv2.passes.flow import Flow, Node, alias, producers
+from edgemnv2.ops.flow import Flow, Node, alias, producers, same_quantization
 
-__all__ = ["drop_identities", "same_quantization"]
+__all__ = ["drop_identities"]
 
 
 def drop_identities(flow: Flow) -> Flow:
@@ -22,11 +22,6 @@ def drop_identities(flow: Flow) -> Flow:
             if same_dtype and same_quantization(before, node) and _unclamped(node):
                 names[node.output] = before.tensors[0]
     return alias(flow, names)
-
-
-def same_quantization(a: Node, b: Node) -> bool:
-    """Whether two (de)quantise nodes have equal scale and zero point."""
-    return all(np.array_equal(a.constant(i).values, b.constant(i).values) for i in (1, 2))
 
 
 def _unclamped(node: Node) -> bool:

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.passes.flow import Array, Constant, Flow, Node, consumers, producers
+from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers
 
 __all__ = ["fold_affine"]
 
@@ -21,53 +20,76 @@ AFFINE = ("add", "subtract", "multiply", "divide", "batch_norm")
 def fold_affine(flow: Flow) -> Flow:
     """The flow whose convolutions have three inputs: activation, weight, bias."""
     users = consumers(flow)
-    made_by = producers(flow)
     folded: dict[str, Node] = {}
     nodes: list[Node] = []
     for node in flow.nodes:
         if node.op in CONVOLUTIONS:
-            channels = node.constant(1).values.shape[-1]
-            node = replace(node, inputs=(*node.inputs, Constant(np.zeros(channels, np.float32))))
-            folded[node.output] = node
+            if len(node.inputs) == 2:
+                channels = node.constant(1).values.shape[-1]
+                bias = Constant(np.zeros(channels, np.float32))
+                node = replace(node, inputs=(*node.inputs, bias))
+            # Behind a clamp nothing is affine in the weights any more.
+            if "clamp" not in node.attrs:
+                folded[node.output] = node
             nodes.append(node)
         elif node.op in AFFINE and len(node.tensors) == 1:
             name = node.tensors[0]
             before = folded.get(name)
-            if before is None or len(users[name]) != 1 or name in flow.outputs:
-                what = made_by[name].op if name in made_by else "the input"
-                raise UnsupportedOperator(
-                    f"{flow.source}: {node.op} by a constant behind {what} is not supported: it "
-                    "must directly follow a convolution or matrix product that nothing else reads"
-                )
-            merged = replace(_merge(before, node, flow.source), output=node.output)
+            alone = before is not None and len(users[name]) == 1 and name not in flow.outputs
+            merged = _merge(before, node) if before is not None and alone else None
+            if before is None or merged is None:
+                nodes += _alone(node)
+                continue
+            merged = replace(merged, output=node.output)
             nodes[nodes.index(before)] = merged
             folded[node.output] = merged
         else:
             nodes.append(node)
-    return flow.with_nodes(nodes)
+    made = {x.output for x in nodes}
+    shapes = {**flow.shapes}
+    dtypes = {**flow.dtypes}
+    for node in nodes:
+        if node.output not in shapes:
+            reader = next(x for x in nodes if node.output in x.inputs)
+            shapes[node.output], dtypes[node.output] = shapes[reader.output], dtypes[reader.output]
+    assert made.issubset(shapes)
+    return replace(flow, nodes=tuple(nodes), shapes=shapes, dtypes=dtypes)
 
 
-def _merge(convolution: Node, node: Node, source: str) -> Node:
+def _alone(node: Node) -> list[Node]:
+    """The node where no convolution takes it up; a batch normalisation as factor and sum."""
+    if node.op != "batch_norm":
+        return [node]
+    scale, shift = (Constant(x.astype(np.float32)) for x in _affine(node))
+    inner = f"{node.output}.scaled"
+    return [
+        Node("multiply", (node.inputs[0], scale), inner, {}, node.place),
+        replace(node, op="add", inputs=(inner, shift), attrs={}),
+    ]
+
+
+def _merge(convolution: Node, node: Node) -> Node | None:
+    """The convolution with the node's sum or factor in it; None where it cannot take it."""
     activation, weight, bias = convolution.inputs
     assert isinstance(weight, Constant) and isinstance(bias, Constant)
+    if not isinstance(node.inputs[0], str):
+        return None  # constant - x, constant / x
     operand = node.constant(1)
+    channels = weight.values.shape[-1]
+    if node.op != "batch_norm" and operand.values.size not in (1, channels):
+        return None
     unset = bias.scale is None and not bias.values.any()
     if node.op == "add" and unset:
-        channels = weight.values.shape[-1]
         whole = operand if operand.values.size == channels else _spread(operand, channels)
         return replace(convolution, inputs=(activation, weight, whole))
     scale, shift = _affine(node)
     if not np.all(scale == 1.0) and weight.scale is not None:
-        raise UnsupportedOperator(
-            f"{source}: {node.op} behind a quantised convolution is not supported: quantise the "
-            "model after its batch normalisations are folded"
-        )
+        return None
     new_bias = bias.real().astype(np.float64) * scale + shift
     if np.all(scale == 1.0):
         new_weight = weight
     else:
         new_weight = Constant((weight.real().astype(np.float64) * scale).astype(np.float32))
-    channels = weight.values.shape[-1]
     new_bias = np.broadcast_to(new_bias, (channels,)).astype(np.float32)
     return replace(convolution, inputs=(activation, new_weight, Constant(new_bias)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.passes.flow import Flow, Node
+from edgemnv2.ops.flow import Flow, Node
 
 __all__ = ["fold_pad"]
 

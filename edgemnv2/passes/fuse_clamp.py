@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from edgemnv2.passes.flow import Flow, Node, consumers
+from edgemnv2.ops.flow import Flow, Node, consumers
+from edgemnv2.ops.table import lowering_of
 
 __all__ = ["fuse_clamp"]
 
-CLAMPED = ("conv2d", "depthwise", "add", "pool", "quantize", "clip")
+
+def _takes_clamp(node: Node) -> bool:
+    return bool(getattr(lowering_of(node.op), "CLAMPS", False))
 
 
 def fuse_clamp(flow: Flow) -> Flow:
@@ -18,7 +21,7 @@ def fuse_clamp(flow: Flow) -> Flow:
     latest: dict[str, Node] = {}
     nodes: list[Node] = []
     for node in flow.nodes:
-        if node.op in CLAMPED and "clamp" not in node.attrs:
+        if _takes_clamp(node) and "clamp" not in node.attrs:
             node = node.with_attrs(clamp=(-math.inf, math.inf))
         before = latest.get(node.tensors[0]) if node.op == "clip" else None
         name = before.output if before is not None else ""
@@ -31,6 +34,6 @@ def fuse_clamp(flow: Flow) -> Flow:
             latest[node.output] = merged
             continue
         nodes.append(node)
-        if node.op in CLAMPED:
+        if _takes_clamp(node):
             latest[node.output] = node
     return flow.with_nodes(nodes)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgemnv2.errors import UsageError
-from edgemnv2.graph import Graph, Softmax
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.target import Target
 
 __all__ = ["FLOAT16_TOLERANCE", "to_float16"]

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.target import Target
 
 __all__ = ["Schedule", "ScheduleOptions", "family_of", "schedule_graph"]
@@ -76,7 +78,7 @@ def family_of(target: Target) -> ModuleType | None:
 
 def schedule_graph(graph: Graph, target: Target, options: ScheduleOptions) -> Schedule:
     """A row kernel for every operation of `graph`."""
-    from edgemnv2.kernels import plain_kernels  # imports TVM
+    from edgemnv2.ops.plain_kernels import plain_kernels  # imports TVM
 
     family = family_of(target)
     layouts: Mapping[str, RowLayout] = family.layouts(graph, target) if family else {}
@@ -135,7 +137,7 @@ def _fused_kernels(
     layouts: Mapping[str, RowLayout],
 ) -> dict[str, RowKernel]:
     """Projection's name -> kernel of depthwise and projection together."""
-    from edgemnv2.kernels import depthwise_project_kernel
+    from edgemnv2.ops.convolution.kernel import depthwise_project_kernel
 
     readers: dict[str, list[Layer]] = {}
     for layer in graph.layers:

@@ -16,8 +16,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Add, Graph
-from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
 
 __all__ = ["LinearAdd", "linear_add"]
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 
 __all__ = ["LayerKind", "SimdFamily"]
 

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgemnv2.graph import Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.program import Read, RowOp, RowOps, RowTensor, Write
 
 __all__ = ["RowContext"]

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.program import Read, RowOps, RowTensor, Write
 from edgemnv2.streaming.declare import RowContext
 

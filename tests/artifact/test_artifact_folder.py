@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from edgemnv2.artifact import ArtifactWriter, load_artifact
 from edgemnv2.errors import ArtifactError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
-from tiny_artifact import tiny_manifest
+from tests.runners.tiny_artifact import tiny_manifest
 
 
 def write(folder: Path, *, force: bool = False, text: str = "int x;\n") -> Path:

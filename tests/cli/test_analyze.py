@@ -9,21 +9,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgemnv2.cli.main import main
-from edgemnv2.errors import ToolchainError
-from edgemnv2.frontend import load_model
-from edgemnv2.graph import Graph
-from edgemnv2.measure import picture
-from edgemnv2.measure.analyze import analyze, layer_by_layer_bytes
-from edgemnv2.measure.built_in_sizes import (
+from edgemnv2.check.analyze import analyze, layer_by_layer_bytes
+from edgemnv2.check.built_in_sizes import (
     SET_TARGETS,
     built_in_sizes,
     kernel_set,
     largest_built_in,
     measure_built_in,
 )
+from edgemnv2.cli.main import main
+from edgemnv2.errors import ToolchainError
+from edgemnv2.frontend import load_model
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
+from edgemnv2.report import picture
 from edgemnv2.target import load_target, target_names
 
 MODEL = "mobilenetv2-0.35-96-int8"
@@ -91,7 +91,7 @@ def test_the_largest_built_in_network_fits_and_no_larger_one() -> None:
 
 @pytest.mark.parametrize("target", SET_TARGETS)
 def test_the_kept_sizes_are_what_planning_gives(target: str) -> None:
-    """One of 25; `python -m edgemnv2.measure.built_in_sizes` makes them all again."""
+    """One of 25; `python -m edgemnv2.check.built_in_sizes` makes them all again."""
     made = measure_built_in(MODEL, load_target(target))
     kept = [x for x in built_in_sizes() if (x.name, x.kernels) == (made.name, made.kernels)]
     assert kept == [made]

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
-from tiny_artifact import make_tiny_artifact
-
 from edgemnv2.artifact import load_artifact
+from edgemnv2.benchmark.latency import bench
 from edgemnv2.cli import runner_arguments
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError
-from edgemnv2.measure.latency import bench
 from edgemnv2.runners import RUNNER_NAMES
 from edgemnv2.runners.base import RunResult
 from edgemnv2.runners.device_state import DeviceState, local_state, read_state, state_notes
 from edgemnv2.target import target_names
+from tests.runners.tiny_artifact import make_tiny_artifact
 
 # DESIGN's keys; more may join.
 BENCH_KEYS = {"metric", "median", "p95", "samples", "threads", "runner", "target"}
@@ -119,7 +116,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
 def test_doctor_knows_the_interface_that_crashes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgemnv2.doctor.version_of", lambda name: "0.1.15.post2")
+    monkeypatch.setattr("edgemnv2.runners.doctor.version_of", lambda name: "0.1.15.post2")
     assert main(["doctor"]) == 1
     text = capsys.readouterr().out
     assert "BROKEN   apache-tvm-ffi" in text

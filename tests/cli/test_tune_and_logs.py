@@ -12,9 +12,9 @@ import pytest
 
 from edgemnv2.cli import tune as tune_verb
 from edgemnv2.cli.main import main
+from edgemnv2.records.log import TuneLog
 from edgemnv2.runners import make_runner
-from edgemnv2.tune.boards import board_count
-from edgemnv2.tune.log import TuneLog
+from edgemnv2.tuner.boards import board_count
 
 MODEL = "mobilenetv2-0.35-32-int8"
 KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks"]
@@ -92,10 +92,10 @@ def test_logs_shows_checks_merges_prunes_and_exports(
 def test_ctrl_c_gives_its_own_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edgemnv2.tune.tuner import TuneResult
+    from edgemnv2.tuner.tuner import TuneResult
 
     stopped = TuneResult(1, 1, 1, 0, 2.0, 1.0, "seconds", "l", "host", "local", 0, True, ())
-    monkeypatch.setattr("edgemnv2.tune.tuner.tune", lambda *_: stopped)
+    monkeypatch.setattr("edgemnv2.tuner.tuner.tune", lambda *_: stopped)
     command = ["tune", "m", "--target", "host", "--log-dir", str(tmp_path)]
     assert main(command) == tune_verb.INTERRUPTED
     printed = capsys.readouterr()

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.interface import c_identifier, exports
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Graph
+from edgemnv2.ops import execute
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target
@@ -271,7 +271,7 @@ def test_fed_rows_must_be_as_many_as_the_image_has(net: _Net) -> None:
 
 
 def test_whole_image_and_fed_rows_give_the_reference(net: _Net, graph: Graph) -> None:
-    expected = reference.run(graph, net.image, keep=False)[graph.outputs[0]][0]
+    expected = execute.run(graph, net.image, keep=False)[graph.outputs[0]][0]
     assert net.run(net.inputs(), net.outputs(), net.arena) == 0
     assert (net.result == expected).all()
     net.result[:] = 0

@@ -9,8 +9,8 @@ import pytest
 from tvm import tirx
 
 from edgemnv2.codegen.c_source import kernel_source
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, load, scalar
+from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.tir.builder import Builder, load, scalar
 
 # Each prints as another number with TVM's seven digits, the first two as the same one.
 NUMBERS = (0.007843137718737125, 0.007843138, 1.1754944e-38, -3.4028235e38, 16777217.0, 1e-7, 0.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from firmware_harness import MODEL, compiled
 
 from edgemnv2.artifact import Artifact
+from tests.firmware.firmware_harness import MODEL, compiled
 
 
 @pytest.fixture(scope="session")

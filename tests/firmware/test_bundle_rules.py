@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_harness import NAME, compiled, cross_cmake, run
 
-from edgemnv2 import reference
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import ArtifactError, DoesNotFit, UsageError
 from edgemnv2.firmware import ALL, FORMATS, bundle, formats_for
@@ -20,8 +18,10 @@ from edgemnv2.firmware.fit import check_fit, flash_bytes, ram_bytes
 from edgemnv2.firmware.parts import board_facts
 from edgemnv2.firmware.selftest import make_selftest
 from edgemnv2.firmware.templates import c_file, text_file
-from edgemnv2.reference.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.ops import execute
+from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.target import MemoryRegion, target_names
+from tests.firmware.firmware_harness import NAME, compiled, cross_cmake, run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -185,7 +185,7 @@ def test_the_selftest_is_the_reference_models_own_answer(m7: Artifact) -> None:
     selftest = make_selftest(m7)
     graph = load_graph(m7.path / REFERENCE_FOLDER)
     np.testing.assert_array_equal(
-        reference.run(graph, selftest.input)[graph.outputs[0]], selftest.expected
+        execute.run(graph, selftest.input)[graph.outputs[0]], selftest.expected
     )
     # An output that is the same everywhere would prove little.
     assert len(np.unique(selftest.expected)) > 20

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_harness import (
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.firmware import bundle
+from tests.firmware.firmware_harness import (
     MODEL,
     NAME,
     boot,
@@ -19,9 +22,6 @@ from firmware_harness import (
     run,
     verdict,
 )
-
-from edgemnv2.artifact import Artifact
-from edgemnv2.firmware import bundle
 
 Need = Callable[[str], str]
 BOARDS = ("cortex-m0plus", "mps2-an386", "mps2-an500", "mps3-an547")

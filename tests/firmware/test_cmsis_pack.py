@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from firmware_harness import NAME, boot, run, verdict
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.firmware import bundle
+from tests.firmware.firmware_harness import NAME, boot, run, verdict
 
 SCHEMA = "PACK_XSD"
 

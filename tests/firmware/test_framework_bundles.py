@@ -10,7 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from firmware_harness import (
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.firmware import bundle
+from tests.firmware.firmware_harness import (
     HERE,
     NAME,
     boot,
@@ -20,9 +23,6 @@ from firmware_harness import (
     compiled,
     verdict,
 )
-
-from edgemnv2.artifact import Artifact
-from edgemnv2.firmware import bundle
 
 Need = Callable[[str], str]
 NeedModule = Callable[[str], None]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_harness import MODEL, NAME, compiled, fact, run, verdict
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.firmware import bundle
+from tests.firmware.firmware_harness import MODEL, NAME, compiled, fact, run, verdict
 
 Need = Callable[[str], str]
 # Target: emulator with the device's core, Debian's cross compiler, where its C library lies.

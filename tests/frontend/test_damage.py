@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_mobilenet_tflite import TinyMobilenet
-from tiny_onnx import TinyOnnx
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import load_model
 from edgemnv2.frontend.damage import reading
 from edgemnv2.passes import lower
+from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
+from tests.frontend.tiny_onnx import TinyOnnx
 
 FILES = {
     "tflite": lambda: TinyMobilenet().build(),

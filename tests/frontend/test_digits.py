@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from edgemnv2.frontend.architecture import architecture
-from edgemnv2.frontend.models import digits
+from edgemnv2.samples import digits
 
 PLAIN = {"Conv", "Clip", "Add", "GlobalAveragePool", "Flatten", "Gemm"}
 LEAST_ACCURACY = 0.97
@@ -118,8 +118,8 @@ def test_our_own_reference_recognises_all_held_out_digits_like_onnxruntime(
 ) -> None:
     require_module("onnxruntime")
     from edgemnv2.frontend import load_model
+    from edgemnv2.ops.execute import run
     from edgemnv2.passes import lower
-    from edgemnv2.reference.execute import run
 
     graph = lower(load_model("digits"))
     images, labels = digits.heldout()
@@ -130,8 +130,8 @@ def test_our_own_reference_recognises_all_held_out_digits_like_onnxruntime(
 
 
 def test_the_shown_images_load_with_the_named_preset() -> None:
-    from edgemnv2.graph import Tensor
-    from edgemnv2.measure.images import load_images
+    from edgemnv2.ops.graph import Tensor
+    from edgemnv2.samples.images import load_images
 
     size = digits.RESOLUTION
     samples = load_images(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,24 +14,22 @@ import numpy as np
 import onnx
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "firmware"))
-from firmware_harness import boot, build_cmake, cross_cmake, run, verdict
-
 from edgemnv2.artifact import Artifact, load_artifact
+from edgemnv2.check.run import run as run_artifact
+from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.cli.main import main
 from edgemnv2.errors import UsageError
 from edgemnv2.firmware import bundle
 from edgemnv2.frontend import load_model
-from edgemnv2.frontend.models import digits
-from edgemnv2.graph import Graph, Tensor
-from edgemnv2.measure.digit_samples import heldout_digits, is_digits
-from edgemnv2.measure.images import default_preset
-from edgemnv2.measure.run import run as run_artifact
-from edgemnv2.measure.verify import SampleChoice, choose_samples
+from edgemnv2.ops.execute import run as run_reference
+from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_model
-from edgemnv2.reference.execute import run as run_reference
 from edgemnv2.runners import make_runner
+from edgemnv2.samples import digits
+from edgemnv2.samples.digit_samples import heldout_digits, is_digits
+from edgemnv2.samples.images import default_preset
+from tests.firmware.firmware_harness import boot, build_cmake, cross_cmake, run, verdict
 
 LEAST_TOP1 = 97.0
 MOST_BYTES = 1_000_000
@@ -185,7 +182,7 @@ def test_the_recipe_makes_such_a_network_twice_the_same(
     tmp_path: Path, require_module: Callable[[str], None]
 ) -> None:
     require_module("sklearn")
-    from edgemnv2.frontend.models.quantize_digits import heldout_classes, quantized_digits
+    from edgemnv2.lab.quantize_digits import heldout_classes, quantized_digits
 
     (data, found), (again, _) = quantized_digits(), quantized_digits()
     assert data == again

@@ -73,7 +73,7 @@ def test_missing_digits_are_a_broken_installation(
     monkeypatch.setattr(frontend, "MODELS", tmp_path)
     assert message(name) == (
         f"{name}: the trained model is missing from this installation "
-        f"(edgemnv2/frontend/models/{file}); install the package again"
+        f"(edgemnv2/samples/data/{file}); install the package again"
     )
 
 

@@ -14,9 +14,10 @@ from edgemnv2.frontend.network import (
     parse_built_in,
 )
 from edgemnv2.frontend.seeded import INPUT, seeded_layers
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
 
 PINNED_INTEGERS = (53, 10379)
 PINNED_SCALES = 28.086958289146423

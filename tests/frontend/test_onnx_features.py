@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from tiny_onnx import CLASSES, SIZE, TinyOnnx
 
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
+from tests.frontend.tiny_onnx import CLASSES, SIZE, TinyOnnx
 
 # Two float32 engines that sum in different orders, on logits of magnitude 1 to 10.
 FLOAT_TOLERANCE = 2e-5

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_onnx import TinyOnnx
 
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
+from tests.frontend.tiny_onnx import TinyOnnx
 
 
 def refusal(model: onnx.ModelProto | bytes, tmp_path: Path, kind: type[ModelError]) -> str:

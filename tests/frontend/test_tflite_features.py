@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_mobilenet_tflite import NONE, RELU, TinyMobilenet
 
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Graph, Rescale
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
+from tests.frontend.tiny_mobilenet_tflite import NONE, RELU, TinyMobilenet
 
 IMAGES = 8
 

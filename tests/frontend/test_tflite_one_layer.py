@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_tflite import TinyTflite
 
 from edgemnv2.frontend import load_model
+from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
+from tests.frontend.tiny_tflite import TinyTflite
 
 SEEDS = range(6)
 ZERO = {"int8": 0, "uint8": 128}

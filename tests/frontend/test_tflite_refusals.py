@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_mobilenet_tflite import TinyMobilenet
-from tiny_tflite import TinyTflite
 
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
+from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
+from tests.frontend.tiny_tflite import TinyTflite
 
 
 def refusal(data: bytes, tmp_path: Path, kind: type[ModelError]) -> str:

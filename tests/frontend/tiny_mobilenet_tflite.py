@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from tiny_tflite import TinyTflite
+
+from tests.frontend.tiny_tflite import TinyTflite
 
 CLASSES = 5
 SAME, VALID = 0, 1

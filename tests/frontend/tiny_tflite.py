@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgemnv2.measure.peers.tflite_writer import TfliteWriter as TinyTflite
+from edgemnv2.export.tflite_writer import TfliteWriter as TinyTflite
 
 __all__ = ["TinyTflite"]

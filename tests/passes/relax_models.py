@@ -7,7 +7,9 @@ from typing import Any
 
 from tvm import relax
 
-from edgemnv2.model import Model, TensorSpec
+from edgemnv2.frontend.relax import read_relax
+from edgemnv2.model import TensorSpec
+from edgemnv2.ops.model import Model
 
 
 def model(
@@ -28,11 +30,12 @@ def model(
     out = tuple(int(extent) for extent in result.ty.shape)
     return Model(
         "m",
-        builder.get(),
+        read_relax(builder.get(), ("x",), source),
         (TensorSpec("x", shape, dtype, layout),),
         (TensorSpec("y", out, str(result.ty.dtype), "NHWC" if len(out) == 4 else "NC"),),
         source,
         "0" * 64,
+        "onnx" if source.endswith(".onnx") else "tflite",
     )
 
 

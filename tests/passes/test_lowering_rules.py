@@ -7,25 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from relax_models import conv, dequantize, model, quantize
 from tvm import relax
 
+from edgemnv2.arithmetic.fixed_point import quantize_multiplier
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
-from edgemnv2.graph import (
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Quantize,
-    Rescale,
-    Softmax,
-)
-from edgemnv2.model import Model
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.model import Model
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.ops.rescale.layer import Rescale
+from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.passes import lower
-from edgemnv2.quantize.fixed_point import quantize_multiplier
-from edgemnv2.reference import run
+from tests.passes.relax_models import conv, dequantize, model, quantize
 
 RANDOM = np.random.default_rng(0)
 WEIGHT = RANDOM.normal(0, 0.5, (3, 3, 4, 6)).astype(np.float32)
@@ -474,7 +470,7 @@ def test_a_symbolic_shape_is_refused() -> None:
             y = builder.emit_output(relax.op.nn.relu(x))
         builder.emit_func_output(y)
     fixed = model(lambda emit, x: emit(relax.op.nn.relu(x)), SHAPE)
-    source = Model("m", builder.get(), fixed.inputs, fixed.outputs, "m.onnx", "")
+    source = Model("m", builder.get(), fixed.inputs, fixed.outputs, "m.onnx", "", "onnx")
     assert refused(source, DynamicShape) == (
         "m.onnx: tensor 'x' has a dimension that is not a number: every shape must be known at "
         "compile time; export the model with a fixed shape"

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import load_model
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Rescale
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.passes import lower
-from edgemnv2.reference import run
 
 # file: (layers, millions of multiply-adds, output shape, integer)
 MODELS = {

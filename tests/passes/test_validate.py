@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.frontend.network import build_network
-from edgemnv2.graph import Graph, Requantize
+from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower, validate
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgemnv2.benchmark.latency import random_sample
+from edgemnv2.benchmark.locality import compare_chains, locality, locality_text
 from edgemnv2.errors import UsageError
-from edgemnv2.measure.latency import random_sample
-from edgemnv2.measure.locality import compare_chains, locality, locality_text
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.runners.cache_model import KINDS, Misses, run_in_cache_model
 from edgemnv2.runners.insn_plugin import built_plugin

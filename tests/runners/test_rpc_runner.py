@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_artifact import make_tiny_artifact, tiny_samples
 
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
 from edgemnv2.runners.base import on_one_board
 from edgemnv2.runners.rpc import RpcRunner
+from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 KEY = "loopback"
 

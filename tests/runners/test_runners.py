@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_artifact import HEIGHT, WIDTH, make_tiny_artifact, tiny_samples
 
 from edgemnv2.errors import InputError, RunnerError, UsageError
 from edgemnv2.runners import base, default_runner, insn_plugin, make_runner, runner_for
 from edgemnv2.runners.local import RUNTIME, artifact_flags
+from tests.runners.tiny_artifact import HEIGHT, WIDTH, make_tiny_artifact, tiny_samples
 
 NEEDS = {
     "host": ["gcc"],

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_artifact import make_tiny_artifact, tiny_samples
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.linker_script import linker_script
@@ -26,6 +25,7 @@ from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
 from edgemnv2.runners.local import RUNTIME, artifact_flags
 from edgemnv2.runners.serial import MODEL_DIGITS, SerialRunner
+from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 # Arm Application Notes AN385, AN386, AN500 (UART0) and AN547 (UART0, secure alias).
 UART_BASE = {

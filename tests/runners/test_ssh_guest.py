@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from arm64_guest import CORES, Guest, GuestUnavailable, missing_tools
-from tiny_artifact import make_tiny_artifact, tiny_samples
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.benchmark.latency import bench
+from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.errors import RunnerError
 from edgemnv2.frontend import load_model
-from edgemnv2.measure.latency import bench
-from edgemnv2.measure.verify import SampleChoice, verify
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_model
+from edgemnv2.records.log import TuneLog
 from edgemnv2.runners.ssh import SshRunner
 from edgemnv2.target import load_target
-from edgemnv2.tune.log import TuneLog
-from edgemnv2.tune.tuner import TuneOptions, tune_graph
+from edgemnv2.tuner.tuner import TuneOptions, tune_graph
+from tests.runners.arm64_guest import CORES, Guest, GuestUnavailable, missing_tools
+from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 pytestmark = pytest.mark.slow
 

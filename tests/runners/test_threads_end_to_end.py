@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import load_artifact
+from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.cli.main import main
 from edgemnv2.codegen.elf import read_elf
 from edgemnv2.errors import UsageError
-from edgemnv2.measure.latency import random_sample
 from edgemnv2.pipeline import CompileOptions, compile_model, thread_counts
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target, missing_local_features

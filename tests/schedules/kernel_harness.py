@@ -18,11 +18,14 @@ from typing import Any
 import numpy as np
 import tvm
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer, Requantize, Tensor
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams
-from edgemnv2.quantize.fixed_point import make_requantize, multiply_by_quantized_multiplier
-from edgemnv2.schedules.builder import build_module
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.tir.builder import build_module
 
 INFINITE = (-np.inf, np.inf)
 

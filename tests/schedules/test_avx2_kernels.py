@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_cases import FLOAT_CASES, INT8_CASES
-from kernel_harness import MACHINES, layer_graph, random_inputs, reference, run_kernel
 
 from edgemnv2.schedules import avx2, avx512
+from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES
+from tests.schedules.kernel_harness import (
+    MACHINES,
+    layer_graph,
+    random_inputs,
+    reference,
+    run_kernel,
+)
 
 FAMILIES = {"avx2": avx2, "vnni": avx512}
 CPU_INFO = Path("/proc/cpuinfo")

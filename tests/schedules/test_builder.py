@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kernel_harness import MACHINES
 
-from edgemnv2.schedules.builder import (
+from edgemnv2.schedules.neon.gemm import steps_of
+from edgemnv2.tir.builder import (
     Builder,
     build_module,
     element,
@@ -16,8 +16,8 @@ from edgemnv2.schedules.builder import (
     split_tiles,
     symbol_name,
 )
-from edgemnv2.schedules.neon.gemm import steps_of
-from edgemnv2.schedules.tiling import channel_blocks, equal_runs, panels_of, pixel_tiles
+from edgemnv2.tir.tiling import channel_blocks, equal_runs, panels_of, pixel_tiles
+from tests.schedules.kernel_harness import MACHINES
 
 
 def copy_function(symbol: str = "copy") -> Builder:
@@ -55,7 +55,7 @@ def test_symbols_depend_on_every_value_and_not_on_the_order() -> None:
 
 
 def test_an_unknown_intrinsic_is_refused() -> None:
-    from edgemnv2.schedules.builder import intrinsic
+    from edgemnv2.tir.builder import intrinsic
 
     with pytest.raises(ValueError, match=r"no intrinsic llvm\.nonsense"):
         intrinsic("llvm.nonsense", "int32")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "cortex_m"))
-from cortex_m_harness import Network
-
-from edgemnv2.graph import Graph
-from edgemnv2.kernel import RowLayout
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowLayout
 from edgemnv2.schedules import dsp, mve
 from edgemnv2.schedules.dsp.rows import pixel_tiles
+from tests.schedules.cortex_m.cortex_m_harness import Network
 
 FAMILIES = pytest.mark.parametrize("family", [dsp, mve], ids=["dsp", "mve"])
 

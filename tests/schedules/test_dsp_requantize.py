@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemnv2.graph import Requantize
-from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
 
 CHANNELS = 6

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.graph import Add, Graph, QuantParams, Tensor
-from edgemnv2.quantize.fixed_point import make_requantize
-from edgemnv2.reference import integer_layers
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.ops.add import reference as add_reference
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph, QuantParams, Tensor
 from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 
 
@@ -35,7 +36,7 @@ def all_pairs(graph: Graph) -> tuple[Any, Any, Any]:
     layer = graph.layers[0]
     assert isinstance(layer, Add)
     sources = (graph.tensor_in(layer, 0), graph.tensor_in(layer, 1))
-    return a, b, integer_layers.add(layer, a, b, sources, graph.tensor_out(layer))
+    return a, b, add_reference.add(layer, a, b, sources, graph.tensor_out(layer))
 
 
 def evaluate(form: LinearAdd, a: Any, b: Any, clamp: tuple[float, float]) -> Any:

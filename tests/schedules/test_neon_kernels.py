@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_cases import FLOAT_CASES, INT8_CASES
-from kernel_harness import MACHINES, layer_graph, random_inputs, reference, run_kernel
 
 from edgemnv2.schedules import neon
+from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES
+from tests.schedules.kernel_harness import (
+    MACHINES,
+    layer_graph,
+    random_inputs,
+    reference,
+    run_kernel,
+)
 
 FLOAT_TOLERANCE = 4e-6
 """Relative to the largest output: sums of up to 128 products, each step rounded to 24 bits, against

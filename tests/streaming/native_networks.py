@@ -19,14 +19,14 @@ from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import Interface, InterfaceEnd, header
 from edgemnv2.codegen.llvm import named
-from edgemnv2.graph import Graph
-from edgemnv2.kernel import RowKernel
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.variants import plan_graph
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
-from edgemnv2.schedules.builder import build_module
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
+from edgemnv2.tir.builder import build_module
 
 FENCE = 64
 FENCE_VALUE = 0xA5

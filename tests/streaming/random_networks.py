@@ -6,29 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import (
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Dequantize,
-    GlobalAveragePool,
-    Graph,
-    Layer,
-    Quantize,
-    Requantize,
-    Rescale,
-    Softmax,
-    Tensor,
-)
-from edgemnv2.model import QuantParams, TensorSpec
-from edgemnv2.passes.tflite_arithmetic import (
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.tflite import (
     ADD_LEFT_SHIFT,
     add_rescale,
     exp_table,
     mean_requantize,
 )
+from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.ops.rescale.layer import Rescale
+from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.passes.validate import validate
-from edgemnv2.quantize.fixed_point import make_requantize
 
 
 def random_graph(seed: int, *, integer: bool = True) -> Graph:

@@ -7,16 +7,16 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from random_networks import random_graph
 
-from edgemnv2.graph import Conv2D
-from edgemnv2.kernels import plain_kernels
 from edgemnv2.memory.thread_plan import plan_threads
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.plain_kernels import plain_kernels
 from edgemnv2.program import Read, RowOp, RowTensor, Write
 from edgemnv2.streaming.bands import BandStep, Split, bounds, make_bands
 from edgemnv2.streaming.chains import layer_by_layer
 from edgemnv2.streaming.lower import RowOps, lower_to_rows
 from edgemnv2.streaming.order import block_cuts, cut_points
+from tests.streaming.random_networks import random_graph
 
 
 @pytest.mark.parametrize(("total", "parts", "granule"), [(7, 2, 1), (3, 5, 1), (1000, 4, 64)])

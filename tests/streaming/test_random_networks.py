@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
-from random_networks import random_graph, random_input
 
-from edgemnv2 import reference
-from edgemnv2.measure.compare import compare
+from edgemnv2.check.compare import compare
 from edgemnv2.memory import planner
 from edgemnv2.memory.variants import CHAINS
 from edgemnv2.memory.verify import find_fault
+from edgemnv2.ops import execute
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target, load_target, missing_local_features
+from tests.streaming.native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
+from tests.streaming.random_networks import random_graph, random_input
 
 FLOAT_NETWORKS = 18
 BATCH = 36
@@ -83,7 +83,7 @@ def test_random_networks_equal_the_reference(
     for index, network in enumerate(networks):
         graph = network.graph
         x = random_input(graph, first + index)
-        expected = reference.run(graph, x, keep=False)[graph.outputs[0]]
+        expected = execute.run(graph, x, keep=False)[graph.outputs[0]]
         for run in (run_whole, run_fed):
             actual = run(library, index, network, x)[None]
             found = compare(expected, actual)

@@ -11,15 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_networks import run_whole
-from random_networks import random_graph, random_input
-from threaded_networks import Pool, Threaded, build, prepare_threads, renamed, run_pool, wide_graph
 
-from edgemnv2 import reference
-from edgemnv2.graph import Graph
-from edgemnv2.measure.compare import compare
+from edgemnv2.check.compare import compare
 from edgemnv2.memory import planner
+from edgemnv2.ops import execute
+from edgemnv2.ops.graph import Graph
 from edgemnv2.target import load_target, missing_local_features
+from tests.streaming.native_networks import run_whole
+from tests.streaming.random_networks import random_graph, random_input
+from tests.streaming.threaded_networks import (
+    Pool,
+    Threaded,
+    build,
+    prepare_threads,
+    renamed,
+    run_pool,
+    wide_graph,
+)
 
 COUNTS = (2, 3, 4)
 REPEAT = 20
@@ -72,7 +80,7 @@ def test_every_number_of_threads_gives_the_same_bytes(
         graph = one.network.graph
         x = random_input(graph, index)
         alone = run_whole(library, index, one.network, x)
-        expected = reference.run(graph, x, keep=False)[graph.outputs[0]]
+        expected = execute.run(graph, x, keep=False)[graph.outputs[0]]
         assert compare(expected, alone[None]).passed, graph.name
         for count in (1, *COUNTS):
             with Pool(library, index, count) as pool:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from native_networks import NAME, Arena, Prepared, Variant, _Pointer, prepare
-from random_networks import _Maker
 
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.entry import constants_source, entry_source
@@ -19,13 +17,15 @@ from edgemnv2.codegen.interface import header
 from edgemnv2.codegen.llvm import named
 from edgemnv2.codegen.threads import ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import cpu_flags, find_compiler
-from edgemnv2.graph import Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.pipeline import plan_thread_parts
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
-from edgemnv2.schedules.builder import build_module
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
+from edgemnv2.tir.builder import build_module
+from tests.streaming.native_networks import NAME, Arena, Prepared, Variant, _Pointer, prepare
+from tests.streaming.random_networks import _Maker
 
 FUNCTIONS = ("run", "run_hooked", "run_rows", "run_sized", "constants")
 THREAD_FUNCTIONS = ("pool_start", "pool_stop", "run_threads", "pool_is_large_enough")

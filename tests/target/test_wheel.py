@@ -31,7 +31,7 @@ def test_wheel_has_all_data_files(wheel: Path, require_module: Callable[[str], N
     for folder in ("targets", "tune_logs"):
         for path in (REPOSITORY / folder).rglob("*.*"):
             assert f"edgemnv2/_data/{path.relative_to(REPOSITORY).as_posix()}" in inside
-    for pattern in ("runtime/**/*.[ch]", "frontend/models/*.onnx", "measure/report/*.css"):
+    for pattern in ("runtime/**/*.[ch]", "samples/data/*.onnx", "report/*.css"):
         for path in (REPOSITORY / "edgemnv2").glob(pattern):
             assert path.relative_to(REPOSITORY).as_posix() in inside
     assert any(name.endswith("/licenses/LICENSE") for name in inside)

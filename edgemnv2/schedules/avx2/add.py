@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgemnv2.graph import Add, Graph, Requantize
-from edgemnv2.kernel import RowKernel
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.requantize import Epilogue, Parameters, requantize_constants
 from edgemnv2.schedules.avx2.simd import clamp_float
-from edgemnv2.schedules.builder import (
+from edgemnv2.schedules.linear_add import LinearAdd, linear_add
+from edgemnv2.tir.builder import (
     Builder,
     cast,
     constant,
@@ -22,7 +25,6 @@ from edgemnv2.schedules.builder import (
     shuffle,
     symbol_name,
 )
-from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 
 __all__ = ["add_kernel", "elementwise"]
 

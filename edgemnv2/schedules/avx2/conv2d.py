@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import Conv2D, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.gemm import LANES, Pointers
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.pointwise import (
@@ -21,7 +22,7 @@ from edgemnv2.schedules.avx2.pointwise import (
     supported,
 )
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     broadcast,
     cast,
@@ -31,7 +32,7 @@ from edgemnv2.schedules.builder import (
     scalar,
     symbol_name,
 )
-from edgemnv2.schedules.tiling import copy_pieces, equal_runs, panels_of, pixel_tiles
+from edgemnv2.tir.tiling import copy_pieces, equal_runs, panels_of, pixel_tiles
 
 __all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
 

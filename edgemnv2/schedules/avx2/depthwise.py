@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
 from edgemnv2.schedules.avx2.simd import clamp_float, fma, madd, unpack_high, unpack_low
-from edgemnv2.schedules.builder import Builder, cast, constant, load, symbol_name
-from edgemnv2.schedules.tiling import PixelTile, blocks_of, depthwise_tiles, pixel_tiles
+from edgemnv2.tir.builder import Builder, cast, constant, load, symbol_name
+from edgemnv2.tir.tiling import PixelTile, blocks_of, depthwise_tiles, pixel_tiles
 
 __all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
 

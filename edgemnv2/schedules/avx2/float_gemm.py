@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.schedules.avx2.gemm import Gemm, Pointers, reduction
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
-from edgemnv2.schedules.builder import Builder, broadcast, element, load
-from edgemnv2.schedules.tiling import Panel, walk
+from edgemnv2.tir.builder import Builder, broadcast, element, load
+from edgemnv2.tir.tiling import Panel, walk
 
 __all__ = ["FloatGemm"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.builder import Builder
-from edgemnv2.schedules.tiling import Panels
+from edgemnv2.tir.builder import Builder
+from edgemnv2.tir.tiling import Panels
 
 __all__ = ["LANES", "Gemm", "Pointers", "reduction"]
 

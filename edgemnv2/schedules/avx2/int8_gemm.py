@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers, reduction
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import madd, panel_order
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     broadcast,
     cast,
@@ -26,7 +26,7 @@ from edgemnv2.schedules.builder import (
     reinterpret,
     scalar,
 )
-from edgemnv2.schedules.tiling import Panel, walk
+from edgemnv2.tir.tiling import Panel, walk
 
 __all__ = ["Int8Gemm"]
 

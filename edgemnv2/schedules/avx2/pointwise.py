@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Requantize
-from edgemnv2.kernel import RowKernel
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
-from edgemnv2.schedules.builder import Builder, symbol_name
-from edgemnv2.schedules.tiling import panels_of
+from edgemnv2.tir.builder import Builder, symbol_name
+from edgemnv2.tir.tiling import panels_of
 
 __all__ = [
     "default_pointwise",

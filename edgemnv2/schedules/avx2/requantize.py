@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.simd import halves, panel_order
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     constant,
     intrinsic,

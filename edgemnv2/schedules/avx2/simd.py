@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgemnv2.schedules.builder import constant, intrinsic, scalar, shuffle
+from edgemnv2.tir.builder import constant, intrinsic, scalar, shuffle
 
 __all__ = [
     "PANEL_ORDER",

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules import avx2
 from edgemnv2.schedules.avx2.pointwise import pointwise_kernel as avx2_pointwise_kernel
 from edgemnv2.schedules.avx512.add import add_kernel

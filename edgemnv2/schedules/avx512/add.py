@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.graph import Add, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.add import elementwise
 from edgemnv2.schedules.avx512.requantize import narrow_blocks
-from edgemnv2.schedules.builder import Builder, cast, constant, shuffle, symbol_name
 from edgemnv2.schedules.linear_add import linear_add
+from edgemnv2.tir.builder import Builder, cast, constant, shuffle, symbol_name
 
 __all__ = ["add_kernel"]
 

@@ -13,19 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import epilogue_of
 from edgemnv2.schedules.avx512.requantize import ROWS
 from edgemnv2.schedules.avx512.simd import dot4, flipped, load_bytes
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     constant,
     load,
     shuffle,
     symbol_name,
 )
-from edgemnv2.schedules.tiling import PixelTile, pixel_tiles
+from edgemnv2.tir.tiling import PixelTile, pixel_tiles
 
 __all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.graph import Conv2D, Graph
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.schedules.avx2.pointwise import default_pointwise, pointwise_space
 
 __all__ = ["default_float_pointwise", "float_pointwise_space"]

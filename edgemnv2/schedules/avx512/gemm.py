@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.gemm import reduction
 from edgemnv2.schedules.avx512.requantize import ROWS, Epilogue
 from edgemnv2.schedules.avx512.simd import dot4
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     broadcast,
     element,
@@ -24,7 +24,7 @@ from edgemnv2.schedules.builder import (
     reinterpret,
     shuffle,
 )
-from edgemnv2.schedules.tiling import Panel, Panels
+from edgemnv2.tir.tiling import Panel, Panels
 
 __all__ = ["ByteGemm", "lanes_of"]
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.requantize import largest_sum
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
 from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import flipped, load_bytes
-from edgemnv2.schedules.builder import Builder, load, reinterpret, symbol_name
-from edgemnv2.schedules.tiling import Panel, copy_pieces, panels_of, walk
+from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
+from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
 
 __all__ = [
     "default_pointwise",

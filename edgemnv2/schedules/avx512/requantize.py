@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.requantize import signed_low
-from edgemnv2.schedules.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
+from edgemnv2.tir.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
 
 __all__ = ["ROWS", "Epilogue", "Parameters", "narrow_blocks", "narrow_words"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.schedules.builder import constant, intrinsic, load, scalar
+from edgemnv2.tir.builder import constant, intrinsic, load, scalar
 
 __all__ = ["dot4", "flipped", "load_bytes"]
 

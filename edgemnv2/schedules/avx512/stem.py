@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import Conv2D, Graph
-from edgemnv2.kernel import RowKernel
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import flip_bytes, gemm_of, pointwise_space
-from edgemnv2.schedules.builder import (
+from edgemnv2.tir.builder import (
     Builder,
     constant,
     load,
@@ -23,7 +24,7 @@ from edgemnv2.schedules.builder import (
     scalar,
     symbol_name,
 )
-from edgemnv2.schedules.tiling import Panel, copy_pieces, walk
+from edgemnv2.tir.tiling import Panel, copy_pieces, walk
 
 __all__ = ["default_stem", "stem_kernel", "stem_space"]
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.add import add_kernel
 from edgemnv2.schedules.dsp.convolution import (
     convolution_kernel,

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Add, Graph
-from edgemnv2.kernel import RowKernel, RowLayout
-from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import wrap
-from edgemnv2.schedules.dsp.row_function import At, Call, row_function
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, int8_io
+from edgemnv2.tir.row_function import At, Call, row_function
 
 __all__ = ["add_kernel"]
 

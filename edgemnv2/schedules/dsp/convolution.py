@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import Conv2D, Graph, Tensor
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import HALVES, QUADS, matmul_of
-from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
     int8_zero_point,
     pixel_tiles,
     row_layout,
 )
+from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = ["convolution_kernel", "convolution_space", "default_convolution", "gather"]
 

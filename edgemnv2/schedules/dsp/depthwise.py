@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, SIGN_FIX, matmul_of, wrap
 from edgemnv2.schedules.dsp.requantize import SCALE_BITS, Channels, channels_of, reachable
-from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
+from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = [
     "channel_rows",

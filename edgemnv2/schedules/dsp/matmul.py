@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, Graph, Requantize
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
 from edgemnv2.schedules.dsp.requantize import (
     SCALE_BITS,
     Channels,

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
-from edgemnv2.quantize.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.requantize import Requantize
 
 __all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable"]
 

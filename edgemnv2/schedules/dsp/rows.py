@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgemnv2.graph import Tensor
-from edgemnv2.kernel import RowLayout
-from edgemnv2.schedules.dsp.row_function import At, Call
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.kernel import RowLayout
+from edgemnv2.tir.row_function import At, Call
 
 __all__ = [
     "clamp_and_pad",

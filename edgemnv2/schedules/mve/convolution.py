@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, Graph
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.convolution import gather
 from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, MatMul, matmul_of, wrap
-from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
     int8_io,
@@ -22,6 +22,7 @@ from edgemnv2.schedules.dsp.rows import (
     with_starts,
 )
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
+from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = ["convolution_channels", "convolution_kernel", "has_convolution"]
 

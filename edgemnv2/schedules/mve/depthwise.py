@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.graph import DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel, RowLayout
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.depthwise import depthwise_layout
 from edgemnv2.schedules.dsp.matmul import wrap
-from edgemnv2.schedules.dsp.row_function import At, Call, Loop, row_function
 from edgemnv2.schedules.dsp.rows import int8_io
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
+from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = ["depthwise_channels", "depthwise_kernel"]
 

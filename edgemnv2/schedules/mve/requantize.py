@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
-from edgemnv2.quantize.fixed_point import one_less_rounds_once
+from edgemnv2.arithmetic.fixed_point import one_less_rounds_once
+from edgemnv2.arithmetic.requantize import Requantize
 
 __all__ = ["Channels", "channels_of"]
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgemnv2.graph import Add, Graph, Requantize
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import (
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
+from edgemnv2.tir.builder import (
     Builder,
     cast,
     concat,
@@ -21,7 +24,6 @@ from edgemnv2.schedules.builder import (
     shuffle,
     symbol_name,
 )
-from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 
 __all__ = ["add_kernel"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.graph import Conv2D, Graph
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, cast, constant, element, lane, load, symbol_name
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.neon.gemm import Pointers
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.pointwise import (
@@ -23,7 +23,8 @@ from edgemnv2.schedules.neon.pointwise import (
     pointwise_space,
     supported,
 )
-from edgemnv2.schedules.tiling import (
+from edgemnv2.tir.builder import Builder, cast, constant, element, lane, load, symbol_name
+from edgemnv2.tir.tiling import (
     Panel,
     copy_pieces,
     equal_runs,

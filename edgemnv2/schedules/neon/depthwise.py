@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import DepthwiseConv2D, Graph
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, constant, load, symbol_name
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
-from edgemnv2.schedules.tiling import blocks_of, channel_blocks, pixel_tiles
+from edgemnv2.tir.builder import Builder, constant, load, symbol_name
+from edgemnv2.tir.tiling import blocks_of, channel_blocks, pixel_tiles
 
 __all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
 

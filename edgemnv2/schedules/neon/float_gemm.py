@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.builder import (
+from edgemnv2.schedules.neon.gemm import Gemm, Pointers, Step, accumulate, step_block
+from edgemnv2.schedules.neon.isa import LANES, high, low
+from edgemnv2.tir.builder import (
     Builder,
     cast,
     constant,
@@ -18,9 +20,7 @@ from edgemnv2.schedules.builder import (
     load,
     shuffle,
 )
-from edgemnv2.schedules.neon.gemm import Gemm, Pointers, Step, accumulate, step_block
-from edgemnv2.schedules.neon.isa import LANES, high, low
-from edgemnv2.schedules.tiling import Panel
+from edgemnv2.tir.tiling import Panel
 
 __all__ = ["FloatGemm"]
 

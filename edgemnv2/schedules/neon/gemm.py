@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.builder import Builder
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.schedules.tiling import Panel, Panels, walk
+from edgemnv2.tir.builder import Builder
+from edgemnv2.tir.tiling import Panel, Panels, walk
 
 __all__ = ["Gemm", "Pointers", "Step", "accumulate", "step_block", "steps_of"]
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
-from edgemnv2.schedules.builder import Builder, broadcast, element, lane, load, reinterpret
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.neon.gemm import Gemm, Pointers, accumulate, step_block
 from edgemnv2.schedules.neon.isa import high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
-from edgemnv2.schedules.tiling import Panel
+from edgemnv2.tir.builder import Builder, broadcast, element, lane, load, reinterpret
+from edgemnv2.tir.tiling import Panel
 
 __all__ = ["LARGEST_SPLIT", "SdotGemm", "WideningGemm", "split_weights"]
 

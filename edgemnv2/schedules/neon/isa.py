@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from edgemnv2.schedules.builder import cast, concat, constant, intrinsic, shuffle
+from edgemnv2.tir.builder import cast, concat, constant, intrinsic, shuffle
 
 __all__ = ["LANES", "Isa", "high", "isa_of", "low"]
 

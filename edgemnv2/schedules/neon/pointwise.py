@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Conv2D, DepthwiseConv2D, Graph, Requantize
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules.builder import Builder, symbol_name
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
 from edgemnv2.schedules.neon.gemm import Gemm, Pointers, steps_of
 from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
-from edgemnv2.schedules.tiling import panels_of
+from edgemnv2.tir.builder import Builder, symbol_name
+from edgemnv2.tir.tiling import panels_of
 
 __all__ = ["default_pointwise", "gemm_of", "pointwise_kernel", "pointwise_space", "supported"]
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.graph import Requantize
-from edgemnv2.schedules.builder import Builder, concat, constant, load, shuffle
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.neon.isa import Isa
+from edgemnv2.tir.builder import Builder, concat, constant, load, shuffle
 
 __all__ = ["Int8Epilogue", "Parameters", "pack_parameters"]
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.codegen.c_source import kernel_source
-from edgemnv2.graph import Add, Conv2D, DepthwiseConv2D, Graph, Layer, Requantize, Tensor
-from edgemnv2.kernel import RowKernel, RowLayout
 from edgemnv2.model import QuantParams
-from edgemnv2.quantize.fixed_point import make_requantize, multiply_by_quantized_multiplier
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.kernel import RowKernel, RowLayout
 
 HEADERS = Path(__file__).resolve().parents[3] / "edgemnv2" / "runtime" / "kernels"
 PREFIX = "test"
@@ -240,7 +243,7 @@ class Network:
         return self
 
     def add(self, other: str, scales: tuple[float, float, float] = (0.05, 0.043, 0.06)) -> Network:
-        from edgemnv2.quantize.fixed_point import quantize_multiplier
+        from edgemnv2.arithmetic.fixed_point import quantize_multiplier
 
         one, two, out = scales
         twice = 2 * max(one, two)
@@ -271,7 +274,7 @@ class Network:
 
 
 def reference(graph: Graph, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """The layer in NumPy, from the definition in `quantize/fixed_point.py`."""
+    """The layer in NumPy, from the definition in `arithmetic/fixed_point.py`."""
     out = graph.tensor_out(layer)
     assert out.quant is not None
     zero_points = [graph.tensors[name].quant.zero_point for name in layer.inputs]  # type: ignore[union-attr]

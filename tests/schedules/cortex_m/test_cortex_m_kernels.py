@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from cortex_m_harness import (
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules import dsp, mve
+from tests.schedules.cortex_m.cortex_m_harness import (
     BOARDS,
     Board,
     Network,
@@ -21,10 +22,6 @@ from cortex_m_harness import (
     program,
     run,
 )
-
-from edgemnv2.graph import DepthwiseConv2D
-from edgemnv2.kernel import RowKernel
-from edgemnv2.schedules import dsp, mve
 
 
 def blocks() -> Network:

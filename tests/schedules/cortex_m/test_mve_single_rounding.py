@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgemnv2.quantize.fixed_point import make_requantize
+from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.schedules.mve.requantize import channels_of
 
 

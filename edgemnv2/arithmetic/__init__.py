@@ -1,0 +1,1 @@
+"""Fixed-point arithmetic of integer networks: the one definition of each rounding."""

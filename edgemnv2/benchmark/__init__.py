@@ -1,0 +1,1 @@
+"""How fast: latency, counts, caches, other engines side by side."""

@@ -1,0 +1,1 @@
+"""Other engines, timed beside ours: one protocol, one file per engine."""

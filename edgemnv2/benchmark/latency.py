@@ -1,0 +1,131 @@
+"""How long an inference takes, or how many instructions: warmed up, repeated, with its doubts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.runners.base import Array, Runner, RunResult
+from edgemnv2.samples.images import seeded_generator
+
+__all__ = ["BenchResult", "LayerFigure", "bench", "random_sample"]
+
+# Enough for a 95th percentile that means something; a count is exact, so one will do.
+DEFAULT_REPEAT = {"seconds": 50, "instructions": 1}
+
+
+@dataclass(frozen=True)
+class LayerFigure:
+    """One layer's part of one inference, in the result's metric."""
+
+    name: str
+    op: str
+    macs: int
+    value: float
+    share: float
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """One artefact measured on one runner: figures of one inference in steady state.
+
+    `metric` is "seconds", "instructions" or "cycles"; `samples` counts the inferences measured.
+    `layers` and `functions` are empty unless asked for or known.
+    """
+
+    metric: str
+    median: float
+    p95: float
+    minimum: float
+    samples: int
+    threads: int
+    runner: str
+    target: str
+    artifact: str
+    macs: int
+    arena_bytes: int
+    stack_bytes: int | None
+    peak_rss_bytes: int | None
+    layers: tuple[LayerFigure, ...]
+    functions: dict[str, int]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+def bench(
+    artifact: Artifact,
+    runner: Runner,
+    *,
+    repeat: int | None = None,
+    threads: int = 1,
+    per_layer: bool = False,
+    seed: int = 0,
+) -> BenchResult:
+    """Measure `artifact` on `runner` with one seeded random input.
+
+    `repeat` defaults to 50 where time is measured and to 1 where instructions are counted.
+    Raises UsageError for a repeat below 1, RunnerError when the runner cannot measure.
+    """
+    if repeat is not None and repeat < 1:
+        raise UsageError(f"--repeat {repeat}: expected at least 1")
+    emulated = runner.name.startswith("qemu")
+    count = repeat or DEFAULT_REPEAT["instructions" if emulated else "seconds"]
+    sample = random_sample(artifact, seed)
+    result = runner.run(artifact, [sample], repeat=count, threads=threads, layers=per_layer)
+    if result.metric is None or len(result.values) != count:
+        raise RunnerError(
+            f"{runner.name}: measured {len(result.values)} inferences (expected {count})"
+        )
+    values = np.array(result.values)
+    return BenchResult(
+        metric=result.metric,
+        median=float(np.median(values)),
+        p95=float(np.percentile(values, 95, method="higher")),
+        minimum=float(values.min()),
+        samples=count,
+        threads=threads,
+        runner=runner.name,
+        target=artifact.target.name,
+        artifact=artifact.name,
+        macs=int(artifact.manifest["macs"]),
+        arena_bytes=artifact.arena_bytes,
+        stack_bytes=result.stack_bytes,
+        peak_rss_bytes=result.peak_rss_bytes,
+        layers=_layer_figures(artifact, result),
+        functions=dict(result.functions),
+        notes=result.notes,
+    )
+
+
+def random_sample(artifact: Artifact, seed: int) -> Array:
+    """One input over the whole range of its type; floats standard normal."""
+    tensor = artifact.inputs[0]
+    random = seeded_generator(seed)
+    shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+    return random.standard_normal(shape).astype(dtype)
+
+
+def _layer_figures(artifact: Artifact, result: RunResult) -> tuple[LayerFigure, ...]:
+    """The measured layers, in order. A fused layer's work is in the layer that it runs with."""
+    total = sum(result.layers.values()) or 1.0
+    described = artifact.manifest["layers"]
+    return tuple(
+        LayerFigure(
+            name=str(described[index]["name"]),
+            op=str(described[index]["op"]),
+            macs=int(described[index]["macs"]),
+            value=value,
+            share=value / total,
+        )
+        for index, value in result.layers.items()
+    )

@@ -1,0 +1,305 @@
+"""What a network needs and where it fits: answered from its plan, without generating code.
+
+The plan of one target is exact, as `compile` makes it. Boards whose kernels need other scratch or
+rows are planned in haste (`exact` false: `compile` may find a little less); boards with
+an operating system are compared with layer-by-layer execution, which is more than they will need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
+from edgemnv2.codegen.constants import pack_constants
+from edgemnv2.memory.live import live_bytes_per_step, live_rows
+from edgemnv2.memory.planner import Planned
+from edgemnv2.memory.report import peak_tensors, plan_record, step_name
+from edgemnv2.memory.variants import (
+    arena_align,
+    default_chains,
+    default_io,
+    plan_graph,
+    plan_quickly,
+)
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph
+from edgemnv2.program import FEED
+from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
+from edgemnv2.streaming.lower import RowOps, lower_to_rows
+from edgemnv2.target import Target, load_target, target_names
+
+__all__ = ["Analysis", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
+
+INTEGER_TARGET, FLOAT_TARGET = "mps2-an500", "rpi4"
+"""Whose plan is shown where the user names no target."""
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer; `live_bytes` is the most that is live in the arena while it runs."""
+
+    name: str
+    op: str
+    shape: tuple[int, int, int]
+    macs: int
+    params: int
+    weight_bytes: int
+    live_bytes: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a board holds the network. Bytes are 0 where a figure does not apply.
+
+    `fits` is about the whole image in memory; `stream_fits` about rows that the caller feeds.
+    """
+
+    target: str
+    fits: bool
+    stream_fits: bool
+    reason: str
+    arena_bytes: int
+    stream_arena_bytes: int
+    ram_bytes: int
+    constants_bytes: int
+    flash_bytes: int
+    exact: bool
+    largest_built_in: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """All that `analyze` says."""
+
+    model: str
+    target: str
+    io: str
+    integer: bool
+    macs: int
+    params: int
+    layers: tuple[LayerFacts, ...]
+    arena_bytes: int
+    arena_lower_bound_bytes: int
+    stream_arena_bytes: int
+    layer_by_layer_bytes: int
+    constants_bytes: int
+    peak_step: int
+    peak_at: str
+    peak_live: tuple[tuple[str, int], ...]
+    fits: tuple[Fit, ...]
+    plan: dict[str, Any]
+    """As in an artefact's `memory_plan.json`, for the picture."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; the plan is left out."""
+        return {key: value for key, value in asdict(self).items() if key != "plan"}
+
+    def plot_layers(self) -> list[dict[str, Any]]:
+        """The layers as `measure.plots` takes them."""
+        return [
+            {"name": x.name, "op": x.op, "out": list(x.shape), "macs": x.macs} for x in self.layers
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scheduled:
+    """A network with the kernels of one target, as row operations."""
+
+    target: Target
+    schedule: Schedule
+    rows: RowOps
+
+    @property
+    def constants_bytes(self) -> int:
+        return len(pack_constants(self.schedule.kernels).data)
+
+
+def analyze(graph: Graph, target_name: str | None = None) -> Analysis:
+    """Analyse `graph` for a target (left out: a typical one) and for every known board.
+
+    Raises TargetError for an unknown target. A float network is planned for a microcontroller too
+    if asked for, and does not fit it.
+    """
+    default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
+    target = load_target(target_name or default)
+    main = _scheduled(graph, target)
+    whole, stream = plan_graph(
+        main.rows, default_io(target), default_chains(target), arena_align(target)
+    )
+    step, live = peak_tensors(whole)
+    facts = tuple(_layer_facts(graph, main.schedule, whole))
+    return Analysis(
+        model=graph.name,
+        target=target.name,
+        io=default_io(target),
+        integer=graph.is_integer,
+        macs=sum(x.macs for x in facts),
+        params=sum(x.params for x in facts),
+        layers=facts,
+        arena_bytes=whole.plan.arena_bytes,
+        arena_lower_bound_bytes=whole.plan.lower_bound_bytes,
+        stream_arena_bytes=stream.plan.arena_bytes,
+        layer_by_layer_bytes=layer_by_layer_bytes(graph),
+        constants_bytes=main.constants_bytes,
+        peak_step=step,
+        peak_at=step_name(whole, step),
+        peak_live=tuple(live),
+        fits=tuple(_fits(graph, main, (whole, stream))),
+        plan=plan_record(whole, stream),
+    )
+
+
+def layer_by_layer_bytes(graph: Graph) -> int:
+    """Most bytes of whole tensors at once when each layer runs to its end before the next.
+
+    The image and a residual's input are kept until their last reader is done; nothing is in place.
+    """
+    last = {name: index for index, layer in enumerate(graph.layers) for name in layer.inputs}
+    last |= dict.fromkeys(graph.outputs, len(graph.layers))
+    alive = set(graph.inputs)
+    most = 0
+    for index, layer in enumerate(graph.layers):
+        alive.add(layer.output)
+        most = max(most, sum(graph.tensors[name].size_bytes for name in alive))
+        alive = {name for name in alive if last.get(name, -1) > index}
+    return most
+
+
+def _scheduled(graph: Graph, target: Target) -> _Scheduled:
+    schedule = schedule_graph(graph, target, ScheduleOptions.default(target))
+    return _Scheduled(target, schedule, lower_to_rows(graph, schedule.kernels, schedule.layouts))
+
+
+def _layer_facts(graph: Graph, schedule: Schedule, whole: Planned) -> Iterator[LayerFacts]:
+    program = whole.program
+    per_step = live_bytes_per_step(program, live_rows(program)).tolist()
+    most: dict[str, int] = {}
+    for step, live in zip(program.steps, per_step, strict=True):
+        if step.op != FEED:
+            op = program.ops[step.op]
+            for name in (graph.layers[op.layer].name, *schedule.kernels[op.name].fuses):
+                most[name] = max(most.get(name, 0), live)
+    for layer in graph.layers:
+        arrays = []
+        if isinstance(layer, Conv2D | DepthwiseConv2D):
+            arrays = [layer.weight, layer.bias]
+        yield LayerFacts(
+            name=layer.name,
+            op=layer.op,
+            shape=graph.tensor_out(layer).shape,
+            macs=graph.macs(layer),
+            params=sum(int(x.size) for x in arrays),
+            weight_bytes=sum(int(x.nbytes) for x in arrays),
+            live_bytes=most.get(layer.name, 0),
+        )
+
+
+def _fits(graph: Graph, main: _Scheduled, plans: tuple[Planned, Planned]) -> Iterator[Fit]:
+    """Every shipped target, and the main one if it is a file of the user's own."""
+    names = target_names()
+    targets = [load_target(name) for name in names]
+    if main.target.name not in names:
+        targets.insert(0, main.target)
+    # What each set of core features needs: kernels follow from it.
+    known: list[tuple[_Scheduled, tuple[Planned, Planned], bool]] = [(main, plans, True)]
+    by_features = {kernel_set(main.target): known[0]}
+    for target in targets:
+        if not target.is_bare_metal:
+            yield _linux_fit(graph, target)
+        elif not graph.is_integer:
+            yield _float_refusal(target)
+        else:
+            key = kernel_set(target)
+            if key not in by_features:
+                by_features[key] = _plan_like(_scheduled(graph, target), known)
+                known.append(by_features[key])
+            scheduled, (whole, stream), exact = by_features[key]
+            yield _bare_metal_fit(target, scheduled, whole, stream, exact)
+
+
+def _plan_like(
+    scheduled: _Scheduled, known: Sequence[tuple[_Scheduled, tuple[Planned, Planned], bool]]
+) -> tuple[_Scheduled, tuple[Planned, Planned], bool]:
+    """The plan of `scheduled`: a known one of equal rows, else a new one with known chains."""
+    align = arena_align(scheduled.target)
+    for other, plans, exact in known:
+        if other.target.is_bare_metal and other.rows == scheduled.rows:
+            return scheduled, plans, exact
+    if known[0][0].target.is_bare_metal:
+        whole, stream = (plan_quickly(scheduled.rows, plan, align) for plan in known[0][1])
+        return scheduled, (whole, stream), False
+    target = scheduled.target
+    plans = plan_graph(scheduled.rows, default_io(target), default_chains(target), align)
+    return scheduled, plans, True
+
+
+def _bare_metal_fit(
+    target: Target, scheduled: _Scheduled, whole: Planned, stream: Planned, exact: bool
+) -> Fit:
+    arena, fed = whole.plan.arena_bytes, stream.plan.arena_bytes
+    constants = scheduled.constants_bytes
+    flash_fits = constants < target.flash_bytes
+    fits = flash_fits and arena <= target.ram_bytes
+    stream_fits = flash_fits and fed <= target.ram_bytes
+    largest = None if fits else largest_built_in(target)
+    return Fit(
+        target=target.name,
+        fits=fits,
+        stream_fits=stream_fits,
+        reason="; ".join(
+            [
+                _compared("RAM", arena, target.ram_bytes),
+                *([_compared("RAM with fed rows", fed, target.ram_bytes)] if not fits else []),
+                _compared("flash for the weights", constants, target.flash_bytes),
+            ]
+        ),
+        arena_bytes=arena,
+        stream_arena_bytes=fed,
+        ram_bytes=target.ram_bytes,
+        constants_bytes=constants,
+        flash_bytes=target.flash_bytes,
+        exact=exact,
+        largest_built_in=None if largest is None else largest.name,
+    )
+
+
+def _compared(what: str, need: int, have: int) -> str:
+    """`RAM 188.2 of 256.0 KiB, 67.8 KiB left`; MiB where the memory has many of them."""
+    size, unit = (2**20, "MiB") if have >= 2**24 else (2**10, "KiB")
+    rest = f"{abs(have - need) / size:.1f} {unit} {'left' if have >= need else 'too much'}"
+    return f"{what} {need / size:.1f} of {have / size:.1f} {unit}, {rest}"
+
+
+def _linux_fit(graph: Graph, target: Target) -> Fit:
+    need = layer_by_layer_bytes(graph) + sum(
+        x.weight.nbytes for x in graph.layers if isinstance(x, Conv2D | DepthwiseConv2D)
+    )
+    return Fit(
+        target=target.name,
+        fits=need <= target.ram_bytes,
+        stream_fits=need <= target.ram_bytes,
+        reason=_compared("at most, weights included,", need, target.ram_bytes),
+        arena_bytes=0,
+        stream_arena_bytes=0,
+        ram_bytes=target.ram_bytes,
+        constants_bytes=0,
+        flash_bytes=0,
+        exact=False,
+    )
+
+
+def _float_refusal(target: Target) -> Fit:
+    return Fit(
+        target=target.name,
+        fits=False,
+        stream_fits=False,
+        reason="runs int8 networks, this one is float (`edgemnv2 quantize` makes an int8 one)",
+        arena_bytes=0,
+        stream_arena_bytes=0,
+        ram_bytes=target.ram_bytes,
+        constants_bytes=0,
+        flash_bytes=target.flash_bytes,
+        exact=True,
+    )

@@ -1,0 +1,1 @@
+"""A lowered network in the file formats of other engines."""

@@ -1,1 +1,0 @@
-"""Trained models that ship in the package."""

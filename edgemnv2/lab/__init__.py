@@ -1,0 +1,1 @@
+"""Where figures, shipped logs and trained models come from. Nothing imports it."""

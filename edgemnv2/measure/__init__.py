@@ -1,1 +1,0 @@
-"""What an artefact does: right or wrong, how fast, how large; reports of it."""

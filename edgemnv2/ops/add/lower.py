@@ -1,0 +1,52 @@
+"""Sums of two activations of one shape: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
+from edgemnv2.ops.add.layer import Add
+from edgemnv2.ops.binary import lower as binary
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.views import Views
+
+__all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
+
+NODES = ("add",)
+"""What `binary` leaves: sums of two activations of one shape."""
+CLAMPS = True
+
+
+def arrange(node: Node, views: Views) -> None:
+    """As `binary` does: sums that broadcast, or have a constant, are its own."""
+    binary.arrange(node, views)
+
+
+def is_integer(node: Node) -> bool:
+    """Whether both operands are activations."""
+    return all(isinstance(operand, str) for operand in node.inputs)
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """The sum of floats."""
+    if not is_integer(node):
+        binary.lower(node, to)
+        return
+    to.add(Add(**to.common(node), clamp=node.attrs["clamp"]))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """TFLite's ADD."""
+    # An addition of a tensor with itself names it once among the node's tensors or twice.
+    a, b = site.x if len(site.x) == 2 else site.x * 2
+    rescale = add_rescale(a, b, site.y)
+    inputs = site.inputs if len(site.inputs) == 2 else site.inputs * 2
+    to.add(
+        Add(
+            site.name,
+            inputs,
+            site.name,
+            clamp=site.clamp,
+            left_shift=ADD_LEFT_SHIFT,
+            rescale=rescale,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Two operands, broadcast."""

@@ -1,0 +1,126 @@
+"""Two operands, broadcast, either of which may be a constant: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgemnv2.ops.binary.layer import Binary
+from edgemnv2.ops.flow import Constant, Node
+from edgemnv2.ops.lowering import Lowering
+from edgemnv2.ops.views import View, Views
+
+__all__ = ["CLAMPS", "NODES", "arrange", "lower"]
+
+NODES = ("subtract", "multiply", "divide", "minimum", "maximum", "batch_norm", "combine")
+CLAMPS = True
+COMMUTE = ("add", "multiply", "minimum", "maximum")
+
+
+def arrange(node: Node, views: Views) -> None:
+    """Constants as one value per channel where that is what they are, else spread over a map."""
+    if node.op == "batch_norm":
+        view = views.view(node)
+        view = views.channels_last(view, node.attrs["axis"] % len(view.shape))
+        vectors = (views.constant(node, i) for i in range(1, 5))
+        flat = tuple(vector.reshape((vector.values.size,)) for vector in vectors)
+        views.emit_like(replace(node, inputs=(view.name, *flat)), view)
+        return
+    first, second = node.inputs[:2]
+    if isinstance(first, Constant) and node.op in COMMUTE:
+        first, second = second, first
+    if isinstance(first, str) and isinstance(second, str):
+        _two_activations(node, views, first, second)
+        return
+    name, constant = (first, second) if isinstance(first, str) else (second, first)
+    assert isinstance(name, str) and isinstance(constant, Constant)
+    shape = views.shape(node.output)
+    view = views.of(name)
+    if view.shape != shape:
+        view = _spread_view(node, views, view, shape)
+    values, view = _constant_map(node, views, constant, view)
+    inputs = (view.name, values) if isinstance(first, str) else (values, view.name)
+    views.emit_like(replace(node, inputs=inputs), view)
+
+
+def _two_activations(node: Node, views: Views, first: str, second: str) -> None:
+    a, b = views.of(first), views.of(second)
+    if a.shape == b.shape:
+        b = views.like(b, a)
+        views.emit_like(replace(node, inputs=(a.name, b.name)), a)
+        return
+    shape = views.shape(node.output)
+    rank = len(shape)
+    a, b = (v.reshaped((1,) * (rank - len(v.shape)) + v.shape) or v for v in (a, b))
+    base = a if a.shape == shape else b
+    order = base.order
+    if base.shape != shape:
+        order = tuple(range(rank))
+    map_ = views.map_of(shape, order)
+    parts = []
+    for view in (a, b):
+        extents = _map_extents(view.shape, order)
+        height, width, channels = (1 if e == 1 else m for e, m in zip(extents, map_, strict=True))
+        part = (height, width, channels)
+        if _size(part) != _size(view.map):
+            raise views.refuse(
+                node, f"operands {list(a.shape)} and {list(b.shape)} do not broadcast by rows"
+            )
+        parts.append(views.arranged(view, order, part))
+    inputs = (parts[0].name, parts[1].name)
+    attrs = {**node.attrs, "function": node.op}
+    views.emit(replace(node, op="combine", inputs=inputs, attrs=attrs), map_, order)
+
+
+def _map_extents(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, int, int]:
+    extents = [shape[axis] for axis in order]
+    extents = [1] * (3 - len(extents)) + extents
+    return int(np.prod(extents[:-2])), extents[-2], extents[-1]
+
+
+def _size(map_: tuple[int, int, int]) -> int:
+    return map_[0] * map_[1] * map_[2]
+
+
+def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -> View:
+    if int(np.prod(view.shape)) == int(np.prod(shape)):
+        seen = view.reshaped(shape)
+        if seen is not None:
+            return seen
+    raise views.refuse(node, f"a constant that spreads {list(view.shape)} to {list(shape)}")
+
+
+def _constant_map(
+    node: Node, views: Views, constant: Constant, view: View
+) -> tuple[Constant, View]:
+    """The constant in the map's terms, `[1]`, `[C]` or a whole map; and the view that it suits."""
+    if constant.values.size == 1:
+        return constant.reshape((1,)), view
+    rank = len(view.shape)
+    shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
+    spread = [axis for axis in range(rank) if shape[axis] != 1]
+    if len(spread) == 1:
+        view = views.channels_last(view, spread[0])
+        return constant.reshape((shape[spread[0]],)), view
+    whole = np.broadcast_to(constant.reshape(shape).values, view.shape)
+    if constant.per_axis:
+        raise views.refuse(node, "a constant with one scale per channel spreads over a map")
+    arranged = np.ascontiguousarray(np.transpose(whole, view.order)).reshape(view.map)
+    return replace(constant, values=arranged, axis=0), view
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """The operation on floats."""
+    function = node.attrs.get("function", node.op)
+    constants = [x for x in node.inputs if isinstance(x, Constant)]
+    constant = constants[0].real().astype(np.float32) if constants else None
+    to.add(
+        Binary(
+            **to.common(node),
+            function=function,
+            clamp=to.stored_clamp(node),
+            constant=constant,
+            constant_first=isinstance(node.inputs[0], Constant),
+        )
+    )

@@ -1,0 +1,1 @@
+"""Limits of an activation that no operator in front of it takes over."""

@@ -1,0 +1,19 @@
+"""The clamp layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["Clamp"]
+
+
+@dataclass(frozen=True, eq=False)
+class Clamp(Layer):
+    """`min(max(x, low), high)` of stored values; scale and zero point stay."""
+
+    clamp: tuple[float, float]
+
+    keeps_storage: ClassVar[bool] = True

@@ -1,0 +1,31 @@
+"""What must hold of a convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgemnv2.ops.checks import expect, expect_factor
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer
+
+__all__ = ["check"]
+
+
+def check(graph: Graph, layer: Layer) -> None:
+    """ValueError where `layer` is not sound."""
+    assert isinstance(layer, Conv2D | DepthwiseConv2D)
+    x, y = graph.tensor_in(layer), graph.tensor_out(layer)
+    kh, kw = layer.kernel
+    top, left, bottom, right = layer.padding
+    height = (x.height + top + bottom - kh) // layer.stride[0] + 1
+    width = (x.width + left + right - kw) // layer.stride[1] + 1
+    channels = int(layer.weight.shape[-1])
+    expect((height, width, channels) == y.shape, layer, f"output {y.shape} of another shape")
+    inner = x.channels if isinstance(layer, DepthwiseConv2D) else layer.weight.shape[2]
+    expect(inner == x.channels, layer, "weight of another number of input channels")
+    expect(layer.bias.shape == (channels,), layer, "bias is not one per channel")
+    if y.dtype != "float32":
+        expect(layer.requantize is not None, layer, "integer convolution without a factor")
+        expect_factor(layer, layer.requantize, y.channels)
+        expect(layer.bias.dtype == np.int32, layer, "bias is not int32")
+        expect(layer.weight.dtype in (np.int8, np.int16), layer, "weight is not int8 or int16")

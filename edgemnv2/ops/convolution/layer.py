@@ -1,0 +1,84 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.graph import Layer, Tensor
+
+__all__ = ["Conv2D", "DepthwiseConv2D"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2D(Layer):
+    """Dense convolution; 1x1 with stride 1 is the pointwise case, on a 1x1 map the classifier.
+
+    `weight` `[KH, KW, Cin, Cout]` float32, int8 or int16; `bias` `[Cout]` float32 or int32 (input
+    zero point *not* folded in); `stride` (y, x); `padding` (top, left, bottom, right) in elements,
+    filled with real zero; `clamp` in the output's stored values (floats may be infinite).
+    """
+
+    weight: Array
+    bias: Array
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    clamp: tuple[float, float]
+    requantize: Requantize | None = None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """`(KH, KW)`."""
+        return int(self.weight.shape[0]), int(self.weight.shape[1])
+
+    @property
+    def op(self) -> str:
+        """`pointwise` for 1x1 with stride 1 and no padding, else `conv2d`."""
+        pointwise = self.kernel == (1, 1) and self.stride == (1, 1) and not any(self.padding)
+        return "pointwise" if pointwise else "conv2d"
+
+    @property
+    def is_float_product(self) -> bool:
+        """Whether weights are floats."""
+        return self.requantize is None
+
+    def macs(self, out: Tensor) -> int:
+        """Multiply-accumulates, padding counted as the paper counts it."""
+        return out.height * out.width * int(np.prod(self.weight.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2D(Layer):
+    """Depthwise convolution, multiplier 1. `weight` `[KH, KW, C]`; the rest as in `Conv2D`."""
+
+    weight: Array
+    bias: Array
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    clamp: tuple[float, float]
+    requantize: Requantize | None = None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """`(KH, KW)`."""
+        return int(self.weight.shape[0]), int(self.weight.shape[1])
+
+    @property
+    def op(self) -> str:
+        """`depthwise`."""
+        return "depthwise"
+
+    @property
+    def is_float_product(self) -> bool:
+        """Whether weights are floats."""
+        return self.requantize is None
+
+    def macs(self, out: Tensor) -> int:
+        """Multiply-accumulates, padding counted as the paper counts it."""
+        return out.height * out.width * int(np.prod(self.weight.shape))

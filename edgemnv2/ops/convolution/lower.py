@@ -1,0 +1,203 @@
+"""Convolutions and matrix products: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.arithmetic.tflite import (
+    convolution_requantize,
+    dense_requantize,
+    has_exact_factors,
+    lift,
+)
+from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.flow import Array, Constant, Node
+from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
+from edgemnv2.ops.views import NCHW, NHWC, View, Views
+
+__all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
+
+NODES = ("conv2d", "depthwise", "matmul")
+CLAMPS = True
+# TFLite accepts a bias whose scale differs from sx * sw by less than this much of an output step.
+BIAS_SCALE_TOLERANCE = 0.02
+
+
+# -- views -----------------------------------------------------------------------------------------
+
+
+def arrange(node: Node, views: Views) -> None:
+    """`conv2d`, `depthwise` on images; matrix products as 1x1 convolutions, or over the map."""
+    if node.op == "matmul":
+        name = node.inputs[0]
+        if not isinstance(name, str):
+            raise views.refuse(node, "the left operand must be an activation, not a constant")
+        _product(node, views, views.unsettled(name), views.constant(node, 1), dense=True)
+    else:
+        _convolution(node, views)
+
+
+def _convolution(node: Node, views: Views) -> None:
+    attrs = node.attrs
+    layout, kernel = attrs["data_layout"], attrs["kernel_layout"]
+    weight = views.constant(node, 1)
+    weight = weight.transpose(tuple(kernel.index(x) for x in "HWIO"))
+    kh, kw, inner, outer = weight.values.shape
+    view = views.unsettled(str(node.inputs[0]))
+    pixel = (inner,) == tuple(x for x in view.shape if x != 1) and attrs["groups"] == 1
+    if pixel and view.map[2] != inner and (kh, kw) == (1, 1) and not any(attrs["padding"]):
+        # A 1x1 convolution over a flattened map is the matrix product of the classifier.
+        _product(node, views, view, weight.reshape((inner, outer)), dense=False)
+        return
+    view = views.as_image(views.view(node), layout)
+    height, width, channels = view.map
+    groups = attrs["groups"]
+    if any(x != 1 for x in attrs["dilation"]):
+        raise views.refuse(node, f"dilation {attrs['dilation']} is not supported (must be 1)")
+    if groups == 1:
+        op = "conv2d"
+    elif groups == channels == outer and inner == 1:
+        op, weight = "depthwise", weight.reshape((kh, kw, channels))
+    else:
+        raise views.refuse(
+            node,
+            f"group={groups} with {outer} output channels is not supported (group must be 1, "
+            f"or the number of input channels and of output channels, {channels})",
+        )
+    top, left, bottom, right = attrs["padding"]
+    (sy, sx) = attrs["stride"]
+    out = ((height + top + bottom - kh) // sy + 1, (width + left + right - kw) // sx + 1, outer)
+    made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    inputs = (view.name, weight, *node.inputs[2:])
+    new = replace(node, op=op, inputs=inputs, attrs={**_kept(node), **made})
+    views.emit(new, out, NHWC if layout == "NHWC" else NCHW)
+
+
+def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: bool) -> None:
+    """`[M, K] x [K, N]`: per pixel where K is the channels, over the whole map where M is 1."""
+    if matrix.values.ndim != 2:
+        raise views.refuse(node, "a matrix product needs a constant matrix [K, N]")
+    inner, outer = matrix.values.shape
+    source = view if view.before is None else view.before
+    height, width, channels = source.map
+    if inner == height * width * channels and not (inner == channels and view.before is None):
+        weight, name = _over_map(matrix, source), source.name
+        out = (1, 1, outer)
+        order = tuple(range(len(views.shape(node.output))))
+    else:
+        settled = views.view(node)
+        last = len(settled.shape) - 1
+        if settled.shape[last] != inner:
+            raise views.refuse(
+                node, f"matrix [{inner}, {outer}] does not fit a tensor {list(settled.shape)}"
+            )
+        settled = views.channels_last(settled, last)
+        height, width, _ = settled.map
+        weight, name = matrix.reshape((1, 1, inner, outer)), settled.name
+        out, order = (height, width, outer), settled.order
+    made = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dense": dense}
+    inputs = (name, weight, *node.inputs[2:])
+    new = replace(node, op="conv2d", inputs=inputs, attrs={**_kept(node), **made})
+    if len(views.shape(node.output)) == len(order):
+        views.emit(new, out, order)
+    else:
+        views.emit(new, out, tuple(range(len(views.shape(node.output)))))
+
+
+def _over_map(matrix: Constant, view: View) -> Constant:
+    """`[K, N]` over a flattened tensor -> `[H, W, C, N]` over its map."""
+    outer = matrix.values.shape[1]
+    weight = matrix.reshape((*view.shape, outer))
+    rank = len(view.shape)
+    return weight.transpose((*view.order, rank)).reshape((*view.map, outer))
+
+
+def _kept(node: Node) -> dict[str, Any]:
+    return {key: value for key, value in node.attrs.items() if key == "clamp"}
+
+
+# -- layers ----------------------------------------------------------------------------------------
+
+
+def is_integer(node: Node) -> bool:
+    """Whether the weights are integers with a scale."""
+    weight = node.constant(1)
+    return weight.scale is not None and weight.values.dtype.name in INTEGER_TYPES
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """A float convolution."""
+    kind = DepthwiseConv2D if node.op == "depthwise" else Conv2D
+    to.add(
+        kind(
+            **to.common(node),
+            weight=np.ascontiguousarray(node.constant(1).real()),
+            bias=np.ascontiguousarray(node.constant(2).real().reshape(-1)),
+            stride=node.attrs["stride"],
+            padding=node.attrs["padding"],
+            clamp=node.attrs["clamp"],
+        )
+    )
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """An integer convolution."""
+    to.add(_integer(node, site, to))
+
+
+def _integer(node: Node, site: Site, to: Lowering) -> Layer:
+    weight, bias = node.constant(1), node.constant(2)
+    (x,), y = site.x, site.y
+    assert weight.scale is not None
+    if weight.per_axis and weight.axis != weight.values.ndim - 1:
+        raise UnsupportedOperator(
+            f"{to.flow.source}: weights have one scale per element of axis {weight.axis} "
+            "(must be one per output channel)"
+        )
+    channels = weight.values.shape[-1]
+    legacy = weight.values.dtype == np.uint8
+    factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
+    # ONNX's QuantizeLinear rounds once, and with these factors fixed point can do just that.
+    # Linear layers round once then; behind a ReLU the cheaper arithmetic of two roundings
+    # will do, with what the first one adds taken off.
+    exact = to.format == "onnx" and has_exact_factors(x, weight.scale, y)
+    linear = exact and site.clamp[0] < y.zero_point and bool((factor.shift <= -1).all())
+    if node.attrs["dense"] or linear:
+        factor = dense_requantize(x, weight.scale, y, channels)
+    if to.format == "tflite" and bias.values.dtype == np.int32:
+        # LiteRT adds the integers, whatever scale the file gives them.
+        stored = np.ascontiguousarray(bias.values.reshape(-1))
+    else:
+        stored = _integer_bias(bias, x, weight, y)
+    if exact:
+        stored = stored - lift(factor, site.clamp, y)
+    values = weight.centred()
+    narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
+    kind = Conv2D if node.op == "conv2d" else DepthwiseConv2D
+    return kind(
+        **site.common,
+        weight=np.ascontiguousarray(values.astype(np.int8 if narrow else np.int16)),
+        bias=stored,
+        stride=node.attrs["stride"],
+        padding=node.attrs["padding"],
+        clamp=site.clamp,
+        requantize=factor,
+    )
+
+
+def _integer_bias(bias: Constant, x: QuantParams, weight: Constant, y: QuantParams) -> Array:
+    assert weight.scale is not None
+    step = np.float64(x.scale) * weight.scale.reshape(-1).astype(np.float64)
+    if bias.scale is not None and bias.values.dtype == np.int32:
+        stated = bias.scale.reshape(-1).astype(np.float64)
+        if np.all(np.abs(stated - step) / y.scale <= BIAS_SCALE_TOLERANCE):
+            return np.ascontiguousarray(bias.centred().reshape(-1))
+    real = bias.real().reshape(-1).astype(np.float64)
+    stored = np.rint(real / step)
+    return np.clip(stored, -(2**31), 2**31 - 1).astype(np.int32)

@@ -1,0 +1,92 @@
+"""Import rules of ONNX: convolutions and matrix products."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.onnx_terms import image, spatial
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def conv(node: SourceNode, flow: FlowBuilder) -> None:
+    """Weights and bias are constants."""
+    source = image(node)
+    weight = _weights(node, flow, 1)
+    kernel = weight.values.shape[2], weight.values.shape[3]
+    attrs = {
+        **spatial(node, source, kernel),
+        "groups": int(node.get("group", 1)),
+        "data_layout": "NCHW",
+        "kernel_layout": "OIHW",
+    }
+    out = flow.add("conv2d", [flow.stored(source), weight], flow.fresh(node.output), attrs)
+    _with_bias(node, flow, out, 2, (1, -1, 1, 1))
+
+
+def gemm(node: SourceNode, flow: FlowBuilder) -> None:
+    """One constant matrix [K, N] on the right, activations on the left as they are (transA=0)."""
+    if node.get("transA", 0):
+        raise Refusal("transA=1", "export the classifier as a plain linear layer")
+    matrix = _weights(node, flow, 1)
+    if node.get("transB", 0):
+        matrix = matrix.transpose((1, 0))
+    alpha, beta = float(node.get("alpha", 1.0)), float(node.get("beta", 1.0))
+    out = flow.add("matmul", [flow.stored(node.input(0)), matrix], flow.fresh(node.output))
+    if alpha != 1.0:
+        out = flow.add("multiply", [out, _scalar(alpha)], flow.fresh(node.output))
+    if node.optional(2) is None:
+        flow.alias(node.output, out)
+        return
+    bias = flow.stored(node.input(2))
+    if beta != 1.0:
+        name = flow.add("multiply", [bias, _scalar(beta)], flow.fresh(node.input(2)))
+        flow.add("add", [out, name], flow.declare(node.output))
+        return
+    flow.add("add", [out, bias], flow.declare(node.output))
+
+
+def matmul(node: SourceNode, flow: FlowBuilder) -> None:
+    """One constant matrix [K, N] on the right."""
+    matrix = _weights(node, flow, 1)
+    if matrix.values.ndim != 2:
+        raise Refusal(
+            f"a right operand of shape {list(matrix.values.shape)}",
+            "export the classifier as a plain linear layer",
+        )
+    flow.move("matmul", [flow.stored(node.input(0)), matrix], node.output)
+
+
+def _weights(node: SourceNode, flow: FlowBuilder, index: int) -> Constant:
+    weight = flow.stored(node.input(index))
+    if not isinstance(weight, Constant):
+        raise Refusal(
+            f"weights {node.input(index).name!r} that are computed",
+            "export the model with its parameters in it",
+        )
+    return weight
+
+
+def _with_bias(
+    node: SourceNode, flow: FlowBuilder, out: str, index: int, shape: tuple[int, ...]
+) -> None:
+    if node.optional(index) is None:
+        flow.alias(node.output, out)
+        return
+    bias = flow.stored(node.input(index))
+    if not isinstance(bias, Constant):
+        raise Refusal(
+            f"bias {node.input(index).name!r} that is computed",
+            "export the model with its parameters in it",
+        )
+    full = tuple(bias.values.size if extent == -1 else extent for extent in shape)
+    flow.add("add", [out, bias.reshape(full)], flow.declare(node.output))
+
+
+def _scalar(value: float) -> Constant:
+    import numpy as np
+
+    return Constant(np.float32(value).reshape(()))
+
+
+RULES: dict[str, Rule] = {"Conv": conv, "Gemm": gemm, "MatMul": matmul}

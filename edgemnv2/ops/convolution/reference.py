@@ -1,0 +1,259 @@
+"""Convolutions in NumPy: float32 by BLAS, integers bit for bit.
+
+Float sums have BLAS's order, so they agree with other engines to rounding only. Sums of integer
+products go through BLAS too: they are exact as long as no partial sum leaves the mantissa, which
+the weights bound; float32 where that suffices, float64 otherwise. The epilogue runs on blocks that
+stay in the cache. Source: TFLite `kernels/internal/reference/{conv,depthwiseconv}.h`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.values import clamp_floats, quant_of
+from edgemnv2.ops.windows import BLOCK_ELEMENTS, pad, patches
+
+__all__ = ["conv2d", "depthwise", "float_conv2d", "float_depthwise", "run"]
+
+Array = NDArray[Any]
+
+PRODUCT_ELEMENTS = 1 << 21
+"""Elements of the larger operand or result of one matrix product."""
+
+
+def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+    """The output `[N, H, W, C]` of `layer`."""
+    source, target, x = graph.tensor_in(layer), graph.tensor_out(layer), inputs[0]
+    if isinstance(layer, Conv2D):
+        if layer.requantize is None:
+            return float_conv2d(layer, x)
+        return conv2d(layer, x, source, target)
+    assert isinstance(layer, DepthwiseConv2D)
+    if layer.requantize is None:
+        return float_depthwise(layer, x)
+    return depthwise(layer, x, source, target)
+
+
+def float_conv2d(layer: Conv2D, x: Array) -> Array:
+    """Dense convolution, bias and clamp."""
+    kh, kw, cin, cout = layer.weight.shape
+    weight = np.ascontiguousarray(layer.weight, np.float32).reshape(kh * kw * cin, cout)
+    windows = patches(pad(x, layer.padding), layer.kernel, layer.stride)
+    n, oh, ow = windows.shape[:3]
+    out = windows.reshape(n * oh * ow, kh * kw * cin) @ weight
+    out += layer.bias
+    clamp_floats(out, layer.clamp)
+    return out.reshape(n, oh, ow, cout)
+
+
+def float_depthwise(layer: DepthwiseConv2D, x: Array) -> Array:
+    """Depthwise convolution, bias and clamp."""
+    padded = pad(x, layer.padding)
+    kh, kw = layer.kernel
+    sy, sx = layer.stride
+    n, h, w, c = padded.shape
+    oh, ow = (h - kh) // sy + 1, (w - kw) // sx + 1
+    out = np.empty((n, oh, ow, c), np.float32)
+    rows = max(1, BLOCK_ELEMENTS // (ow * c))
+    for image in range(n):
+        for first in range(0, oh, rows):
+            part = out[image, first : first + rows]
+            part[...] = layer.bias
+            for ky in range(kh):
+                for kx in range(kw):
+                    y = first * sy + ky
+                    source = padded[
+                        image,
+                        y : y + (len(part) - 1) * sy + 1 : sy,
+                        kx : kx + (ow - 1) * sx + 1 : sx,
+                    ]
+                    part += source * layer.weight[ky, kx]
+            clamp_floats(part, layer.clamp)
+    return out
+
+
+class _Epilogue:
+    """`acc -> clamp(requantise(acc + bias) + zero point)` for blocks of `rows` x `[..., C]`.
+
+    The constants are spread over a whole block and the scratch is kept, since broadcasting a short
+    channel axis and fresh pages would cost more than the arithmetic.
+    """
+
+    def __init__(
+        self,
+        layer: Conv2D | DepthwiseConv2D,
+        bound: int,
+        target: Tensor,
+        shape: tuple[int, ...],
+    ) -> None:
+        requantize = _requantize(layer)
+        shift = requantize.shift.astype(np.int64)
+        bias = layer.bias.astype(np.int64)
+        left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+        if requantize.single_rounding:
+            right = right + 31 - left
+            left = np.zeros_like(left)
+        largest = (bound + int(np.abs(bias).max())) << int(left.max())
+        self.may_wrap = largest >= 2**31
+        self.single_rounding = requantize.single_rounding
+        self.bias = _spread(bias, shape)
+        self.multiplier = _spread(requantize.multiplier, shape)
+        self.left = _spread(left, shape) if left.any() else None
+        self.right = _spread(right, shape)
+        self.half = (np.int64(1) << self.right) >> 1
+        # A right shift by 0 rounds nothing, whatever the sign.
+        self.rounds = None if right.all() else _spread(-(right > 0).astype(np.int64), shape)
+        self.zero_point = quant_of(target).zero_point
+        self.clamp = int(layer.clamp[0]), int(layer.clamp[1])
+        self.x = np.empty(shape, np.int64)
+        self.sign = np.empty(shape, np.int64)
+
+    def __call__(self, acc: Array, out: Array) -> None:
+        """Fills `out` (any integer type) from exact float sums `acc`, at most `shape[0]` rows."""
+        rows = len(acc)
+        x, sign = self.x[:rows], self.sign[:rows]
+        np.copyto(x, acc, casting="unsafe")
+        x += self.bias[:rows]
+        if self.may_wrap:
+            _wrap(x)
+        if self.left is not None:
+            x <<= self.left[:rows]
+            if self.may_wrap:
+                _wrap(x)
+        x *= self.multiplier[:rows]
+        if not self.single_rounding:
+            # SaturatingRoundingDoublingHighMul; a multiplier >= 0 never saturates.
+            x += 1 << 30
+            x >>= 31
+        # RoundingDivideByPOT, halves away from zero: one less before the shift where negative.
+        np.right_shift(x, 63, out=sign)
+        if self.rounds is not None:
+            sign &= self.rounds[:rows]
+        x += sign
+        x += self.half[:rows]
+        x >>= self.right[:rows]
+        x += self.zero_point
+        np.clip(x, *self.clamp, out=x)
+        np.copyto(out, x, casting="unsafe")
+
+
+def _spread(values: Array, shape: tuple[int, ...]) -> Array:
+    return np.ascontiguousarray(np.broadcast_to(values.astype(np.int64), shape))
+
+
+def _wrap(x: Array) -> None:
+    """int32 arithmetic of the C code, on int64 values, in place."""
+    x[...] = x.astype(np.int32)
+
+
+def conv2d(layer: Conv2D, x: Array, source: Tensor, target: Tensor) -> Array:
+    """Dense convolution with bias, requantisation and clamp."""
+    kh, kw, cin, cout = layer.weight.shape
+    depth = kh * kw * cin
+    weight = layer.weight.reshape(depth, cout)
+    bound = _bound(weight, source)
+    weight = np.ascontiguousarray(weight, _float_type(bound))
+    if layer.op == "pointwise":
+        return _pointwise(layer, x, weight, bound, source, target)
+    windows = patches(_centred(x, source, layer.padding, weight), layer.kernel, layer.stride)
+    n, oh, ow = windows.shape[:3]
+    out = np.empty((n, oh, ow, cout), target.dtype)
+    step = min(oh, max(1, BLOCK_ELEMENTS // (ow * max(depth, cout))))
+    epilogue = _Epilogue(layer, bound, target, (step, ow, cout))
+    for image in range(n):
+        for first in range(0, oh, step):
+            part = out[image, first : first + step]
+            acc = windows[image, first : first + step].reshape(-1, depth) @ weight
+            epilogue(acc.reshape(part.shape), part)
+    return out
+
+
+def _pointwise(
+    layer: Conv2D, x: Array, weight: Array, bound: int, source: Tensor, target: Tensor
+) -> Array:
+    """The 1x1 case: products over the pixels of all images.
+
+    A few large products rather than many small ones, which BLAS's threads would spend waiting.
+    """
+    depth, cout = weight.shape
+    pixels = np.ascontiguousarray(x).reshape(-1, depth)
+    out = np.empty((len(pixels), cout), target.dtype)
+    step = min(len(pixels), max(1, BLOCK_ELEMENTS // cout))
+    epilogue = _Epilogue(layer, bound, target, (step, cout))
+    large = step * max(1, PRODUCT_ELEMENTS // (step * max(depth, cout)))
+    for start in range(0, len(pixels), large):
+        centred = pixels[start : start + large].astype(weight.dtype)
+        centred -= quant_of(source).zero_point
+        acc = centred @ weight
+        for first in range(0, len(acc), step):
+            block = acc[first : first + step]
+            epilogue(block, out[start + first : start + first + len(block)])
+    return out.reshape(*x.shape[:3], cout)
+
+
+def depthwise(layer: DepthwiseConv2D, x: Array, source: Tensor, target: Tensor) -> Array:
+    """Depthwise convolution with bias, requantisation and clamp."""
+    kh, kw, c = layer.weight.shape
+    sy, sx = layer.stride
+    bound = _bound(layer.weight.reshape(kh * kw, c), source)
+    dtype = _float_type(bound)
+    padded = _centred(x, source, layer.padding, np.empty(0, dtype))
+    n, h, w = padded.shape[:3]
+    oh, ow = (h - kh) // sy + 1, (w - kw) // sx + 1
+    out = np.empty((n, oh, ow, c), target.dtype)
+    step = min(oh, max(1, BLOCK_ELEMENTS // (ow * c)))
+    shape = (step, ow, c)
+    epilogue = _Epilogue(layer, bound, target, shape)
+    weight = np.broadcast_to(layer.weight.astype(dtype)[:, :, np.newaxis], (kh, kw, ow, c))
+    weight = np.ascontiguousarray(weight)
+    sums, products = np.empty(shape, dtype), np.empty(shape, dtype)
+    for image in range(n):
+        for first in range(0, oh, step):
+            part = out[image, first : first + step]
+            acc, product = sums[: len(part)], products[: len(part)]
+            acc.fill(0)
+            for ky in range(kh):
+                top = first * sy + ky
+                rows = padded[image, top : top + (len(part) - 1) * sy + 1 : sy]
+                for kx in range(kw):
+                    taps = rows[:, kx : kx + (ow - 1) * sx + 1 : sx]
+                    acc += np.multiply(taps, weight[ky, kx], out=product)
+            epilogue(acc, part)
+    return out
+
+
+def _requantize(layer: Conv2D | DepthwiseConv2D) -> Requantize:
+    if layer.requantize is None:
+        raise AssertionError(f"{layer.name}: integer convolution without requantize")
+    return layer.requantize
+
+
+def _bound(weight: Array, source: Tensor) -> int:
+    """The largest |sum of products| that any input can give; `weight` `[K, C]`."""
+    limits = np.iinfo(source.dtype)
+    zero_point = quant_of(source).zero_point
+    largest_input = max(limits.max - zero_point, zero_point - limits.min)
+    sums = np.abs(weight.astype(np.int64)).sum(axis=0)
+    return int(sums.max()) * int(largest_input)
+
+
+def _float_type(bound: int) -> type[np.floating[Any]]:
+    """The narrowest float in which sums up to `bound` are exact, in any order."""
+    if bound < 2**24:
+        return np.float32
+    if bound < 2**53:
+        return np.float64
+    raise AssertionError(f"sums up to {bound} are not exact in float64")
+
+
+def _centred(x: Array, source: Tensor, padding: tuple[int, int, int, int], like: Array) -> Array:
+    """`x` as floats, zero point taken off, padded with zeros."""
+    values = x.astype(like.dtype)
+    values -= quant_of(source).zero_point
+    return pad(values, padding)

@@ -1,0 +1,123 @@
+"""The lowered network: a list of layers, each of them one kernel of ours.
+
+`passes` turn a Relax `Model` into a `Graph`; everything after that (reference, streaming, memory,
+code generation) reads this form only. Batch is 1 and is not stored: an activation is
+`[height, width, channels]` (NHWC). Padding, bias, clamp and requantisation belong to their layer.
+
+Integer layers follow TFLite's reference kernels to the bit: `acc = bias + sum((x - zx) * w)`,
+then `Requantize`, `+ zy`, clamp. Weights of a uint8 model have their zero point already taken off
+(hence int16); uint8 activations stay uint8 only at the ends of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.model import QuantParams, TensorSpec
+
+__all__ = [
+    "Graph",
+    "Layer",
+    "Tensor",
+]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One activation `[height, width, channels]`; `dtype` as NumPy spells it."""
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    quant: QuantParams | None = None
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return np.dtype(self.dtype).itemsize
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row, NHWC, without padding."""
+        return self.width * self.channels * self.itemsize
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole activation, NHWC, without padding."""
+        return self.height * self.row_bytes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return self.height, self.width, self.channels
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What all layers share: a name (`block3.expand`), tensor names in and out."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+    keeps_storage: ClassVar[bool] = False
+    """Whether stored integers come out as they went in: in and out have one type and scale."""
+
+    @property
+    def op(self) -> str:
+        """The operator's name in reports, targets and tuning logs."""
+        return type(self).__name__.lower()
+
+    @property
+    def is_float_product(self) -> bool:
+        """Whether it multiplies by float weights, which bare metal does not."""
+        return False
+
+    def macs(self, out: Tensor) -> int:
+        """Multiply-accumulates for the output `out`, padding counted as the paper counts it."""
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Layers in topological order, the tensors they exchange, and the source's view of the ends.
+
+    `inputs` and `outputs` name tensors; `input_specs` and `output_specs` describe the same tensors
+    as the source file has them (name, shape, layout).
+    """
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    layers: tuple[Layer, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    input_specs: tuple[TensorSpec, ...]
+    output_specs: tuple[TensorSpec, ...]
+    source: str = ""
+    sha256: str = ""
+
+    def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
+        """The `index`-th input tensor of `layer`."""
+        return self.tensors[layer.inputs[index]]
+
+    def tensor_out(self, layer: Layer) -> Tensor:
+        """The output tensor of `layer`."""
+        return self.tensors[layer.output]
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether no layer multiplies by float weights."""
+        return not any(layer.is_float_product for layer in self.layers)
+
+    def macs(self, layer: Layer) -> int:
+        """Multiply-accumulates of one layer."""
+        return layer.macs(self.tensor_out(layer))

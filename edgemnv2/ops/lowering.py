@@ -1,0 +1,223 @@
+"""Where layers are written: what the nodes of a flow become, one after the other.
+
+An operation whose activations all come from dequantise nodes and whose result goes to a quantise
+node alone is an integer layer; any other works on what is stored: floats, or integers that it moves
+or compares without looking at their scale. Each operator's `lower.py` says what its layers are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.arithmetic.tflite import clamp_limits
+from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.model import QuantParams, SourceFormat
+from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
+from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.table import lowering_of
+
+__all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site"]
+
+INTEGER_TYPES = ("int8", "uint8")
+UNBOUNDED = (-math.inf, math.inf)
+Clamp = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Site:
+    """The place of one integer layer: its ends, how they are quantised, and its clamp (stored)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    x: tuple[QuantParams, ...]
+    y: QuantParams
+    dtype: str
+    clamp: Clamp
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The fields that every layer has."""
+        return {"name": self.name, "inputs": self.inputs, "output": self.name}
+
+
+class Lowering:
+    """Tensors and layers under construction; knows which nodes are integer layers."""
+
+    def __init__(self, flow: Flow, format_: SourceFormat) -> None:
+        self.flow = flow
+        self.format = format_
+        self.layers: list[Layer] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.aliases: dict[str, str] = {}
+        self.done: set[str] = set()
+        self.users = consumers(flow)
+        self.made_by = producers(flow)
+        self.quant = self._quantization()
+
+    # -- what is quantised -----------------------------------------------------------------------
+
+    def _quantization(self) -> dict[str, QuantParams]:
+        """Scale and zero point of integer tensors: the file's own, or the nodes' beside them."""
+        found: dict[str, QuantParams] = {}
+        for node in self.flow.nodes:
+            if node.op == "quantize":
+                found[node.output] = self.params(node)
+            elif node.op == "dequantize":
+                found.setdefault(node.tensors[0], self.params(node))
+        for name, quant in self.flow.quants.items():
+            found.setdefault(name, quant)
+        # What moves integers leaves their scale as it is.
+        for node in self.flow.nodes:
+            sources = [name for name in node.tensors if name in found]
+            for output in node.outputs:
+                integer = self.flow.dtypes.get(output) in INTEGER_TYPES
+                if sources and integer and node.op not in ("quantize", "dequantize"):
+                    found.setdefault(output, found[sources[0]])
+        return found
+
+    def params(self, node: Node) -> QuantParams:
+        """The parameters of a quantise or dequantise node."""
+        scale, zero_point = node.constant(1).values, node.constant(2).values
+        if scale.size != 1 or zero_point.size != 1:
+            raise UnsupportedOperator(
+                f"{self.flow.source}: an activation has one scale per channel; only weights may "
+                "(quantise activations per tensor)"
+            )
+        name = node.output if node.op == "quantize" else node.tensors[0]
+        dtype = self.flow.dtypes[name]
+        if dtype not in INTEGER_TYPES:
+            raise UnsupportedOperator(
+                f"{self.flow.source}: an activation is quantised to {dtype} (must be int8 or uint8)"
+            )
+        quant = QuantParams(float(scale.reshape(())), int(zero_point.reshape(())))
+        limits = np.iinfo(dtype)
+        good = math.isfinite(quant.scale) and quant.scale > 0
+        if not good or not limits.min <= quant.zero_point <= limits.max:
+            raise ModelError(
+                f"{self.flow.source}: an activation has scale {quant.scale:g} and zero point "
+                f"{quant.zero_point} (must be above 0, and a value of {dtype}); quantise the model "
+                "again"
+            )
+        return quant
+
+    def quant_of(self, name: str) -> QuantParams:
+        """The parameters of an integer tensor that has been declared."""
+        quant = self.tensors[name].quant
+        if quant is None:
+            raise UnsupportedOperator(
+                f"{self.flow.source}: tensor {name!r} holds integers without a scale "
+                "(quantise the model again)"
+            )
+        return quant
+
+    def dequantized(self, name: str) -> str | None:
+        """The integer tensor that float tensor `name` is made from, or None."""
+        node = self.made_by.get(name)
+        return node.tensors[0] if node is not None and node.op == "dequantize" else None
+
+    def quantizer(self, node: Node) -> Node | None:
+        """The quantise node that takes the result of `node`, if nothing else does."""
+        users = self.users[node.output]
+        if not users or node.more_outputs or node.output in self.flow.outputs:
+            return None
+        first = users[0]
+        alike = all(
+            x.op == "quantize"
+            and same_quantization(x, first)
+            and x.attrs["dtype"] == first.attrs["dtype"]
+            and x.attrs["clamp"] == first.attrs["clamp"]
+            for x in users
+        )
+        return first if alike else None
+
+    def site(self, node: Node) -> Site | None:
+        """The place of the integer layer that `node` is between its dequantise and quantise nodes.
+
+        None where it is none. The quantise nodes are done with then.
+        """
+        quantizer = self.quantizer(node)
+        sources = [self.dequantized(name) for name in node.tensors]
+        if quantizer is None or not sources or None in sources:
+            return None
+        name = quantizer.output
+        for user in self.users[node.output]:
+            self.done.add(user.output)
+            if user is not quantizer:
+                self.aliases[user.output] = name
+        inputs = tuple(self.resolve(str(x)) for x in sources)
+        self.declare(name)
+        y, dtype = self.quant[name], self.tensors[name].dtype
+        low, high = clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
+        bottom, top = quantizer.attrs["clamp"]
+        clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
+        x = tuple(self.quant_of(source) for source in inputs)
+        return Site(name, inputs, x, y, dtype, clamp)
+
+    def feeds_integers(self, node: Node) -> bool:
+        """Whether `site` would give a place."""
+        return self.quantizer(node) is not None and all(
+            self.dequantized(name) is not None for name in node.tensors
+        )
+
+    def is_needed(self, node: Node) -> bool:
+        """Whether somebody reads the floats of a dequantise node as floats."""
+        if node.output in self.flow.outputs:
+            return True
+        return any(not self.is_integer(user) for user in self.users[node.output])
+
+    def is_integer(self, node: Node) -> bool:
+        """Whether `node` becomes an integer layer."""
+        if node.op == "quantize":
+            return True
+        module = lowering_of(node.op)
+        if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
+            return False
+        return not hasattr(module, "is_integer") or bool(module.is_integer(node))
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def resolve(self, name: str) -> str:
+        """The tensor that stands for `name`."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
+
+    def declare(self, name: str, dtype: str | None = None, quant: QuantParams | None = None) -> str:
+        """A tensor of the graph, its shape the flow's."""
+        height, width, channels = self.flow.shapes[name]
+        quant = quant or self.quant.get(name)
+        dtype = dtype or self.flow.dtypes[name]
+        if dtype not in INTEGER_TYPES:
+            quant = None
+        self.tensors[name] = Tensor(name, height, width, channels, dtype, quant)
+        return name
+
+    def inputs(self, node: Node) -> tuple[str, ...]:
+        """The activations of `node`, as tensors of the graph."""
+        return tuple(self.resolve(name) for name in node.tensors)
+
+    def common(self, node: Node) -> dict[str, Any]:
+        """The fields that every layer has, for the layer that `node` is; declares its output."""
+        name = self.declare(node.output)
+        return {"name": name, "inputs": self.inputs(node), "output": name}
+
+    def stored_clamp(self, node: Node) -> Clamp:
+        """The clamp of a node on stored values: of floats as it is, of integers their type's."""
+        clamp: Clamp = node.attrs.get("clamp", UNBOUNDED)
+        dtype = self.flow.dtypes[node.output]
+        if dtype not in INTEGER_TYPES:
+            return clamp
+        limits = np.iinfo(dtype)
+        return max(clamp[0], float(limits.min)), min(clamp[1], float(limits.max))
+
+    def add(self, layer: Layer) -> None:
+        """The next layer."""
+        self.layers.append(layer)
+
+    def refuse(self, node: Node, why: str) -> UnsupportedOperator:
+        """What to raise where `node` cannot be done."""
+        return UnsupportedOperator(f"{self.flow.source}: {node.place or node.op}: {why}")

@@ -1,0 +1,46 @@
+"""What ONNX's windowed operators share: padding, strides, layouts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from edgemnv2.ops.source import Refusal, SourceNode, SourceTensor
+
+__all__ = ["axis_of", "image", "spatial"]
+
+
+def image(node: SourceNode) -> SourceTensor:
+    """The first input, which must be one image."""
+    source = node.input(0)
+    if len(source.shape) != 4 or source.shape[0] != 1:
+        raise Refusal(
+            f"input of shape {list(source.shape)}",
+            "export the model for single images",
+            "Input is one image: four dimensions, batch 1",
+        )
+    return source
+
+
+def axis_of(node: SourceNode, default: int, rank: int) -> int:
+    """The attribute `axis`, counted from the front."""
+    return int(node.get("axis", default)) % rank
+
+
+def spatial(node: SourceNode, source: SourceTensor, kernel: tuple[int, int]) -> dict[str, Any]:
+    """`stride`, `dilation` and `padding` (top, left, bottom, right) of a windowed operator."""
+    stride = tuple(int(x) for x in node.get("strides", (1, 1)))
+    dilation = tuple(int(x) for x in node.get("dilations", (1, 1)))
+    pads = [int(x) for x in node.get("pads", (0, 0, 0, 0))]
+    mode = node.get("auto_pad", "NOTSET")
+    if mode == "VALID":
+        pads = [0, 0, 0, 0]
+    elif mode in ("SAME_UPPER", "SAME_LOWER"):
+        for axis in range(2):
+            extent = source.shape[2 + axis]
+            window = (kernel[axis] - 1) * dilation[axis] + 1
+            total = max(0, (math.ceil(extent / stride[axis]) - 1) * stride[axis] + window - extent)
+            less, more = total // 2, total - total // 2
+            upper = mode == "SAME_UPPER"
+            pads[axis], pads[2 + axis] = (less, more) if upper else (more, less)
+    return {"stride": stride, "dilation": dilation, "padding": tuple(pads)}

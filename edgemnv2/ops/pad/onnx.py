@@ -1,0 +1,39 @@
+"""Import rules of ONNX: padding."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def pad(node: SourceNode, flow: FlowBuilder) -> None:
+    """Sizes are constants and not negative."""
+    source = node.input(0)
+    rank = len(source.shape)
+    sizes = node.get("pads", node.get("paddings"))
+    if node.optional(1) is not None:
+        sizes = node.ints(1, "sizes")
+    if sizes is None:
+        raise Refusal("sizes that are computed", "fold the padding into the convolution")
+    sizes = [int(x) for x in sizes]
+    pairs = [(0, 0)] * rank
+    axes = range(rank)
+    if node.optional(3) is not None:
+        axes = [axis % rank for axis in node.ints(3, "axes")]
+    for place, axis in enumerate(axes):
+        pairs[axis] = (sizes[place], sizes[place + len(sizes) // 2])
+    if min(min(pair) for pair in pairs) < 0:
+        raise Refusal(f"sizes {sizes}", "crop the image in front of the network")
+    value = float(node.get("value", 0.0))
+    if node.optional(2) is not None:
+        fill = flow.stored(node.input(2))
+        if not isinstance(fill, Constant):
+            raise Refusal("a fill value that is computed", "pad with a constant")
+        value = float(fill.values.reshape(-1)[0])
+    attrs = {"pairs": tuple(pairs), "value": value, "mode": node.get("mode", "constant")}
+    flow.move("pad", [flow.stored(source)], node.output, attrs)
+
+
+RULES: dict[str, Rule] = {"Pad": pad}

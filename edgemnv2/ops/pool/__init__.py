@@ -1,0 +1,1 @@
+"""Mean over the whole map."""

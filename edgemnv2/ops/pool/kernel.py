@@ -1,0 +1,89 @@
+"""Global average pooling in two kernels: one adds a row to the sums, one divides them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.requantize import clamped, rescale
+
+__all__ = ["kernels"]
+
+
+def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
+    """The row kernels of `layer` by operation name: `name.sum` and `name`."""
+    assert isinstance(layer, GlobalAveragePool)
+    return {
+        layer.name + ".sum": pool_sum_kernel(graph, layer),
+        layer.name: pool_finish_kernel(graph, layer),
+    }
+
+
+def pool_sum_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
+    """`row_0, sums`: adds a row of pixels to one int32 or float32 sum per channel."""
+    source = graph.tensor_in(layer)
+    compute = "float32" if source.dtype.startswith("float") else "int32"
+    description = {"in": (source.width, source.channels, source.dtype)}
+    symbol = symbol_name("plain_pool_sum", description)
+    k = Builder(symbol, scope="global")
+    row, sums = k.pointer("row0", source.dtype), k.pointer("sums", compute)
+    with k.loop(source.width) as x:
+        start = k.let(x * source.channels)
+        with k.loop(source.channels) as c:
+            value = load(row, start + c, source.dtype)
+            value = value if source.dtype == compute else cast(value, compute)
+            k.store(sums, c, load(sums, c, compute) + value)
+    return RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")
+
+
+def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
+    """`sums, out, [factor]`: the mean of each channel, as `GlobalAveragePool` defines it."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    count = source.height * source.width
+    zero_in = 0 if source.quant is None else source.quant.zero_point
+    zero_out = 0 if out.quant is None else out.quant.zero_point
+    description = {
+        "count": count,
+        "out": (out.channels, out.dtype),
+        "zero": (zero_in, zero_out),
+        "clamp": layer.clamp,
+        "mean": layer.requantize is not None,
+    }
+    symbol = symbol_name("plain_pool", description)
+    compute = "float32" if source.dtype.startswith("float") else "int32"
+    k = Builder(symbol, scope="global")
+    sums, target = k.pointer("sums", compute), k.pointer("out", out.dtype)
+    constants: tuple[Any, ...] = ()
+    table: Any = None
+    if layer.requantize is not None:
+        factor = layer.requantize
+        constants = (np.array([factor.multiplier[0], factor.shift[0]], np.int32),)
+        table = k.pointer("factor", "int32")
+    with k.loop(out.channels) as c:
+        total = k.let(load(sums, c, compute))
+        if compute == "float32":
+            value = clamped(
+                total * scalar(float(np.float32(1.0) / np.float32(count)), "float32"),
+                layer.clamp,
+                "float32",
+                out.dtype,
+            )
+        elif layer.requantize is not None:
+            centred = k.let(total - scalar(zero_in * count, "int32"))
+            scaled = rescale(k, centred, load(table, 0, "int32"), load(table, 1, "int32"))
+            value = k.let(scaled) + scalar(zero_out, "int32")
+            value = clamped(value, layer.clamp, "int32", out.dtype)
+        else:
+            # TFLite's AVERAGE_POOL_2D: half the count added towards the sign, then truncation.
+            zero, half = scalar(0, "int32"), scalar(count // 2, "int32")
+            nudged = k.let(tirx.Select(total > zero, total + half, total - half))
+            value = k.let(tirx.truncdiv(nudged, scalar(count, "int32")))
+            value = clamped(value, layer.clamp, "int32", out.dtype)
+        k.store(target, c, value)
+    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")

@@ -1,0 +1,33 @@
+"""The mean over the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["GlobalAveragePool"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalAveragePool(Layer):
+    """Mean over height and width, `[H, W, C]` to `[1, 1, C]`.
+
+    Float: sum / count. Integer with `requantize` (TFLite MEAN): `sum - count * zx`, requantised by
+    a factor that has 1/count in it, `+ zy`. Integer without (TFLite AVERAGE_POOL_2D; same scale on
+    both sides): the sum divided by count, halves away from zero.
+    """
+
+    clamp: tuple[float, float]
+    requantize: Requantize | None = None
+
+    @property
+    def op(self) -> str:
+        """`pool`."""
+        return "pool"

@@ -1,0 +1,60 @@
+"""Means and average pooling over the whole map: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from edgemnv2.arithmetic.tflite import mean_requantize
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.views import Views
+
+__all__ = ["CLAMPS", "NODES", "arrange", "integer", "lower"]
+
+NODES = ("mean", "avg_pool", "pool")
+CLAMPS = True
+
+
+def arrange(node: Node, views: Views) -> None:
+    """`pool` over the map."""
+    view = views.view(node)
+    rank = len(view.shape)
+    if node.op == "avg_pool":
+        view = views.as_image(view, node.attrs["layout"])
+        if node.attrs["size"] != view.map[:2]:
+            raise views.refuse(
+                node,
+                f"average pooling of {list(node.attrs['size'])} (must be the whole map, "
+                f"{list(view.map[:2])})",
+            )
+        if any(node.attrs["padding"]):
+            raise views.refuse(node, "average pooling with padding is not supported")
+    else:
+        given = {axis for axis in node.attrs["axes"] if view.shape[axis] != 1}
+        left = [axis for axis in range(rank) if view.shape[axis] != 1 and axis not in given]
+        if len(left) > 1:
+            raise views.refuse(node, "a mean must be over the whole height and width")
+        # A single pixel may be averaged over any of its axes of extent 1.
+        channel = left[0] if left else _unit_axis(view.shape, given)
+        view = views.channels_last(view, channel)
+    shape = views.shape(node.output)
+    kept = {key: value for key, value in node.attrs.items() if key == "clamp"}
+    made = Node("pool", (view.name,), node.output, kept, node.place)
+    order = view.order if len(shape) == rank else tuple(range(len(shape)))
+    views.emit(made, (1, 1, view.map[2]), order)
+
+
+def _unit_axis(shape: tuple[int, ...], given: set[int]) -> int:
+    """The axis that stands for the channels where nothing is left but axes of extent 1."""
+    return max(axis for axis in range(len(shape)) if axis not in given)
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """The mean of floats; or of stored integers, rounded as TFLite's AVERAGE_POOL_2D does."""
+    to.add(GlobalAveragePool(**to.common(node), clamp=to.stored_clamp(node)))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """TFLite's MEAN."""
+    source = to.tensors[site.inputs[0]]
+    factor = mean_requantize(site.x[0], site.y, source.height * source.width)
+    to.add(GlobalAveragePool(**site.common, clamp=site.clamp, requantize=factor))

@@ -1,0 +1,17 @@
+"""Import rules of TFLite: quantise."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def quantize(node: SourceNode, flow: FlowBuilder) -> None:
+    """From float32, int8 or uint8 to int8 or uint8."""
+    real = flow.real(node.input(0))
+    assert isinstance(real, str)
+    flow.result(real, node.output)
+
+
+RULES: dict[str, Rule] = {"QUANTIZE": quantize}

@@ -1,0 +1,1 @@
+"""Integer to integer of other quantisation."""

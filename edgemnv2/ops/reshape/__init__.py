@@ -1,0 +1,1 @@
+"""Another map of the same bytes."""

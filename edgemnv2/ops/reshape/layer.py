@@ -1,0 +1,17 @@
+"""Another map of the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["Reshape"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Layer):
+    """The elements in their order, as rows of another length."""
+
+    keeps_storage: ClassVar[bool] = True

@@ -1,0 +1,25 @@
+"""The softmax layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["Softmax"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Layer):
+    """Softmax over channels at every pixel.
+
+    Integer: TFLite's reference kernel; `exp_table` int32 `[256]` holds exp(-d * scale * beta) in
+    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. Float: no table.
+    """
+
+    exp_table: Array | None = None

@@ -1,0 +1,297 @@
+"""A network as its file has it, and the flow that operators' import rules make of it.
+
+A front end reads a file into `SourceNode`s, in terms that all formats share. For each of them it
+calls the rule of the operator (`tflite.py`, `onnx.py` of its folder), which adds nodes to a
+`FlowBuilder`. Operators on quantised tensors become operators on real numbers between dequantise
+and quantise nodes (`compute`), or move what is stored (`move`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.constants import evaluate
+from edgemnv2.ops.flow import Constant, Flow, Node
+
+__all__ = ["FlowBuilder", "Refusal", "Rule", "SourceNode", "SourceTensor"]
+
+Array = NDArray[Any]
+INTEGER_TYPES = ("int8", "uint8", "int16")
+
+
+class Refusal(Exception):  # noqa: N818 - it is no fault of the program
+    """What a rule does not take: the fact, and what to do instead. The front end names the place.
+
+    `expectation` is what must hold; where it is left out, it is the rule's docstring.
+    """
+
+    def __init__(self, fact: str, remedy: str, expectation: str = "") -> None:
+        super().__init__(fact)
+        self.fact, self.remedy, self.expectation = fact, remedy, expectation
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTensor:
+    """A tensor of the file; `value` where it is constant.
+
+    `shape` is known once the front end has settled it. `scale` and `zero_point` are set where the
+    file quantises the tensor itself (TFLite): one element, or one per channel of a constant.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    value: Array | None = None
+    scale: Array | None = None
+    zero_point: Array | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the file holds its values."""
+        return self.value is not None
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether it holds integers that stand for real numbers."""
+        return self.scale is not None and self.dtype in INTEGER_TYPES
+
+    @property
+    def quant(self) -> QuantParams | None:
+        """Its quantisation as one pair."""
+        if self.scale is None or self.scale.size != 1:
+            return None
+        zero = 0 if self.zero_point is None else int(self.zero_point.reshape(-1)[0])
+        return QuantParams(float(self.scale.reshape(-1)[0]), zero)
+
+    def constant(self, axis: int = 0) -> Constant:
+        """Its values; `axis` is the one along which scales run, if there are several."""
+        assert self.value is not None
+        if self.scale is None or self.dtype == "float32":
+            return Constant(self.value)
+        zero = np.zeros(1, np.int32) if self.zero_point is None else self.zero_point
+        if self.scale.size == 1:
+            scale = self.scale.reshape(()).astype(np.float32)
+            return Constant(self.value, scale, zero.reshape(-1)[0].astype(np.int32))
+        return Constant(self.value, self.scale.astype(np.float32), zero.astype(np.int32), axis)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceNode:
+    """An operator of the file. `place` says where, for messages: "node 'Conv_12'"."""
+
+    operator: str
+    place: str
+    inputs: tuple[SourceTensor | None, ...]
+    outputs: tuple[SourceTensor, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> SourceTensor:
+        """The first output."""
+        return self.outputs[0]
+
+    def input(self, index: int) -> SourceTensor:
+        """Input `index`; Refusal where it is left out."""
+        found = self.optional(index)
+        if found is None:
+            raise Refusal(f"{len(self.inputs)} inputs", "export the model again")
+        return found
+
+    def optional(self, index: int) -> SourceTensor | None:
+        """Input `index`, None where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def value(self, index: int, what: str) -> Array:
+        """The values of input `index`, which must be constant."""
+        tensor = self.input(index)
+        if tensor.value is None:
+            raise Refusal(
+                f"{what} {tensor.name!r} that are computed",
+                "export the model with its parameters in it",
+            )
+        return tensor.value
+
+    def ints(self, index: int, what: str) -> list[int]:
+        """The values of input `index` as a list of integers."""
+        return [int(x) for x in self.value(index, what).reshape(-1)]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.attrs.get(name, default)
+
+
+class FlowBuilder:
+    """Nodes of a flow under construction."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.nodes: list[Node] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.dtypes: dict[str, str] = {}
+        self.quants: dict[str, QuantParams] = {}
+        self.aliases: dict[str, str] = {}
+        self.known: dict[str, Constant] = {}
+        self.place = ""
+        self._real: dict[str, str] = {}
+        self._count = 0
+
+    def declare(self, tensor: SourceTensor) -> str:
+        """The tensor by its name."""
+        self.shapes.setdefault(tensor.name, tensor.shape)
+        self.dtypes.setdefault(tensor.name, tensor.dtype)
+        if tensor.is_quantized and tensor.quant is not None:
+            self.quants.setdefault(tensor.name, tensor.quant)
+        return tensor.name
+
+    def fresh(self, like: SourceTensor, dtype: str = "float32", shape: Any = None) -> str:
+        """A new tensor of the shape of `like`, or of `shape`."""
+        self._count += 1
+        name = f"{like.name}.{self._count}"
+        self.shapes[name] = like.shape if shape is None else tuple(shape)
+        self.dtypes[name] = dtype
+        return name
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[str | Constant],
+        output: str,
+        attrs: Mapping[str, Any] | None = None,
+        more_outputs: tuple[str, ...] = (),
+    ) -> str:
+        """A node as it is; returns its output."""
+        operands = tuple(self.known.get(x, x) if isinstance(x, str) else x for x in inputs)
+        node = Node(op, operands, output, dict(attrs or {}), self.place, more_outputs)
+        if node.tensors:
+            self.nodes.append(node)
+        else:
+            self.known[output] = evaluate(node, self.source)
+        return output
+
+    def step(self, op: str, x: str | Constant, like: SourceTensor, **attrs: Any) -> str:
+        """A node of one operand into a new float tensor of the shape `attrs["shape"]` or `like`'s.
+
+        Attributes of the node are `attrs` without `shape`.
+        """
+        shape = attrs.pop("to_shape", None)
+        return self.add(op, [x], self.fresh(like, shape=shape), attrs)
+
+    # -- operands --------------------------------------------------------------------------------
+
+    def stored(self, tensor: SourceTensor, axis: int = 0) -> str | Constant:
+        """What the tensor stores: its name, or its constant."""
+        if tensor.name in self.known:
+            return self.known[tensor.name]
+        return tensor.constant(axis) if tensor.is_constant else self.declare(tensor)
+
+    def real(self, tensor: SourceTensor, axis: int = 0) -> str | Constant:
+        """The real numbers that the tensor stands for."""
+        stored = self.stored(tensor, axis)
+        if isinstance(stored, Constant) or not tensor.is_quantized:
+            return stored
+        if tensor.name not in self._real:
+            self._check_scale(tensor)
+            name = self.fresh(tensor)
+            self._real[tensor.name] = self.add(
+                "dequantize", [stored, *self._parameters(tensor)], name, {"axis": 0}
+            )
+        return self._real[tensor.name]
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def compute(
+        self,
+        op: str,
+        inputs: Sequence[str | Constant],
+        output: SourceTensor,
+        attrs: Mapping[str, Any] | None = None,
+        activation: tuple[float, float] | None = None,
+    ) -> None:
+        """`op` on real numbers, then the clamp `activation`, then `output` as it is stored."""
+        name = self.declare(output)
+        if output.is_quantized or activation is not None:
+            name = self.fresh(output)
+        self.add(op, inputs, name, attrs)
+        self.result(name, output, activation)
+
+    def result(
+        self, real: str, output: SourceTensor, activation: tuple[float, float] | None = None
+    ) -> None:
+        """`output` is the float tensor `real`, clamped and stored."""
+        if activation is not None:
+            name = self.fresh(output) if output.is_quantized else self.declare(output)
+            real = self.add("clip", [real], name, {"clamp": activation})
+        if output.is_quantized:
+            self._check_scale(output)
+            attrs = {"axis": 0, "dtype": output.dtype}
+            self.add("quantize", [real, *self._parameters(output)], self.declare(output), attrs)
+        elif real != output.name:
+            self.alias(output, self.known.get(real, real))
+
+    def move(
+        self,
+        op: str,
+        inputs: Sequence[str | Constant],
+        output: SourceTensor,
+        attrs: Mapping[str, Any] | None = None,
+        more_outputs: tuple[SourceTensor, ...] = (),
+    ) -> None:
+        """`op` on what is stored."""
+        more = tuple(self.declare(x) for x in more_outputs)
+        self.add(op, inputs, self.declare(output), attrs, more)
+
+    def alias(self, output: SourceTensor, name: str | Constant) -> None:
+        """`output` is another name of a tensor, or a constant."""
+        if isinstance(name, Constant):
+            self.known[output.name] = name
+        else:
+            self.aliases[self.declare(output)] = name
+
+    def _parameters(self, tensor: SourceTensor) -> tuple[Constant, Constant]:
+        quant = tensor.quant
+        assert quant is not None
+        return Constant(np.float32(quant.scale)), Constant(np.int32(quant.zero_point))
+
+    def _check_scale(self, tensor: SourceTensor) -> None:
+        if tensor.quant is None:
+            raise Refusal(
+                f"{0 if tensor.scale is None else tensor.scale.size} scales for the activation "
+                f"{tensor.name!r}",
+                "quantise activations per tensor",
+                "An activation has one scale",
+            )
+
+    def flow(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Flow:
+        """The finished flow; `aliases` resolved."""
+
+        def resolve(name: str) -> str:
+            while name in self.aliases:
+                name = self.aliases[name]
+            return name
+
+        nodes = [
+            replace(
+                node, inputs=tuple(resolve(x) if isinstance(x, str) else x for x in node.inputs)
+            )
+            for node in self.nodes
+        ]
+        return Flow(
+            tuple(nodes),
+            self.shapes,
+            self.dtypes,
+            inputs,
+            tuple(resolve(x) for x in outputs),
+            self.source,
+            self.quants,
+        )
+
+
+Rule = Callable[[SourceNode, FlowBuilder], None]
+"""The first paragraph of its docstring is what must hold: for messages, and the table of operators.
+A rule without conditions has "-" there."""

@@ -1,0 +1,124 @@
+"""A graph as two files, so that an artefact carries what it is verified against.
+
+`graph.json` has the structure, `graph.npz` the arrays, named by layer and field. Both are
+byte-identical for equal graphs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.errors import ArtifactError
+from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.table import layer_type
+
+__all__ = ["REFERENCE_FOLDER", "load_graph", "save_graph"]
+
+REFERENCE_FOLDER = "reference"
+"""Of an artefact."""
+STRUCTURE, ARRAYS = "graph.json", "graph.npz"
+
+
+def save_graph(graph: Graph, folder: Path) -> None:
+    """Write `graph.json` and `graph.npz` into `folder`."""
+    arrays: dict[str, Any] = {}
+
+    def encode(value: Any, place: str) -> Any:
+        if isinstance(value, np.ndarray):
+            arrays[place] = value
+            return {"array": place}
+        if isinstance(value, Requantize):
+            return {
+                "requantize": [
+                    encode(value.multiplier, place + ".multiplier"),
+                    encode(value.shift, place + ".shift"),
+                    value.single_rounding,
+                ]
+            }
+        if isinstance(value, tuple):
+            return {"tuple": [encode(item, f"{place}.{i}") for i, item in enumerate(value)]}
+        return value
+
+    structure = {
+        "name": graph.name,
+        "source": graph.source,
+        "sha256": graph.sha256,
+        "inputs": list(graph.inputs),
+        "outputs": list(graph.outputs),
+        "input_specs": [dataclasses.asdict(spec) for spec in graph.input_specs],
+        "output_specs": [dataclasses.asdict(spec) for spec in graph.output_specs],
+        "tensors": [dataclasses.asdict(tensor) for tensor in graph.tensors.values()],
+        "layers": [
+            {
+                "type": type(layer).__name__,
+                **{
+                    field.name: encode(getattr(layer, field.name), f"{layer.name}.{field.name}")
+                    for field in dataclasses.fields(layer)
+                },
+            }
+            for layer in graph.layers
+        ],
+    }
+    (folder / STRUCTURE).write_text(json.dumps(structure, indent=1) + "\n")
+    with (folder / ARRAYS).open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_graph(folder: Path) -> Graph:
+    """The graph that `save_graph` wrote; ArtifactError if it cannot be read."""
+    try:
+        structure = json.loads((folder / STRUCTURE).read_text())
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return _decode(structure, arrays)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ArtifactError(
+            f"{folder}: the reference graph cannot be read ({error}); compile the model again"
+        ) from error
+
+
+def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
+    def decode(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "array" in value:
+            return arrays[value["array"]]
+        if "requantize" in value:
+            return Requantize(*(decode(item) for item in value["requantize"]))
+        return tuple(decode(item) for item in value["tuple"])
+
+    def layer(entry: Mapping[str, Any]) -> Layer:
+        fields = {key: decode(value) for key, value in entry.items() if key != "type"}
+        return layer_type(entry["type"])(**fields)
+
+    tensors = [
+        Tensor(**{**entry, "quant": _quant(entry["quant"])}) for entry in structure["tensors"]
+    ]
+    return Graph(
+        name=structure["name"],
+        tensors={tensor.name: tensor for tensor in tensors},
+        layers=tuple(layer(entry) for entry in structure["layers"]),
+        inputs=tuple(structure["inputs"]),
+        outputs=tuple(structure["outputs"]),
+        input_specs=tuple(_spec(entry) for entry in structure["input_specs"]),
+        output_specs=tuple(_spec(entry) for entry in structure["output_specs"]),
+        source=structure["source"],
+        sha256=structure["sha256"],
+    )
+
+
+def _quant(entry: Mapping[str, Any] | None) -> QuantParams | None:
+    return None if entry is None else QuantParams(**entry)
+
+
+def _spec(entry: Mapping[str, Any]) -> TensorSpec:
+    return TensorSpec(**{**entry, "shape": tuple(entry["shape"]), "quant": _quant(entry["quant"])})

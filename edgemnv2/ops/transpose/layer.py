@@ -1,0 +1,20 @@
+"""Elements in another order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["Transpose"]
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Layer):
+    """The map's elements seen as `memory` (their extents in order), axes permuted by `axes`."""
+
+    memory: tuple[int, ...]
+    axes: tuple[int, ...]
+
+    keeps_storage: ClassVar[bool] = True

@@ -1,0 +1,73 @@
+"""Every tensor -> one map `[H, W, C]`; reshapes, transposes and layouts mostly disappear.
+
+A reshape or transpose of an activation is another view of the same map (`ops.views`); data moves
+where an operator cannot read the view. Weights are permuted once, here: dense convolutions to
+`[KH, KW, Cin, Cout]`, depthwise ones to `[KH, KW, C]`, matrices to convolutions. What each operator
+wants is in the `arrange` of its `lower.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.model import TensorSpec
+from edgemnv2.ops.flow import Flow
+from edgemnv2.ops.table import lowering_of
+from edgemnv2.ops.views import NCHW, NHWC, Views
+
+__all__ = ["to_maps"]
+
+
+def to_maps(
+    flow: Flow, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+) -> tuple[Flow, tuple[TensorSpec, ...]]:
+    """The flow with maps for shapes, and its outputs' specs with the layouts that they have.
+
+    `inputs` tell the layout of the network's own inputs.
+    """
+    views = Views(flow)
+    for spec in inputs:
+        _add_input(views, spec)
+    for node in flow.nodes:
+        module = lowering_of(node.op)
+        if module is None:
+            raise UnsupportedOperator(
+                f"{flow.source}: {node.op!r} on an activation is not part of MobileNetV2"
+            )
+        module.arrange(node, views)
+    names, specs = [], []
+    for name, spec in zip(flow.outputs, outputs, strict=True):
+        view = views.of(name)
+        layout = "NC" if len(spec.shape) == 2 else "NHWC"
+        if not view.is_plain and view.lies_as(NCHW) and len(spec.shape) == 4:
+            layout = "NCHW"
+        elif not view.is_plain:
+            view = views.plain(view)
+        elif len(spec.shape) == 4 and spec.layout == "NCHW" and view.lies_as(NCHW):
+            # One pixel or one channel: both orders are the same data.
+            layout = "NCHW"
+        if layout == "NCHW":
+            view = views.as_image(view, "NCHW")
+        names.append(view.name)
+        specs.append(replace(spec, layout=layout))
+    mapped = replace(
+        flow,
+        nodes=tuple(views.nodes),
+        shapes=views.shapes,
+        dtypes=views.dtypes,
+        outputs=tuple(names),
+    )
+    return mapped, tuple(specs)
+
+
+def _add_input(views: Views, spec: TensorSpec) -> None:
+    shape = views.shape(spec.name)
+    order = tuple(range(len(shape)))
+    if len(shape) == 4:
+        order = NCHW if spec.layout == "NCHW" else NHWC
+        height, width, channels = (shape[axis] for axis in order[1:])
+        map_ = (height, width, channels)
+    else:
+        map_ = views.map_of(shape, order)
+    views.declare_input(spec.name, map_, order)

@@ -1,0 +1,197 @@
+"""Weights to int8 in [-127, 127], and the bias that undoes the mean of what that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.windows import pad, patches
+from edgemnv2.quantizer.float_graph import Convolution
+
+__all__ = [
+    "CovarianceSum",
+    "QuantizedWeights",
+    "corrected_bias",
+    "mean_patch",
+    "quantize_weights",
+    "weight_scales",
+]
+
+Array = NDArray[Any]
+
+WEIGHT_LIMIT = 127
+"""Symmetric: -128 is left out, so that kernels may negate and pair products."""
+BIAS_LIMIT = 2**28
+"""A channel's scale is kept large enough for its bias to stay below this."""
+MOST_TAPS = 32
+"""Weights per output channel up to which a layer hands its rounding errors on."""
+SAMPLED_PIXELS = 20_000
+"""Windows of the input that a covariance is made from, over all images."""
+PIXELS_PER_TAP = 4
+"""Fewest to make a covariance from."""
+DAMPING = 0.01
+"""Added to the covariance, relative to its mean diagonal; the paper's. On torchvision's 1.0/224,
+half of the calibration images held out from the other half, outputs are 19.7 to 20.0 dB above their
+error for anything from 0.001 to 0.3, and 19.2 where no errors are handed on."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedWeights:
+    """`real weight ~ scale[c] * values[..., c]`; `scale` float32 `[C]`, all equal per tensor."""
+
+    values: Array
+    scale: Array
+
+    @property
+    def real(self) -> Array:
+        """What the integers stand for, float64."""
+        return self.values.astype(np.float64) * self.scale.astype(np.float64)
+
+
+def weight_scales(layer: Convolution, source: QuantParams, *, per_channel: bool) -> Array:
+    """The least weight scales, float64 `[C]`, one per output channel or the same for all."""
+    weight = layer.weight.astype(np.float64)
+    largest = np.abs(weight).reshape(-1, weight.shape[-1]).max(axis=0)
+    scale = largest / WEIGHT_LIMIT
+    # A dead channel is its bias alone, which must still fit.
+    floor = np.abs(layer.bias.astype(np.float64)) / (source.scale * BIAS_LIMIT)
+    scale = np.maximum(np.maximum(scale, floor), 1e-12)
+    return scale if per_channel else np.full_like(scale, scale.max())
+
+
+def quantize_weights(
+    layer: Convolution, scale: Array, covariance: Array | None = None
+) -> QuantizedWeights:
+    """int8 weights of `layer` at `scale`, float32 `[C]`.
+
+    With the covariance of the layer's input each weight's rounding error is handed on to those not
+    rounded yet, as their inputs go together (GPTQ, Frantar et al. 2022).
+    """
+    weight, wide = layer.weight.astype(np.float64), scale.astype(np.float64)
+    if covariance is None:
+        values = _rounded(weight, wide)
+    else:
+        values = _rounded_with_feedback(weight, wide, covariance)
+    return QuantizedWeights(values.astype(np.int8), scale)
+
+
+def _rounded(weight: Array, scale: Array) -> Array:
+    return np.asarray(np.clip(np.rint(weight / scale), -WEIGHT_LIMIT, WEIGHT_LIMIT))
+
+
+def _rounded_with_feedback(weight: Array, scale: Array, covariance: Array) -> Array:
+    """Integer weights `[..., C]` that keep the output's variance of error small.
+
+    `covariance` `[C or 1, K, K]` of the inputs under the K weights of a channel.
+    """
+    channels = weight.shape[-1]
+    left = weight.reshape(-1, channels).T.copy()  # [C, K]
+    count = left.shape[1]
+    power = np.trace(covariance, axis1=1, axis2=2) / count
+    damping = DAMPING * np.maximum(power, 1e-12)
+    damped = covariance + damping[:, np.newaxis, np.newaxis] * np.eye(count)
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
+    values = np.empty_like(left)
+    for k in range(count):
+        values[:, k] = _rounded(left[:, k], scale)
+        error = (left[:, k] - values[:, k] * scale) / upper[:, k, k]
+        left[:, k + 1 :] -= error[:, np.newaxis] * upper[:, k, k + 1 :]
+    return values.T.reshape(weight.shape)
+
+
+def hands_errors_on(layer: Convolution) -> bool:
+    """Whether the rounding errors of `layer`'s weights are handed on from one to the next.
+
+    Of layers of few weights per channel: depthwise ones, the first, the narrowest 1x1. For all
+    others the gain was within the error of the measurement (divergence of the class scores on the
+    calibration images: 0.0148 without, 0.0133 with, both +-0.0022).
+    """
+    return 1 < int(np.prod(layer.weight.shape[:-1])) <= MOST_TAPS
+
+
+class CovarianceSum:
+    """The covariance `[C or 1, K, K]` of the inputs under the K weights of an output channel."""
+
+    def __init__(self, layer: Convolution, images: int) -> None:
+        self._layer = layer
+        self._taps = int(np.prod(layer.weight.shape[:-1]))
+        self._wanted = max(1, SAMPLED_PIXELS // images)
+        self._moment: Any = 0.0
+        self._mean: Any = 0.0
+        self._pixels = 0
+
+    def add(self, x: Array) -> None:
+        """Take in some of the layer's inputs `[N, H, W, C]`, a share of each image's pixels."""
+        for image in x:
+            self._add(image[np.newaxis])
+
+    def _add(self, image: Array) -> None:
+        layer, taps = self._layer, self._taps
+        windows = patches(pad(image, layer.padding), layer.kernel, layer.stride)[0]
+        # Every k-th pixel along both sides.
+        every = max(1, int(np.sqrt(windows.shape[0] * windows.shape[1] / self._wanted)))
+        windows = windows[every // 2 :: every, every // 2 :: every]
+        if isinstance(layer, DepthwiseConv2D):  # [C, pixels, taps]
+            inputs = windows.reshape(-1, taps, image.shape[-1]).transpose(2, 0, 1)
+        else:
+            inputs = windows.reshape(1, -1, taps)
+        inputs = np.ascontiguousarray(inputs, np.float32)
+        self._moment = self._moment + inputs.transpose(0, 2, 1) @ inputs
+        self._mean = self._mean + inputs.sum(axis=1, dtype=np.float64)
+        self._pixels += inputs.shape[1]
+
+    def covariance(self) -> Array | None:
+        """Of all that was added, float64; None where that is too little to go by."""
+        if self._pixels < PIXELS_PER_TAP * self._taps:
+            return None
+        mean = self._mean / self._pixels
+        moment = np.asarray(self._moment, np.float64) / self._pixels
+        return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
+
+
+def mean_patch(layer: Convolution, x: Array, zero_point: int = 0) -> Array:
+    """The mean input `[KH, KW, C]` under each weight, over all output pixels of `[N, H, W, C]`.
+
+    `zero_point` comes off before the padding, whose zeros are real ones.
+    """
+    kh, kw = layer.kernel
+    mean = np.zeros((kh, kw, x.shape[-1]), np.float64)
+    for first in range(len(x)):
+        image = x[first : first + 1].astype(np.float32)
+        image -= np.float32(zero_point)
+        padded = pad(image, layer.padding)[0]
+        height = (padded.shape[0] - kh) // layer.stride[0] + 1
+        width = (padded.shape[1] - kw) // layer.stride[1] + 1
+        for ky in range(kh):
+            rows = padded[ky : ky + (height - 1) * layer.stride[0] + 1 : layer.stride[0]]
+            for kx in range(kw):
+                taps = rows[:, kx : kx + (width - 1) * layer.stride[1] + 1 : layer.stride[1]]
+                # float32 within an image, float64 over the images.
+                mean[ky, kx] += taps.mean(axis=(0, 1))
+    return np.asarray(mean / len(x))
+
+
+def corrected_bias(
+    layer: Convolution, weights: QuantizedWeights, before: Array, after: Array
+) -> Array:
+    """The bias, float64 `[C]`, that keeps the mean of each output channel.
+
+    `before` and `after` are `mean_patch` of the float and of the quantised network's input, so the
+    errors of all layers in front are made good too.
+    """
+    weight = layer.weight.astype(np.float64)
+    kept = _response(layer, weight, before) - _response(layer, weights.real, after)
+    bias: Array = layer.bias.astype(np.float64) + kept
+    return bias
+
+
+def _response(layer: Convolution, weight: Array, patch: Array) -> Array:
+    if isinstance(layer, DepthwiseConv2D):
+        return np.asarray((weight * patch).sum(axis=(0, 1)))
+    assert isinstance(layer, Conv2D)
+    return np.asarray(np.tensordot(patch, weight, axes=3))

@@ -1,0 +1,1 @@
+"""Tuning logs: all that compile reads of tuning."""

@@ -1,0 +1,370 @@
+"""Tuning logs: a folder per target with MetaSchedule's database and where its figures come from.
+
+    database_workload.json         one line: what stands for a kernel
+    database_tuning_record.json    one line a candidate: task, trace and cost
+    provenance.json                metric, target, versions, every session that added to it, and
+                                   for each tuned network the digests of the code behind its records
+
+MetaSchedule asks neither for the target nor for the metric when it answers a query, and takes every
+cost for seconds; here both are part of the folder, and a foreign folder is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import TuneLogError
+from edgemnv2.provenance import version_of
+from edgemnv2.records.task import decisions_id
+from edgemnv2.target import METRICS, Target
+
+__all__ = [
+    "PROVENANCE",
+    "RECORDS",
+    "WORKLOADS",
+    "Record",
+    "TuneLog",
+    "ranked",
+    "target_digest",
+    "write_database",
+]
+
+PROVENANCE = "provenance.json"
+WORKLOADS = "database_workload.json"
+RECORDS = "database_tuning_record.json"
+SCHEMA = 3
+KERNEL_VERSION = 1
+"""Raised by hand when the decisions of old records come to mean something else. A release leaves it
+as it is: whether the code behind a record has changed is told by a digest of the code itself."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured candidate, its output right.
+
+    `costs` in the log's metric, of one layer; the first from the search, a second from the final
+    measurement of the winners. `space` is what the trace could choose from.
+    """
+
+    key: str
+    decisions: Mapping[str, Any]
+    costs: tuple[float, ...]
+    space: Mapping[str, tuple[Any, ...]]
+
+    @property
+    def id(self) -> str:
+        """See `decisions_id`."""
+        return decisions_id(self.key, self.decisions)
+
+    @property
+    def cost(self) -> float:
+        """The most trustworthy of the costs."""
+        return self.costs[-1]
+
+
+def ranked(records: Iterable[Record]) -> list[Record]:
+    """Best first: measured twice before once (a lucky first figure loses), then by cost."""
+    return sorted(records, key=lambda r: (-len(r.costs), r.cost, _canonical(r.decisions)))
+
+
+_CACHE_SHAPE = ("l1d_ways", "l2_ways", "l2_cores", "cache_line_bytes")
+
+
+def target_digest(target: Target) -> str:
+    """sha256 of what a target's code and figures depend on.
+
+    Not of its memories' sizes, nor of how its caches are built, which only the cache model asks.
+    """
+    data = target.to_dict()
+    cpu = {key: value for key, value in data["cpu"].items() if key not in _CACHE_SHAPE}
+    facts = {"cpu": cpu, "toolchain": data["toolchain"], "machine": target.machine}
+    return hashlib.sha256(_canonical(facts).encode()).hexdigest()
+
+
+class TuneLog:
+    """The log in `folder`; `records` by task key and decisions."""
+
+    def __init__(self, folder: Path, header: Mapping[str, Any], records: Iterable[Record]) -> None:
+        self.folder = folder
+        self.header = dict(header)
+        self._records: dict[tuple[str, str], Record] = {}
+        self._database: Any = None
+        for record in records:
+            self._keep(record)
+
+    @staticmethod
+    def create(folder: Path, target: Target, metric: str) -> TuneLog:
+        """An empty log for `target`; nothing is written yet."""
+        header = {
+            "schema": SCHEMA,
+            "metric": metric,
+            "unit": f"{metric} per layer and inference",
+            "target": {"name": target.name, "sha256": target_digest(target)},
+            "versions": _versions(),
+            "sessions": [],
+            "codes": {},
+        }
+        return TuneLog(folder, header, ())
+
+    @staticmethod
+    def load(folder: Path) -> TuneLog:
+        """The log in `folder`; TuneLogError where it is missing, damaged or of another version."""
+        header = _read_header(folder)
+        for name in (WORKLOADS, RECORDS):
+            if not (folder / name).is_file():
+                raise TuneLogError(f"{folder / name}: is missing (tune again, or restore it)")
+        return TuneLog(folder, header, _read_records(folder))
+
+    @property
+    def metric(self) -> str:
+        """ "seconds", "instructions" or "cycles"."""
+        return str(self.header["metric"])
+
+    @property
+    def target_name(self) -> str:
+        """The target that the records are for."""
+        return str(self.header["target"]["name"])
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All records, sorted by task and rank."""
+        return tuple(record for key in self.task_keys() for record in self.best_first(key))
+
+    def task_keys(self) -> tuple[str, ...]:
+        """Task keys, sorted."""
+        return tuple(sorted({key for key, _ in self._records}))
+
+    def best_first(self, key: str) -> list[Record]:
+        """The records of one task, best first."""
+        return ranked(record for (k, _), record in self._records.items() if k == key)
+
+    def find(self, key: str, decisions: Mapping[str, Any]) -> Record | None:
+        """The record of exactly these decisions."""
+        return self._records.get((key, _canonical(decisions)))
+
+    def check_target(self, target: Target) -> None:
+        """TuneLogError if the log is of another target, or the target file has changed since."""
+        if self.target_name != target.name:
+            raise TuneLogError(
+                f"{self.folder}: is a log for {self.target_name}, not for {target.name}"
+            )
+        if self.header["target"]["sha256"] != target_digest(target):
+            raise TuneLogError(
+                f"{self.folder}: was made with another target file {target.name}.toml "
+                "(its cpu or toolchain differs; tune again)"
+            )
+
+    def check_same(self, other: TuneLog) -> None:
+        """TuneLogError if records of `other` cannot stand beside ours."""
+        for name in ("metric", "target", "versions"):
+            mine, theirs = self.header[name], other.header[name]
+            if mine != theirs:
+                raise TuneLogError(
+                    f"{other.folder}: {name} is {_words(theirs)}, but {_words(mine)} in "
+                    f"{self.folder}; they cannot be in one log"
+                )
+
+    def append(self, record: Record) -> None:
+        """Add a record, on disk at once. One of the same decisions is replaced by `save` only."""
+        self._keep(record)
+        if self._database is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.write_header()
+            self._database = _open(self.folder, allow_missing=True)
+        _commit(self._database, record)
+
+    def add_session(self, session: Mapping[str, Any]) -> None:
+        """Note who added records, and how."""
+        sessions = {_canonical(s): s for s in [*self.header["sessions"], dict(session)]}
+        self.header["sessions"] = [sessions[text] for text in sorted(sessions)]
+
+    @property
+    def codes(self) -> Mapping[str, Mapping[str, str]]:
+        """Network -> record id -> digest of the code that the record's decisions made of it."""
+        codes: Mapping[str, Mapping[str, str]] = self.header["codes"]
+        return codes
+
+    def stamp(self, model: str, codes: Mapping[str, str]) -> None:
+        """Note the code behind the best records of the network `model`."""
+        self.header["codes"] = {**self.codes, model: dict(sorted(codes.items()))}
+
+    def merge(self, other: TuneLog) -> None:
+        """Take over the records and sessions of `other`."""
+        self.check_same(other)
+        for record in other.records:
+            self._keep(record)
+        for session in other.header["sessions"]:
+            self.add_session(session)
+        for model, codes in other.codes.items():
+            self.stamp(model, {**self.codes.get(model, {}), **codes})
+        self._forget_codes()
+
+    def prune(self, keep: int) -> int:
+        """Keep the best `keep` records of each task; returns how many went."""
+        before = len(self._records)
+        kept = [record for key in self.task_keys() for record in self.best_first(key)[:keep]]
+        self._records = {(r.key, _canonical(r.decisions)): r for r in kept}
+        self._forget_codes()
+        return before - len(self._records)
+
+    def _forget_codes(self) -> None:
+        """Drop the digests of records that are gone."""
+        ids = {record.id for record in self._records.values()}
+        for model, codes in self.codes.items():
+            self.stamp(model, {name: code for name, code in codes.items() if name in ids})
+
+    def drop(self, key: str) -> None:
+        """Forget the records of one task; on disk they stay until `save`."""
+        self._records = {index: r for index, r in self._records.items() if index[0] != key}
+
+    def write_header(self) -> None:
+        """`provenance.json` alone."""
+        text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
+        (self.folder / PROVENANCE).write_text(text, encoding="utf-8")
+
+    def save(self) -> None:
+        """Write the folder anew: tasks and records sorted, one record for each decisions."""
+        self._database = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
+            draft = Path(name)
+            database = _open(draft, allow_missing=True)
+            for record in self.records:
+                _commit(database, record)
+            del database
+            for file in (WORKLOADS, RECORDS):
+                (draft / file).touch()
+                shutil.move(draft / file, self.folder / file)
+        self.write_header()
+
+    def _keep(self, record: Record) -> None:
+        index = (record.key, _canonical(record.decisions))
+        known = self._records.get(index)
+        if known is None or _preference(record) < _preference(known):
+            self._records[index] = record
+
+
+def _versions() -> dict[str, str]:
+    """What records depend on besides the target: the compiler, and what decisions mean."""
+    return {"apache-tvm": version_of("apache-tvm"), "kernels": str(KERNEL_VERSION)}
+
+
+def _preference(record: Record) -> tuple[Any, ...]:
+    """Which of two records of the same decisions stays, whatever the order they come in."""
+    return (
+        -len(record.costs),
+        record.costs[::-1],
+        _canonical(dict(record.space)),
+    )
+
+
+def _open(folder: Path, *, allow_missing: bool) -> Any:
+    from tvm.s_tir.meta_schedule.database import JSONDatabase
+
+    return JSONDatabase(str(folder / WORKLOADS), str(folder / RECORDS), allow_missing=allow_missing)
+
+
+def write_database(folder: Path, records: Iterable[Record]) -> None:
+    """MetaSchedule's two files with a workload for each task, so that its queries tell them apart.
+
+    Larger than a log for that.
+    """
+    database = _open(folder, allow_missing=True)
+    for record in records:
+        _commit(database, record, record.key)
+
+
+def _commit(database: Any, record: Record, key: str = "") -> None:
+    from tvm.s_tir.meta_schedule.database import TuningRecord
+
+    from edgemnv2.records.workload import trace_of, workload_of
+
+    workload = database.commit_workload(workload_of(key))
+    trace = trace_of(record.key, record.space, record.decisions)
+    # The device is in provenance.json, as data that MetaSchedule's target cannot hold.
+    database.commit_tuning_record(TuningRecord(trace, workload, list(record.costs), None, []))
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / PROVENANCE
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TuneLogError(
+            f"{folder}: is not a tuning log, it has no {PROVENANCE} (`edgemnv2 tune` makes one)"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TuneLogError(f"{path}: cannot be read ({error})") from error
+    expected = ("codes", "metric", "schema", "sessions", "target", "unit", "versions")
+    if isinstance(header, dict) and header.get("schema", SCHEMA) != SCHEMA:
+        raise TuneLogError(
+            f"{path}: schema {header['schema']!r} (this edgemnv2 reads {SCHEMA}; tune again)"
+        )
+    missing = [key for key in expected if not isinstance(header, dict) or key not in header]
+    if missing:
+        raise TuneLogError(f"{path}: lacks {', '.join(missing)} (expected a log's provenance)")
+    if header["metric"] not in METRICS:
+        raise TuneLogError(
+            f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
+        )
+    target = header["target"]
+    if not isinstance(target, dict) or {"name", "sha256"} - set(target):
+        raise TuneLogError(f"{path}: target must have name and sha256")
+    for name, mine in _versions().items():
+        theirs = str(header["versions"].get(name))
+        if theirs != mine:
+            raise TuneLogError(
+                f"{folder}: was made with {name} {theirs}, and this is {mine} (tune again)"
+            )
+    return dict(header)
+
+
+def _read_records(folder: Path) -> list[Record]:
+    from edgemnv2.records.workload import replay
+
+    try:
+        database = _open(folder, allow_missing=False)
+        found = list(database.get_all_tuning_records())
+    except Exception as error:  # the parser behind it is C++ and raises what it likes
+        reason = (str(error).strip().splitlines() or ["unreadable"])[-1]
+        raise TuneLogError(f"{folder}: is damaged ({reason})") from error
+    records = []
+    for entry in found:
+        costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
+        if not costs:
+            raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
+        key, decisions = replay(entry.workload.mod, entry.trace)
+        records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+    return records
+
+
+def _space_of(trace: Any) -> dict[str, tuple[Any, ...]]:
+    """What the sampling instructions of a trace choose from."""
+    space: dict[str, tuple[Any, ...]] = {}
+    sampled: dict[str, list[int]] = {}
+    for kind, inputs, attributes, outputs in trace.as_json()[0]:
+        if str(kind) == "SampleCategorical":
+            sampled[str(outputs[0])] = [int(value) for value in attributes[0]]
+        elif str(kind) == "Annotate" and str(inputs[1]) in sampled:
+            name, _, spelled = str(attributes[0]).removeprefix("edgemnv2.").partition(":")
+            numbers = sampled[str(inputs[1])]
+            words = spelled.split("|")
+            space[name] = tuple(words) if spelled else tuple(numbers)
+    return space
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items()))
+    return str(value)

@@ -1,0 +1,116 @@
+"""What a tuning log says about a network: the best decisions of each layer that still apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import TuneLogError
+from edgemnv2.ops.graph import Graph
+from edgemnv2.records.log import PROVENANCE, Record, TuneLog
+from edgemnv2.records.task import Task, find_tasks, network_tasks
+from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.target import Target
+
+__all__ = ["Tuned", "applies", "best_decisions", "log_folder", "shipped_logs", "tuned_or_default"]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Decisions and record ids by layer name, decisions about the network, what did not apply.
+
+    `network_records` has the ids of the latter by task, "network" or "threads".
+    """
+
+    decisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    network_records: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def shipped_logs() -> Path:
+    """`tune_logs/` of a checkout, or its copy inside an installed package."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_data" / "tune_logs"
+    return installed if installed.is_dir() else package.parent / "tune_logs"
+
+
+def log_folder(root: Path, target: Target) -> Path:
+    """The log of `target` in `root`: the folder itself, or the one with the target's name."""
+    return root if (root / PROVENANCE).exists() else root / target.name
+
+
+def best_decisions(
+    graph: Graph,
+    target: Target,
+    folder: Path,
+    options: ScheduleOptions | None = None,
+) -> Tuned:
+    """The best record of every task of `graph` in the log `folder`.
+
+    `options` (else the target's default) say which kernels there are. A record whose decisions are
+    outside today's space is noted, and the next best or the default stands. Raises TuneLogError for
+    a log of another target or version.
+    """
+    log = TuneLog.load(folder)
+    log.check_target(target)
+    options = options or ScheduleOptions.default(target)
+    decisions: dict[str, Mapping[str, Any]] = {}
+    records: dict[str, str] = {}
+    notes: list[str] = []
+    for task in find_tasks(graph, target, options):
+        found = log.best_first(task.key)
+        record = next((r for r in found if applies(task, r)), None)
+        if record is None and found:
+            notes.append(_stale(folder, task, found[0]))
+        if record is not None:
+            decisions |= dict.fromkeys(task.layers, record.decisions)
+            records |= dict.fromkeys(task.layers, record.id)
+    network: dict[str, Any] = {}
+    network_records: dict[str, str] = {}
+    for task in network_tasks(graph, target, options, log.metric):
+        found = log.best_first(task.key)
+        record = next((r for r in found if applies(task, r)), None)
+        if record is None and found:
+            notes.append(_stale(folder, task, found[0]))
+        if record is not None:
+            network |= record.decisions
+            network_records[task.op] = record.id
+    return Tuned(decisions, records, network, network_records, tuple(notes))
+
+
+def tuned_or_default(
+    graph: Graph, target: Target, root: Path | None, options: ScheduleOptions
+) -> Tuned:
+    """`best_decisions` of the log in `root`, or of the one that ships with the package.
+
+    A log that the caller named must be usable; the shipped one is passed over with a note.
+    """
+    if root is not None:
+        return best_decisions(graph, target, log_folder(root, target), options)
+    folder = shipped_logs() / target.name
+    if not folder.is_dir():
+        return Tuned()
+    try:
+        return best_decisions(graph, target, folder, options)
+    except TuneLogError as error:
+        # No path of this machine may reach a manifest.
+        reason = str(error).replace(str(folder), f"tune_logs/{target.name}")
+        return Tuned(notes=(f"{reason}; defaults are used",))
+
+
+def applies(task: Task, record: Record) -> bool:
+    """Whether every decision of `record` is in the task's space, and none is missing."""
+    return set(record.decisions) == set(task.space) and all(
+        value in task.space[name] for name, value in record.decisions.items()
+    )
+
+
+def _stale(folder: Path, task: Task, record: Record) -> str:
+    return (
+        f"tune_logs/{folder.name}: record {record.id} ({task.label}) no longer applies, "
+        f"{dict(record.decisions)} is not in the space; the default is used"
+    )

@@ -1,0 +1,350 @@
+"""The report's page: one HTML document that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from edgemnv2 import __version__
+from edgemnv2.report.canvas import TIMES, kib, si
+from edgemnv2.report.load import Result, Subject
+from edgemnv2.report.plots import blocks_of, macs_svg, memory_svg, shape_of, sizes_svg
+from edgemnv2.report.results import cost_words, layer_costs, results_html, verdict
+from edgemnv2.report.table import Cell, badge, number, table, text
+
+__all__ = ["page"]
+
+SCHEMA = 1
+_FOLDER = Path(__file__).resolve().parent
+
+
+def page(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
+    """The whole document; `others` are results that belong to none of the artefacts."""
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    script = (_FOLDER / "report.js").read_text(encoding="utf-8")
+    title = "edgemnv2: " + ", ".join(subject.label for subject in subjects)
+    parts = [_compared(subjects)] if len(subjects) > 1 else []
+    parts += [_artifact(index, subject) for index, subject in enumerate(subjects)]
+    if others:
+        parts.append(
+            f'<section class="panel"><h2>Other results</h2>{results_html(others)}</section>'
+        )
+    count = f"{len(subjects)} artefact" + ("s" if len(subjects) != 1 else "")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header><h1>What was compiled, and how it does</h1>
+<p class="faint">{count}, edgemnv2 {__version__}</p></header>
+<main>
+{"".join(parts)}
+</main>
+<footer>Everything on this page is also in its JSON block, the element
+<code>#edgemnv2-report</code>.</footer>
+<script type="application/json" id="edgemnv2-report">{_embedded(subjects, others)}</script>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+
+def _embedded(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
+    """All data of the page as JSON that no content can break out of."""
+
+    def listed(results: Sequence[Result]) -> list[dict[str, Any]]:
+        return [{"kind": r.kind, "file": r.file, "content": r.content} for r in results]
+
+    content = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "artifacts": [
+            {
+                "folder": subject.folder,
+                "manifest": subject.manifest,
+                "memory_plan": subject.plan,
+                "results": listed(subject.results),
+            }
+            for subject in subjects
+        ],
+        "other_results": listed(others),
+    }
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+
+
+# -- several artefacts ---------------------------------------------------------------------------
+
+
+def _size(value: Any) -> Cell:
+    return number(value, "" if value is None else kib(value))
+
+
+def _compared(subjects: Sequence[Subject]) -> str:
+    rows = []
+    for index, subject in enumerate(subjects):
+        m = subject.manifest
+        verified, benched = subject.of_kind("verify"), subject.of_kind("bench")
+        counts = _schedule_counts(subject)
+        link = f'<a href="#artifact-{index}">{escape(str(m["name"]))}</a>'
+        cost: Cell = text(None)
+        if benched:
+            x = benched[0].content
+            cost = Cell(escape(cost_words(x["median"], str(x["metric"]))), float(x["median"]))
+        rows.append(
+            [
+                Cell(link, wraps=True),
+                text(m["target"]),
+                _size(m["arena_bytes"]),
+                _size(m.get("arena_lower_bound_bytes")),
+                _size(m.get("stream_arena_bytes")),
+                _size(m.get("constants_bytes")),
+                _size(m.get("code_bytes")),
+                number(m.get("macs"), si(m.get("macs") or 0)),
+                number(counts["tuned"], str(counts["tuned"])),
+                number(counts["fallback"], str(counts["fallback"])),
+                Cell(verdict(verified[0]) if verified else ""),
+                cost,
+            ]
+        )
+    headings = ["name", "target", "arena", "lower bound", "fed rows", "constants", "code"]
+    headings += ["MACs", "tuned", "fallback", "verified", "one inference"]
+    picture = sizes_svg([(subject.label, subject.manifest) for subject in subjects])
+    return (
+        f'<section class="panel"><h2>Side by side</h2>{table(headings, rows, "side by side")}'
+        f'<h3>Sizes</h3><figure class="scroll">{picture}</figure></section>'
+    )
+
+
+# -- one artefact --------------------------------------------------------------------------------
+
+
+def _schedule_kind(schedule: Any) -> str:
+    """`default`, `fallback`, or `tuned` for a tuning record's id."""
+    return str(schedule) if schedule in ("default", "fallback") else "tuned"
+
+
+def _schedule_counts(subject: Subject) -> dict[str, int]:
+    counts = {"tuned": 0, "default": 0, "fallback": 0}
+    for kernel in subject.manifest.get("kernels") or ():
+        counts[_schedule_kind(kernel.get("schedule", "default"))] += 1
+    return counts
+
+
+def _artifact(index: int, subject: Subject) -> str:
+    m = subject.manifest
+    model = m.get("model")
+    source = model.get("source", model.get("name", "")) if isinstance(model, Mapping) else model
+    parts = [
+        f'<section class="artifact" id="artifact-{index}">',
+        f"<h2>{escape(str(m['name']))} "
+        f"<span class='faint'>for {escape(str(m['target']))}</span></h2>",
+        f'<p class="faint">from {escape(str(source))}, folder {escape(subject.folder)}</p>',
+        _cards(subject),
+        results_html(subject.results),
+        _ends(m),
+        _chain(m.get("layers") or ()),
+    ]
+    if subject.plan is not None:
+        parts.append(_memory(subject.plan, "Memory"))
+        if subject.plan.get("stream"):
+            parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
+    metric, costs = layer_costs(subject)
+    layers = m.get("layers") or ()
+    if any(layer.get("macs") for layer in layers):
+        parts.append(_figure("Work", macs_svg(layers), "Hover for the single layers."))
+    if costs:
+        with_costs = [{**layer, metric: costs.get(str(layer.get("name")))} for layer in layers]
+        parts.append(_figure("Cost", macs_svg(with_costs, metric, metric), "As measured by bench."))
+    if layers:
+        parts.append(_layers(subject, metric, costs))
+    return "\n".join([*parts, "</section>\n"])
+
+
+def _figure(title: str, svg: str, caption: str) -> str:
+    return (
+        f'<h3>{escape(title)}</h3><figure><div class="scroll">{svg}</div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _cards(subject: Subject) -> str:
+    m = subject.manifest
+    cards: list[tuple[str, str, str]] = []
+    bound = m.get("arena_lower_bound_bytes")
+    above = f"{100 * (m['arena_bytes'] / bound - 1):.1f} % above the bound" if bound else ""
+    cards.append(("Arena", kib(m["arena_bytes"]), above))
+    if m.get("stream_arena_bytes"):
+        cards.append(("Arena, rows fed", kib(m["stream_arena_bytes"]), "the image is never in RAM"))
+    flash = [m.get("constants_bytes"), m.get("code_bytes")]
+    if any(flash):
+        both = f"{kib(flash[0] or 0)} constants, {kib(flash[1] or 0)} code"
+        cards.append(("Flash", kib(sum(x or 0 for x in flash)), both))
+    if m.get("macs"):
+        cards.append(
+            ("Multiply-accumulates", si(m["macs"]), f"{len(m.get('layers') or ())} layers")
+        )
+    counts = _schedule_counts(subject)
+    if sum(counts.values()):
+        some = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        cards.append(("Kernels", str(sum(counts.values())), some))
+    verified = subject.of_kind("verify")
+    if verified:
+        x = verified[0].content
+        words = "differs" if not x["passed"] else "exact" if x.get("exact") else "passed"
+        cards.append(("Verified", words, f"{x['samples']} samples, {x.get('runner', '')}"))
+    for result in subject.of_kind("bench")[:1]:
+        x = result.content
+        cost = cost_words(x["median"], str(x["metric"]))
+        cards.append(("One inference", cost, f"median, {x.get('runner', '')}"))
+    body = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}"
+        + (f"<small>{escape(note)}</small>" if note else "")
+        + "</dd></div>"
+        for name, value, note in cards
+    )
+    return f'<dl class="cards">{body}</dl>'
+
+
+def _shape_words(value: Any) -> str:
+    return TIMES.join(map(str, shape_of(value)))
+
+
+def _ends(manifest: Mapping[str, Any]) -> str:
+    """Inputs and outputs with their quantisation."""
+    rows = []
+    for end in ("inputs", "outputs"):
+        for tensor in manifest.get(end) or ():
+            quant = next(
+                (
+                    tensor[k]
+                    for k in ("quant", "quantization")
+                    if isinstance(tensor.get(k), Mapping)
+                ),
+                tensor,
+            )
+            scale = quant.get("scale")
+            rows.append(
+                [
+                    text(end[:-1]),
+                    text(tensor.get("name")),
+                    text(tensor.get("dtype")),
+                    text(_shape_words(tensor)),
+                    number(scale, "" if scale is None else f"{scale:.9g}"),
+                    number(quant.get("zero_point"), str(quant.get("zero_point"))),
+                ]
+            )
+    if not rows:
+        return ""
+    headings = ["end", "name", "dtype", "shape", "scale", "zero point"]
+    return f"<h3>Inputs and outputs</h3>{table(headings, rows, 'inputs and outputs')}"
+
+
+def _chain(layers: Sequence[Mapping[str, Any]]) -> str:
+    """The network as a chain of blocks, each with the shape it makes."""
+    items = []
+    for name, group in blocks_of(layers):
+        ops = [str(layer.get("op", "")) for layer in group]
+        inside = " + ".join(dict.fromkeys(ops)) if len(ops) > 1 else ops[0]
+        if "add" in ops and len(ops) > 1:
+            inside = inside.replace(" + add", ", residual")
+        taken, made = shape_of(group[0].get("in")), shape_of(group[-1].get("out"))
+        stride = taken[0] // made[0] if taken and made and 1 < made[0] < taken[0] else 1
+        reduced = f" /{stride}" if stride > 1 else ""
+        shape = f"<br>{_shape_words(made)}{reduced}" if made else ""
+        items.append(
+            f"<li><b>{escape(name)}</b><span class='faint'>{escape(inside)}</span>{shape}</li>"
+        )
+    if not items:
+        return ""
+    return f'<h3>Network</h3><ol class="chain">{"".join(items)}</ol>'
+
+
+def _memory(plan: Mapping[str, Any], title: str) -> str:
+    """The picture of one plan, and what is live at its peak."""
+    caption = (
+        "A rectangle is a row of a tensor: as high as its bytes, from the step that makes it to "
+        "the last that reads it. Colours only tell neighbours apart; hover for names."
+    )
+    figure = _figure(title, memory_svg(plan), caption)
+    live = _live_at_peak(plan)
+    if not live:
+        return figure
+    rows = [
+        [text(name), number(rows, str(rows)), number(size_bytes, kib(size_bytes))]
+        for name, rows, size_bytes in live
+    ]
+    total = kib(sum(size_bytes for _, _, size_bytes in live))
+    return (
+        f"{figure}<h3>Live at the peak, {total}</h3>"
+        f"{table(['tensor', 'rows', 'bytes'], rows, 'live at the peak')}"
+    )
+
+
+def _live_at_peak(plan: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """`(name, rows, bytes)` of what is live at the plan's peak step, largest first."""
+    peak = plan.get("peak_step")
+    if peak is None:
+        return []
+    live = []
+    for tensor in plan.get("tensors") or ():
+        if tensor.get("external"):
+            continue
+        rows = sum(f <= peak <= e for f, e in zip(tensor["first"], tensor["last"], strict=True))
+        if rows:
+            live.append((str(tensor["name"]), rows, rows * int(tensor["row_bytes"])))
+    steps, ops = plan.get("steps") or (), plan.get("ops") or ()
+    op = steps[peak][0] if peak < len(steps) else -1
+    if 0 <= op < len(ops) and ops[op].get("scratch_bytes"):
+        live.append((f"scratch of {ops[op]['name']}", 1, int(ops[op]["scratch_bytes"])))
+    return sorted(live, key=lambda item: (-item[2], item[0]))
+
+
+def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
+    """Every layer: shapes, work, the schedule its kernel got, its cost where one was measured."""
+    layers = subject.manifest.get("layers") or ()
+    kernels = subject.manifest.get("kernels") or ()
+    by_name = {
+        str(name): kernel
+        for kernel in kernels
+        for name in (*(kernel.get("fuses") or ()), kernel.get("name"))
+    }
+    total = sum(layer.get("macs") or 0 for layer in layers) or 1
+    kinds = {"tuned": "good", "fallback": "warn", "default": ""}
+    rows = []
+    for index, layer in enumerate(layers):
+        name = str(layer.get("name", index))
+        kernel = by_name.get(name, {})
+        macs = layer.get("macs") or 0
+        schedule = kernel.get("schedule")
+        kind = _schedule_kind(schedule)
+        words = kind if kind == schedule else f"{kind}: {schedule}"
+        decisions = kernel.get("decisions") or {}
+        row = [
+            number(index, str(index)),
+            text(name),
+            text(layer.get("op")),
+            text(_shape_words(layer.get("in"))),
+            text(_shape_words(layer.get("out"))),
+            number(macs, si(macs)),
+            number(macs / total, f"{100 * macs / total:.1f} %"),
+            Cell(badge(words, kinds[kind]) if schedule else ""),
+            text(", ".join(f"{k}={v}" for k, v in decisions.items()), wraps=True),
+        ]
+        if costs:
+            cost = costs.get(name)
+            row.insert(7, number(cost, "" if cost is None else cost_words(cost, metric)))
+        rows.append(row)
+    headings = ["#", "layer", "op", "in", "out", "MACs", "share", "schedule", "decisions"]
+    if costs:
+        headings.insert(7, metric)
+    return f"<h3>Layers</h3>{table(headings, rows, 'layers')}"

@@ -1,0 +1,143 @@
+"""A quantisation on one page: what it cost, a picture of the error by layer, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from edgemnv2.quantizer.quality import GOOD_DB, LayerQuality
+from edgemnv2.report.canvas import LEFT, RIGHT, WIDTH, Canvas, coordinate
+
+__all__ = ["errors_svg", "report_html", "summary_text"]
+
+HEIGHT, TOP, FLOOR = 300, 56, 232
+MOST_DB = 60.0
+"""The top of the picture; better than this needs no telling apart."""
+STEP_DB = 10
+
+
+def errors_svg(layers: Sequence[LayerQuality], title: str) -> str:
+    """Signal to noise of each layer, in the order of the network, as one `<svg>`.
+
+    Bars are the int8 network against the float one; the line above them is what the layer's own
+    range would allow, so a gap between the two came from the layers in front.
+    """
+    canvas = Canvas(HEIGHT, title)
+    canvas.text(LEFT, 20, title)
+    canvas.text(WIDTH - RIGHT, 20, "signal to noise, dB: higher is better", "soft", "end")
+    canvas.text(LEFT, 40, "bars: int8 network against float", "soft")
+    canvas.text(WIDTH - RIGHT, 40, "line: this layer's own 256 steps alone", "soft", "end")
+    for tick in range(0, int(MOST_DB) + 1, STEP_DB):
+        y = _height(tick)
+        canvas.line(LEFT, y, WIDTH - RIGHT, y, "mark" if tick == GOOD_DB else "grid")
+        canvas.text(LEFT - 8, y + 4, str(tick), "soft", "end")
+    pitch = (WIDTH - LEFT - RIGHT) / max(1, len(layers))
+    own: list[tuple[float, float]] = []
+    for index, layer in enumerate(layers):
+        x = LEFT + index * pitch
+        y = _height(layer.snr_db)
+        kind = "c0" if layer.snr_db >= GOOD_DB else "c1"
+        words = f"{layer.name}: {layer.snr_db:.1f} dB, own range {layer.own_snr_db:.1f} dB"
+        canvas.rect(x + 0.1 * pitch, y, 0.8 * pitch, FLOOR - y, kind, words)
+        own.append((x + 0.5 * pitch, _height(layer.own_snr_db)))
+        if _names_block(layers, index):
+            place = f"{coordinate(x + 0.5 * pitch)} {FLOOR + 12}"
+            canvas.parts.append(
+                f'<text class="soft" text-anchor="end" '
+                f'transform="translate({place}) rotate(-60)">{escape(_block(layer))}</text>'
+            )
+    canvas.polyline(own, "curve s2")
+    canvas.line(LEFT, FLOOR, WIDTH - RIGHT, FLOOR, "axis")
+    return canvas.svg()
+
+
+def report_html(result: Mapping[str, Any], layers: Sequence[LayerQuality]) -> str:
+    """One page that needs nothing else; `result` is `Quantized.to_dict()`."""
+    rows = "\n".join(_row(layer) for layer in result["layers"])
+    facts = "\n".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        for name, value in _facts(result)
+    )
+    title = f"{result['model']} in int8"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
+<meta name="viewport" content="width=device-width">
+<style>
+body{{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;
+color:#1f2430;background:#fff}}
+h1{{overflow-wrap:anywhere}}
+table{{border-collapse:collapse;margin:1em 0}}
+th,td{{padding:.15em .8em;text-align:right;border-bottom:1px solid #dfe3ea}}
+th:first-child,td:first-child,td.words{{text-align:left}}
+tr.poor td{{background:#fdf1e3}}
+@media (prefers-color-scheme:dark){{body{{color:#e8eaf0;background:#14171d}}
+th,td{{border-color:#343b48}}tr.poor td{{background:#3a2c1a}}}}
+</style></head><body>
+<h1>{escape(title)}</h1>
+<table>{facts}</table>
+{errors_svg(layers, "Error by layer")}
+<h2>Layers, worst first</h2>
+<table><thead><tr><th>layer</th><th>kind</th><th>dB</th><th>own range, dB</th><th>weights, dB</th>
+<th>range</th><th>seen</th><th>cut off</th><th></th></tr></thead>
+<tbody>
+{rows}
+</tbody></table>
+</body></html>
+"""
+
+
+def summary_text(result: Mapping[str, Any]) -> str:
+    """The same facts for a terminal, with the three worst layers."""
+    facts = _facts(result)
+    width = max(len("worst layer"), *(len(name) for name, _ in facts))
+    lines = [f"{name:<{width}}  {value}" for name, value in facts]
+    for layer in result["layers"][:3]:
+        hint = f": {layer['advice']}" if layer["advice"] else ""
+        lines.append(f"{'worst layer':<{width}}  {layer['name']} {layer['snr_db']:.1f} dB{hint}")
+    return "\n".join(lines)
+
+
+def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    samples = (
+        f"{result['calibration_samples']} calibrated, {result['evaluation_samples']} evaluated"
+    )
+    if not result["held_out"]:
+        samples += " (the same ones: too few to hold any back)"
+    facts = [("model", str(result["model"])), ("scheme", str(result["scheme"]))]
+    facts += [("samples", samples), ("preprocess", str(result["preprocess"] or "none"))]
+    for name in ("top1", "top5"):
+        before, after = result[f"{name}_float"], result[f"{name}_int8"]
+        if before is not None:
+            facts.append((name.replace("p", "p-"), f"{before:.2f} % float, {after:.2f} % int8"))
+    facts.append(("agreement", f"{result['agreement']:.2f} % same class first"))
+    facts.append(("output", f"{result['output_snr_db']:.1f} dB signal to noise"))
+    return facts
+
+
+def _row(layer: Mapping[str, Any]) -> str:
+    weights = layer["weight_snr_db"]
+    cells = [
+        f"<td>{escape(layer['name'])}</td><td>{escape(layer['op'])}</td>",
+        f"<td>{layer['snr_db']:.1f}</td><td>{layer['own_snr_db']:.1f}</td>",
+        f"<td>{'' if weights is None else f'{weights:.1f}'}</td>",
+        f"<td>{layer['low']:.3g} … {layer['high']:.3g}</td>",
+        f"<td>{layer['smallest']:.3g} … {layer['largest']:.3g}</td>",
+        f"<td>{100 * layer['clipped_share']:.3g} %</td>",
+        f'<td class="words">{escape(layer["advice"] or "")}</td>',
+    ]
+    kind = ' class="poor"' if layer["snr_db"] < GOOD_DB else ""
+    return f"<tr{kind}>{''.join(cells)}</tr>"
+
+
+def _height(decibels: float) -> float:
+    share = min(max(decibels, 0.0), MOST_DB) / MOST_DB
+    return FLOOR - share * (FLOOR - TOP)
+
+
+def _block(layer: LayerQuality) -> str:
+    return layer.name.split(".")[0]
+
+
+def _names_block(layers: Sequence[LayerQuality], index: int) -> bool:
+    return index == 0 or _block(layers[index]) != _block(layers[index - 1])

@@ -1,0 +1,327 @@
+"""What is fed to a network: image folders, `.npz` files, seeded random numbers.
+
+Everything inside is NHWC `[N, H, W, C]` in the network's own input type; `.npz` files are in the
+source model's names and layout, and `to_nhwc` / `to_source` lead from one to the other.
+
+An image that already has the network's size is taken as it is. Any other is resized (Pillow,
+bilinear, antialiased) so that its shorter side is 256/224 of the network's, then its centre is
+cropped: torchvision's and Keras's usual evaluation, at any resolution.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from edgemnv2.errors import InputError, UsageError
+from edgemnv2.model import TensorSpec
+from edgemnv2.ops.graph import Graph, Tensor
+
+__all__ = [
+    "PRESETS",
+    "Samples",
+    "check_limit",
+    "default_preset",
+    "load_images",
+    "load_npz",
+    "preprocess",
+    "random_inputs",
+    "seeded_generator",
+    "to_nhwc",
+    "to_source",
+]
+
+Array = NDArray[Any]
+
+PRESETS = ("torchvision", "keras", "raw")
+"""`torchvision`: (p/255 - mean) / std; `keras`: p/127.5 - 1; `raw`: the pixel p itself, for a
+quantised input as its stored value (uint8: p, int8: p - 128)."""
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
+LABELS = "labels.csv"
+# ImageNet's, as torchvision's documentation gives them.
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+RESIZE_NUMERATOR, RESIZE_DENOMINATOR = 256, 224
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs `[N, H, W, C]`, where they come from, and the classes they show (if known)."""
+
+    x: Array
+    names: tuple[str, ...]
+    labels: Array | None = None
+    """int64 `[N]`, or None."""
+    preset: str | None = None
+    """Which of `PRESETS` made `x` from pixels; None where there were none."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, indices: Sequence[int]) -> Samples:
+        """The samples at `indices`, in that order."""
+        chosen = list(indices)
+        labels = None if self.labels is None else self.labels[chosen]
+        return Samples(self.x[chosen], tuple(self.names[i] for i in chosen), labels, self.preset)
+
+    def first(self, limit: int | None) -> Samples:
+        """The first `limit` samples, all where it is None; UsageError for a limit below 1."""
+        check_limit(limit)
+        return self if limit is None else self.select(range(min(limit, len(self))))
+
+
+def check_limit(limit: int | None) -> None:
+    """UsageError for a limit that leaves no sample."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: expected at least 1")
+
+
+def default_preset(graph: Graph) -> str:
+    """How images become inputs unless the user says otherwise.
+
+    `raw` for a quantised input; `torchvision` for float NCHW with 3 channels, whose mean and
+    deviation are per colour; `keras` for every other float input.
+    """
+    tensor = graph.tensors[graph.inputs[0]]
+    if tensor.quant is not None:
+        return "raw"
+    colour = graph.input_specs[0].layout == "NCHW" and tensor.channels == 3
+    return "torchvision" if colour else "keras"
+
+
+def load_images(
+    folder: str | Path,
+    tensor: Tensor,
+    preset: str,
+    *,
+    limit: int | None = None,
+    classes: int | None = None,
+) -> Samples:
+    """The images of `folder` as inputs for `tensor`, in the order of labels.csv or else of names.
+
+    `labels.csv` (columns `file` and `class_index`) is optional; `classes` bounds its indices.
+    Raises InputError: no folder, no images, not an image, damaged labels; UsageError for a limit
+    below 1.
+    """
+    root = Path(folder)
+    check_limit(limit)
+    if not root.is_dir():
+        raise InputError(f"{folder}: no such folder; give a folder of images")
+    files, labels = _listing(root, classes)
+    files = files[:limit]
+    labels = None if labels is None else labels[:limit]
+    x = np.empty((len(files), *tensor.shape), tensor.dtype)
+    for index, name in enumerate(files):
+        x[index] = preprocess(_open(root / name), tensor, preset)
+    return Samples(x, tuple(files), labels, preset)
+
+
+def preprocess(image: Image.Image, tensor: Tensor, preset: str) -> Array:
+    """One image as `[H, W, C]` for `tensor`: geometry, the preset's range, quantisation.
+
+    A preset other than `raw` on a quantised input gives real numbers, which are then quantised
+    (halves away from zero).
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preprocess {preset!r} is unknown; give one of {', '.join(PRESETS)}")
+    if tensor.channels not in (1, 3):
+        raise InputError(
+            f"{tensor.name}: images have 1 or 3 channels, the model takes {tensor.channels}; "
+            "give its inputs as .npz"
+        )
+    pixels = _fit(image.convert("RGB" if tensor.channels == 3 else "L"), tensor)
+    if preset == "raw":
+        return _stored_pixels(pixels, tensor)
+    if preset == "keras":
+        real = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+    else:
+        mean, std = (MEAN, STD) if tensor.channels == 3 else (MEAN.mean(), STD.mean())
+        real = (pixels.astype(np.float32) / np.float32(255.0) - mean) / std
+    if tensor.quant is None:
+        return np.asarray(real, tensor.dtype)
+    scaled = real.astype(np.float64) / tensor.quant.scale
+    rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled) + tensor.quant.zero_point
+    limits = np.iinfo(tensor.dtype)
+    return np.asarray(np.clip(rounded, limits.min, limits.max), tensor.dtype)
+
+
+def load_npz(path: str | Path, graph: Graph) -> Samples:
+    """The inputs in a `.npz` file that names them, types them and lays them out as the source does.
+
+    The batch may be any number, or left out. Raises InputError: no file, missing name, wrong
+    dtype or shape, values that are no numbers.
+    """
+    spec = graph.input_specs[0]
+    place = Path(path).name
+    if Path(path).is_file() and not is_zipfile(path):
+        raise InputError(
+            f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give a .npz file of inputs") from None
+    except (OSError, TypeError, ValueError, BadZipFile) as error:
+        raise InputError(
+            f"{place}: not a readable .npz file ({error}); write it with numpy.savez"
+        ) from None
+    if spec.name not in arrays:
+        found = ", ".join(repr(name) for name in sorted(arrays)) or "nothing"
+        raise InputError(
+            f"{place}: no array named {spec.name!r} (found {found}); name it as the model does"
+        )
+    array = arrays[spec.name]
+    if array.dtype != np.dtype(spec.dtype):
+        raise InputError(
+            f"{place}: array {spec.name!r} is {array.dtype} (must be {spec.dtype}); convert it"
+        )
+    if array.shape == spec.shape[1:]:
+        array = array[np.newaxis]
+    if array.ndim != len(spec.shape) or array.shape[1:] != spec.shape[1:] or not len(array):
+        wanted = ", ".join(map(str, spec.shape[1:]))
+        raise InputError(
+            f"{place}: array {spec.name!r} has shape {list(array.shape)} "
+            f"(must be [N, {wanted}], {spec.layout}, as the model has it)"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise InputError(
+            f"{place}: array {spec.name!r} has {count} values that are no numbers (NaN or "
+            "infinity); correct them"
+        )
+    names = tuple(f"{place}[{i}]" for i in range(len(array)))
+    return Samples(to_nhwc(array, spec), names)
+
+
+def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
+    """`count` inputs of seeded noise: integers over their whole range, floats standard normal.
+
+    Raises UsageError for a count below 1 and for a negative seed.
+    """
+    if count < 1:
+        raise UsageError(f"--random {count}: expected at least 1")
+    generator = seeded_generator(seed)
+    shape = (count, *tensor.shape)
+    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        limits = np.iinfo(tensor.dtype)
+        x = generator.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True)
+    else:
+        x = generator.standard_normal(shape, np.float32).astype(tensor.dtype)
+    return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
+
+
+def seeded_generator(seed: int) -> np.random.Generator:
+    """Random numbers that the seed alone decides; UsageError for a negative one."""
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or more")
+    return np.random.default_rng(seed)
+
+
+def to_nhwc(array: Array, spec: TensorSpec) -> Array:
+    """A batch in the source's layout as `[N, H, W, C]`."""
+    batch = array.reshape(len(array), *spec.shape[1:])
+    if spec.layout == "NCHW":
+        batch = batch.transpose(0, 2, 3, 1)
+    elif spec.layout == "NC":
+        batch = batch.reshape(len(batch), 1, 1, -1)
+    return np.ascontiguousarray(batch)
+
+
+def to_source(array: Array, spec: TensorSpec) -> Array:
+    """A batch `[N, H, W, C]` in the source's layout and shape."""
+    batch = array.transpose(0, 3, 1, 2) if spec.layout == "NCHW" else array
+    return np.ascontiguousarray(batch).reshape(len(array), *spec.shape[1:])
+
+
+def _listing(root: Path, classes: int | None) -> tuple[list[str], Array | None]:
+    """File names and their classes."""
+    if (root / LABELS).is_file():
+        return _read_labels(root, classes)
+    files = sorted(
+        path.name
+        for path in root.iterdir()
+        if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not files:
+        raise InputError(f"{root.name}: no images in this folder ({', '.join(SUFFIXES)}); add some")
+    return files, None
+
+
+def _read_labels(root: Path, classes: int | None) -> tuple[list[str], Array]:
+    place = f"{root.name}/{LABELS}"
+    try:
+        text = (root / LABELS).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{place}: not UTF-8 text; save it as UTF-8") from None
+    reader = csv.DictReader(text.splitlines())
+    missing = {"file", "class_index"} - set(reader.fieldnames or ())
+    if missing:
+        raise InputError(
+            f"{place}: column {min(missing)!r} is missing (must have file and class_index); "
+            "add it to the first line"
+        )
+    files: list[str] = []
+    labels: list[int] = []
+    for row in reader:
+        where = f"{place}: line {reader.line_num}"
+        name = str(row["file"])
+        if not (root / name).is_file():
+            raise InputError(f"{where}: no file {name!r} in the folder; add it or drop the line")
+        try:
+            label = int(str(row["class_index"]))
+        except ValueError:
+            raise InputError(
+                f"{where}: class_index {row['class_index']!r} is not a whole number; correct it"
+            ) from None
+        if label < 0 or (classes is not None and label >= classes):
+            top = "" if classes is None else f" and below the model's {classes} classes"
+            raise InputError(
+                f"{where}: class_index {label} is out of range (must be 0 or more{top}); correct it"
+            )
+        files.append(name)
+        labels.append(label)
+    if not files:
+        raise InputError(f"{place}: no images are listed; add some")
+    return files, np.array(labels, np.int64)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+        image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise InputError(
+            f"{path.name}: not a readable image ({reason}); replace or remove it"
+        ) from None
+    return image
+
+
+def _fit(image: Image.Image, tensor: Tensor) -> Array:
+    """uint8 `[H, W, C]`: the image itself where it has the size, else resized and cropped."""
+    height, width = tensor.height, tensor.width
+    if image.size != (width, height):
+        scale = max(height / image.height, width / image.width)
+        scale *= RESIZE_NUMERATOR / RESIZE_DENOMINATOR
+        resized = round(image.width * scale), round(image.height * scale)
+        image = image.resize(resized, Image.Resampling.BILINEAR)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
+    pixels = np.asarray(image, np.uint8)
+    return pixels.reshape(tensor.shape)
+
+
+def _stored_pixels(pixels: Array, tensor: Tensor) -> Array:
+    if tensor.dtype == "int8":
+        return np.asarray(pixels.astype(np.int16) - 128, np.int8)
+    return np.asarray(pixels, tensor.dtype)

@@ -1,0 +1,233 @@
+"""How kernels walk over pixels and channels, on every vector unit.
+
+Channels are cut into panels of `nr`; the last panel, if `nr` does not divide the channels, is moved
+back so that it ends with the last channel: it computes a few channels a second time and needs no
+partial store. Weights and constants are packed panel by panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgemnv2.tir.builder import Builder, split_tiles
+
+__all__ = [
+    "Panel",
+    "Panels",
+    "blocks_of",
+    "channel_blocks",
+    "copy_pieces",
+    "depthwise_tiles",
+    "equal_runs",
+    "panels_of",
+    "pixel_tiles",
+    "walk",
+]
+
+Expr = Any
+PixelTile = tuple[Expr, int, Callable[[int], bool]]
+"""First output pixel, pixels, and which input columns (from the first one read) exist."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel inside the code: first output channel, first packed channel, channels."""
+
+    channel: Expr
+    packed: Expr
+    width: int
+
+
+@dataclass(frozen=True)
+class Panels:
+    """`full` panels of `nr` channels and perhaps a last one of `tail`, from channel `begin` on.
+
+    `channels` is the distance from one output pixel to the next. A kernel may make some of its
+    layer's channels only: threads then share the weights between them.
+    """
+
+    channels: int
+    nr: int
+    full: int
+    tail: int
+    begin: int
+    end: int
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """`(first channel, channels)` of every panel, in packed order."""
+        full = [(self.begin + p * self.nr, self.nr) for p in range(self.full)]
+        return [*full, (self.end - self.tail, self.tail)] if self.tail else full
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What of this shapes the code."""
+        return (self.channels, self.begin, self.end, self.nr)
+
+    def each(self, k: Builder) -> Iterator[Panel]:
+        """The panels as code: a loop over the full ones, then the tail."""
+        if self.full == 1:
+            yield Panel(self.begin, 0, self.nr)
+        elif self.full > 1:
+            with k.loop(self.full) as p:
+                first = k.let(p * self.nr)
+                yield Panel(first + self.begin if self.begin else first, first, self.nr)
+        if self.tail:
+            yield Panel(self.end - self.tail, self.full * self.nr, self.tail)
+
+
+def panels_of(
+    channels: int, nr: int, granule: int, part: tuple[int, int] | None = None
+) -> Panels | None:
+    """Panels for channels `part[0] .. part[1] - 1` of `channels`, all of them by default.
+
+    None when there are fewer than the narrowest panel has.
+    """
+    begin, end = part or (0, channels)
+    count = end - begin
+    full, rest = divmod(count, nr)
+    tail = -(-rest // granule) * granule
+    if tail <= count:
+        return Panels(channels, nr, full, tail, begin, end)
+    if nr > granule and count >= granule:
+        return panels_of(channels, granule, granule, part)
+    return None
+
+
+def walk(
+    k: Builder,
+    pixels: int,
+    mr: int,
+    panels: Panels,
+    order: str,
+    body: Callable[[Expr, int, Panel], None],
+    before: Callable[[Expr, int], None] | None = None,
+) -> None:
+    """Call `body(first pixel, pixels, panel)` for every tile.
+
+    With pixels outermost, `before(first pixel, pixels)` precedes the panels of a tile.
+
+    `order` "panel": panels outermost, a panel's weights stay in cache; "pixel": pixels outermost.
+    """
+
+    def tiles() -> Iterator[tuple[Expr, int]]:
+        for start, count, size in split_tiles(pixels, mr):
+            if count == 1:
+                yield start, size
+            else:
+                with k.loop(count) as i:
+                    yield k.let(start + i * size), size
+
+    if order == "panel":
+        for panel in panels.each(k):
+            for first, size in tiles():
+                body(first, size, panel)
+    else:
+        for first, size in tiles():
+            if before is not None:
+                before(first, size)
+            for panel in panels.each(k):
+                body(first, size, panel)
+
+
+def pixel_tiles(
+    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+) -> Iterator[PixelTile]:
+    """`(first output pixel, pixels, inside)` tiles of a row; equal inner ones are a loop.
+
+    `inside(c)` says whether input column `c`, counted from the first one that the tile's first
+    pixel reads, lies in the image.
+    """
+    starts = list(range(0, width, size))
+    sizes = [min(size, width - s) for s in starts]
+
+    def needs_edge(start: int, count: int) -> bool:
+        first = start * stride - left
+        return first < 0 or first + (count - 1) * stride + window > source_width
+
+    def everywhere(_: int) -> bool:
+        return True
+
+    position = 0
+    while position < len(starts):
+        start, count = starts[position], sizes[position]
+        if needs_edge(start, count):
+            first = start * stride - left
+
+            def inside(c: int, first: int = first) -> bool:
+                return 0 <= first + c < source_width
+
+            yield start, count, inside
+            position += 1
+            continue
+        run = 1
+        while (
+            position + run < len(starts)
+            and sizes[position + run] == count
+            and not needs_edge(starts[position + run], count)
+        ):
+            run += 1
+        if run == 1:
+            yield start, count, everywhere
+        else:
+            with k.loop(run) as i:
+                yield k.let(i * size + start), count, everywhere
+        position += run
+
+
+def channel_blocks(k: Builder, channels: int, size: int) -> Iterator[tuple[Expr, Expr]]:
+    """`(first channel, first packed channel)`; the last block is moved back to fit."""
+    full = channels // size
+    if full == 1:
+        yield 0, 0
+    else:
+        with k.loop(full) as c:
+            first = k.let(c * size)
+            yield first, first
+    if channels % size:
+        yield channels - size, full * size
+
+
+def depthwise_tiles(
+    k: Builder, channels: int, size: int, order: str, pixels: Callable[[], Iterator[PixelTile]]
+) -> Iterator[tuple[Expr, Expr, PixelTile]]:
+    """`(first channel, first packed channel, pixel tile)` with channels or pixels outermost.
+
+    Channels outermost keep weights in registers; pixels outermost read memory in order.
+    """
+    if order == "channel":
+        for channel, packed in channel_blocks(k, channels, size):
+            for tile in pixels():
+                yield channel, packed, tile
+    else:
+        for tile in pixels():
+            for channel, packed in channel_blocks(k, channels, size):
+                yield channel, packed, tile
+
+
+def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:
+    """`(first channel, size)` of the blocks in packed order."""
+    blocks = [(c * size, size) for c in range(channels // size)]
+    return [*blocks, (channels - size, size)] if channels % size else blocks
+
+
+def equal_runs(flags: list[bool]) -> list[tuple[int, int, bool]]:
+    """`(begin, end, flag)` runs of equal flags."""
+    runs: list[tuple[int, int, bool]] = []
+    for i, flag in enumerate(flags):
+        if runs and runs[-1][2] == flag:
+            runs[-1] = (runs[-1][0], i + 1, flag)
+        else:
+            runs.append((i, i + 1, flag))
+    return runs
+
+
+def copy_pieces(begin: int, end: int) -> list[tuple[int, int]]:
+    """`(offset, lanes)` copies that cover `begin .. end`, the largest first."""
+    pieces = []
+    for lanes in (8, 4, 1):
+        while end - begin >= lanes:
+            pieces.append((begin, lanes))
+            begin += lanes
+    return pieces
