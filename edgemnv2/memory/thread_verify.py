@@ -11,17 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.memory.thread_memory import ThreadPlan
 from edgemnv2.memory.verify import declared_fault, part_bytes
 from edgemnv2.program import Program
 from edgemnv2.streaming.bands import BandProgram, BandStep, Stage
-
-if TYPE_CHECKING:
-    from edgemnv2.memory.thread_plan import ThreadPlan
 
 __all__ = ["find_thread_fault"]
 
