@@ -7,42 +7,19 @@ what a thread keeps to itself lives in its stage only. Ends of the network are t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgemnv2.memory.items import Item
 from edgemnv2.memory.live import LiveRows, ring_depth
 from edgemnv2.memory.place import Placer
+from edgemnv2.memory.thread_memory import Ring, ThreadPlan
 from edgemnv2.memory.thread_verify import find_thread_fault
 from edgemnv2.streaming.bands import BandProgram, BandStep
 
 __all__ = ["Ring", "ThreadPlan", "plan_threads"]
 
 TRIES = 24
-
-
-@dataclass(frozen=True)
-class Ring:
-    """Row `r` lies at `base + (r % depth) * row_bytes`."""
-
-    base: int
-    depth: int
-
-
-@dataclass(frozen=True)
-class ThreadPlan:
-    """Arena offsets, bytes."""
-
-    shared: Mapping[str, int]
-    private: Mapping[tuple[int, str], Ring]
-    """By thread and tensor; tensors without a row in that thread's band are left out."""
-    scratch: Mapping[tuple[int, int], int]
-    """By stage and thread."""
-    arena_bytes: int
-    lower_bound_bytes: int
-    """Most bytes alive in any stage."""
-    align_bytes: int
 
 
 def plan_threads(

@@ -11,17 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.memory.thread_memory import ThreadPlan
 from edgemnv2.memory.verify import declared_fault, part_bytes
 from edgemnv2.program import Program
 from edgemnv2.streaming.bands import BandProgram, BandStep, Stage
-
-if TYPE_CHECKING:
-    from edgemnv2.memory.thread_plan import ThreadPlan
 
 __all__ = ["find_thread_fault"]
 
@@ -252,34 +249,51 @@ class Check:
         op, name = self.program.ops[step.op], self._name(step)
         reads, writes = self.reads(thread, step), self.writes(thread, step)
         wanted = [(p, self._wanted(p, step.op)) for places in reads for p in places]
-        if not wanted:
+        if not wanted and not any(read.fill is not None for read in op.reads):
             return f"{name}: reads nothing"
-        own = self._own(step, writes)
-        fault = self.reads_fault(wanted + own) or self.contiguous_fault(step, reads, writes)
+        scratch = self._scratch(number, thread, step)
+        made = list(itertools.chain.from_iterable(writes))
+        read = [place for place, _ in wanted]
+        fault = (
+            self.reads_fault(wanted + self._own(step, writes))
+            or self.contiguous_fault(step, reads, writes)
+            or self.scratch_fault(scratch, [*read, *made])
+            or self.outputs_fault(step, read, made)
+        )
         if fault:
             return f"{name}: {fault}"
-        scratch = self._scratch(number, thread, step)
         if scratch:
-            if scratch.start % self.plan.align_bytes:
-                return f"{name}: scratch is not aligned"
             self.homes["arena"][scratch.start : scratch.stop] = SCRATCH
-            for place, owners in wanted + own:
-                if not (self._owners(place) == owners).all():
-                    return f"{name}: scratch meets {place.tensor}[{place.row}]"
         held = step.first + 1 if op.accumulates else 0
-        for place in itertools.chain.from_iterable(writes):
+        for place in made:
             part = self.homes[place.home][place.start : place.stop]
             by = self.owner(place.tensor, place.row, step.op, held)
             part[slice(None) if place.mask is None else place.mask] = by
-        if scratch and not (self._owners(scratch) == SCRATCH).all():
-            return f"{name}: scratch meets the output"
-        for place in itertools.chain.from_iterable(writes):
-            by = self.owner(place.tensor, place.row, step.op, held)
-            if not (self._owners(place) == by).all():
-                return f"{name}: rows of its output overlap"
-        for place, owners in wanted:
-            if place.tensor not in op.outputs and not (self._owners(place) == owners).all():
-                return f"{name}: output meets input {place.tensor}[{place.row}]"
+        return None
+
+    def scratch_fault(self, scratch: Place | None, touched: list[Place]) -> str | None:
+        """Whether scratch is aligned, and apart from what the step reads and makes."""
+        if scratch is None:
+            return None
+        if scratch.start % self.plan.align_bytes:
+            return "scratch is not aligned"
+        for place in touched:
+            if _meet(scratch, place):
+                return f"scratch meets {place.tensor}[{place.row}]"
+        return None
+
+    def outputs_fault(self, step: BandStep, read: list[Place], made: list[Place]) -> str | None:
+        """Whether what the step makes lies on what it reads, or on itself."""
+        op = self.program.ops[step.op]
+        for number, place in enumerate(made):
+            for other in made[:number]:
+                if _meet(place, other):
+                    return f"output {place.tensor}[{place.row}] meets {other.tensor}[{other.row}]"
+            for other in read:
+                if op.updates and (other.tensor, other.row) == (place.tensor, place.row):
+                    continue
+                if _meet(place, other):
+                    return f"output meets input {other.tensor}[{other.row}]"
         return None
 
     def contiguous_fault(
@@ -307,3 +321,14 @@ class Check:
                 if not (owners == self.expected(name, row, len(program.ops))).all():
                     return f"end: {name}[{row}] was not made"
         return None
+
+
+def _meet(a: Place, b: Place) -> bool:
+    if a.home != b.home or a.start >= b.stop or b.start >= a.stop:
+        return False
+    low, high = max(a.start, b.start), min(a.stop, b.stop)
+    both = np.ones(high - low, np.bool_)
+    for place in (a, b):
+        if place.mask is not None:
+            both &= place.mask[low - place.start : high - place.start]
+    return bool(both.any())

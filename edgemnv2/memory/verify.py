@@ -49,7 +49,7 @@ def part_bytes(write: Write, row_bytes: int) -> NDArray[np.bool_]:
 
 def declared_fault(program: Program) -> str | None:
     """What operations declare that cannot be: ends, rows outside, writers that meet."""
-    for check in (ends_fault, reads_fault, writers_fault):
+    for check in (ends_fault, outside_fault, writers_fault):
         fault = check(program)
         if fault:
             return fault
@@ -70,7 +70,7 @@ def ends_fault(program: Program) -> str | None:
     return None
 
 
-def reads_fault(program: Program) -> str | None:
+def outside_fault(program: Program) -> str | None:
     """Reads that leave their tensor with nothing to stand for the rows outside."""
     for op in program.ops:
         for read in op.reads:
@@ -264,28 +264,33 @@ class Simulation:
 
     def _step(self, number: int, row: int) -> str | None:
         op = self.program.ops[number]
-        if row != self.done[number] or row >= op.steps:
-            return f"out of order, expected row {self.done[number]}"
-        self.done[number] += 1
-        reads = self._reads(number, row)
-        if not reads:
-            return "reads nothing"
-        scratch = self._scratch(op)
-        own = self._own(number, row)
-        fault = self.reads_fault(reads + own) or self.contiguous_fault(op, row)
+        fault = self.order_fault(number, row)
         if fault:
             return fault
-        if scratch is not None:
-            scratch[:] = SCRATCH
-            fault = self.scratch_fault(reads + own)
-            if fault:
-                return fault
+        self.done[number] += 1
+        reads = self._reads(number, row)
+        if not reads and not any(read.fill is not None for read in op.reads):
+            return "reads nothing"
+        reads += self._own(number, row)
+        fault = (
+            self.reads_fault(reads)
+            or self.contiguous_fault(op, row)
+            or self.scratch_fault(number, row)
+            or self.outputs_fault(number, row)
+        )
+        if fault:
+            return fault
+        if op.scratch_bytes:
+            start = self.plan.scratch[op.name]
+            self.arena[start : start + op.scratch_bytes] = SCRATCH
         self._write(number, row)
-        if scratch is not None and not (scratch == SCRATCH).all():
-            return f"scratch meets the output {op.output}"
-        made = {(name, r) for at, name in enumerate(op.outputs) for r in op.rows_made(row, at)}
-        untouched = [(n, r, e) for n, r, e in reads if not op.updates or (n, r) not in made]
-        return self.outputs_fault(number, row, untouched)
+        return None
+
+    def order_fault(self, number: int, row: int) -> str | None:
+        """Steps of an operation come one after the other, each once."""
+        if row != self.done[number] or row >= self.program.ops[number].steps:
+            return f"out of order, expected row {self.done[number]}"
+        return None
 
     def _reads(self, number: int, row: int) -> list[tuple[str, int, Owners]]:
         """(tensor, row, who must own its bytes) of the operands of a step."""
@@ -313,12 +318,6 @@ class Simulation:
                 mask = part_bytes(write, len(wanted))
                 found.append((write.tensor, r, np.where(mask, wanted, ANYBODY)))
         return found
-
-    def _scratch(self, op: RowOp) -> Owners | None:
-        if not op.scratch_bytes:
-            return None
-        start = self.plan.scratch[op.name]
-        return self.arena[start : start + op.scratch_bytes]
 
     def _write(self, number: int, row: int) -> None:
         op = self.program.ops[number]
@@ -365,28 +364,43 @@ class Simulation:
             return any(row in op.rows_made(r, index) for r in range(self.done[number]))
         return False
 
-    def scratch_fault(self, reads: Sequence[tuple[str, int, Owners]]) -> str | None:
-        """Whether scratch lies on what the step reads."""
-        for name, row, wanted in reads:
-            if self._wrong(name, row, wanted) is not None:
-                return f"scratch meets {name}[{row}]"
+    def scratch_fault(self, number: int, row: int) -> str | None:
+        """Whether scratch lies on what the step reads or makes."""
+        op = self.program.ops[number]
+        if not op.scratch_bytes:
+            return None
+        start = self.plan.scratch[op.name]
+        scratch = ("", start, start + op.scratch_bytes)
+        every = np.ones(op.scratch_bytes, np.bool_)
+        for name, r, _ in self._reads(number, row):
+            if _meet(scratch, self.span(name, r)):
+                return f"scratch meets {name}[{r}]"
+        for at, write in enumerate(op.writes):
+            mask = part_bytes(write, self.program.tensors[write.tensor].row_bytes)
+            for r in op.rows_made(row, at):
+                if _bytes_meet(scratch, every, self.span(write.tensor, r), mask):
+                    return f"scratch meets {write.tensor}[{r}]"
         return None
 
-    def outputs_fault(
-        self, number: int, row: int, reads: Sequence[tuple[str, int, Owners]]
-    ) -> str | None:
-        """Whether outputs lie on what the step reads, or on one another."""
+    def outputs_fault(self, number: int, row: int) -> str | None:
+        """Whether what the step makes lies on what it reads, or on itself."""
         op = self.program.ops[number]
-        for index, write in enumerate(op.writes):
-            for r in op.rows_made(row, index):
-                owners = self.bytes_of(write.tensor, r)
-                held = row + 1 if op.accumulates else 0
-                own = self.owner(write.tensor, r, number, held)
-                if not (owners[part_bytes(write, len(owners))] == own).all():
-                    return f"rows of the output {write.tensor} overlap"
-        for name, r, wanted in reads:
-            if self._wrong(name, r, wanted) is not None:
-                return f"output meets input {name}[{r}]"
+        made = [
+            (name, r, self.span(name, r), part_bytes(write, self.program.tensors[name].row_bytes))
+            for at, (name, write) in enumerate(zip(op.outputs, op.writes, strict=True))
+            for r in op.rows_made(row, at)
+        ]
+        for at, (name, r, span, mask) in enumerate(made):
+            for other, other_row, other_span, other_mask in made[:at]:
+                if _bytes_meet(span, mask, other_span, other_mask):
+                    return f"output {name}[{r}] meets output {other}[{other_row}]"
+            for source, source_row, _ in self._reads(number, row):
+                if op.updates and (source, source_row) == (name, r):
+                    continue
+                source_span = self.span(source, source_row)
+                every = np.ones(source_span[2] - source_span[1], np.bool_)
+                if _bytes_meet(span, mask, source_span, every):
+                    return f"output meets input {source}[{source_row}]"
         return None
 
     def contiguous_fault(self, op: RowOp, step_row: int) -> str | None:
@@ -420,3 +434,21 @@ class Simulation:
 
 def _is_one_pointer(op: RowOp, read: Read) -> bool:
     return read.contiguous or op.rows_per_step > 1
+
+
+def _meet(a: tuple[str, int, int], b: tuple[str, int, int]) -> bool:
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+
+def _bytes_meet(
+    a: tuple[str, int, int],
+    a_mask: NDArray[np.bool_],
+    b: tuple[str, int, int],
+    b_mask: NDArray[np.bool_],
+) -> bool:
+    """Whether two places share a byte that both masks, which begin with them, have."""
+    if not _meet(a, b):
+        return False
+    low, high = max(a[1], b[1]), min(a[2], b[2])
+    both = a_mask[low - a[1] : high - a[1]] & b_mask[low - b[1] : high - b[1]]
+    return bool(both.any())

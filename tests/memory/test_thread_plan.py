@@ -89,7 +89,7 @@ def _faulty(plan: ThreadPlan, fault: str) -> ThreadPlan:
         ("shared tensor over a ring", "what another writes"),
         ("result over its source", "what another writes"),
         ("one scratch for two threads", "what another writes"),
-        ("scratch over the output", "scratch meets the output"),
+        ("scratch over the output", "scratch meets expanded"),
         ("crooked scratch", "scratch is not aligned"),
         ("arena too small", "leaves the arena"),
     ],
