@@ -66,6 +66,12 @@ def _weights(node: SourceNode, flow: FlowBuilder, index: int) -> Constant:
             f"weights {node.input(index).name!r} that are computed",
             "export the model with its parameters in it",
         )
+    if weight.values.dtype.kind == "f" and not np.isfinite(weight.values).all():
+        raise Refusal(
+            f"weights {node.input(index).name!r} that are no numbers (NaN or infinite)",
+            "train or export the model again",
+            "Weights are numbers",
+        )
     return weight
 
 
