@@ -12,7 +12,7 @@ then `Requantize`, `+ zy`, clamp. Weights of a uint8 model have their zero point
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,8 @@ class Graph:
     output_specs: tuple[TensorSpec, ...]
     source: str = ""
     sha256: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Tensor -> the tensor of the source file that it is, where there is one."""
 
     def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
         """The `index`-th input tensor of `layer`."""
