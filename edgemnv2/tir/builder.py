@@ -88,6 +88,12 @@ class Builder:
         self._blocks[0].append(tirx.DeclBuffer(buffer, data=variable))
         return buffer
 
+    def number(self, name: str, dtype: str = "int32") -> Any:
+        """A new parameter that is a number."""
+        variable = tirx.Var(name, dtype)
+        self._params.append(variable)
+        return variable
+
     def registers(self, dtype: str, count: int) -> Any:
         """`count` local variables of a (vector) type, addressed by constant indices."""
         self._count += 1
