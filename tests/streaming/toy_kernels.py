@@ -44,11 +44,10 @@ def convolution(
     cout = cin if depthwise else weight.shape[3]
     pitch = pitch or cout
     pad = dilation * (kw - 1) // 2
-    window = (kh - 1) * dilation + 1
     key = {"w": weight.shape, "in": width_in, "out": width_out, "s": stride, "d": dilation}
     symbol = symbol_name("toy_conv", {**key, "pitch": pitch})
     k = Builder(symbol, scope="global")
-    rows = [k.pointer(f"row{i}", "int8") for i in range(window)]
+    rows = [k.pointer(f"row{i}", "int8") for i in range(kh)]
     out, table = k.pointer("out", "int8"), k.pointer("weight", "int8")
     sums = k.registers("int32", 1)
     with k.loop(width_out) as x, k.loop(cout) as n:
@@ -59,7 +58,7 @@ def convolution(
                 near = k.let(tirx.Min(tirx.Max(column, _int(0)), _int(width_in - 1)))
                 inside = k.let(tirx.Select(tirx.EQ(column, near), _int(1), _int(0)))
                 tap = (ky * kw + kx) * cin
-                row = rows[ky * dilation]
+                row = rows[ky]
                 if depthwise:
                     value = cast(load(row, near * cin + n, "int8"), "int32") - _int(ZERO)
                     w = cast(load(table, n + tap, "int8"), "int32")

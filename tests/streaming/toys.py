@@ -133,7 +133,7 @@ class Maker:
         shape = (size, size, cin, channels) if channels else (size, size, cin)
         weight = self.random.integers(-limit, limit + 1, shape).astype(np.int8)
         kernel = kernels.convolution(weight, width, out_w, stride, write.pitch_bytes, dilation)
-        read = Read(source, (size - 1) * dilation + 1, stride, pad, fill=FILL)
+        read = Read(source, (size - 1) * dilation + 1, stride, pad, fill=FILL, spacing=dilation)
 
         def compute(values: dict[str, Any]) -> Any:
             x = np.pad(values[source].astype(np.int32) - ZERO, ((pad, pad), (pad, pad), (0, 0)))
