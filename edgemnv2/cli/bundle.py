@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the bundle, and say what is in it."""
     from edgemnv2.artifact import load_artifact
-    from edgemnv2.firmware import bundle
+    from edgemnv2.firmware.bundle import bundle
 
     artifact = load_artifact(args.artifact)
     output = args.output or Path(f"{artifact.name}-{args.format}")

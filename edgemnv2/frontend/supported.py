@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.frontend.damage import reading
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
@@ -41,26 +42,51 @@ def build_flow(
     for tensor in inputs:
         flow.declare(tensor)
     refusals: list[str] = []
+    made = {tensor.name for tensor in inputs}
+    behind: set[str] = set()
     for node in nodes:
         flow.place = node.place
+        for source in node.inputs:
+            if source is not None and not source.is_constant and source.name not in made:
+                raise ModelError(
+                    f"{file}: {node.place}: reads {source.name!r}, which no operator before it "
+                    "makes (damaged, or not in order); export the model again"
+                )
+        names = [tensor.name for tensor in node.outputs]
+        made.update(names)
+        # What follows a refused node is not looked at: its shapes may be unknown.
+        if any(source is not None and source.name in behind for source in node.inputs):
+            behind.update(names)
+            if node.operator in rules:
+                continue
         for tensor in node.outputs:
             flow.declare(tensor)
         rule = rules.get(node.operator)
         if rule is None:
+            behind.update(names)
             refusals.append(
                 f"{node.place}: operator {node.operator} is not supported; "
                 f"{_remedy(node.operator, tuple(rules))}"
             )
             continue
         try:
-            rule(node, flow)
+            with reading(f"{file}: {node.place}"):
+                rule(node, flow)
         except Refusal as refusal:
             expectation = refusal.expectation or _condition(rule)
+            behind.update(names)
             must = f" ({_lower(expectation)})" if expectation not in ("", "-") else ""
             refusals.append(
                 f"{node.place}: {node.operator} with {refusal.fact} is not supported{must}; "
                 f"{_lower(refusal.remedy)}"
             )
+    for tensor in outputs:
+        if tensor.name not in made:
+            raise ModelError(
+                f"{file}: no operator makes the output {tensor.name!r}; export the model again"
+            )
+        if tensor.name in flow.known:
+            raise ModelError(f"{file}: the output {tensor.name!r} is a constant; cut it off")
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
@@ -103,6 +129,6 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        for operator, rule in rules_of(format_).items():  # type: ignore[arg-type]
+        for operator, rule in rules_of(format_).items():
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

@@ -95,7 +95,7 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     kind = _names("TensorType").get(tensor.Type(), "UNKNOWN")
     dtype = np.dtype(TYPES[kind]).name if kind in TYPES else kind.lower()
     buffer = model.Buffers(tensor.Buffer())
-    value = None
+    value: Any = None
     if buffer.DataLength() > 0 and kind in TYPES:
         buffer.Data(buffer.DataLength() - 1)
         value = np.frombuffer(buffer.DataAsNumpy().tobytes(), TYPES[kind]).reshape(shape)

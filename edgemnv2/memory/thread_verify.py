@@ -249,7 +249,7 @@ class Check:
         op, name = self.program.ops[step.op], self._name(step)
         reads, writes = self.reads(thread, step), self.writes(thread, step)
         wanted = [(p, self._wanted(p, step.op)) for places in reads for p in places]
-        if not wanted:
+        if not wanted and not any(read.fill is not None for read in op.reads):
             return f"{name}: reads nothing"
         scratch = self._scratch(number, thread, step)
         made = list(itertools.chain.from_iterable(writes))

@@ -269,7 +269,7 @@ class Simulation:
             return fault
         self.done[number] += 1
         reads = self._reads(number, row)
-        if not reads:
+        if not reads and not any(read.fill is not None for read in op.reads):
             return "reads nothing"
         reads += self._own(number, row)
         fault = (

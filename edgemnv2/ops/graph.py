@@ -12,8 +12,8 @@ then `Requantize`, `+ zy`, clamp. Weights of a uint8 model have their zero point
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,22 @@ class Layer:
     inputs: tuple[str, ...]
     output: str
 
-    keeps_storage: ClassVar[bool] = False
-    """Whether stored integers come out as they went in: in and out have one type and scale."""
+    @property
+    def keeps_storage(self) -> bool:
+        """Whether stored integers come out as they went in: in and out have one type and scale."""
+        return False
+
+    @property
+    def rounds_storage(self) -> bool:
+        """Whether it rounds stored values, so that other zero points would round otherwise."""
+        return False
+
+    def stored_higher(self, by: int) -> Layer:
+        """The layer whose stored output values are all `by` higher."""
+        if not any(item.name == "clamp" for item in fields(self)):
+            return self
+        low, high = self.clamp  # type: ignore[attr-defined]
+        return replace(self, clamp=(low + by, high + by))  # type: ignore[call-arg]
 
     @property
     def op(self) -> str:
@@ -104,6 +118,8 @@ class Graph:
     output_specs: tuple[TensorSpec, ...]
     source: str = ""
     sha256: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Tensor -> the tensor of the source file that it is, where there is one."""
 
     def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
         """The `index`-th input tensor of `layer`."""

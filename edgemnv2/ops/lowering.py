@@ -70,13 +70,20 @@ class Lowering:
                 found.setdefault(node.tensors[0], self.params(node))
         for name, quant in self.flow.quants.items():
             found.setdefault(name, quant)
-        # What moves integers leaves their scale as it is.
-        for node in self.flow.nodes:
-            sources = [name for name in node.tensors if name in found]
-            for output in node.outputs:
-                integer = self.flow.dtypes.get(output) in INTEGER_TYPES
-                if sources and integer and node.op not in ("quantize", "dequantize"):
-                    found.setdefault(output, found[sources[0]])
+        # What moves integers leaves their scale as it is: forwards, then back to inputs.
+        for nodes in (self.flow.nodes, self.flow.nodes[::-1]):
+            for node in nodes:
+                if node.op in ("quantize", "dequantize"):
+                    continue
+                names = [
+                    name
+                    for name in (*node.tensors, *node.outputs)
+                    if self.flow.dtypes.get(name) in INTEGER_TYPES
+                ]
+                known = next((found[name] for name in names if name in found), None)
+                if known is not None:
+                    for name in names:
+                        found.setdefault(name, known)
         return found
 
     def params(self, node: Node) -> QuantParams:

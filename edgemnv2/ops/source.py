@@ -256,7 +256,9 @@ class FlowBuilder:
     def _parameters(self, tensor: SourceTensor) -> tuple[Constant, Constant]:
         quant = tensor.quant
         assert quant is not None
-        return Constant(np.float32(quant.scale)), Constant(np.int32(quant.zero_point))
+        return Constant(np.array(quant.scale, np.float32)), Constant(
+            np.array(quant.zero_point, np.int32)
+        )
 
     def _check_scale(self, tensor: SourceTensor) -> None:
         if tensor.quant is None:

@@ -7,6 +7,7 @@ without TVM.
     layer.py      the layer: what is computed, from which constants
     reference.py  NumPy, float and integer; knows no kernel
     kernel.py     plain row kernels in TIR, which run everywhere
+    rows.py       which rows it reads and writes; without one it is elementwise
     check.py      what must hold of such a layer in a graph
     tflite.py     import rules of TFLite: nodes of a file -> nodes of the flow
     onnx.py       the same for ONNX
@@ -37,10 +38,11 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "quantize": ("Quantize",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
+    "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
     "transpose": ("Transpose",),
 }
-PARTS = ("layer", "reference", "kernel", "check", "lower", "tflite", "onnx")
+PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")
 
 _OPERATOR_OF = {layer: name for name, layers in OPERATORS.items() for layer in layers}
 

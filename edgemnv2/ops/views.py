@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
-from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.ops.flow import Constant, Flow, Node
 
 __all__ = ["View", "Views"]
@@ -180,10 +180,24 @@ class Views:
         self._views[name] = View(name, map_, self.flow.shapes[name], order)
 
     def emit(self, node: Node, map_: Map, order: tuple[int, ...]) -> None:
-        """A node on maps that makes `node.output`: `map_` in memory, its axes in `order`."""
+        """A node on maps that makes `node.output`: `map_` in memory, its axes in `order`.
+
+        ModelError where the file gives the output another shape.
+        """
+        self.expect_size(node, prod(map_))
         self.nodes.append(node)
         self.shapes[node.output] = map_
         self._views[node.output] = View(node.output, map_, self.flow.shapes[node.output], order)
+
+    def expect_size(self, node: Node, elements: int) -> None:
+        """ModelError where the file's shape of the output does not hold so many elements."""
+        shape = self.flow.shapes[node.output]
+        if prod(shape) != elements or min(shape, default=1) < 1:
+            raise ModelError(
+                f"{self.flow.source}: {node.place or node.op}: the file gives the output the shape "
+                f"{list(shape)}, but it has {elements} elements (damaged, or exported with another "
+                "input size); export the model again"
+            )
 
     def emit_like(self, node: Node, view: View) -> None:
         """A node whose output lies as `view` does: elementwise operators."""

@@ -39,6 +39,7 @@ def name_layers(graph: Graph) -> Graph:
         },
         inputs=tuple(names[x] for x in graph.inputs),
         outputs=tuple(names[x] for x in graph.outputs),
+        origins={names[name]: name for name in graph.tensors},
     )
 
 

@@ -88,9 +88,9 @@ class Builder:
         self._blocks[0].append(tirx.DeclBuffer(buffer, data=variable))
         return buffer
 
-    def number(self, name: str, dtype: str = "int32") -> Any:
-        """A new parameter that is a number."""
-        variable = tirx.Var(name, dtype)
+    def number(self, name: str) -> Any:
+        """A new parameter: an int32."""
+        variable = tirx.Var(name, "int32")
         self._params.append(variable)
         return variable
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.codegen.linker_script import linker_script
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from edgemnv2.pipeline import compile_model
 
 HERE = Path(__file__).resolve().parent

@@ -12,8 +12,7 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import ArtifactError, DoesNotFit, UsageError
-from edgemnv2.firmware import ALL, FORMATS, bundle, formats_for
-from edgemnv2.firmware.bundle import _MAKERS
+from edgemnv2.firmware.bundle import _MAKERS, ALL, FORMATS, bundle, formats_for
 from edgemnv2.firmware.fit import check_fit, flash_bytes, ram_bytes
 from edgemnv2.firmware.parts import board_facts
 from edgemnv2.firmware.selftest import make_selftest

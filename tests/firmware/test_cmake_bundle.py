@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from tests.firmware.firmware_harness import (
     MODEL,
     NAME,

@@ -13,7 +13,7 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.linker_script import linker_script
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from tests.firmware.firmware_harness import NAME, boot, run, verdict
 
 SCHEMA = "PACK_XSD"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from tests.firmware.firmware_harness import MODEL, NAME, compiled, fact, run, verdict
 
 Need = Callable[[str], str]

@@ -19,7 +19,7 @@ from edgemnv2.check.run import run as run_artifact
 from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.cli.main import main
 from edgemnv2.errors import UsageError
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.execute import run as run_reference
 from edgemnv2.ops.graph import Graph, Tensor

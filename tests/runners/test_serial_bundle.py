@@ -13,7 +13,7 @@ import pytest
 
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.cli.main import main
-from edgemnv2.firmware import bundle
+from edgemnv2.firmware.bundle import bundle
 from edgemnv2.pipeline import compile_model
 
 MACHINE = "mps2-an500"

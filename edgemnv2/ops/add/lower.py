@@ -22,13 +22,17 @@ def arrange(node: Node, views: Views) -> None:
 
 
 def is_integer(node: Node) -> bool:
-    """Whether both operands are activations."""
+    """Whether `integer` can say it."""
+    return _is_plain(node) or binary.is_integer(node)
+
+
+def _is_plain(node: Node) -> bool:
     return all(isinstance(operand, str) for operand in node.inputs)
 
 
 def lower(node: Node, to: Lowering) -> None:
     """The sum of floats."""
-    if not is_integer(node):
+    if not _is_plain(node):
         binary.lower(node, to)
         return
     to.add(Add(**to.common(node), clamp=node.attrs["clamp"]))
@@ -36,6 +40,9 @@ def lower(node: Node, to: Lowering) -> None:
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
     """TFLite's ADD."""
+    if not _is_plain(node):
+        binary.integer(node, site, to)
+        return
     # An addition of a tensor with itself names it once among the node's tensors or twice.
     a, b = site.x if len(site.x) == 2 else site.x * 2
     rescale = add_rescale(a, b, site.y)

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
+from edgemnv2.model import QuantParams
 from edgemnv2.ops.binary.layer import Binary
 from edgemnv2.ops.flow import Constant, Node
-from edgemnv2.ops.lowering import Lowering
+from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
 from edgemnv2.ops.views import View, Views
 
-__all__ = ["CLAMPS", "NODES", "arrange", "lower"]
+__all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
 
 NODES = ("subtract", "multiply", "divide", "minimum", "maximum", "batch_norm", "combine")
 CLAMPS = True
@@ -110,11 +114,57 @@ def _constant_map(
     return replace(constant, values=arranged, axis=0), view
 
 
+def is_integer(node: Node) -> bool:
+    """Whether TFLite has such an operator on integers, and its constant is quantised."""
+    function = node.attrs.get("function", node.op)
+    constants = [x for x in node.inputs if isinstance(x, Constant)]
+    quantised = all(x.scale is not None and not x.per_axis for x in constants)
+    return quantised and function in ("add", "subtract", "multiply")
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """TFLite's ADD, SUB and MUL."""
+    function = node.attrs.get("function", node.op)
+    constants = [x for x in node.inputs if isinstance(x, Constant)]
+    first = isinstance(node.inputs[0], Constant)
+    quants = list(site.x)
+    inputs = site.inputs
+    if constants:
+        assert constants[0].scale is not None
+        quants.insert(0 if first else 1, QuantParams(float(constants[0].scale.reshape(())), 0))
+    elif len(quants) == 1:
+        # A tensor with itself.
+        quants, inputs = quants * 2, inputs * 2
+    if function == "multiply":
+        # In float32, as LiteRT's MUL does.
+        a, b, y = (np.float32(q.scale) for q in (*quants, site.y))
+        shift = 0
+        rescale: tuple[Requantize, ...] = (make_requantize([float(a * b / y)]),)
+    else:
+        shift, rescale = ADD_LEFT_SHIFT, add_rescale(quants[0], quants[1], site.y)
+    to.add(
+        Binary(
+            site.name,
+            inputs,
+            site.name,
+            function=function,
+            clamp=site.clamp,
+            constant=constants[0].centred() if constants else None,
+            constant_first=first,
+            left_shift=shift,
+            rescale=rescale,
+        )
+    )
+
+
 def lower(node: Node, to: Lowering) -> None:
     """The operation on floats."""
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
-    constant = constants[0].real().astype(np.float32) if constants else None
+    constant = None
+    if constants:
+        stored = to.flow.dtypes[node.output] in INTEGER_TYPES
+        constant = constants[0].values if stored else constants[0].real().astype(np.float32)
     to.add(
         Binary(
             **to.common(node),

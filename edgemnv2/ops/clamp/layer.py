@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from edgemnv2.ops.graph import Layer
 
@@ -16,4 +15,7 @@ class Clamp(Layer):
 
     clamp: tuple[float, float]
 
-    keeps_storage: ClassVar[bool] = True
+    @property
+    def keeps_storage(self) -> bool:
+        """Always."""
+        return True

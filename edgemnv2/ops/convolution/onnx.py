@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.onnx_terms import image, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
@@ -64,6 +66,12 @@ def _weights(node: SourceNode, flow: FlowBuilder, index: int) -> Constant:
             f"weights {node.input(index).name!r} that are computed",
             "export the model with its parameters in it",
         )
+    if weight.values.dtype.kind == "f" and not np.isfinite(weight.values).all():
+        raise Refusal(
+            f"weights {node.input(index).name!r} that are no numbers (NaN or infinite)",
+            "train or export the model again",
+            "Weights are numbers",
+        )
     return weight
 
 
@@ -84,9 +92,7 @@ def _with_bias(
 
 
 def _scalar(value: float) -> Constant:
-    import numpy as np
-
-    return Constant(np.float32(value).reshape(()))
+    return Constant(np.array(value, np.float32))
 
 
 RULES: dict[str, Rule] = {"Conv": conv, "Gemm": gemm, "MatMul": matmul}

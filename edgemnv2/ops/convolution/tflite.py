@@ -15,41 +15,39 @@ __all__ = ["RULES"]
 
 def conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
-    source, weight = node.input(0), _weights(node)
-    _one_arithmetic(source, weight)
-    _, kh, kw, inner = weight.shape
+    source, weight = node.input(0), _weights(node, flow, axis=0)
+    _one_arithmetic(node, source, weight)
+    _, kh, kw, inner = weight.values.shape
     attrs = {
         **spatial(node, source, (kh, kw)),
         "groups": source.shape[-1] // inner,
         "data_layout": "NHWC",
         "kernel_layout": "OHWI",
     }
-    operands = [flow.real(source), flow.stored(weight, axis=0), *_bias(node, flow)]
+    operands = [flow.real(source), weight, *_bias(node, flow)]
     finish(node, flow, "conv2d", operands, attrs)
 
 
 def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
-    source, weight = node.input(0), _weights(node)
-    _one_arithmetic(source, weight)
+    source, weight = node.input(0), _weights(node, flow, axis=3)
+    _one_arithmetic(node, source, weight)
     attrs = {
-        **spatial(node, source, (weight.shape[1], weight.shape[2])),
+        **spatial(node, source, (weight.values.shape[1], weight.values.shape[2])),
         "groups": source.shape[-1],
         "data_layout": "NHWC",
         "kernel_layout": "IHWO",
     }
-    operands = [flow.real(source), flow.stored(weight, axis=3), *_bias(node, flow)]
+    operands = [flow.real(source), weight, *_bias(node, flow)]
     finish(node, flow, "conv2d", operands, attrs)
 
 
 def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
-    source, weight = node.input(0), _weights(node)
-    _one_arithmetic(source, weight)
-    outer, inner = weight.shape
+    source, matrix = node.input(0), _weights(node, flow, axis=0)
+    _one_arithmetic(node, source, matrix)
+    outer, inner = matrix.values.shape
     rows = prod(source.shape) // inner
-    matrix = flow.stored(weight, axis=0)
-    assert not isinstance(matrix, str)
     flat = flow.real(source)
     if source.shape != (rows, inner):
         shape = (rows, inner)
@@ -62,32 +60,45 @@ def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
     finish(node, flow, "reshape", [product], {"shape": node.output.shape})
 
 
-def _weights(node: SourceNode) -> SourceTensor:
-    node.value(1, "weights")
-    return node.input(1)
+def _weights(node: SourceNode, flow: FlowBuilder, axis: int) -> Constant:
+    weight = flow.stored(node.input(1), axis)
+    if not isinstance(weight, Constant):
+        raise Refusal(
+            f"weights {node.input(1).name!r} that are computed",
+            "export the model with its parameters in it",
+        )
+    return weight
 
 
 def _bias(node: SourceNode, flow: FlowBuilder) -> list[str | Constant]:
     if node.optional(2) is None:
         return []
-    node.value(2, "bias")
-    return [flow.stored(node.input(2))]
+    bias = flow.stored(node.input(2))
+    if not isinstance(bias, Constant):
+        raise Refusal(
+            f"bias {node.input(2).name!r} that is computed",
+            "export the model with its parameters in it",
+        )
+    return [bias]
 
 
-def _one_arithmetic(source: SourceTensor, weight: SourceTensor) -> None:
+def _one_arithmetic(node: SourceNode, source: SourceTensor, weight: Constant) -> None:
     if source.dtype == "int16":
         raise Refusal(
             "int16 activations", "convert the model with int8 activations", "Integers have 8 bits"
         )
-    if source.is_quantized and not weight.is_quantized:
+    if source.is_quantized and weight.scale is None:
         raise Refusal(
-            f"{source.dtype} activations and {weight.dtype} weights",
+            f"{source.dtype} activations and {weight.values.dtype} weights",
             "quantise both, or neither",
             "Weights of quantised activations are quantised",
         )
-    values = weight.value
-    if values is not None and weight.dtype == "float32" and not np.isfinite(values).all():
-        raise Refusal(f"weights {weight.name!r} that are no numbers", "train the model again")
+    if weight.values.dtype.kind == "f" and not np.isfinite(weight.values).all():
+        raise Refusal(
+            f"weights {node.input(1).name!r} that are no numbers (NaN or infinite)",
+            "train or export the model again",
+            "Weights are numbers",
+        )
 
 
 RULES: dict[str, Rule] = {

@@ -19,7 +19,7 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
         raise Refusal("sizes that are computed", "fold the padding into the convolution")
     sizes = [int(x) for x in sizes]
     pairs = [(0, 0)] * rank
-    axes = range(rank)
+    axes = list(range(rank))
     if node.optional(3) is not None:
         axes = [axis % rank for axis in node.ints(3, "axes")]
     for place, axis in enumerate(axes):

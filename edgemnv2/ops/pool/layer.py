@@ -31,3 +31,13 @@ class GlobalAveragePool(Layer):
     def op(self) -> str:
         """`pool`."""
         return "pool"
+
+    @property
+    def keeps_storage(self) -> bool:
+        """TFLite's AVERAGE_POOL_2D averages what is stored."""
+        return self.requantize is None
+
+    @property
+    def rounds_storage(self) -> bool:
+        """Halves are rounded away from zero."""
+        return self.requantize is None

@@ -27,7 +27,7 @@ def parameters(node: SourceNode, flow: FlowBuilder) -> tuple[Constant, Constant]
     found = []
     for index, what in ((1, "scale"), (2, "zero point")):
         tensor = node.optional(index)
-        value: object = Constant(np.int32(0).reshape(()))
+        value: object = Constant(np.zeros((), np.int32))
         if tensor is not None:
             value = flow.stored(tensor)
         if not isinstance(value, Constant):

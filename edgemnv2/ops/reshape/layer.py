@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from edgemnv2.ops.graph import Layer
 
@@ -14,4 +13,7 @@ __all__ = ["Reshape"]
 class Reshape(Layer):
     """The elements in their order, as rows of another length."""
 
-    keeps_storage: ClassVar[bool] = True
+    @property
+    def keeps_storage(self) -> bool:
+        """Always."""
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering
@@ -17,6 +18,7 @@ NODES = ("reshape",)
 def arrange(node: Node, views: Views) -> None:
     """Another view of the same map."""
     view, shape = views.view(node), views.shape(node.output)
+    views.expect_size(node, prod(view.shape))
     seen = view.reshaped(shape)
     if seen is None:
         order = tuple(range(len(shape)))

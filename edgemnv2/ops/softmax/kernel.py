@@ -15,6 +15,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.exponential import exponential
 from edgemnv2.tir.requantize import srdhm, wide
 
 __all__ = ["kernels"]
@@ -61,30 +62,11 @@ def _float_pixel(k: Builder, row: Any, target: Any, start: Expr, channels: int) 
         k.set(biggest, 0, tirx.Max(element(biggest, 0), load(row, start + c, "float32")))
     k.set(total, 0, scalar(0.0, "float32"))
     with k.loop(channels) as c:
-        power = k.let(_exponential(k, k.let(load(row, start + c, "float32") - element(biggest, 0))))
+        power = k.let(exponential(k, k.let(load(row, start + c, "float32") - element(biggest, 0))))
         k.store(target, start + c, power)
         k.set(total, 0, element(total, 0) + power)
     with k.loop(channels) as c:
         k.store(target, start + c, load(target, start + c, "float32") / element(total, 0))
-
-
-def _exponential(k: Builder, x: Expr) -> Expr:
-    """exp of a float32 expression that is at most 0, within 2 units in the last place.
-
-    No library call: 2**n times a polynomial on [-ln(2)/2, ln(2)/2], Taylor's terms up to x**7/7!.
-    """
-    limited = k.let(tirx.Max(x, scalar(-87.0, "float32")))  # below that float32 is denormal
-    scaled = k.let(limited * scalar(1.44269504088896341, "float32"))
-    n = k.let(cast(scaled - scalar(0.5, "float32"), "int32"))
-    whole = k.let(cast(n, "float32"))
-    # ln(2) in two parts, so that the product with n is exact.
-    rest = k.let(limited - whole * scalar(0.693359375, "float32"))
-    rest = k.let(rest + whole * scalar(2.12194440e-4, "float32"))
-    value: Expr = scalar(1.0 / 5040.0, "float32")
-    for factor in (720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0):
-        value = k.let(value * rest + scalar(1.0 / factor, "float32"))
-    bits = k.let((n + scalar(127, "int32")) << scalar(23, "int32"))
-    return value * tirx.reinterpret("float32", bits)
 
 
 def _integer_pixel(
@@ -103,7 +85,7 @@ def _integer_pixel(
         value = cast(load(row, start + c, dtype_in), "int32")
         k.set(biggest, 0, tirx.Max(element(biggest, 0), value))
 
-    def exponential(c: Expr) -> Expr:
+    def power_of(c: Expr) -> Expr:
         distance = element(biggest, 0) - cast(load(row, start + c, dtype_in), "int32")
         return load(table, distance, "int32")
 
@@ -111,12 +93,12 @@ def _integer_pixel(
     half = wide(1 << (INTEGER_BITS - 1))
     with k.loop(channels) as c:
         # RoundingDivideByPOT of a number that is never negative; the sum may need all 32 bits.
-        scaled = (cast(exponential(c), "int64") + half) >> wide(INTEGER_BITS)
+        scaled = (cast(power_of(c), "int64") + half) >> wide(INTEGER_BITS)
         k.set(total, 0, element(total, 0) + cast(scaled, "int32"))
     reciprocal, over = _reciprocal(k, cast(element(total, 0), "int64"))
     info = np.iinfo(dtype_out)
     with k.loop(channels) as c:
-        product = srdhm(reciprocal, cast(exponential(c), "int64"))
+        product = srdhm(reciprocal, cast(power_of(c), "int64"))
         right = over + wide(31 - 8)
         rounded = k.let((product + ((wide(1) << right) >> wide(1))) >> right)
         moved = rounded + wide(int(info.min))

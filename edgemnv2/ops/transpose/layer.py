@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from edgemnv2.ops.graph import Layer
 
@@ -17,4 +16,7 @@ class Transpose(Layer):
     memory: tuple[int, ...]
     axes: tuple[int, ...]
 
-    keeps_storage: ClassVar[bool] = True
+    @property
+    def keeps_storage(self) -> bool:
+        """Always."""
+        return True

@@ -2,8 +2,10 @@
 
 A `rows` function gets a `RowContext` and one layer, and adds operations to the context:
 
-    def rows(context: RowContext, layer: MyLayer) -> None:
+    def rows(context: RowContext, layer: Layer, first: Layer) -> None:
         context.windowed(layer, window=3, stride=1, before=1)
+
+`first` is `layer`, or the first of the layers that its kernel fuses.
 
 Most operators are `elementwise`, `windowed` or `resized`; others build a `RowOp` from `read`,
 `write` and `add`. Tensors are named as in the graph: where their rows really lie (in place of an

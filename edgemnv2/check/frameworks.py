@@ -1,0 +1,98 @@
+"""The framework that made a file, as the judge: every tensor that it computes, by name.
+
+TFLite files run on LiteRT's reference kernels, ONNX files on onnxruntime without optimisation.
+Neither is a dependency: `available` says whether one is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.errors import InputError
+
+__all__ = ["available", "framework_name", "run_source"]
+
+Array = NDArray[Any]
+MODULES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
+PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime"}
+KERNELS = {".tflite": "LiteRT {} reference kernels", ".onnx": "onnxruntime {} without optimisation"}
+
+
+def available(source: Path) -> bool:
+    """Whether the framework of the file's format is installed."""
+    module = MODULES.get(source.suffix)
+    return module is not None and find_spec(module) is not None
+
+
+def framework_name(source: Path) -> str:
+    """Framework, version and kernels, for reports."""
+    return KERNELS[source.suffix].format(metadata.version(PACKAGES[source.suffix]))
+
+
+def run_source(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Every tensor of one inference, by the file's names: inputs, inner tensors, outputs.
+
+    `inputs` in the file's own names, types and layouts, batch 1. Raises InputError where the
+    framework does not take the file or the inputs.
+    """
+    try:
+        if source.suffix == ".tflite":
+            return _litert(source, inputs)
+        return _onnxruntime(source, inputs)
+    except Exception as error:  # each has error classes of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise InputError(f"{source.name}: {framework_name(source)} refuses it: {reason}") from error
+
+
+def _litert(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        str(source),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+    )
+    details = interpreter.get_input_details()
+    for end in details:
+        x = inputs[end["name"]]
+        if tuple(end["shape"]) != x.shape:
+            interpreter.resize_tensor_input(end["index"], x.shape)
+    interpreter.allocate_tensors()
+    for end in interpreter.get_input_details():
+        interpreter.set_tensor(end["index"], inputs[end["name"]])
+    interpreter.invoke()
+    found: dict[str, Array] = {}
+    for tensor in interpreter.get_tensor_details():
+        try:
+            found.setdefault(tensor["name"], interpreter.get_tensor(tensor["index"]).copy())
+        except ValueError:  # temporaries and constants that hold no data
+            continue
+    return found
+
+
+def _onnxruntime(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(str(source))
+    outputs = {x.name for x in model.graph.output}
+    for node in model.graph.node:
+        for name in node.output:
+            if name and name not in outputs:
+                model.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = session.run(None, dict(inputs))
+    names = [x.name for x in session.get_outputs()]
+    return {**inputs, **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}

@@ -1,0 +1,30 @@
+"""The padding layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edgemnv2.ops.graph import Layer
+
+__all__ = ["Pad"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Layer):
+    """Rows, columns and channels of `value` around a map.
+
+    `padding` (top, left, bottom, right), `channels` (before, after); `value` as it is stored.
+    """
+
+    padding: tuple[int, int, int, int]
+    channels: tuple[int, int]
+    value: float
+
+    @property
+    def keeps_storage(self) -> bool:
+        """Always."""
+        return True
+
+    def stored_higher(self, by: int) -> Pad:
+        """The fill value moves, too."""
+        return replace(self, value=self.value + by)

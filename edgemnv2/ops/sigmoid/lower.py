@@ -1,0 +1,29 @@
+"""Sigmoid: from the source's terms to layers."""
+
+from __future__ import annotations
+
+import math
+
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.sigmoid.layer import Sigmoid
+from edgemnv2.ops.unary import arrange_unary as arrange
+from edgemnv2.ops.unary import integer_unary
+
+__all__ = ["NODES", "arrange", "integer", "lower"]
+
+NODES = ("sigmoid",)
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """The sigmoid of floats."""
+    to.add(Sigmoid(**to.common(node)))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """By a table, as LiteRT's LOGISTIC."""
+    integer_unary(Sigmoid, site, to, _sigmoid)
+
+
+def _sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0

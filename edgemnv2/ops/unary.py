@@ -1,0 +1,89 @@
+"""What operators of one value share: the layer with its table, its reference, how nodes become it.
+
+On integers every such operator is a table of 256 values, computed when the network is lowered, so
+that one kernel serves all; on floats each has a formula of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.lookup import lookup_table
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+from edgemnv2.ops.views import Views
+
+__all__ = ["Unary", "arrange_unary", "integer_unary", "onnx_unary", "run_unary", "tflite_unary"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Unary(Layer):
+    """A function of each value.
+
+    Integer: `table` int16 `[256]` holds the stored output for each stored input, from the lowest
+    value of the input's type on. Float: no table.
+    """
+
+    table: Array | None = None
+
+    def stored_higher(self, by: int) -> Layer:
+        """The table's values move."""
+        return self if self.table is None else replace(self, table=self.table + by)
+
+
+def run_unary(
+    graph: Graph, layer: Layer, inputs: list[Array], function: Callable[[Array], Array]
+) -> Array:
+    """The output `[N, H, W, C]`: by the table, or `function` of float32 values."""
+    assert isinstance(layer, Unary)
+    x, target = inputs[0], graph.tensor_out(layer)
+    if layer.table is None:
+        return np.asarray(function(x), np.float32)
+    lowest = int(np.iinfo(x.dtype).min)
+    looked_up: Array = layer.table[x.astype(np.int64) - lowest].astype(target.dtype)
+    return looked_up
+
+
+def arrange_unary(node: Node, views: Views) -> None:
+    """Elementwise: whatever the view."""
+    view = views.view(node)
+    views.emit_like(node.with_input(0, view.name), view)
+
+
+def integer_unary(
+    kind: type[Unary], site: Site, to: Lowering, function: Callable[[float], float]
+) -> None:
+    """The layer with its table; `function` of Python floats, in double."""
+    x_dtype = to.tensors[site.inputs[0]].dtype
+    table = lookup_table(function, site.x[0], x_dtype, site.y, site.dtype, to.format)
+    low, high = site.clamp
+    to.add(kind(**site.common, table=np.clip(table, int(low), int(high))))
+
+
+def tflite_unary(op: str, **attrs: Any) -> Rule:
+    """The rule of a TFLite operator that is the flow's `op` of its only operand."""
+
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """-"""
+        flow.compute(op, [flow.real(node.input(0))], node.output, attrs)
+
+    return rule
+
+
+def onnx_unary(op: str, **attrs: Any) -> Rule:
+    """The rule of an ONNX operator that is the flow's `op` of its only operand."""
+
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """-"""
+        flow.move(op, [flow.stored(node.input(0))], node.output, attrs)
+
+    return rule

@@ -1,0 +1,65 @@
+"""The table of operators: whoever is in it has all that an operator needs, or says why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import edgemnv2.ops
+from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.table import OPERATORS, PARTS, layer_type, part, rules_of
+
+FOLDER = Path(edgemnv2.ops.__file__).parent
+NEEDED = {
+    "layer": (),
+    "reference": ("run",),
+    "kernel": ("kernels",),
+    "check": ("check",),
+    "lower": ("NODES",),
+}
+# What may be missing, and the reason.
+LACKS = {
+    ("rescale", "tflite"): "QUANTIZE of integers makes it",
+    ("rescale", "onnx"): "QuantizeLinear behind DequantizeLinear makes it",
+}
+# Found in every folder; not every operator moves rows of its own.
+OPTIONAL = {"rows"}
+
+
+def test_the_table_and_the_folders_are_the_same() -> None:
+    folders = {path.parent.name for path in FOLDER.glob("*/layer.py")}
+    assert folders == set(OPERATORS)
+    assert list(OPERATORS) == sorted(OPERATORS)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_lacks_nothing(name: str) -> None:
+    missing = {p for p in PARTS if p not in OPTIONAL and part(name, p) is None}
+    assert {p for p in missing if (name, p) not in LACKS} == set(), f"ops/{name} lacks parts"
+    for module, functions in NEEDED.items():
+        for function in functions:
+            assert hasattr(part(name, module), function), f"ops/{name}/{module}.py: no {function}"
+    if part(name, "lower").NODES:
+        for function in ("arrange", "lower"):
+            assert hasattr(part(name, "lower"), function), f"ops/{name}/lower.py: no {function}"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_its_layers_are_defined_in_its_folder(name: str) -> None:
+    for layer in OPERATORS[name]:
+        kind = layer_type(layer)
+        assert issubclass(kind, Layer) and kind.__module__ == f"edgemnv2.ops.{name}.layer"
+
+
+def test_no_node_and_no_layer_belongs_to_two() -> None:
+    nodes = Counter(node for name in OPERATORS for node in part(name, "lower").NODES)
+    layers = Counter(layer for layers in OPERATORS.values() for layer in layers)
+    assert {x for x, count in (nodes + layers).items() if count > 1} == set()
+
+
+@pytest.mark.parametrize("format_", ["tflite", "onnx"])
+def test_every_rule_says_what_must_hold(format_: str) -> None:
+    for name, rule in rules_of(format_).items():  # type: ignore[arg-type]
+        assert (rule.__doc__ or "").strip(), f"{format_} {name}: no docstring"
