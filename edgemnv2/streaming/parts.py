@@ -84,7 +84,8 @@ def _candidates(graph: Graph, schedule: Schedule, target: Target, rows: RowOps) 
         layer = graph.layers[op.layer]
         kernel = schedule.kernels[op.name]
         names = (*layer.inputs, layer.output)
-        if kernel.fuses or any(name in schedule.layouts for name in names):
+        whole_rows = len(op.writes) == 1 and op.writes[0].is_plain
+        if not whole_rows or kernel.fuses or any(name in schedule.layouts for name in names):
             continue
         out = graph.tensor_out(layer)
         pixels = out.height * out.width
