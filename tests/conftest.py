@@ -24,11 +24,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def missing(config: pytest.Config, what: str) -> None:
+def missing(config: pytest.Config, what: str, why: str = "is not installed") -> None:
     """Skip the running test for want of `what`, or fail it under --require-tools."""
     if config.getoption("--require-tools"):
-        pytest.fail(f"{what} is required here (--require-tools) but missing")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{what} is required here (--require-tools) but {why}")
+    pytest.skip(f"{what} {why}")
+
+
+# Compilers that tests call themselves, and the target that they must be able to compile for.
+COMPILERS = {
+    "gcc": None,
+    "cc": None,
+    "clang": None,
+    "aarch64-linux-gnu-gcc": "rpi4",
+    "arm-linux-gnueabihf-gcc": "rpi3-32",
+    "arm-none-eabi-gcc": "mps2-an386",
+}
+
+
+def tool_problem(name: str) -> str:
+    """Why the program `name` is of no use here, as in "... is not installed"; "" where it is."""
+    if shutil.which(name) is None:
+        return "is not installed"
+    if name not in COMPILERS:
+        return ""
+    from edgemnv2.codegen.toolchain import compiler_problem
+    from edgemnv2.target import load_target
+
+    target = COMPILERS[name]
+    found = compiler_problem(name, None if target is None else load_target(target))
+    return f"does not work: {' '.join(found)}" if found is not None and found[1] else ""
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +66,15 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def require_tool(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """`require_tool("qemu-arm")` gives its path, or skips (fails under --require-tools)."""
+    """`require_tool("qemu-arm")` gives its path, or skips (fails under --require-tools).
+
+    A compiler that cannot compile a probe program is as good as missing.
+    """
 
     def require(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            missing(request.config, name)
-        return str(path)
+        if problem := tool_problem(name):
+            missing(request.config, name, problem)
+        return str(shutil.which(name))
 
     return require
 

@@ -16,6 +16,7 @@ from edgemnv2.frontend.network import build_network
 from edgemnv2.ops.graph import Add, Conv2D, DepthwiseConv2D, Dequantize, Graph, Quantize, Rescale
 from edgemnv2.ops.reference import run, run_layer
 from edgemnv2.passes import lower
+from tests.conftest import missing
 
 # onnxruntime simulates in floats and rounds once; TFLite's arithmetic rounds twice. Per layer, on
 # equal inputs, a few elements in a hundred therefore differ, by one step.
@@ -96,9 +97,7 @@ def quantised(request: Any, tmp_path_factory: Any) -> Path:
     try:
         import onnxruntime  # noqa: F401
     except ImportError:
-        if request.config.getoption("--require-tools"):
-            pytest.fail("onnxruntime is required here (--require-tools) but missing")
-        pytest.skip("onnxruntime is not installed")
+        missing(request.config, "onnxruntime")
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
