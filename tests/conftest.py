@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.golden_files import GOLDEN, Golden
 
 # Before NumPy is imported: one BLAS thread per test process, as in the command line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-tools",
         action="store_true",
         help="a missing emulator, compiler or peer fails the test instead of skipping it",
+    )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the files of tests/golden anew instead of comparing with them",
     )
 
 
@@ -90,3 +98,12 @@ def require_module(request: pytest.FixtureRequest) -> Callable[[str], None]:
             missing(request.config, name)
 
     return require
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """`golden.check(text, ".c")` compares with `tests/golden/<module>/<test>.c`."""
+    module = Path(request.node.path).relative_to(Path(__file__).parent).with_suffix("")
+    folder = GOLDEN / module.parent / module.name.removeprefix("test_")
+    name = re.sub(r"[^\w-]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    return Golden(folder / name, bool(request.config.getoption("--update-golden")))
