@@ -79,12 +79,8 @@ def pointwise_kernel(
     layer: Conv2D,
     decisions: Mapping[str, Any],
     rows_per_step: int,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if not supported(layer, source.dtype, out.dtype):
         return None
@@ -96,7 +92,6 @@ def pointwise_kernel(
         layer.requantize,
         source.quant.zero_point if source.quant else 0,
         out.quant.zero_point if out.quant else 0,
-        part=channels,
     )
     if gemm is None:
         return None
@@ -129,16 +124,14 @@ def gemm_of(
     requantize: Requantize | None,
     zero_in: int,
     zero_out: int,
-    part: tuple[int, int] | None = None,
 ) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are fewer than eight channels.
 
     `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
-    `part`: the output channels to make.
     """
     nr = int(decisions["nr"])
     lanes = int(decisions.get("lanes", LANES))
-    panels = panels_of(weight.shape[1], nr, lanes, part)
+    panels = panels_of(weight.shape[1], nr, lanes)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None

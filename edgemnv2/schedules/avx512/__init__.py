@@ -78,9 +78,6 @@ def row_kernel(
     target: Any,
     decisions: Mapping[str, Any],
     rows_per_step: int = 1,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
     """The kernel of `layer`, or None where plain TIR has to take over."""
-    return _family(graph, layer).row_kernel(
-        graph, layer, layouts, target, decisions, rows_per_step, channels
-    )
+    return _family(graph, layer).row_kernel(graph, layer, layouts, target, decisions, rows_per_step)

@@ -83,15 +83,11 @@ def gemm_of(
     layer: Conv2D,
     weight: Array,
     decisions: Mapping[str, Any],
-    part: tuple[int, int] | None = None,
 ) -> ByteGemm | None:
-    """The matrix product with `weight` `[inputs, N]`, inputs a multiple of four, or None.
-
-    `part`: the output channels to make.
-    """
+    """The matrix product with `weight` `[inputs, N]`, inputs a multiple of four, or None."""
     chosen = epilogue_of(graph, layer)
     nr = int(decisions["nr"])
-    panels = panels_of(weight.shape[1], nr, lanes_of(nr), part)
+    panels = panels_of(weight.shape[1], nr, lanes_of(nr))
     if chosen is None or panels is None or lanes_of(panels.nr) != lanes_of(nr):
         return None
     epilogue, bias = chosen
@@ -134,19 +130,15 @@ def pointwise_kernel(
     layer: Conv2D,
     decisions: Mapping[str, Any],
     rows_per_step: int,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     depth = source.channels
     padded = -(-depth // 4) * 4
     # Inputs up to a multiple of four meet zero weights.
     weight = np.zeros((padded, out.channels), np.int8)
     weight[:depth] = layer.weight[0, 0]
-    gemm = gemm_of(graph, layer, weight, decisions, channels)
+    gemm = gemm_of(graph, layer, weight, decisions)
     if gemm is None or source.dtype != "int8":
         return None
     pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])

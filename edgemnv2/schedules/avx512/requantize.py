@@ -148,10 +148,6 @@ class Epilogue:
         """int8 of up to four rescaled blocks, block after block."""
         return narrow_blocks(k, blocks, lanes, self.low, self.high)
 
-    def narrow_bytes(self, k: Builder, words: Sequence[Expr], lanes: int) -> Expr:
-        """int8 of two results of `narrow_words`, eight of each in turn."""
-        return _pack_bytes(k, words, lanes, self.low, self.high)
-
 
 def narrow_blocks(k: Builder, blocks: Sequence[Expr], lanes: int, low: int, high: int) -> Expr:
     """int8 of up to four int32 vectors, one after the other, clamped; what follows is arbitrary."""

@@ -93,12 +93,8 @@ def pointwise_kernel(
     isa: Isa,
     decisions: Mapping[str, Any],
     rows_per_step: int,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if not supported(layer, source.dtype, out.dtype, isa):
         return None
@@ -112,7 +108,6 @@ def pointwise_kernel(
         source.quant.zero_point if source.quant else 0,
         out.quant.zero_point if out.quant else 0,
         (source.dtype, out.dtype),
-        part=channels,
     )
     if gemm is None:
         return None
@@ -145,17 +140,16 @@ def gemm_of(
     zero_in: int = 0,
     zero_out: int = 0,
     dtypes: tuple[str, str] = ("float32", "float32"),
-    part: tuple[int, int] | None = None,
 ) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are too few channels for its vectors.
 
     `bias` is the layer's own; the input's zero point `zero_in` is folded in here. `dtypes` are
-    those of pixels and output of a float layer. `part`: the output channels to make.
+    those of pixels and output of a float layer.
     """
     depth, channels = weight.shape
     granule = LANES[dtypes[0]] if requantize is None else 4
     nr = int(decisions["nr"])
-    panels = panels_of(channels, nr, granule, part) if nr % granule == 0 else None
+    panels = panels_of(channels, nr, granule) if nr % granule == 0 else None
     unroll = int(decisions.get("unroll", 1))
     if panels is None:
         return None
