@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgemnv2.tir.builder import Builder, split_tiles
 
 __all__ = [
@@ -18,12 +21,15 @@ __all__ = [
     "Panels",
     "blocks_of",
     "channel_blocks",
+    "column_cache",
     "copy_pieces",
     "depthwise_tiles",
     "equal_runs",
+    "pack_columns",
     "panels_of",
     "pixel_tiles",
     "walk",
+    "window_pieces",
 ]
 
 Expr = Any
@@ -197,6 +203,39 @@ def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:
     """`(first channel, size)` of the blocks in packed order."""
     blocks = [(c * size, size) for c in range(channels // size)]
     return [*blocks, (channels - size, size)] if channels % size else blocks
+
+
+def pack_columns(values: NDArray[Any], blocks: list[tuple[int, int]]) -> NDArray[Any]:
+    """`values` `[..., N]` block after block: all rows of the block's columns, then the next."""
+    return np.concatenate([values[..., n0 : n0 + n].ravel() for n0, n in blocks])
+
+
+def column_cache(
+    inside: Callable[[int], bool], read: Callable[..., Expr], outside: Callable[[], Expr]
+) -> Callable[..., Expr]:
+    """`column(..., c)`: what `read(..., c)` gives, read once; `outside()` where no column `c` is.
+
+    Pixels of a tile share input columns; the code for each is made where it is first needed.
+    """
+    known: dict[tuple[int, ...], Expr] = {}
+
+    def column(*place: int) -> Expr:
+        if not inside(place[-1]):
+            return outside()
+        if place not in known:
+            known[place] = read(*place)
+        return known[place]
+
+    return column
+
+
+def window_pieces(
+    inside: Callable[[int], bool], columns: int, channels: int
+) -> Iterator[tuple[int, int, bool]]:
+    """`(offset, lanes, exists)` copies of one row of a window, column by column of the image."""
+    for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
+        for offset, lanes in copy_pieces(begin * channels, end * channels):
+            yield offset, lanes, exists
 
 
 def equal_runs(flags: list[bool]) -> list[tuple[int, int, bool]]:

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.avx2.requantize import largest_sum
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
 from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import flipped, load_bytes
+from edgemnv2.schedules.integer import folded_bias, largest_sum
+from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
 from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
 
 __all__ = [
-    "default_pointwise",
+    "POINTWISE",
     "epilogue_of",
     "flip_bytes",
     "gemm_of",
     "pixel_reader",
-    "pointwise_kernel",
     "pointwise_space",
 ]
 
@@ -70,10 +70,9 @@ def epilogue_of(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> tuple[Epilogue
     if source.dtype not in ("int8", "uint8"):
         return None
     assert source.quant is not None and out.quant is not None
-    weight = layer.weight.astype(np.int64).reshape(-1, out.channels)
     zero = source.quant.zero_point + (128 if source.dtype == "int8" else 0)
-    bias = np.asarray(layer.bias, np.int64) - zero * weight.sum(axis=0)
-    bound = largest_sum(weight, bias)
+    bias = folded_bias(layer.bias, layer.weight, zero)
+    bound = largest_sum(layer.weight, bias)
     epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound)
     return None if epilogue is None else (epilogue, bias)
 
@@ -170,3 +169,6 @@ def pointwise_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+POINTWISE = LayerKind(pointwise_space, default_pointwise, pointwise_kernel)

@@ -15,6 +15,7 @@ import numpy as np
 from edgemnv2.ops.graph import Conv2D, Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import flip_bytes, gemm_of, pointwise_space
+from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -25,14 +26,9 @@ from edgemnv2.tir.builder import (
 )
 from edgemnv2.tir.tiling import Panel, copy_pieces, walk
 
-__all__ = ["default_stem", "stem_kernel", "stem_space"]
+__all__ = ["STEM"]
 
 Expr = Any
-
-
-def stem_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
-    """As pointwise."""
-    return pointwise_space(graph, layer)
 
 
 def default_stem(graph: Graph, layer: Conv2D) -> dict[str, Any]:
@@ -107,3 +103,6 @@ def stem_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> Ro
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+STEM = LayerKind(pointwise_space, default_stem, stem_kernel)
