@@ -1,7 +1,7 @@
 """What families of vector kernels share: which function serves which kind of layer.
 
 Rows are plain NHWC (edges are handled inside the kernels), and 1x1 convolutions can make several
-rows in one step, or some of their channels, so that threads can share a layer.
+rows in one step.
 """
 
 from __future__ import annotations
@@ -69,20 +69,18 @@ class SimdFamily:
         target: Any,
         decisions: Mapping[str, Any],
         rows_per_step: int = 1,
-        channels: tuple[int, int] | None = None,
     ) -> RowKernel | None:
         """The kernel of `layer`, or None where plain TIR has to take over.
 
-        For pointwise layers only: `rows_per_step` rows that lie without a gap in memory, and
-        `channels`, the first and one past the last output channel to make.
+        `rows_per_step` rows that lie without a gap in memory, for pointwise layers only.
         """
         if any(name in layouts for name in (*layer.inputs, layer.output)):
             return None
         more = self.arguments(target)
         kind = self.kind_of(layer)
         if kind is self.pointwise:
-            return kind.kernel(graph, layer, *more, decisions, rows_per_step, channels)
-        if rows_per_step != 1 or channels is not None:
+            return kind.kernel(graph, layer, *more, decisions, rows_per_step)
+        if rows_per_step != 1:
             return None
         if kind is not None:
             return kind.kernel(graph, layer, *more, decisions)

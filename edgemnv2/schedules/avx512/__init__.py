@@ -11,38 +11,22 @@ from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules import avx2
-from edgemnv2.schedules.avx2.pointwise import pointwise_kernel as avx2_pointwise_kernel
 from edgemnv2.schedules.avx512.add import add_kernel
-from edgemnv2.schedules.avx512.depthwise import (
-    default_depthwise,
-    depthwise_kernel,
-    depthwise_space,
-)
-from edgemnv2.schedules.avx512.float_pointwise import (
-    default_float_pointwise,
-    float_pointwise_space,
-)
-from edgemnv2.schedules.avx512.pointwise import (
-    default_pointwise,
-    epilogue_of,
-    pointwise_kernel,
-    pointwise_space,
-)
-from edgemnv2.schedules.avx512.stem import default_stem, stem_kernel, stem_space
-from edgemnv2.schedules.simd_family import LayerKind, SimdFamily
+from edgemnv2.schedules.avx512.depthwise import DEPTHWISE
+from edgemnv2.schedules.avx512.float_pointwise import FLOAT_POINTWISE
+from edgemnv2.schedules.avx512.pointwise import POINTWISE, epilogue_of
+from edgemnv2.schedules.avx512.stem import STEM
+from edgemnv2.schedules.simd_family import SimdFamily
 
 __all__ = ["default", "layouts", "row_kernel", "space"]
 
 FAMILY = SimdFamily(
-    pointwise=LayerKind(pointwise_space, default_pointwise, pointwise_kernel),
-    conv2d=LayerKind(stem_space, default_stem, stem_kernel),
-    depthwise=LayerKind(depthwise_space, default_depthwise, depthwise_kernel),
+    POINTWISE,
+    STEM,
+    DEPTHWISE,
     add=lambda graph, layer: add_kernel(graph, layer) or avx2.FAMILY.add(graph, layer),
 )
-FLOAT = replace(
-    avx2.FAMILY,
-    pointwise=LayerKind(float_pointwise_space, default_float_pointwise, avx2_pointwise_kernel),
-)
+FLOAT = replace(avx2.FAMILY, pointwise=FLOAT_POINTWISE)
 layouts = FAMILY.layouts
 
 
@@ -80,9 +64,6 @@ def row_kernel(
     target: Any,
     decisions: Mapping[str, Any],
     rows_per_step: int = 1,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
     """The kernel of `layer`, or None where plain TIR has to take over."""
-    return _family(graph, layer).row_kernel(
-        graph, layer, layouts, target, decisions, rows_per_step, channels
-    )
+    return _family(graph, layer).row_kernel(graph, layer, layouts, target, decisions, rows_per_step)
