@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.ops.graph import Conv2D, DepthwiseConv2D, Graph, Layer, Quantize
-from edgemnv2.ops.reference import run
+from edgemnv2.quantizer.float_run import ExactRun
 
 __all__ = ["Convolution", "channel_peaks", "check_float_graph", "consumers"]
 
@@ -40,8 +40,9 @@ def check_float_graph(graph: Graph) -> None:
 def channel_peaks(graph: Graph, batches: Iterable[Array]) -> dict[str, Array]:
     """The largest magnitude of each channel of each tensor over the inputs, float32 `[C]`."""
     peaks: dict[str, Array] = {}
+    run = ExactRun(graph)
     for batch in batches:
-        for name, values in run(graph, batch).items():
+        for name, values in run(batch).items():
             largest = np.abs(values).max(axis=(0, 1, 2))
             peaks[name] = np.maximum(peaks[name], largest) if name in peaks else largest
     return peaks
