@@ -43,6 +43,8 @@ class SimdFamily:
 
     def kind_of(self, layer: Layer) -> LayerKind | None:
         """The functions for `layer`; None where there is nothing to decide."""
+        if isinstance(layer, Conv2D | DepthwiseConv2D) and not layer.is_plain:
+            return None
         if isinstance(layer, Conv2D):
             return self.pointwise if layer.op == "pointwise" else self.conv2d
         return self.depthwise if isinstance(layer, DepthwiseConv2D) else None
