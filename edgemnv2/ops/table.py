@@ -36,11 +36,13 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),
     "quantize": ("Quantize",),
+    "reduce": ("Reduce",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
     "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
     "transpose": ("Transpose",),
+    "window_pool": ("AveragePool", "MaxPool"),
 }
 PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")
 
