@@ -39,6 +39,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "reduce": ("Reduce",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
+    "resize": ("Resize",),
     "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
     "transpose": ("Transpose",),
