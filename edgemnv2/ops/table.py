@@ -31,7 +31,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "add": ("Add",),
     "binary": ("Binary",),
     "clamp": ("Clamp",),
-    "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "convolution": ("Conv2D", "DepthwiseConv2D", "TransposedConv2D"),
     "dequantize": ("Dequantize",),
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),
