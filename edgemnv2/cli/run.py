@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
     from edgemnv2.artifact import load_artifact
     from edgemnv2.check import run as measured
-    from edgemnv2.check.verify import SampleChoice
+    from edgemnv2.samples.inputs import SampleChoice
     from edgemnv2.errors import InputError
 
     try:

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sample_choice(args: argparse.Namespace) -> object:
     """The `SampleChoice` that the arguments describe."""
-    from edgemnv2.check.verify import SampleChoice
+    from edgemnv2.samples.inputs import SampleChoice
 
     return SampleChoice(
         args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
@@ -65,7 +65,8 @@ def sample_choice(args: argparse.Namespace) -> object:
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when every output matches, else 1."""
     from edgemnv2.artifact import load_artifact
-    from edgemnv2.check.verify import SampleChoice, verify
+    from edgemnv2.check.verify import verify
+    from edgemnv2.samples.inputs import SampleChoice
     from edgemnv2.errors import ArtifactError
 
     artifact = load_artifact(args.artifact)

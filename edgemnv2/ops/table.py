@@ -32,6 +32,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "binary": ("Binary",),
     "clamp": ("Clamp",),
     "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "copy": ("Copy",),
     "dequantize": ("Dequantize",),
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),

@@ -16,7 +16,6 @@ import pytest
 
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check.run import run as run_artifact
-from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.cli.main import main
 from edgemnv2.errors import UsageError
 from edgemnv2.firmware.bundle import bundle

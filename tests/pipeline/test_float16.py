@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.errors import UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact, load_artifact
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph

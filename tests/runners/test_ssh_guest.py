@@ -12,7 +12,8 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.benchmark.latency import bench
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.errors import RunnerError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
