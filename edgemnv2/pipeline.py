@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,6 @@ class CompileOptions:
     force: bool = False
     tune_logs: Path | None = None
     use_tune_logs: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compile_model(
@@ -370,7 +369,6 @@ def _manifest(
             }
             for op in parts.whole.program.ops
         ],
-        **options.extra,
     }
 
 

@@ -1,8 +1,9 @@
-"""Front ends: an ONNX or TFLite file, or the paper's own definition -> `Model`."""
+"""Front ends: an ONNX, TFLite or Keras file, or the paper's own definition -> `Model`."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +38,12 @@ def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> M
     UsageError (shapes that contradict the file).
     """
     path = Path(source)
-    if path.suffix in (".onnx", ".tflite"):
+    if path.suffix in LOADERS:
         return _load_file(path, input_shapes)
     if path.exists():
         raise ModelError(
-            f"{path.name or path}: unknown kind of model file (must end in .onnx or .tflite); "
-            "export the model to one of them"
+            f"{path.name or path}: unknown kind of model file (must end in "
+            f"{', '.join(LOADERS)}); export the model to one of them"
         )
     model = _load_built_in(str(source))
     for name, shape in (input_shapes or {}).items():
@@ -57,14 +58,38 @@ def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> M
 
 def _load_file(path: Path, input_shapes: InputShapes | None = None) -> Model:
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; give a .onnx or .tflite file or a built-in name")
-    if path.suffix == ".onnx":
-        from edgemnv2.frontend.onnx import load_onnx
+        raise ModelError(
+            f"{path}: no such file; give a .onnx, .tflite, .keras or .h5 file or a built-in name"
+        )
+    return LOADERS[path.suffix](path, input_shapes)
 
-        return load_onnx(path, input_shapes)
+
+def _onnx(path: Path, input_shapes: InputShapes | None) -> Model:
+    from edgemnv2.frontend.onnx import load_onnx
+
+    return load_onnx(path, input_shapes)
+
+
+def _tflite(path: Path, input_shapes: InputShapes | None) -> Model:
     from edgemnv2.frontend.tflite import load_tflite
 
     return load_tflite(path, input_shapes)
+
+
+def _keras(path: Path, input_shapes: InputShapes | None) -> Model:
+    from edgemnv2.frontend.keras import load_keras
+
+    return load_keras(path, input_shapes)
+
+
+LOADERS: dict[str, Callable[[Path, InputShapes | None], Model]] = {
+    ".onnx": _onnx,
+    ".tflite": _tflite,
+    ".keras": _keras,
+    ".h5": _keras,
+    ".zip": _keras,
+}
+"""By the end of the file's name; a .zip is what Teachable Machine exports."""
 
 
 def _load_built_in(name: str) -> Model:
@@ -81,7 +106,7 @@ def _load_built_in(name: str) -> Model:
         near = difflib.get_close_matches(name, built_in_names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
         raise ModelError(
-            f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
+            f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
             f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["load_onnx"]
+__all__ = ["load_onnx", "model_from_proto"]
 
 
 def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -25,23 +26,33 @@ def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
     `input_shapes` fix what is symbolic in the shapes of inputs.
     """
     data = path.read_bytes()
-    proto = _parse(data, path)
-    with reading(path.name, len(data)):
-        fixed = prepare(proto, path.name, input_shapes)
+    model = model_from_proto(_parse(data, path), path.name, len(data), input_shapes)
+    return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
+
+
+def model_from_proto(
+    proto: Any,
+    file: str,
+    size_bytes: int | None = None,
+    input_shapes: InputShapes | None = None,
+) -> Model:
+    """The network of a parsed ONNX model, called after its `file`."""
+    with reading(file, size_bytes):
+        fixed = prepare(proto, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
     outputs = [tensors[x.name] for x in fixed.graph.output]
     for output in outputs:
-        check_output(output.name, output.dtype, path.name)
-    flow = build_flow(nodes, inputs, outputs, path.name, "onnx")
+        check_output(output.name, output.dtype, file)
+    flow = build_flow(nodes, inputs, outputs, file, "onnx")
     return Model(
-        path.stem,
+        file,
         flow,
         tuple(_spec(x, input_layout(flow, x.name)) for x in inputs),
         tuple(_spec(x, "NCHW") for x in outputs),
-        path.name,
-        hashlib.sha256(data).hexdigest(),
+        file,
+        "",
         "onnx",
     )
 

@@ -19,6 +19,7 @@ from edgemnv2.cli.main import VERBS, main, make_parser
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
+from edgemnv2.samples import digits
 from edgemnv2.target import load_target
 
 Captured = pytest.CaptureFixture[str]
@@ -67,8 +68,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, capsys: Captured, suffix: str) 
 
 
 def test_a_truncated_model(tmp_path: Path, capsys: Captured) -> None:
-    whole = ROOT / "edgemnv2" / "frontend" / "models" / "digits.onnx"
-    data = whole.read_bytes()
+    data = digits.MODEL.read_bytes()
     path = tmp_path / "half.onnx"
     path.write_bytes(data[: len(data) // 2])
     assert "half.onnx" in compile_fails(path, tmp_path, capsys)
