@@ -83,7 +83,9 @@ def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
 def _arena(artifact: Artifact) -> list[Part]:
     parts = [("arena", artifact.arena_bytes)]
     if artifact.manifest["io"] != "arena":
-        parts.append(("input and output", sum(map(_tensor_bytes, (*artifact.inputs, *artifact.outputs)))))
+        parts.append(
+            ("input and output", sum(map(_tensor_bytes, (*artifact.inputs, *artifact.outputs))))
+        )
     return parts
 
 

@@ -132,6 +132,7 @@ def _compiled(
     from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
     from edgemnv2.pipeline import CompileOptions, compile_model
     from edgemnv2.runners import runner_for
+    from edgemnv2.samples.inputs import SampleChoice, random_set
 
     say(f"{network} on {target}")
     with tempfile.TemporaryDirectory() as folder:

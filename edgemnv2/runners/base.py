@@ -55,11 +55,11 @@ class TraceRow:
 class RunResult:
     """What one `Runner.run` brought back.
 
-    `results` has the outputs of each sample, `[1, H, W, C]` by the source's names. `values` has one figure per repeat, in
-    `metric` ("seconds", "instructions" or "cycles"; None where nothing was measured): one
-    inference, steady state. `functions` splits an instruction count by function, `layers` one more
-    inference by graph layer. `stack_bytes` is what one inference
-    used, None where that cannot be measured; `peak_rss_bytes` likewise, on Linux.
+    `results` has the outputs of each sample, `[1, H, W, C]` by the source's names. `values` has one
+    figure per repeat, in `metric` ("seconds", "instructions" or "cycles"; None where nothing was
+    measured): one inference, steady state. `functions` splits an instruction count by function,
+    `layers` one more inference by graph layer. `stack_bytes` is what one inference used, None where
+    that cannot be measured; `peak_rss_bytes` likewise, on Linux.
     """
 
     results: tuple[Mapping[str, Array], ...]

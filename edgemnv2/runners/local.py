@@ -65,7 +65,9 @@ class LocalRunner(Runner):
         return replace(result, notes=state_notes(before, local_state()))
 
 
-def _run_program(program: Path, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
+def _run_program(
+    program: Path, artifact: Artifact, inputs: Sequence[Sample], job: Job
+) -> RunResult:
     timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat)
 
     def launch(arguments: Sequence[str], folder: Path) -> str:

@@ -86,7 +86,7 @@ def check_limit(limit: int | None) -> None:
 
 
 def image_input(graph: Graph) -> int:
-    """Number of the input that images are for: the largest with four dimensions and 1 or 3 channels.
+    """Number of the input for images: the largest with four dimensions and 1 or 3 channels.
 
     The first one where there is none.
     """

@@ -165,7 +165,7 @@ def _checked_set(arrays: dict[str, Array], place: str) -> InputSet:
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name!r} {count}" for name, count in counts.items())
         raise InputError(
-            f"{place}: the arrays hold different numbers of samples ({listed}); give as many of each"
+            f"{place}: the arrays hold different numbers of samples ({listed}); give equally many"
         )
     count = next(iter(counts.values()))
     return InputSet(arrays, tuple(f"{place}[{i}]" for i in range(count)))
