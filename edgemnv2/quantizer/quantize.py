@@ -95,7 +95,7 @@ def split(count: int, every: int | None = None) -> tuple[list[int], list[int]]:
     if every is not None:
         if every < 1 or (every > 1 and count < 2):
             raise UsageError(
-                f"--calibrate-every {every}: expected at least 1, and with more than 1 two inputs "
+                f"every={every}: expected at least 1, and with more than 1 two inputs "
                 f"or more (here {count})"
             )
         chosen = list(range(0, count, every))

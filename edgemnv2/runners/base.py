@@ -136,13 +136,12 @@ class Runner(ABC):
 
 def check_threads(artifact: Artifact, threads: int) -> None:
     """UsageError for a number of threads that the artefact has no plan for."""
-    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
+    planned = artifact.manifest.threads
     if threads not in planned:
         counts = ", ".join(map(str, planned))
-        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
+        remedy = "" if artifact.target.is_bare_metal else f" (compile threads={threads})"
         raise UsageError(
-            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
-            f"{threads}{remedy}"
+            f"threads={threads}: {artifact.path} has plans for {counts}, not for {threads}{remedy}"
         )
 
 

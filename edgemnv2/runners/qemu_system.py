@@ -91,7 +91,7 @@ class QemuSystemRunner(Runner):
         if not target.is_bare_metal:
             raise UsageError(
                 f"{artifact.path}: qemu-system runs bare-metal code, and {target.name} is a Linux "
-                "target (use --runner qemu-user)"
+                "target (use runner=qemu-user)"
             )
         if not target.machine:
             raise UsageError(
@@ -141,7 +141,7 @@ class QemuSystemRunner(Runner):
 
     def _program(self, artifact: Artifact) -> Path:
         """The board program, built at the first call for this artefact."""
-        key = str(artifact.manifest["seal"])
+        key = artifact.manifest.seal
         if key not in self._programs:
             folder = tempfile.TemporaryDirectory(prefix="edgemnv2-")
             self._programs[key] = folder, build_board_program(artifact, Path(folder.name))

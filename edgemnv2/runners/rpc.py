@@ -66,7 +66,7 @@ class RpcRunner(Runner):
         self.retries = 0
         host, colon, port = address.rpartition(":")
         if not host or not colon or not port.isdigit():
-            raise UsageError(f"--rpc-tracker {address}: expected HOST:PORT")
+            raise UsageError(f"rpc_tracker={address}: expected HOST:PORT")
         for module in ("tornado", "cloudpickle", "psutil"):
             if find_spec(module) is None:
                 raise RunnerError(f"rpc: {module} is not installed (pip install 'edgemnv2[rpc]')")

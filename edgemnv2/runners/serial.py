@@ -38,7 +38,7 @@ class SerialRunner(Runner):
         if job.trace or job.rows or job.layers:
             raise UsageError(
                 "serial: traces, fed rows and figures by layer do not pass over a serial line "
-                "(use --runner qemu-system)"
+                "(use runner=qemu-system)"
             )
         packed = pack_inputs(artifact, inputs)
         size = len(packed) // len(inputs) if inputs else 0
@@ -75,7 +75,7 @@ class _Board:
     def check_firmware(self, artifact: Artifact) -> None:
         """RunnerError unless the board answers, and runs this very model."""
         name = self._synchronise()
-        expected = f"{artifact.name}-{artifact.manifest['model']['sha256'][:MODEL_DIGITS]}"
+        expected = f"{artifact.name}-{artifact.manifest.model.sha256[:MODEL_DIGITS]}"
         if name != expected:
             raise RunnerError(
                 f"{self._port.device}: the board runs {name}, expected {expected} "

@@ -140,7 +140,7 @@ def tune_graph(
     """
     options = options or TuneOptions()
     if options.trials < 1:
-        raise UsageError(f"--trials {options.trials}: expected at least 1")
+        raise UsageError(f"trials={options.trials}: expected at least 1")
     if options.strategy is not None:
         check_strategy(options.strategy)
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
@@ -155,7 +155,7 @@ def tune_graph(
         if log.metric != first.metric:
             raise TuneLogError(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
-                f"{first.metric} (give another --log-dir)"
+                f"{first.metric} (give another log_dir=)"
             )
         _forget_stale(log, bench, tasks, first)
         log.add_session(_session(graph, bench.runner_name, log.metric, options))
@@ -368,7 +368,7 @@ class _Session:
         """The program with `candidates` against `reference`; what fails has a reason."""
         try:
             if self.state.metric == "instructions":
-                most_bytes = int(reference.manifest["arena_bytes"])
+                most_bytes = reference.manifest.arena_bytes
                 if reason := outgrown(self.bench, candidates, most_bytes):
                     return Versus(reason=reason)
             with built(self.bench, candidates, task) as program:

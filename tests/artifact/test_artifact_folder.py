@@ -55,7 +55,7 @@ def test_an_empty_folder_is_used_and_a_parent_is_made(tmp_path: Path) -> None:
 
 def test_an_artefact_is_replaced_only_by_force(tmp_path: Path) -> None:
     folder = write(tmp_path / "art")
-    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use --force"):
+    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use force=True"):
         write(folder)
     write(folder, force=True, text="int y;\n")
     assert (load_artifact(folder).path / "src" / "tiny.c").read_text() == "int y;\n"

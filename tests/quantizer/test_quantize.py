@@ -273,7 +273,7 @@ def test_every_kth_sample_calibrates_and_the_others_evaluate(every):
 
 @pytest.mark.parametrize(("count", "every"), [(5, 0), (5, -1), (1, 2)])
 def test_a_split_that_leaves_nothing_is_refused(count, every):
-    with pytest.raises(UsageError, match=f"--calibrate-every {every}: expected at least 1"):
+    with pytest.raises(UsageError, match=f"every={every}: expected at least 1"):
         split(count, every)
 
 
