@@ -92,7 +92,9 @@ def run(args: argparse.Namespace) -> int:
         if stage not in bars:
             for bar in bars.values():
                 bar.__exit__(None, None, None)
-            bars[stage] = Bar(stage, "layer" if stage == "calibrate layers" else "sample")
+            bars[stage] = Bar(
+                f"quantize: {stage}", "layer" if stage == "calibrate layers" else "sample"
+            )
         bars[stage].update(done, total)
 
     try:
