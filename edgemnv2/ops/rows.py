@@ -57,7 +57,7 @@ class RowContext:
             tensor = self.graph.tensors[shape]
             layout = self.layouts.get(shape, RowLayout())
             self.add_tensor(
-                RowTensor(target, tensor.height, layout.row_bytes(tensor), min(4, tensor.itemsize))
+                RowTensor(target, tensor.height, layout.row_bytes(tensor), min(8, tensor.itemsize))
             )
         return target
 
