@@ -20,13 +20,18 @@ from edgemnv2.quantizer.cache import CalibrationCache, cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights
 from edgemnv2.quantizer.export_onnx import export_onnx
-from edgemnv2.quantizer.float_graph import channel_peaks, check_float_graph
+from edgemnv2.quantizer.float_graph import (
+    check_float_graph,
+    class_scores_tensor,
+    expected_peaks,
+    image_peaks,
+)
 from edgemnv2.quantizer.quality import LayerQuality, signal_to_noise
 from edgemnv2.quantizer.ranges import METHODS
 from edgemnv2.quantizer.statistics import batches
 from edgemnv2.samples.images import Samples
 
-__all__ = ["Quantized", "quantize", "split"]
+__all__ = ["HEADS", "Quantized", "quantize", "split"]
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -34,6 +39,9 @@ Progress = Callable[[str, int, int], None]
 MOST_CALIBRATION_SAMPLES = 100
 """More do not improve MobileNetV2, and each costs about 3 MB at 224 x 224."""
 FEWEST_TO_SPLIT = 10
+HEADS = ("auto", "scores", "values")
+"""`scores`: of classes, of which the best must stay apart; `values`: numbers that all count alike;
+`auto`: scores where the network ends in the form of a classifier."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +120,20 @@ def quantize(
     *,
     per_channel: bool = True,
     method: str = "error",
+    head: str = "auto",
     every: int | None = None,
     cache: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
     """`graph` (float32) in int8, calibrated on some of `samples` and evaluated on the others.
 
-    With labels, the output is taken for class scores.
+    `head` is one of `HEADS`: what the output means, which decides its range.
     `per_channel`: one weight scale per output channel, else one per layer. `every`: which samples
     calibrate, see `split`. `cache` is a folder for
     calibrations; None keeps none.
 
-    Raises ModelError: quantised already, NaN; InputError: NaN inputs; UsageError: unknown method.
+    Raises ModelError: quantised already, NaN; InputError: NaN inputs; UsageError: unknown method
+    or head, class scores asked of a network that has none.
     """
     if method not in METHODS:
         raise UsageError(f"range method {method!r} is unknown; give one of {', '.join(METHODS)}")
@@ -131,14 +141,15 @@ def quantize(
     _check_inputs(samples)
     chosen, others = split(len(samples), every)
     x = np.ascontiguousarray(samples.x[chosen])
-    scores = samples.labels is not None
-    scheme = _scheme(per_channel, method, scores)
+    scores = _scores(graph, head)
+    scheme = _scheme(per_channel, method, scores is not None)
     kept = CalibrationCache(cache)
     key = cache_key(graph.sha256, x, scheme)
     found = kept.load(key)
     if found is None:
         equalize = equalize_activations if per_channel else equalize_weights
-        equal = equalize(graph, channel_peaks(graph, _watched(x, "measure ranges", progress)))
+        peaks = image_peaks(graph, _watched(x, "measure ranges", progress))
+        equal = equalize(graph, expected_peaks(graph, peaks))
         converted = convert(
             equal,
             x,
@@ -174,6 +185,20 @@ def quantize(
         from_cache=found is not None,
         layers=layers,
     )
+
+
+def _scores(graph: Graph, head: str) -> str | None:
+    """The tensor whose range suits class scores; labels, which may be there or not, have no say."""
+    if head not in HEADS:
+        raise UsageError(f"head {head!r} is unknown; give one of {', '.join(HEADS)}")
+    found = None if head == "values" else class_scores_tensor(graph)
+    if head == "scores" and found is None:
+        raise UsageError(
+            f"--head scores: {graph.source or graph.name} does not end in class scores (expected "
+            "a vector from a dense layer without activation, with or without Softmax); give "
+            "--head values"
+        )
+    return found
 
 
 def _check_inputs(samples: Samples) -> None:
