@@ -108,7 +108,8 @@ class ArtifactWriter:
     """Context manager: fill `folder`, set `manifest`, and leaving the block puts it in place.
 
     With `force`, an older artefact at `output` is replaced; anything else that is there is never
-    touched. Raises ArtifactError before any work is done when `output` cannot be used.
+    touched, nor are files that somebody has put into the artefact. Raises ArtifactError before any
+    work is done when `output` cannot be used.
     """
 
     def __init__(self, output: Path, *, force: bool = False) -> None:
@@ -148,12 +149,31 @@ class ArtifactWriter:
                 return
             ours = _is_artifact(self.output)
             if ours and self._force:
+                self._check_foreign()
                 return
             what = "an artefact is there already" if ours else "the folder is not empty"
             remedy = "use --force to replace it, or " if ours else ""
             raise ArtifactError(f"{self.output}: {what} ({remedy}choose another folder with -o)")
         if self.output.exists() or self.output.is_symlink():
             raise ArtifactError(f"{self.output}: is not a folder (choose another one with -o)")
+
+    def _check_foreign(self) -> None:
+        """ArtifactError for files in the old artefact that compile did not put there."""
+        known = {MANIFEST, *_read_manifest(self.output)["files"]}
+        foreign = sorted(
+            name
+            for path in self.output.rglob("*")
+            if (path.is_symlink() or not path.is_dir())
+            and (name := path.relative_to(self.output).as_posix()) not in known
+            # Python's own, of who imported `run.py`.
+            and "__pycache__" not in path.parts
+        )
+        if foreign:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            raise ArtifactError(
+                f"{self.output / foreign[0]}{more}: not made by compile, and --force would delete "
+                "it (move it, or choose another folder with -o)"
+            )
 
     def _write_manifest(self) -> None:
         missing = [key for key in REQUIRED_KEYS if key not in self.manifest]
@@ -228,9 +248,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _is_artifact(path: Path) -> bool:
     """Whether a manifest of ours lies in the folder, of whatever schema."""
     try:
-        return {"schema", "edgemnv2", "files"} <= set(_read_manifest(path))
+        manifest = _read_manifest(path)
     except ArtifactError:
         return False
+    return {"schema", "edgemnv2", "files"} <= set(manifest) and isinstance(manifest["files"], dict)
 
 
 def _tensor(entry: Mapping[str, Any]) -> ArtifactTensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_art
 from edgemnv2.codegen.constants import ConstantBlob, pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
-from edgemnv2.codegen.interface import Interface, InterfaceEnd, c_identifier, field_names
+from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
+from edgemnv2.codegen.names import check_name, name_of
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit, ModelError, UsageError
 from edgemnv2.frontend import integer_twin, load_model
@@ -73,7 +73,6 @@ class CompileOptions:
     force: bool = False
     tune_logs: Path | None = None
     use_tune_logs: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compile_model(
@@ -143,7 +142,7 @@ def compile_graph(
     threads = plan_thread_parts(graph, schedule, target, rows, cuts["thread_chains"], counts)
     # Program and plan -> code.
     progress("generate code")
-    name = options.name or c_identifier(graph.name)
+    name = options.name or name_of(graph.name)
     parts = EntryParts(
         kernels=schedule.kernels,
         whole=whole,
@@ -199,9 +198,8 @@ def _decisions(
 
 def _check_options(options: CompileOptions) -> None:
     """UsageError for what can be told without a network."""
-    # File names are made of it, too.
-    if options.name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", options.name):
-        raise UsageError(f"--name {options.name}: expected a C identifier, such as my_net")
+    if options.name is not None:
+        check_name(options.name)
     if options.code_size_budget is not None and options.code_size_budget < 1:
         raise UsageError(f"--code-size-budget {options.code_size_budget}: expected at least 1")
 
@@ -377,7 +375,6 @@ def _manifest(
             }
             for op in parts.whole.program.ops
         ],
-        **options.extra,
     }
 
 

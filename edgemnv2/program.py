@@ -52,8 +52,8 @@ class Read:
     Those outside of the tensor are a constant row that repeats `fill` (the bytes of one element;
     all rows of a tensor have one type), or with `edge` the nearest row that exists.
 
-    The kernel gets a pointer for each row of the window, or with `contiguous` one pointer to the
-    first; all of them exist then.
+    The kernel gets a pointer for each row of the window, or (dilation) for every `spacing`-th of
+    them, or with `contiguous` one pointer to the first; all of them exist then.
     """
 
     tensor: str
@@ -65,6 +65,7 @@ class Read:
     fill: bytes | None = None
     edge: bool = False
     contiguous: bool = False
+    spacing: int = 1
 
     @staticmethod
     def rational(
@@ -94,7 +95,7 @@ class Read:
     @property
     def pointers(self) -> int:
         """Row pointers that the kernel gets."""
-        return 1 if self.contiguous else self.window
+        return 1 if self.contiguous else -(-self.window // self.spacing)
 
     def first(self, row: int) -> int:
         """The first row that output row `row` reads, existing or not."""

@@ -30,7 +30,6 @@ __all__ = [
     "target_names",
 ]
 
-LINUX_ISAS = ("x86_64", "aarch64", "armv7a")
 FEATURES = {
     "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),

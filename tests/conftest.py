@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.golden_files import GOLDEN, Golden
 
 # Before NumPy is imported: one BLAS thread per test process, as in the command line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -22,13 +25,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a missing emulator, compiler or peer fails the test instead of skipping it",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the files of tests/golden anew instead of comparing with them",
+    )
 
 
-def missing(config: pytest.Config, what: str) -> None:
+def missing(config: pytest.Config, what: str, why: str = "is not installed") -> None:
     """Skip the running test for want of `what`, or fail it under --require-tools."""
     if config.getoption("--require-tools"):
-        pytest.fail(f"{what} is required here (--require-tools) but missing")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{what} is required here (--require-tools) but {why}")
+    pytest.skip(f"{what} {why}")
+
+
+# Compilers that tests call themselves, and the target that they must be able to compile for.
+COMPILERS = {
+    "gcc": None,
+    "cc": None,
+    "clang": None,
+    "aarch64-linux-gnu-gcc": "rpi4",
+    "arm-linux-gnueabihf-gcc": "rpi3-32",
+    "arm-none-eabi-gcc": "mps2-an386",
+}
+
+
+def tool_problem(name: str) -> str:
+    """Why the program `name` is of no use here, as in "... is not installed"; "" where it is."""
+    if shutil.which(name) is None:
+        return "is not installed"
+    if name not in COMPILERS:
+        return ""
+    from edgemnv2.codegen.toolchain import compiler_problem
+    from edgemnv2.target import load_target
+
+    target = COMPILERS[name]
+    found = compiler_problem(name, None if target is None else load_target(target))
+    return f"does not work: {' '.join(found)}" if found is not None and found[1] else ""
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +74,15 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def require_tool(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """`require_tool("qemu-arm")` gives its path, or skips (fails under --require-tools)."""
+    """`require_tool("qemu-arm")` gives its path, or skips (fails under --require-tools).
+
+    A compiler that cannot compile a probe program is as good as missing.
+    """
 
     def require(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            missing(request.config, name)
-        return str(path)
+        if problem := tool_problem(name):
+            missing(request.config, name, problem)
+        return str(shutil.which(name))
 
     return require
 
@@ -63,3 +98,12 @@ def require_module(request: pytest.FixtureRequest) -> Callable[[str], None]:
             missing(request.config, name)
 
     return require
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """`golden.check(text, ".c")` compares with `tests/golden/<module>/<test>.c`."""
+    module = Path(request.node.path).relative_to(Path(__file__).parent).with_suffix("")
+    folder = GOLDEN / module.parent / module.name.removeprefix("test_")
+    name = re.sub(r"[^\w-]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    return Golden(folder / name, bool(request.config.getoption("--update-golden")))

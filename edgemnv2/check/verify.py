@@ -109,6 +109,7 @@ def verify(
     expected: list[NDArray[Any]] = []
     stack: int | None = None
     count = len(samples.x)
+    progress(0, count)
     for start in range(0, count, BATCH):
         batch = samples.x[start : start + BATCH]
         expected.append(execute.run(graph, batch, keep=False)[graph.outputs[0]])

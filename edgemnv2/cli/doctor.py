@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         if not check.problem:
             print(f"ok       {check.name:{width}}  {check.version:14}  {check.purpose}")
         else:
-            mark = "BROKEN " if check.required else "missing"
+            mark = "BROKEN " if check.required or check.found else "missing"
             print(
                 f"{mark}  {check.name:{width}}  {check.problem}; needed for {check.purpose}: "
                 f"{check.remedy}"

@@ -74,10 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Quantise, write the file and the report, print what it cost; exit code 0."""
     _check_names(args.output, args.report)
+    from edgemnv2.cache import cache_folder
     from edgemnv2.cli.progress import Bar
     from edgemnv2.frontend import load_model
     from edgemnv2.passes import lower
-    from edgemnv2.quantizer.cache import default_folder
     from edgemnv2.quantizer.export_onnx import with_int8_ends
     from edgemnv2.quantizer.float_graph import check_float_graph
     from edgemnv2.quantizer.quantize import quantize
@@ -92,7 +92,9 @@ def run(args: argparse.Namespace) -> int:
         if stage not in bars:
             for bar in bars.values():
                 bar.__exit__(None, None, None)
-            bars[stage] = Bar(stage, "layer" if stage == "calibrate layers" else "sample")
+            bars[stage] = Bar(
+                f"quantize: {stage}", "layer" if stage == "calibrate layers" else "sample"
+            )
         bars[stage].update(done, total)
 
     try:
@@ -102,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
             per_channel=not args.per_tensor,
             method=args.range,
             every=args.calibrate_every,
-            cache=None if args.no_cache else default_folder(),
+            cache=None if args.no_cache else cache_folder(),
             progress=progress,
         )
     finally:

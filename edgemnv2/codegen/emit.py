@@ -14,7 +14,12 @@ from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import exports, header
 from edgemnv2.codegen.llvm import build_object
 from edgemnv2.codegen.threads import POOL, ThreadParts, part_kernels, thread_source
-from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
+from edgemnv2.codegen.toolchain import (
+    compile_object,
+    has_compiler,
+    link_executable,
+    link_shared,
+)
 from edgemnv2.errors import DoesNotFit, ToolchainError
 from edgemnv2.target import Target
 
@@ -74,7 +79,7 @@ def _emit_source(
             sizes.append(_compiled_bytes(name, target, folder))
         except ToolchainError:
             # Without the compiler there is source all the same, only no size to tell.
-            if shutil.which("arm-none-eabi-gcc") is None and budget is None:
+            if budget is None and not has_compiler(target):
                 return 0
             raise
         if budget is None or sizes[-1] <= budget:

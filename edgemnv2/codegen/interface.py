@@ -257,6 +257,23 @@ def _fed_rows(interface: Interface) -> list[str]:
     ]
 
 
+def _end_list(interface: Interface) -> list[str]:
+    """The ends as a list macro, where there are several of a kind: for `artifact_names.h`."""
+    inputs = [interface.macro("input", end) for end in interface.inputs]
+    outputs = [interface.macro("output", end) for end in interface.outputs]
+    if len(inputs) == len(outputs) == 1:
+        return []
+    return [
+        "#ifdef EDGEMNV2_ENDS /* of programs that serve any artefact */",
+        f"#define EDGEMNV2_INPUTS(X) {' '.join(f'X({end})' for end in inputs)}",
+        f"#define EDGEMNV2_OUTPUTS(X) {' '.join(f'X({end})' for end in outputs)}",
+        f"#define EDGEMNV2_FED {inputs[interface.fed]}",
+        *(["#define EDGEMNV2_SEVERAL_INPUTS"] if len(inputs) > 1 else []),
+        "#endif",
+        "",
+    ]
+
+
 def header(interface: Interface) -> str:
     """The text of `include/<name>.h`."""
     name, upper = interface.name, interface.name.upper()
@@ -318,6 +335,7 @@ def header(interface: Interface) -> str:
             "",
             *_fed_rows(interface),
             *_thread_lines(interface),
+            *_end_list(interface),
             "#ifdef __cplusplus",
             "}",
             "#endif",

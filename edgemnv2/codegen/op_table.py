@@ -33,7 +33,13 @@ def is_plain(op: RowOp, kernel: RowKernel, tensors: Mapping[str, RowTensor]) -> 
     window, *others = op.reads
     small = window.window <= 255 and window.stride <= 255 and 0 <= window.before <= 127
     edge = window.edge and _leaves(op, window, tensors)
-    if not small or edge or window.contiguous or (window.phase, window.divisor) != (0, 1):
+    if (
+        not small
+        or edge
+        or window.contiguous
+        or window.spacing != 1
+        or (window.phase, window.divisor) != (0, 1)
+    ):
         return False
     same_row = all(read == Read(read.tensor, fill=read.fill) for read in others)
     write = op.writes[0]
@@ -208,7 +214,7 @@ class OpTable:
         reads, writes = len(self.reads), len(self.writes)
         for read, stride in zip(op.reads, self._strides(entry), strict=True):
             fields = (stride, read.phase, read.divisor, read.before)
-            numbers = (entry.number(read.tensor), read.pointers)
+            numbers = (entry.number(read.tensor), read.pointers, read.spacing)
             text = ", ".join(map(str, (*fields, *numbers)))
             self.reads.append(f"    {{{self._outside(entry, read)}, {text}}}, /* {op.name} */")
         for write in op.writes:

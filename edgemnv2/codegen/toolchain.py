@@ -1,7 +1,7 @@
 """C compilers and linkers for every target: which one this machine has, and how it is called.
 
-Linux targets: the target's own gcc where it is installed, else the clang and lld inside `ziglang`
-from PyPI, so that no system package is needed. Bare metal: `arm-none-eabi-gcc`.
+Linux targets: the target's own gcc where it is installed and works, else the clang and lld inside
+`ziglang` from PyPI, so that no system package is needed. Bare metal: `arm-none-eabi-gcc`.
 
 Outputs hold no path, date or build id, so two builds of one input are byte-identical. A shared
 library is linked against nothing: the few libc symbols that it uses (memcpy, expf, pthread_create)
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgemnv2.codegen.probe import first_error, installed, problem_of
 from edgemnv2.errors import ToolchainError
 from edgemnv2.target import Target
 
 __all__ = [
     "Compiler",
     "compile_object",
+    "compiler_problem",
     "find_compiler",
+    "has_compiler",
     "host_compiler",
     "link_executable",
     "link_shared",
@@ -35,10 +37,10 @@ __all__ = [
 
 # Candidates by instruction set; the package is Debian's name, for the message.
 _GCC = {
-    "x86_64": ("x86_64-linux-gnu-gcc", "gcc"),
-    "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-    "armv7a": ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
-    "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi and libnewlib-arm-none-eabi"),
+    "x86_64": ("x86_64-linux-gnu-gcc", "gcc libc6-dev"),
+    "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+    "armv7a": ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
+    "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
 }
 _NATIVE_ISA = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _ZIG_ARCH = {
@@ -50,9 +52,6 @@ _ZIG_ARCH = {
 _GLIBC = "2.28"
 
 _REPRODUCIBLE = ("-fno-ident", "-g0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
-
-# A line of a compiler's or linker's output that has one of these says what is wrong.
-_TELLING = ("error:", "undefined", "will not fit", "overflowed", "overlaps", "no room")
 
 
 @dataclass(frozen=True)
@@ -70,35 +69,77 @@ class Compiler:
 
 
 def find_compiler(target: Target) -> Compiler:
-    """The compiler for `target`; ToolchainError names the package to install when there is none."""
+    """The first compiler for `target` that works.
+
+    ToolchainError names what is wrong with those that are installed, and the package to install.
+    """
     isa = target.cpu.isa
     cross, package = _GCC[isa]
     names = [cross]
     if _NATIVE_ISA.get(platform.machine()) == isa:
         names += ["gcc"]
-    for name in names:
-        path = shutil.which(name)
-        if path:
-            return Compiler((path,), "gcc")
+    found = [Compiler((path,), "gcc") for name in names for path in installed(name)]
+    problems = []
+    for compiler in found:
+        problem = problem_of(compiler.command[0], _program_flags(target, compiler))
+        if not problem:
+            return compiler
+        problems.append(f"{compiler.command[0]} {problem}")
     if not target.is_bare_metal and find_spec("ziglang"):
         return Compiler((sys.executable, "-m", "ziglang"), "zig")
     remedy = f"apt install {package}"
     if not target.is_bare_metal:
         remedy += ", or pip install ziglang"
     raise ToolchainError(
-        f"target {target.name}: no C compiler, {cross} is not installed ({remedy})"
+        f"target {target.name}: no C compiler, "
+        f"{'; '.join(problems) or f'{cross} is not installed'} ({remedy})"
     )
+
+
+def has_compiler(target: Target) -> bool:
+    """Whether there is a compiler for `target` that works."""
+    try:
+        find_compiler(target)
+    except ToolchainError:
+        return False
+    return True
 
 
 def host_compiler() -> Compiler:
     """The compiler for this machine's own programs (the emulator's plugin)."""
+    problems = []
     for name in ("cc", "gcc", "clang"):
-        path = shutil.which(name)
-        if path:
-            return Compiler((path,), "gcc")
+        for path in installed(name):
+            problem = problem_of(path, ())
+            if not problem:
+                return Compiler((path,), "gcc")
+            problems.append(f"{path} {problem}")
     if find_spec("ziglang"):
         return Compiler((sys.executable, "-m", "ziglang"), "zig")
-    raise ToolchainError("this machine has no C compiler (apt install gcc, or pip install ziglang)")
+    raise ToolchainError(
+        f"this machine has no C compiler{''.join(f'; {text}' for text in problems)} "
+        "(apt install gcc libc6-dev, or pip install ziglang)"
+    )
+
+
+def compiler_problem(name: str, target: Target | None) -> tuple[str, str] | None:
+    """The first program `name` in PATH and what is wrong with it ("" for nothing); None: no such.
+
+    Asked to compile for `target`, or for this machine.
+    """
+    path = next(installed(name), None)
+    if path is None:
+        return None
+    flags = () if target is None else _program_flags(target, Compiler((path,), "gcc"))
+    return path, problem_of(path, flags)
+
+
+def _program_flags(target: Target, compiler: Compiler) -> list[str]:
+    """Flags with which a whole program is compiled and linked, without a linker script."""
+    flags = list(cpu_flags(target, compiler, static=True))
+    if target.is_bare_metal:
+        return [*flags, "-nostartfiles", "-ffreestanding", "-Wl,--entry=main", "--specs=nano.specs"]
+    return [*flags, "-static", "-pthread", "-lm"]
 
 
 def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tuple[str, ...]:
@@ -141,7 +182,7 @@ def compile_object(
     if compiler.kind == "zig":
         # zig's debug checks would call into a run-time library of its own.
         command += ["-fno-sanitize=all", "-fno-stack-protector"]
-    _run([*command, *flags, "-c", str(source), "-o", str(output)], source.name)
+    _run([*command, *flags, "-c", str(source), "-o", str(output)], output, source.name)
 
 
 def link_shared(
@@ -171,7 +212,7 @@ def link_shared(
         else:
             command = [*compiler.command, "ld.lld", "-shared", *linker, f"-soname={soname}"]
             command += ["-z", "noexecstack", *files, "-o", str(output)]
-        _run(command, output.name)
+        _run(command, output, output.name)
 
 
 def link_executable(
@@ -197,18 +238,26 @@ def link_executable(
         command += ["--specs=nano.specs", *map(str, objects), "-lm", "-lc", "-lgcc"]
     else:
         command += ["-static", *map(str, objects), "-pthread", "-lm"]
-    _run([*command, "-o", str(output)], output.name)
+    _run([*command, "-o", str(output)], output, output.name)
 
 
-def _run(command: Sequence[str], what: str) -> None:
-    """Run a tool; ToolchainError quotes the first line that says error."""
+def _run(command: Sequence[str], output: Path, what: str) -> None:
+    """Run a tool that makes `output`; ToolchainError quotes the first line that says error."""
+    tool = Path(command[0]).name if "ziglang" not in command else f"ziglang {command[3]}"
     environment = {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
-    )
+    try:
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise ToolchainError(f"{what}: {command[0]} cannot be run ({error.strerror})") from error
     if result.returncode:
-        lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]
-        telling = [line for line in lines if any(word in line for word in _TELLING)]
-        first = next((line for line in telling if "collect2" not in line), lines[-1])
-        tool = Path(command[0]).name if "ziglang" not in command else f"ziglang {command[3]}"
-        raise ToolchainError(f"{what}: {tool} failed: {first.strip()}")
+        said = first_error(result.stderr + result.stdout)
+        raise ToolchainError(f"{what}: {tool} failed: {said}")
+    if not output.is_file():
+        raise ToolchainError(f"{what}: {tool} ended without an error and wrote nothing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,11 +150,6 @@ class Parts:
                 "",
             ]
         )
-
-    @property
-    def package_name(self) -> str:
-        """The name as packages are called: `mobilenetv2-0-35-96-int8`."""
-        return re.sub(r"[^a-z0-9]+", "-", self.name).strip("-")
 
 
 def _join(folder: str, name: str) -> str:

@@ -1,8 +1,9 @@
-"""Front ends: an ONNX or TFLite file, or the paper's own definition -> `Model`."""
+"""Front ends: an ONNX, TFLite or Keras file, or the paper's own definition -> `Model`."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,26 +35,50 @@ def load_model(source: str | Path) -> Model:
     Raises ModelError (damaged file, unknown name), UnsupportedOperator, DynamicShape.
     """
     path = Path(source)
-    if path.suffix in (".onnx", ".tflite"):
+    if path.suffix in LOADERS:
         return _load_file(path)
     if path.exists():
         raise ModelError(
-            f"{path.name or path}: unknown kind of model file (must end in .onnx or .tflite); "
-            "export the model to one of them"
+            f"{path.name or path}: unknown kind of model file (must end in "
+            f"{', '.join(LOADERS)}); export the model to one of them"
         )
     return _load_built_in(str(source))
 
 
 def _load_file(path: Path) -> Model:
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; give a .onnx or .tflite file or a built-in name")
-    if path.suffix == ".onnx":
-        from edgemnv2.frontend.onnx import load_onnx
+        raise ModelError(
+            f"{path}: no such file; give a .onnx, .tflite, .keras or .h5 file or a built-in name"
+        )
+    return LOADERS[path.suffix](path)
 
-        return load_onnx(path)
+
+def _onnx(path: Path) -> Model:
+    from edgemnv2.frontend.onnx import load_onnx
+
+    return load_onnx(path)
+
+
+def _tflite(path: Path) -> Model:
     from edgemnv2.frontend.tflite import load_tflite
 
     return load_tflite(path)
+
+
+def _keras(path: Path) -> Model:
+    from edgemnv2.frontend.keras import load_keras
+
+    return load_keras(path)
+
+
+LOADERS: dict[str, Callable[[Path], Model]] = {
+    ".onnx": _onnx,
+    ".tflite": _tflite,
+    ".keras": _keras,
+    ".h5": _keras,
+    ".zip": _keras,
+}
+"""By the end of the file's name; a .zip is what Teachable Machine exports."""
 
 
 def _load_built_in(name: str) -> Model:
@@ -70,7 +95,7 @@ def _load_built_in(name: str) -> Model:
         near = difflib.get_close_matches(name, built_in_names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
         raise ModelError(
-            f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
+            f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
             f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed

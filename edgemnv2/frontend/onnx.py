@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,32 @@ from edgemnv2.model import TensorSpec
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["load_onnx"]
+__all__ = ["load_onnx", "model_from_proto"]
 
 
 def load_onnx(path: Path) -> Model:
     """The network of an .onnx file; ModelError if it is none, or not one that we can compile."""
     data = path.read_bytes()
-    proto = _parse(data, path)
-    with reading(path.name, len(data)):
-        fixed = prepare(proto, path.name)
+    model = model_from_proto(_parse(data, path), path.name, len(data))
+    return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
+
+
+def model_from_proto(proto: Any, file: str, size_bytes: int | None = None) -> Model:
+    """The network of a parsed ONNX model, called after its `file`."""
+    with reading(file, size_bytes):
+        fixed = prepare(proto, file)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
     outputs = [tensors[x.name] for x in fixed.graph.output]
-    flow = build_flow(nodes, inputs, outputs, path.name, "onnx")
+    flow = build_flow(nodes, inputs, outputs, file, "onnx")
     return Model(
-        path.stem,
+        file,
         flow,
         tuple(_spec(x, input_layout(flow, x.name)) for x in inputs),
         tuple(_spec(x, "NCHW") for x in outputs),
-        path.name,
-        hashlib.sha256(data).hexdigest(),
+        file,
+        "",
         "onnx",
     )
 

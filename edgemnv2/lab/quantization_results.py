@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.cache import cache_folder
 from edgemnv2.check.accuracy import accuracy
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
-from edgemnv2.quantizer.cache import default_folder
 from edgemnv2.quantizer.quantize import quantize, split
 from edgemnv2.samples.images import Samples, load_images, to_nhwc, to_source
 
@@ -51,7 +51,7 @@ def measure_quantization(
             samples,
             per_channel=weights == "channel",
             every=EVERY,
-            cache=default_folder(),
+            cache=cache_folder(),
             progress=lambda stage, done, total: say(stage) if done == total else None,
         )
         ours = result.outputs

@@ -13,15 +13,63 @@ from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.program import FEED, Program, RowOp, RowOps, Step
 from edgemnv2.streaming.chains import choose_chains
 from edgemnv2.streaming.crossing import Crossings, chain_of, chain_roots, fed_in
-from edgemnv2.streaming.order import ORDERS, cut_points, make_program
+from edgemnv2.streaming.order import ORDERS, block_cuts, cut_points, make_program
 
-__all__ = ["best_program", "bound_of", "chain_program", "operation_orders", "peak_bytes"]
+__all__ = [
+    "ChainPeaks",
+    "best_program",
+    "chain_cuts",
+    "chain_program",
+    "operation_orders",
+    "peak_bytes",
+]
 
 
 def peak_bytes(program: Program) -> int:
     """Most bytes of live rows and scratch at any step of `program`."""
     per_step = live_bytes_per_step(program, live_rows(program))
     return int(per_step.max()) if len(per_step) else 0
+
+
+def chain_cuts(rows: RowOps) -> list[int]:
+    """Where chains may be cut for the least memory.
+
+    With several outputs each chain is tried in several orders; then only those positions count
+    between which more is alive.
+    """
+    return cut_points(rows) if len(rows.outputs) == 1 else block_cuts(rows)
+
+
+class ChainPeaks:
+    """Most bytes alive in chains of `rows`, each computed once."""
+
+    def __init__(self, rows: RowOps) -> None:
+        self.rows = rows
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def peak(self, first: int, last: int, fed: Sequence[str], external: frozenset[str]) -> int:
+        """That of the chain `first .. last - 1` in its best order."""
+        part = chain_of(self.rows, first, last, fed)
+        arriving = fed_in(self.rows, first, last, fed)
+        key = (
+            first,
+            last,
+            part.inputs,
+            arriving,
+            external.intersection(part.inputs + part.outputs),
+        )
+        if key not in self._known:
+            self._known[key] = peak_bytes(chain_program(self.rows, first, last, fed, external))
+        return self._known[key]
+
+    def least(self, fed: Sequence[str], external: frozenset[str]) -> int:
+        """The least that the largest chain of any cut needs, before anything is placed."""
+
+        def bound(first: int, last: int) -> int:
+            return self.peak(first, last, fed, external)
+
+        chains = choose_chains(chain_cuts(self.rows), bound, lambda i, j, _: bound(i, j))
+        return max(bound(first, last) for first, last in chains)
 
 
 def chain_program(
@@ -32,10 +80,10 @@ def chain_program(
     arriving = fed_in(rows, first, last, fed)
     outside = external.intersection({*part.inputs, *part.outputs})
     whole = [(0, len(part.ops))]
-    orders = ORDERS if len(chain_roots(part, 0, len(part.ops))) > 1 else ORDERS[:1]
+    several = len(chain_roots(part, 0, len(part.ops))) > 1
     programs = [
         make_program(part, whole, fed=arriving, external=outside, orders=[order])
-        for order in orders
+        for order in (ORDERS if several else ORDERS[:1])
     ]
     return programs[0] if len(programs) == 1 else min(programs, key=peak_bytes)
 
@@ -118,13 +166,3 @@ def _dependencies(ops: Sequence[RowOp]) -> list[set[int]]:
                 found.add(number)
         before.append(found)
     return before
-
-
-def bound_of(rows: RowOps, fed: Sequence[str], external: frozenset[str]) -> int:
-    """The least that the largest chain of any cut needs, before anything is placed."""
-
-    def bound(first: int, last: int) -> int:
-        return peak_bytes(chain_program(rows, first, last, fed, external))
-
-    chains = choose_chains(cut_points(rows), bound, lambda first, last, _: bound(first, last))
-    return max(bound(first, last) for first, last in chains)

@@ -10,13 +10,12 @@ import numpy as np
 
 from edgemnv2.memory.items import Item, contiguous_rows, make_items, split_ring
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
-from edgemnv2.memory.orders import chain_program, peak_bytes
+from edgemnv2.memory.orders import ChainPeaks, chain_cuts, chain_program
 from edgemnv2.memory.place import Placed, Placer
 from edgemnv2.memory.verify import find_fault
 from edgemnv2.program import MemoryPlan, Placement, Program, RowOps
 from edgemnv2.streaming.chains import choose_chains
 from edgemnv2.streaming.crossing import Crossings
-from edgemnv2.streaming.order import cut_points
 
 __all__ = ["Planned", "least_memory_chains", "plan_memory"]
 
@@ -43,14 +42,19 @@ def least_memory_chains(
     fed: Sequence[str] = (),
     external: frozenset[str] = frozenset(),
     align_bytes: int = ALIGN_BYTES,
+    peaks: ChainPeaks | None = None,
 ) -> list[tuple[int, int]]:
-    """The chains of `rows` whose largest arena is least; exact over all cuts for placed sizes."""
+    """The chains of `rows` whose largest arena is least; exact over all cuts for placed sizes.
+
+    `peaks` of the same `rows`, where some are known already.
+    """
+    known = peaks or ChainPeaks(rows)
 
     def single(first: int, last: int) -> Program:
         return chain_program(rows, first, last, fed, external)
 
     def bound(first: int, last: int) -> int:
-        return peak_bytes(single(first, last))
+        return known.peak(first, last, fed, external)
 
     def cost(first: int, last: int, enough: int) -> int:
         program = single(first, last)
@@ -67,7 +71,7 @@ def least_memory_chains(
             _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES)
         return placed.span
 
-    return choose_chains(cut_points(rows), bound, cost)
+    return choose_chains(chain_cuts(rows), bound, cost)
 
 
 def plan_memory(

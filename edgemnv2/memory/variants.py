@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.errors import UsageError
-from edgemnv2.memory.orders import best_program, bound_of, operation_orders
+from edgemnv2.memory.orders import ChainPeaks, best_program, operation_orders
 from edgemnv2.memory.planner import Planned, least_memory_chains, plan_memory
 from edgemnv2.program import RowOps
 from edgemnv2.streaming.chains import layer_by_layer
@@ -68,14 +68,18 @@ def plan_graph(
     fed = rows.inputs[:1] if fed is None else fed
     everything = frozenset({*rows.inputs, *rows.outputs})
     whole_external = frozenset[str]() if io == "arena" else everything
+    # Both programs share their table of operations.
+    peaks = ChainPeaks(rows)
     orders = operation_orders(rows) if chains == "memory" else [rows]
     if len(orders) > 1:
-        # Both programs share their table of operations.
-        rows = min(orders, key=lambda one: bound_of(one, (), whole_external))
+        peaks = min(map(ChainPeaks, orders), key=lambda one: one.least((), whole_external))
+        rows = peaks.rows
     planned = []
     for by_rows, external in ((), whole_external), (fed, everything - set(fed)):
         if chains == "memory":
-            cut = least_memory_chains(rows, fed=by_rows, external=external, align_bytes=align_bytes)
+            cut = least_memory_chains(
+                rows, fed=by_rows, external=external, align_bytes=align_bytes, peaks=peaks
+            )
         else:
             cut = thread_chains(rows, chains)
         planned.append(_plan_variant(rows, cut, by_rows, external, align_bytes))

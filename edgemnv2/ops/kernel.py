@@ -7,8 +7,8 @@ code generation (which emits the calls). The emitted call of a kernel is
                 [int32_t row,] [void *scratch,] const V *constant_0, ..., const V *constant_{k-1});
 
 The rows come operand by operand, as the operation's `Read`s say (`program.Read.pointers`): a
-pointer per row of the window, superset rows of a dilated one included, or one to the first of rows
-that lie one behind the other. A row that lies outside the image is a constant row of the read's
+pointer per row of the window (of a dilated one, per tap), or one to the first of rows that lie one
+behind the other. A row that lies outside the image is a constant row of the read's
 `fill` in read-only memory, or the edge row. The outputs come as its `Write`s say: each the address
 of the first byte that the kernel makes. `row` is the row that it makes, counted by the operation.
 

@@ -81,12 +81,17 @@ class RowContext:
         stride: int = 1,
         before: int = 0,
         *,
+        dilation: int = 1,
         fill: bytes | None = None,
     ) -> Read:
-        """The window of the graph's tensor `name`; rows outside repeat `fill`."""
+        """`window` rows of the graph's tensor `name`, each `dilation` from the next.
+
+        Rows outside repeat `fill`.
+        """
         home = self.homes.get(name)
         assert home is None or home.is_plain, f"{name}: only the whole of {home} can be read"
-        return Read(self.declare(name), window, stride, before, fill=fill)
+        rows = (window - 1) * dilation + 1
+        return Read(self.declare(name), rows, stride, before, fill=fill, spacing=dilation)
 
     def write(self, name: str) -> Write:
         """Whole rows of the graph's tensor `name`, wherever they lie."""
@@ -140,17 +145,18 @@ class RowContext:
         window: int,
         stride: int,
         before: int,
+        dilation: int = 1,
         operand: str | None = None,
         fill: bytes | None = None,
     ) -> None:
         """Every row out of `window` rows of the only operand (`operand` where kernels are fused).
 
-        A dilated window is `(kernel - 1) * dilation + 1` rows. Rows outside are real zeros, or
-        repeat `fill`.
+        The rows of the window are `dilation` apart; the kernel gets a pointer to each. Rows outside
+        are real zeros, or repeat `fill`.
         """
         name = operand or layer.inputs[0]
         fill = self.outside(name) if fill is None else fill
-        read = self.read(name, window, stride, before, fill=fill)
+        read = self.read(name, window, stride, before, dilation=dilation, fill=fill)
         height = self.graph.tensor_out(layer).height
         self.add(layer, (read,), (self.write(layer.output),), height)
 

@@ -54,11 +54,6 @@ class Operator:
         """Multiply-adds, every output pixel at full price (also where the window is cut off)."""
         return self.size_out * self.size_out * self.weights
 
-    @property
-    def elements_out(self) -> int:
-        """Values of the output activation."""
-        return self.size_out * self.size_out * self.channels_out
-
 
 def macs(operators: Iterable[Operator]) -> int:
     """Multiply-adds of a network."""

@@ -15,7 +15,6 @@ __all__ = ["architecture_table", "block", "materialised", "peers", "table_3", "w
 ACTIVATION_BYTES = 2
 """Table 3 assumes 16-bit activations."""
 
-KILO = 1000
 """Table 3's "Kb" are thousands of bytes: 112 * 112 * 16 * 2 = 401 408 is its 400."""
 
 

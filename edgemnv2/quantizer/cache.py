@@ -11,19 +11,10 @@ from typing import Any
 
 from edgemnv2.quantizer.quality import LayerQuality
 
-__all__ = ["CalibrationCache", "cache_key", "default_folder"]
+__all__ = ["CalibrationCache", "cache_key"]
 
 ALGORITHM = 7
 """Raised whenever calibration computes something else from the same inputs."""
-
-
-def default_folder() -> Path:
-    """`$EDGEMNV2_CACHE`, else `edgemnv2` in the user's cache folder."""
-    own = os.environ.get("EDGEMNV2_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "edgemnv2"
 
 
 def cache_key(model_sha256: str, inputs: Any, scheme: str) -> str:

@@ -43,6 +43,7 @@ from edgemnv2.quantizer.exact import (
     rounding_of,
 )
 from edgemnv2.quantizer.float_graph import Convolution
+from edgemnv2.quantizer.float_run import ExactRun
 from edgemnv2.quantizer.quality import LayerMeter, LayerQuality
 from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantizer.statistics import Statistics, batches, collect
@@ -275,9 +276,10 @@ def _compare(
         quant = converted.tensors[layer.output].quant
         assert quant is not None
         meters[layer.output] = LayerMeter(layer, quant, weights.get(layer.name))
+    run_float = ExactRun(graph)
     done = 0
     for batch in batches(x):
-        real, stored = run(graph, batch), run(converted, batch)
+        real, stored = run_float(batch), run(converted, batch)
         for name, meter in meters.items():
             meter.add(real[name], stored[name])
         done += len(batch)

@@ -28,6 +28,7 @@ from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.quantizer.exact import LARGEST_FACTOR
 from edgemnv2.quantizer.float_graph import Convolution, consumers
 from edgemnv2.quantizer.ranges import LEVELS
+from edgemnv2.quantizer.reproducible import exp, log, ordered_sum
 from edgemnv2.quantizer.weights import WEIGHT_LIMIT
 
 __all__ = ["equalize_activations", "equalize_weights"]
@@ -66,8 +67,9 @@ def equalize_activations(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
         if np.isinf(group.limit) and not _only_depthwise(group):
             weights = [_read(x, x.weight.astype(np.float64)) for x in group.readers]
             read, peak = _at_least(np.max(weights, axis=0)), _at_least(group.peak(peaks))
-            wanted = read ** (1 - LINEAR_SHARE) / peak**LINEAR_SHARE
-            wanted = np.clip(wanted / np.exp(np.log(wanted).mean()), LEAST, MOST)
+            wanted = (1 - LINEAR_SHARE) * log(read) - LINEAR_SHARE * log(peak)
+            wanted -= ordered_sum(wanted) / len(wanted)
+            wanted = np.clip(exp(wanted), LEAST, MOST)
             linear.update(dict.fromkeys(group.tensors, wanted))
     graph = _rescaled(graph, linear)
     peaks = {name: peak * linear.get(name, 1.0) for name, peak in peaks.items()}

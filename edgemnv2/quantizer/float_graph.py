@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
-from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.quantizer.float_run import ExactRun
 
 __all__ = ["Convolution", "channel_peaks", "check_float_graph", "consumers"]
 
@@ -42,8 +42,9 @@ def check_float_graph(graph: Graph) -> None:
 def channel_peaks(graph: Graph, batches: Iterable[Array]) -> dict[str, Array]:
     """The largest magnitude of each channel of each tensor over the inputs, float32 `[C]`."""
     peaks: dict[str, Array] = {}
+    run = ExactRun(graph)
     for batch in batches:
-        for name, values in run(graph, batch).items():
+        for name, values in run(batch).items():
             largest = np.abs(values).max(axis=(0, 1, 2))
             peaks[name] = np.maximum(peaks[name], largest) if name in peaks else largest
     return peaks

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
+from edgemnv2.quantizer.reproducible import exp, log, ordered_sum
 
 __all__ = [
     "METHODS",
@@ -87,7 +88,8 @@ class Histogram:
         """The weighted squared error of storing the activation in `quant`."""
         centres = self._centres
         weights = self._weighted if self.matters else self._counted
-        return float((quantized_and_back(centres, quant) - centres) ** 2 @ weights)
+        error = (quantized_and_back(centres, quant) - centres).astype(np.float64)
+        return float(ordered_sum(error * error * weights))
 
     def percentiles(self, share: float) -> tuple[float, float]:
         """The values that `share` percent of all lie above, and below."""
@@ -115,10 +117,11 @@ def choose_score_range(scores: Array) -> QuantParams:
     """
     scores = scores.astype(np.float32)
     wanted = _log_softmax(scores)
-    weights = np.exp(wanted)
+    weights = exp(wanted)
 
     def divergence(quant: QuantParams) -> float:
-        return float((weights * (wanted - _log_softmax(quantized_and_back(scores, quant)))).sum())
+        found = _log_softmax(quantized_and_back(scores, quant))
+        return float(ordered_sum(ordered_sum(weights * (wanted - found), axis=1)))
 
     low, high = float(scores.min()), float(scores.max())
     lows = SCORE_SHRINKING if low < 0 else SCORE_SHRINKING[:1]
@@ -129,8 +132,9 @@ def choose_score_range(scores: Array) -> QuantParams:
 
 
 def _log_softmax(scores: Array) -> Array:
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    """Of `[N, classes]`, float64."""
+    shifted = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
+    return np.asarray(shifted - log(ordered_sum(exp(shifted), axis=1))[:, np.newaxis])
 
 
 def _candidates(low: float, high: float) -> Iterator[QuantParams]:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
-from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.float_graph import consumers
+from edgemnv2.quantizer.float_run import ExactRun
 from edgemnv2.quantizer.ranges import Histogram
+from edgemnv2.quantizer.reproducible import ordered_sum
 from edgemnv2.quantizer.weights import CovarianceSum, hands_errors_on, mean_patch
 
 __all__ = ["BATCH", "Statistics", "batches", "collect"]
@@ -54,7 +55,8 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
 
     Raises ModelError where an activation is not finite.
     """
-    limits = _limits(graph, x, progress)
+    run = ExactRun(graph)
+    limits = _limits(graph, run, x, progress)
     histograms = {
         name: Histogram(*limits[name], _importance(graph, name), len(x)) for name in limits
     }
@@ -66,7 +68,7 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
     outputs: list[Array] = []
     done = 0
     for batch in batches(x):
-        values = run(graph, batch)
+        values = run(batch)
         outputs.append(values[graph.outputs[0]])
         for name, histogram in histograms.items():
             histogram.add(values[name])
@@ -88,13 +90,15 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
     )
 
 
-def _limits(graph: Graph, x: Array, progress: Progress) -> dict[str, tuple[float, float]]:
+def _limits(
+    graph: Graph, run: ExactRun, x: Array, progress: Progress
+) -> dict[str, tuple[float, float]]:
     """Least and greatest value of every tensor."""
     limits: dict[str, tuple[float, float]] = {}
     made_by = {layer.output: layer.name for layer in graph.layers}
     done = 0
     for batch in batches(x):
-        for name, values in run(graph, batch).items():
+        for name, values in run(batch).items():
             low, high = float(values.min()), float(values.max())
             # A NaN spreads to both.
             if not (np.isfinite(low) and np.isfinite(high)):
@@ -114,8 +118,10 @@ def _importance(graph: Graph, name: str) -> Array:
     importance = np.zeros(graph.tensors[name].channels)
     for reader in consumers(graph, name):
         if isinstance(reader, Conv2D | DepthwiseConv2D):
-            axes = (0, 1) if isinstance(reader, DepthwiseConv2D) else (0, 1, 3)
-            importance += (reader.weight.astype(np.float64) ** 2).sum(axis=axes)
+            power = reader.weight.astype(np.float64) ** 2
+            if isinstance(reader, Conv2D):
+                power = ordered_sum(power, axis=-1)
+            importance += ordered_sum(power.reshape(-1, len(importance)))
         else:
             importance += 1.0
     return importance

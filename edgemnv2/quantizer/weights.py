@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.windows import pad, patches
 from edgemnv2.quantizer.float_graph import Convolution
+from edgemnv2.quantizer.reproducible import inverse_factor, ordered_sum
 
 __all__ = [
     "CovarianceSum",
@@ -92,10 +93,10 @@ def _rounded_with_feedback(weight: Array, scale: Array, covariance: Array) -> Ar
     channels = weight.shape[-1]
     left = weight.reshape(-1, channels).T.copy()  # [C, K]
     count = left.shape[1]
-    power = np.trace(covariance, axis1=1, axis2=2) / count
+    power = ordered_sum(np.diagonal(covariance, axis1=1, axis2=2), axis=1) / count
     damping = DAMPING * np.maximum(power, 1e-12)
     damped = covariance + damping[:, np.newaxis, np.newaxis] * np.eye(count)
-    upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
+    upper = inverse_factor(damped)
     values = np.empty_like(left)
     for k in range(count):
         values[:, k] = _rounded(left[:, k], scale)
@@ -140,9 +141,10 @@ class CovarianceSum:
             inputs = windows.reshape(-1, taps, image.shape[-1]).transpose(2, 0, 1)
         else:
             inputs = windows.reshape(1, -1, taps)
-        inputs = np.ascontiguousarray(inputs, np.float32)
+        inputs = np.ascontiguousarray(inputs, np.float64)
+        # Exact within an image, whose values are on one grid.
         self._moment = self._moment + inputs.transpose(0, 2, 1) @ inputs
-        self._mean = self._mean + inputs.sum(axis=1, dtype=np.float64)
+        self._mean = self._mean + inputs.sum(axis=1)
         self._pixels += inputs.shape[1]
 
     def covariance(self) -> Array | None:
@@ -150,7 +152,7 @@ class CovarianceSum:
         if self._pixels < PIXELS_PER_TAP * self._taps:
             return None
         mean = self._mean / self._pixels
-        moment = np.asarray(self._moment, np.float64) / self._pixels
+        moment = self._moment / self._pixels
         return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
@@ -160,19 +162,18 @@ def mean_patch(layer: Convolution, x: Array, zero_point: int = 0) -> Array:
     `zero_point` comes off before the padding, whose zeros are real ones.
     """
     kh, kw = layer.kernel
+    sy, sx = layer.stride
     mean = np.zeros((kh, kw, x.shape[-1]), np.float64)
-    for first in range(len(x)):
-        image = x[first : first + 1].astype(np.float32)
-        image -= np.float32(zero_point)
-        padded = pad(image, layer.padding)[0]
-        height = (padded.shape[0] - kh) // layer.stride[0] + 1
-        width = (padded.shape[1] - kw) // layer.stride[1] + 1
+    for image in x:
+        padded = pad((image.astype(np.float32) - np.float32(zero_point))[np.newaxis], layer.padding)
+        height = (padded.shape[1] - kh) // sy + 1
+        width = (padded.shape[2] - kw) // sx + 1
         for ky in range(kh):
-            rows = padded[ky : ky + (height - 1) * layer.stride[0] + 1 : layer.stride[0]]
+            # Exact within an image: whole numbers, or values on one grid.
+            columns = padded[0, ky : ky + (height - 1) * sy + 1 : sy].sum(axis=0, dtype=np.float64)
             for kx in range(kw):
-                taps = rows[:, kx : kx + (width - 1) * layer.stride[1] + 1 : layer.stride[1]]
-                # float32 within an image, float64 over the images.
-                mean[ky, kx] += taps.mean(axis=(0, 1))
+                total = columns[kx : kx + (width - 1) * sx + 1 : sx].sum(axis=0)
+                mean[ky, kx] += total / (height * width)
     return np.asarray(mean / len(x))
 
 
@@ -191,7 +192,6 @@ def corrected_bias(
 
 
 def _response(layer: Convolution, weight: Array, patch: Array) -> Array:
-    if isinstance(layer, DepthwiseConv2D):
-        return np.asarray((weight * patch).sum(axis=(0, 1)))
-    assert isinstance(layer, Conv2D)
-    return np.asarray(np.tensordot(patch, weight, axes=3))
+    """What `layer` makes of one mean input, `[C]`."""
+    inputs = patch if isinstance(layer, DepthwiseConv2D) else patch[..., np.newaxis]
+    return ordered_sum((weight * inputs).reshape(-1, weight.shape[-1]))

@@ -10,24 +10,37 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from edgemnv2.codegen.toolchain import compiler_problem
 from edgemnv2.provenance import version_of
+from edgemnv2.target import load_target, missing_local_features
 
 __all__ = ["Check", "doctor"]
 
-# Program, what it is for, Debian package.
-_PROGRAMS = (
-    ("gcc", "compiling for this machine, the instruction counter", "gcc"),
+# C compiler, target whose probe program it must compile ("" for this machine), what it is for,
+# Debian packages: what a bare system needs, without what apt only recommends.
+_COMPILERS = (
+    ("gcc", "", "compiling for this machine, the instruction counter", "gcc libc6-dev"),
     (
         "aarch64-linux-gnu-gcc",
+        "rpi4",
         "64-bit Raspberry Pi (else ziglang is used)",
-        "gcc-aarch64-linux-gnu",
+        "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     ),
-    ("arm-linux-gnueabihf-gcc", "rpi3-32 (else ziglang is used)", "gcc-arm-linux-gnueabihf"),
+    (
+        "arm-linux-gnueabihf-gcc",
+        "rpi3-32",
+        "rpi3-32 (else ziglang is used)",
+        "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross",
+    ),
     (
         "arm-none-eabi-gcc",
+        "mps2-an386",
         "building Cortex-M artefacts",
         "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     ),
+)
+# Program, what it is for, Debian package.
+_PROGRAMS = (
     ("qemu-aarch64", "running 64-bit Raspberry Pi artefacts here", "qemu-user"),
     ("qemu-arm", "running rpi3-32 artefacts here", "qemu-user"),
     ("qemu-system-arm", "running Cortex-M artefacts here", "qemu-system-arm"),
@@ -68,12 +81,15 @@ class Check:
 
 def doctor() -> tuple[Check, ...]:
     """All checks, in the order of the tables above. Nothing is installed or changed."""
-    return (_processor(), *map(_module, _MODULES), *map(_program, _PROGRAMS))
+    return (
+        _processor(),
+        *map(_module, _MODULES),
+        *map(_compiler, _COMPILERS),
+        *map(_program, _PROGRAMS),
+    )
 
 
 def _processor() -> Check:
-    from edgemnv2.target import load_target, missing_local_features
-
     missing = missing_local_features(load_target("host"))
     return Check(
         "processor",
@@ -99,14 +115,38 @@ def _module(entry: tuple[str, str, str, str]) -> Check:
     return Check(distribution, purpose, found, version, problem, remedy, required=not extra)
 
 
+def _compiler(entry: tuple[str, str, str, str]) -> Check:
+    """A compiler counts only if it makes a program, as `find_compiler` has it."""
+    program, target, purpose, packages = entry
+    found = compiler_problem(program, load_target(target) if target else None)
+    if found is None:
+        return _missing(program, purpose, packages)
+    path, problem = found
+    if problem:
+        # Named by its place: another one may stand behind it in PATH, and is used then.
+        said = f"{path} {problem}"
+        return Check(program, purpose, True, "", said, f"apt install {packages}", False)
+    return Check(program, purpose, True, _version(path), "", "", False)
+
+
 def _program(entry: tuple[str, str, str]) -> Check:
     program, purpose, package = entry
     path = shutil.which(program)
     if path is None:
-        return Check(
-            program, purpose, False, "", "is not installed", f"apt install {package}", False
-        )
-    flag = "-V" if program == "ssh" else "--version"
+        return _missing(program, purpose, package)
+    try:
+        version = _version(path, "-V" if program == "ssh" else "--version")
+    except OSError as error:
+        problem = f"{path} cannot be run ({error.strerror})"
+        return Check(program, purpose, True, "", problem, f"apt install {package}", False)
+    return Check(program, purpose, True, version, "", "", False)
+
+
+def _missing(program: str, purpose: str, packages: str) -> Check:
+    return Check(program, purpose, False, "", "is not installed", f"apt install {packages}", False)
+
+
+def _version(path: str, flag: str = "--version") -> str:
     done = subprocess.run([path, flag], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     match = re.search(r"\d+\.\d+[.\w]*", done.stdout + done.stderr)
-    return Check(program, purpose, True, match[0] if match else "", "", "", False)
+    return match[0] if match else ""

@@ -7,34 +7,22 @@ version, with this machine's compiler, into the user's cache folder.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemnv2.cache import cache_folder
 from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.codegen.toolchain import host_compiler
 from edgemnv2.errors import RunnerError, ToolchainError
 
-__all__ = ["MARK", "InstructionCounter", "built_plugin", "cache_folder", "qemu_version"]
+__all__ = ["MARK", "InstructionCounter", "built_plugin", "qemu_version"]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
 MARK = "edgemnv2_mark"
 _OLDEST_QEMU = (7, 0)
-
-
-def cache_folder() -> Path:
-    """The folder for what can be made again: $XDG_CACHE_HOME/edgemnv2 or ~/.cache/edgemnv2."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(root) / "edgemnv2"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.gettempdir()) / f"edgemnv2-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def qemu_version(emulator: str) -> tuple[int, int]:

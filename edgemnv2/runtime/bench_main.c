@@ -18,9 +18,9 @@
 #include "artifact_names.h"
 
 static struct fenced_arena arena __attribute__((aligned(64)));
-static unsigned char input[NET_CONST(INPUT_BYTES)] __attribute__((aligned(64)));
-static unsigned char output[NET_CONST(OUTPUT_BYTES)] __attribute__((aligned(64)));
-static unsigned char first_sample[NET_CONST(INPUT_BYTES)];
+static unsigned char input[SAMPLE_ROOM] __attribute__((aligned(64)));
+static unsigned char output[RESULT_ROOM] __attribute__((aligned(64)));
+static unsigned char first_sample[SAMPLE_BYTES];
 /* What an inference may use: more when several threads run it. */
 static unsigned long arena_limit = NET_CONST(ARENA_BYTES);
 
@@ -76,8 +76,8 @@ static void check(int32_t status, unsigned long arena_bytes) {
 
 /* The input is used up by it. */
 static int32_t infer(struct tracer *tracer) {
-    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
-    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     if (tracer->file) {
         return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, tracer);
     }
@@ -111,16 +111,34 @@ static void stop_threads(void) {
 #endif
 }
 
+#define PLACE_(end)                                                                                \
+    memcpy(SAMPLE_IN(arena, input, end), sample + offsetof(struct sample_layout, end),             \
+           END_CONST(end, _BYTES));
+#define PLACE_OWN_(end)                                                                            \
+    memcpy(input + offsetof(struct sample_places, end),                                            \
+           sample + offsetof(struct sample_layout, end), END_CONST(end, _BYTES));
+#define TAKE_(end)                                                                                 \
+    memmove(output + offsetof(struct result_places, end), RESULT_IN(arena, output, end),           \
+            END_CONST(end, _BYTES));
+
+static inline void place_sample(const unsigned char *sample) {
+    EDGEMNV2_INPUTS(PLACE_)
+}
+
 static void run_sample(const unsigned char *sample, struct tracer *tracer) {
-    memcpy(SAMPLE_IN(arena, input), sample, NET_CONST(INPUT_BYTES));
+    place_sample(sample);
     check(infer(tracer), arena_limit);
-    memmove(output, RESULT_IN(arena, output), sizeof output);
+    EDGEMNV2_OUTPUTS(TAKE_)
 }
 
 static void run_rows(const unsigned char *sample) {
-    struct row_source source = {sample};
-    const struct NET_(outputs) outputs = {(void *)output};
-    check(NET_(run_rows)(give_row, &source, &outputs, arena.bytes), NET_CONST(STREAM_ARENA_BYTES));
+    struct row_source source = {FED_IMAGE(sample)};
+    const struct NET_(outputs) outputs = OWN_OUTPUT_POINTERS;
+#ifdef EDGEMNV2_SEVERAL_INPUTS
+    const struct NET_(inputs) inputs = OWN_INPUT_POINTERS;
+    EDGEMNV2_INPUTS(PLACE_OWN_)
+#endif
+    check(RUN_ROWS(&source, &inputs, &outputs, arena.bytes), NET_CONST(STREAM_ARENA_BYTES));
 }
 
 static uint16_t step_layers[STEP_LIMIT];
@@ -148,9 +166,9 @@ static void end_step(void *context, int32_t layer, int32_t row, const void *data
 
 /* Prints the layer and the seconds of each step of one inference. */
 static void measure_layers(const unsigned char *sample) {
-    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
-    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
-    memcpy(SAMPLE_IN(arena, input), sample, NET_CONST(INPUT_BYTES));
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
+    place_sample(sample);
     double last = seconds();
     edgemnv2_mark();
     check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, NULL), arena_limit);
@@ -179,7 +197,7 @@ static void report_peak_rss(void) {
 int main(int count, char **argument) {
     const char *inputs_name = NULL, *outputs_name = NULL;
     struct tracer tracer = {NULL, 0};
-    static unsigned char sample[NET_CONST(INPUT_BYTES)];
+    static unsigned char sample[SAMPLE_BYTES];
     long repeat = 0, warmup = 1, rows = 0, layers = 0;
     for (int i = 1; i < count; i += 2) {
         const char *key = argument[i];
@@ -227,9 +245,12 @@ int main(int count, char **argument) {
         } else {
             run_sample(to, &tracer);
         }
-        if (out && fwrite(output, sizeof output, 1, out) != 1) {
-            fail("cannot write ", outputs_name);
-        }
+#define WRITE_(end)                                                                                \
+    if (out && fwrite(output + offsetof(struct result_places, end), END_CONST(end, _BYTES), 1,     \
+                      out) != 1) {                                                                 \
+        fail("cannot write ", outputs_name);                                                       \
+    }
+        EDGEMNV2_OUTPUTS(WRITE_)
     }
     if (out && fclose(out) != 0) {
         fail("cannot write ", outputs_name);
@@ -244,7 +265,7 @@ int main(int count, char **argument) {
         run_sample(first_sample, &tracer);
     }
     for (long i = 0; i < repeat; i++) {
-        memcpy(SAMPLE_IN(arena, input), first_sample, sizeof first_sample);
+        place_sample(first_sample);
         const double start = seconds();
         edgemnv2_mark();
         const int32_t status = infer(&tracer);

@@ -10,11 +10,11 @@
 
 #define IN_ARENA_MEMORY __attribute__((section(".arena"), aligned(64)))
 static struct fenced_arena arena IN_ARENA_MEMORY;
-static unsigned char sample[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
-#if !NET_CONST(IO_IN_ARENA)
-static unsigned char input[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
+static unsigned char sample[SAMPLE_BYTES] IN_ARENA_MEMORY;
+#if !NET_CONST(IO_IN_ARENA) || defined(EDGEMNV2_SEVERAL_INPUTS)
+static unsigned char input[SAMPLE_ROOM] IN_ARENA_MEMORY;
 #endif
-static unsigned char output[NET_CONST(OUTPUT_BYTES)] IN_ARENA_MEMORY;
+static unsigned char output[RESULT_ROOM] IN_ARENA_MEMORY;
 
 extern uint32_t edgemnv2_stack_limit[];
 
@@ -75,14 +75,24 @@ static int check(int32_t status, uint32_t arena_bytes) {
     return 0;
 }
 
+#define PLACE_(end)                                                                                \
+    copy(SAMPLE_IN(arena, input, end), sample + offsetof(struct sample_layout, end),               \
+         END_CONST(end, _BYTES));
+#define PLACE_OWN_(end)                                                                            \
+    copy(input + offsetof(struct sample_places, end),                                              \
+         sample + offsetof(struct sample_layout, end), END_CONST(end, _BYTES));
+#define TAKE_(end)                                                                                 \
+    copy(output + offsetof(struct result_places, end), RESULT_IN(arena, output, end),              \
+         END_CONST(end, _BYTES));
+
 static void place_sample(void) {
-    copy(SAMPLE_IN(arena, input), sample, sizeof sample);
+    EDGEMNV2_INPUTS(PLACE_)
 }
 
 /* Runs the placed sample, which is used up by it. `index` >= 0: write the trace under it. */
 static int32_t infer(int32_t index) {
-    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
-    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     if (index >= 0) {
         return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, &index);
     }
@@ -95,16 +105,19 @@ static int run_sample(int32_t index) {
         return 1;
     }
 #if NET_CONST(IO_IN_ARENA)
-    copy(output, RESULT_IN(arena, output), sizeof output);
+    EDGEMNV2_OUTPUTS(TAKE_)
 #endif
     return 0;
 }
 
 static int run_rows(void) {
-    struct row_source source = {sample};
-    const struct NET_(outputs) outputs = {(void *)output};
-    return check(NET_(run_rows)(give_row, &source, &outputs, arena.bytes),
-                 NET_CONST(STREAM_ARENA_BYTES));
+    struct row_source source = {FED_IMAGE(sample)};
+    const struct NET_(outputs) outputs = OWN_OUTPUT_POINTERS;
+#ifdef EDGEMNV2_SEVERAL_INPUTS
+    const struct NET_(inputs) inputs = OWN_INPUT_POINTERS;
+    EDGEMNV2_INPUTS(PLACE_OWN_)
+#endif
+    return check(RUN_ROWS(&source, &inputs, &outputs, arena.bytes), NET_CONST(STREAM_ARENA_BYTES));
 }
 
 /* Runs the placed sample on a painted stack; the bytes it used, negative on failure. */
@@ -142,8 +155,8 @@ static void end_step(void *context, int32_t layer, int32_t row, const void *data
 
 /* One inference with a mark after each step; prints the layer of each. */
 static int measure_layers(void) {
-    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
-    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     place_sample();
     edgemnv2_mark();
     if (check(NET_(run_hooked)(&inputs, &outputs, arena.bytes, end_step, 0),
@@ -177,10 +190,13 @@ int main(void) {
         if (job[3] ? run_rows() : run_sample(job[2] ? index : -1)) {
             return 1;
         }
-        if (semihost_write(out, output, sizeof output) != 0) {
-            semihost_print("edgemnv2 error out.bin\n");
-            return 1;
-        }
+#define WRITE_(end)                                                                                \
+    if (semihost_write(out, output + offsetof(struct result_places, end),                          \
+                       END_CONST(end, _BYTES)) != 0) {                                             \
+        semihost_print("edgemnv2 error out.bin\n");                                                \
+        return 1;                                                                                  \
+    }
+        EDGEMNV2_OUTPUTS(WRITE_)
     }
     report("samples", job[0]);
     if (!job[3]) {

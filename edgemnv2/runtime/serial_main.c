@@ -17,8 +17,8 @@ enum { TX_FULL = 1, RX_FULL = 2, TX_ENABLE = 1, RX_ENABLE = 2, LEAST_DIVIDER = 1
 #define IN_ARENA_MEMORY __attribute__((section(".arena"), aligned(64)))
 static struct fenced_arena arena IN_ARENA_MEMORY;
 #if !NET_CONST(IO_IN_ARENA)
-static unsigned char input[NET_CONST(INPUT_BYTES)] IN_ARENA_MEMORY;
-static unsigned char output[NET_CONST(OUTPUT_BYTES)] IN_ARENA_MEMORY;
+static unsigned char input[SAMPLE_ROOM] IN_ARENA_MEMORY;
+static unsigned char output[RESULT_ROOM] IN_ARENA_MEMORY;
 #endif
 
 static int uart_get(void) {
@@ -34,17 +34,21 @@ static void uart_put(int byte) {
 }
 
 static int32_t run(void) {
-    const struct NET_(inputs) inputs = {(const void *)SAMPLE_IN(arena, input)};
-    const struct NET_(outputs) outputs = {(void *)RESULT_IN(arena, output)};
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     return NET_(run)(&inputs, &outputs, arena.bytes);
 }
 
 int main(void) {
     const struct serial_port port = {uart_get, uart_put, 0};
-    const struct serial_network network = {STRING(EDGEMNV2_NAME),    EDGEMNV2_MODEL,
-                                           SAMPLE_IN(arena, input),  NET_CONST(INPUT_BYTES),
-                                           RESULT_IN(arena, output), NET_CONST(OUTPUT_BYTES),
-                                           NET_CONST(ARENA_BYTES),   run};
+    const struct serial_network network = {STRING(EDGEMNV2_NAME),
+                                           EDGEMNV2_MODEL,
+                                           SAMPLE_IN(arena, input, INPUT),
+                                           NET_CONST(INPUT_BYTES),
+                                           RESULT_IN(arena, output, OUTPUT),
+                                           NET_CONST(OUTPUT_BYTES),
+                                           NET_CONST(ARENA_BYTES),
+                                           run};
     UART(BAUDDIV) = LEAST_DIVIDER;
     UART(CTRL) = TX_ENABLE | RX_ENABLE;
     fence_arena(&arena, LARGER_ARENA_BYTES);

@@ -47,7 +47,8 @@ struct edgemnv2_call {
 
 #ifdef EDGEMNV2_GENERAL
 
-/* Row r of an operation reads `pointers` rows from (r * stride + phase) / divisor - before on. */
+/* Row r of an operation reads `pointers` rows, every `spacing`-th from
+ * (r * stride + phase) / divisor - before on. */
 struct edgemnv2_read {
     const void *outside; /* the row that stands for rows outside the tensor; NULL: the edge row */
     int32_t stride;
@@ -56,6 +57,7 @@ struct edgemnv2_read {
     int32_t before;
     uint16_t tensor;
     uint16_t pointers;
+    uint16_t spacing;
 };
 
 /* And makes `rows` rows from first_row + r * rows on, `offset` bytes into each. */
@@ -149,7 +151,7 @@ static const void **edgemnv2_read_rows(const struct edgemnv2_run *run,
     int32_t count = read->pointers;
     if (read->divisor != 1)
         at /= read->divisor; /* neither is negative */
-    for (at -= read->before; count > 0; count--, at++) {
+    for (at -= read->before; count > 0; count--, at += read->spacing) {
         int32_t near = at;
         if (at < 0 || at >= height) {
             if (read->outside != NULL) {

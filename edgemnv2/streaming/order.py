@@ -74,8 +74,11 @@ class _Chain:
         self.feeds = {name: FEED - fed.index(name) for name in fed_in(rows, first, last, fed)}
         self.fed_rows = dict.fromkeys(self.feeds, 0)
         self.steps: list[Step] = []
-        self.following: list[int] = []
         self.followers: set[int] = set()
+        self.following: dict[int, list[int]] = {}
+        """Operation -> followers that may be able to go on once it has made a step."""
+        self.is_following = False
+        self._askers: dict[tuple[str, int], list[tuple[int, int]]] = {}
 
     def run(self, order: str) -> list[Step]:
         roots = chain_roots(self.rows, self.first, self.last)
@@ -84,9 +87,12 @@ class _Chain:
             needed = self._ancestors(leader)
             self.followers = {i for i in range(self.first, self.last) if i not in needed}
             # Sums take each row as it comes, so that nobody has to keep it for them.
-            self.following = [
-                i for i in sorted(self.followers) if i in roots or self.rows.ops[i].accumulates
-            ]
+            eager = [i for i in self.followers if i in roots or self.rows.ops[i].accumulates]
+            for index in sorted(eager):
+                for source in self._ancestors(index):
+                    self.following.setdefault(source, []).append(index)
+                for name in self.feeds:
+                    self.following.setdefault(self.feeds[name], []).append(index)
             self._finish(leader)
         elif order == "together":
             while waiting := [r for r in roots if self.done[r] < self.rows.ops[r].steps]:
@@ -121,20 +127,25 @@ class _Chain:
         while self.fed_rows[name] < stop:
             self.steps.append(Step(self.feeds[name], self.fed_rows[name]))
             self.fed_rows[name] += 1
+            self._follow(self.feeds[name])
 
     def _asked(self, name: str, wanted: range, before: int) -> Iterator[tuple[int, int]]:
         """(writer, steps) that make the rows `wanted`, among the writers before `before`.
 
         A writer whose rows another one updates is asked by that one.
         """
-        preceding = [index for index in self.writers.get(name, ()) if index < before]
-        for number, index in enumerate(preceding):
-            if any(self.rows.ops[later].updates for later in preceding[number + 1 :]):
-                continue
-            op = self.rows.ops[index]
-            for at, write in enumerate(op.writes):
-                if write.tensor == name:
-                    yield index, op.steps_for(at, wanted)
+        key = (name, before)
+        if key not in self._askers:
+            preceding = [index for index in self.writers.get(name, ()) if index < before]
+            changed = [n for n, index in enumerate(preceding) if self.rows.ops[index].updates]
+            self._askers[key] = [
+                (index, at)
+                for index in preceding[changed[-1] if changed else 0 :]
+                for at, tensor in enumerate(self.rows.ops[index].outputs)
+                if tensor == name
+            ]
+        for index, at in self._askers[key]:
+            yield index, self.rows.ops[index].steps_for(at, wanted)
 
     def _needs(self, index: int, row: int) -> Iterator[tuple[str, range]]:
         """What the step at `row` of operation `index` reads."""
@@ -158,19 +169,19 @@ class _Chain:
             return
         self.steps.append(Step(index, row))
         self.done[index] += 1
-        self._follow()
+        self._follow(index)
 
-    def _follow(self) -> None:
-        """Run the followers' steps for which all is there."""
-        if not self.following:
+    def _follow(self, made: int) -> None:
+        """Run the followers' steps for which all is there, now that `made` has made a step."""
+        if self.is_following or made not in self.following:
             return
-        following, self.following = self.following, []
-        for index in following:
+        self.is_following = True
+        for index in self.following[made]:
             while self.done[index] < self.rows.ops[index].steps and self._can(
                 index, self.done[index]
             ):
                 self._make_step(index)
-        self.following = following
+        self.is_following = False
 
     def _can(self, index: int, row: int) -> bool:
         """Whether the step needs nothing but steps of followers that need nothing else."""

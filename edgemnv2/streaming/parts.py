@@ -84,7 +84,8 @@ def _candidates(graph: Graph, schedule: Schedule, target: Target, rows: RowOps) 
         layer = graph.layers[op.layer]
         kernel = schedule.kernels[op.name]
         names = (*layer.inputs, layer.output)
-        if kernel.fuses or any(name in schedule.layouts for name in names):
+        whole_rows = len(op.writes) == 1 and op.writes[0].is_plain
+        if not whole_rows or kernel.fuses or any(name in schedule.layouts for name in names):
             continue
         out = graph.tensor_out(layer)
         pixels = out.height * out.width
@@ -116,7 +117,7 @@ def _part_kernel(
         out = graph.tensor_out(layer)
         tensors = {layer.output: replace(out, channels=step.count)}
     part_graph = replace(graph, tensors={**graph.tensors, **tensors})
-    kernel: RowKernel | None = family.row_kernel(
+    kernel = family.row_kernel(
         part_graph, part_layer, schedule.layouts, target, whole.decisions, rows_per_step=1
     )
     if kernel is None:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgemnv2.tir.builder import Builder, split_tiles
 
 __all__ = [
@@ -18,12 +21,15 @@ __all__ = [
     "Panels",
     "blocks_of",
     "channel_blocks",
+    "column_cache",
     "copy_pieces",
     "depthwise_tiles",
     "equal_runs",
+    "pack_columns",
     "panels_of",
     "pixel_tiles",
     "walk",
+    "window_pieces",
 ]
 
 Expr = Any
@@ -42,56 +48,43 @@ class Panel:
 
 @dataclass(frozen=True)
 class Panels:
-    """`full` panels of `nr` channels and perhaps a last one of `tail`, from channel `begin` on.
-
-    `channels` is the distance from one output pixel to the next. A kernel may make some of its
-    layer's channels only: threads then share the weights between them.
-    """
+    """`full` panels of `nr` channels and perhaps a last one of `tail`; `channels` in all."""
 
     channels: int
     nr: int
     full: int
     tail: int
-    begin: int
-    end: int
 
     def blocks(self) -> list[tuple[int, int]]:
         """`(first channel, channels)` of every panel, in packed order."""
-        full = [(self.begin + p * self.nr, self.nr) for p in range(self.full)]
-        return [*full, (self.end - self.tail, self.tail)] if self.tail else full
+        full = [(p * self.nr, self.nr) for p in range(self.full)]
+        return [*full, (self.channels - self.tail, self.tail)] if self.tail else full
 
     @property
     def key(self) -> tuple[int, ...]:
-        """What of this shapes the code."""
-        return (self.channels, self.begin, self.end, self.nr)
+        """What of this shapes the code: channels, the first and the end of those made, `nr`."""
+        return (self.channels, 0, self.channels, self.nr)
 
     def each(self, k: Builder) -> Iterator[Panel]:
         """The panels as code: a loop over the full ones, then the tail."""
         if self.full == 1:
-            yield Panel(self.begin, 0, self.nr)
+            yield Panel(0, 0, self.nr)
         elif self.full > 1:
             with k.loop(self.full) as p:
                 first = k.let(p * self.nr)
-                yield Panel(first + self.begin if self.begin else first, first, self.nr)
+                yield Panel(first, first, self.nr)
         if self.tail:
-            yield Panel(self.end - self.tail, self.full * self.nr, self.tail)
+            yield Panel(self.channels - self.tail, self.full * self.nr, self.tail)
 
 
-def panels_of(
-    channels: int, nr: int, granule: int, part: tuple[int, int] | None = None
-) -> Panels | None:
-    """Panels for channels `part[0] .. part[1] - 1` of `channels`, all of them by default.
-
-    None when there are fewer than the narrowest panel has.
-    """
-    begin, end = part or (0, channels)
-    count = end - begin
-    full, rest = divmod(count, nr)
+def panels_of(channels: int, nr: int, granule: int) -> Panels | None:
+    """Panels for `channels`; None when there are fewer than the narrowest panel has."""
+    full, rest = divmod(channels, nr)
     tail = -(-rest // granule) * granule
-    if tail <= count:
-        return Panels(channels, nr, full, tail, begin, end)
-    if nr > granule and count >= granule:
-        return panels_of(channels, granule, granule, part)
+    if tail <= channels:
+        return Panels(channels, nr, full, tail)
+    if nr > granule and channels >= granule:
+        return panels_of(channels, granule, granule)
     return None
 
 
@@ -210,6 +203,39 @@ def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:
     """`(first channel, size)` of the blocks in packed order."""
     blocks = [(c * size, size) for c in range(channels // size)]
     return [*blocks, (channels - size, size)] if channels % size else blocks
+
+
+def pack_columns(values: NDArray[Any], blocks: list[tuple[int, int]]) -> NDArray[Any]:
+    """`values` `[..., N]` block after block: all rows of the block's columns, then the next."""
+    return np.concatenate([values[..., n0 : n0 + n].ravel() for n0, n in blocks])
+
+
+def column_cache(
+    inside: Callable[[int], bool], read: Callable[..., Expr], outside: Callable[[], Expr]
+) -> Callable[..., Expr]:
+    """`column(..., c)`: what `read(..., c)` gives, read once; `outside()` where no column `c` is.
+
+    Pixels of a tile share input columns; the code for each is made where it is first needed.
+    """
+    known: dict[tuple[int, ...], Expr] = {}
+
+    def column(*place: int) -> Expr:
+        if not inside(place[-1]):
+            return outside()
+        if place not in known:
+            known[place] = read(*place)
+        return known[place]
+
+    return column
+
+
+def window_pieces(
+    inside: Callable[[int], bool], columns: int, channels: int
+) -> Iterator[tuple[int, int, bool]]:
+    """`(offset, lanes, exists)` copies of one row of a window, column by column of the image."""
+    for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
+        for offset, lanes in copy_pieces(begin * channels, end * channels):
+            yield offset, lanes, exists
 
 
 def equal_runs(flags: list[bool]) -> list[tuple[int, int, bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,13 +105,35 @@ def test_targets_lists_all_and_checks_a_file(
 def test_doctor_says_what_is_missing_and_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setenv("PATH", "/nowhere")
     main(["doctor"])
     text = capsys.readouterr().out
     assert "missing  qemu-aarch64" in text and "apt install qemu-user" in text
     assert main(["doctor", "--json"]) == 0
     checks = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["apache-tvm"]["found"] and not checks["arm-none-eabi-gcc"]["found"]
+
+
+def test_doctor_says_which_compiler_does_not_work_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there, and it is of no use: both are said, and what would help."""
+    broken = tmp_path / "aarch64-linux-gnu-gcc"
+    broken.write_text(
+        "#!/bin/sh\necho 'probe.c:1:10: fatal error: stdint.h: no such file' >&2\nexit 1\n"
+    )
+    broken.chmod(0o755)
+    emulator = tmp_path / "qemu-arm"
+    emulator.write_bytes(b"\x7fELF of another machine")
+    emulator.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert main(["doctor"]) == 0, "ziglang does it as well"
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (text for text in lines if "  aarch64-linux-gnu-gcc " in text)
+    assert line.startswith("BROKEN ") and f"{broken} cannot compile a program" in line
+    assert "stdint.h" in line and "apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross" in line
+    (line,) = (text for text in lines if "  qemu-arm " in text)
+    assert line.startswith("BROKEN ") and f"{emulator} cannot be run" in line
 
 
 def test_doctor_knows_the_interface_that_crashes(

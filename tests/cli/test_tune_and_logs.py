@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from edgemnv2.cli.main import main
 from edgemnv2.records.log import TuneLog
 from edgemnv2.runners import make_runner
 from edgemnv2.tuner.boards import board_count
+from tests.conftest import missing, tool_problem
 
 MODEL = "mobilenetv2-0.35-32-int8"
 KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks"]
@@ -23,10 +23,8 @@ KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejec
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
-        if shutil.which(tool) is None:
-            if request.config.getoption("--require-tools"):
-                pytest.fail(f"{tool} is required here (--require-tools) but missing")
-            pytest.skip(f"{tool} is not installed")
+        if problem := tool_problem(tool):
+            missing(request.config, tool, problem)
     folder = tmp_path_factory.mktemp("tuned")
     command = ["tune", MODEL, "--target", "mps2-an386", "--trials", "2", "--log-dir"]
     with pytest.MonkeyPatch.context() as patch:

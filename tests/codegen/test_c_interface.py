@@ -21,6 +21,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target
+from tests.conftest import missing
 
 MODEL = "mobilenetv2-0.35-32-int8"
 BARE_METAL = ("cortex-m0plus", "mps2-an386", "mps3-an547")
@@ -100,9 +101,7 @@ def test_source_has_no_warning_under_clang_for_arm(
     found = [Path(root.stdout.strip() or "/nowhere") / "include", Path("/usr/include/newlib")]
     newlib = next((path for path in found if (path / "string.h").is_file()), None)
     if newlib is None:
-        if request.config.getoption("--require-tools"):
-            pytest.fail("newlib's headers are required here (--require-tools) but missing")
-        pytest.skip("newlib's headers are not installed")
+        missing(request.config, "newlib's string.h")
     extra = [f"--target={triple}", *flags, "-O1", "-isystem", str(newlib)]
     _compile_all([clang], sources[target], extra)
 

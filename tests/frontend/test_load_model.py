@@ -20,7 +20,7 @@ def message(source: str | Path) -> str:
 
 def test_a_missing_file_is_named() -> None:
     assert message("nowhere/m.onnx") == (
-        "nowhere/m.onnx: no such file; give a .onnx or .tflite file or a built-in name"
+        "nowhere/m.onnx: no such file; give a .onnx, .tflite, .keras or .h5 file or a built-in name"
     )
 
 
@@ -28,8 +28,8 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.pt"
     path.write_bytes(b"x")
     assert message(path) == (
-        "m.pt: unknown kind of model file (must end in .onnx or .tflite); export the model to one "
-        "of them"
+        "m.pt: unknown kind of model file (must end in .onnx, .tflite, .keras, .h5, .zip); export "
+        "the model to one of them"
     )
 
 
@@ -44,7 +44,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 )
 def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
     assert message(name) == (
-        f"{name}: neither a model file (.onnx, .tflite) nor a built-in name "
+        f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
         f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); did you mean {near!r}?"
     )
 

@@ -21,6 +21,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.passes import lower
+from tests.conftest import missing
 
 # onnxruntime simulates in floats and rounds once; TFLite's arithmetic rounds twice. Per layer, on
 # equal inputs, a few elements in a hundred therefore differ, by one step.
@@ -101,9 +102,7 @@ def quantised(request: Any, tmp_path_factory: Any) -> Path:
     try:
         import onnxruntime  # noqa: F401
     except ImportError:
-        if request.config.getoption("--require-tools"):
-            pytest.fail("onnxruntime is required here (--require-tools) but missing")
-        pytest.skip("onnxruntime is not installed")
+        missing(request.config, "onnxruntime")
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,

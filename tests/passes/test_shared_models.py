@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +29,24 @@ INTEGER = [name for name, facts in MODELS.items() if facts[3]]
 FLOAT = [name for name, facts in MODELS.items() if not facts[3]]
 # Two float32 engines that sum in different orders, on logits of magnitude 10 to 20.
 FLOAT_TOLERANCE = 2e-4
-# Loading and lowering took 0.3 s here; the bound only catches a fall back to TVM's FoldConstant.
-SECONDS = 4.0
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_real_files_lower_in_seconds(name: str, shared_data: Path) -> None:
-    import tvm  # noqa: F401  (its import is not what is timed)
+def test_real_files_lower_without_compiling_anything(name: str, shared_data: Path) -> None:
+    """TVM's FoldConstant compiles a program for each constant: minutes, for a network."""
+    import tvm
+
+    passes: list[str] = []
+
+    @tvm.instrument.pass_instrument
+    class Listed:
+        def run_before_pass(self, module: Any, info: Any) -> None:
+            passes.append(str(info.name))
 
     layers, macs, shape, integer = MODELS[name]
-    start = time.perf_counter()
-    graph = lower(load_model(shared_data / "models" / name))
-    assert time.perf_counter() - start < SECONDS
+    with tvm.transform.PassContext(instruments=[Listed()]):
+        graph = lower(load_model(shared_data / "models" / name))
+    assert not {"FoldConstant", "tirx.MakePackedAPI"} & set(passes)
     assert len(graph.layers) == layers
     assert round(sum(graph.macs(x) for x in graph.layers) / 1e6, 1) == macs
     assert graph.tensors[graph.outputs[0]].shape == shape

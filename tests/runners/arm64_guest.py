@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from edgemnv2.runners.insn_plugin import cache_folder
+from edgemnv2.cache import cache_folder
 
 KERNEL = "linux-image-cloud-arm64"  # the one for virtual machines: a third of the usual one
 PROGRAMS = ("busybox-static", "dropbear-bin")

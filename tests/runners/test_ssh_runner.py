@@ -16,6 +16,7 @@ from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
 from edgemnv2.runners.base import on_one_board
 from edgemnv2.runners.ssh import SshRunner
+from tests.conftest import missing
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 
@@ -32,9 +33,7 @@ def board(
     """(address, options) of an sshd of our own: own keys, own port, no user configuration."""
     sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if sshd is None or shutil.which("ssh") is None:
-        if request.config.getoption("--require-tools"):
-            pytest.fail("sshd and ssh are required here (--require-tools) but missing")
-        pytest.skip("sshd or ssh is not installed")
+        missing(request.config, "sshd" if sshd is None else "ssh")
     folder = tmp_path_factory.mktemp("sshd")
     for name in ("host", "user"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]

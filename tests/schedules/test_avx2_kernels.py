@@ -41,7 +41,6 @@ def run_case(
     decisions: dict[str, Any] | None = None,
     rows_per_step: int = 1,
     in_place: int | None = None,
-    channels: tuple[int, int] | None = None,
 ) -> tuple[Any, Any]:
     if machine_name == "vnni" and not {"avx512_vnni", "avx512vbmi"} <= CPU_FLAGS:
         pytest.skip("this processor has no AVX-512 VNNI and VBMI")
@@ -50,7 +49,7 @@ def run_case(
     layer = graph.layers[0]
     family = FAMILIES[machine_name]
     chosen = {**family.default(graph, layer, machine), **(decisions or {})}
-    kernel = family.row_kernel(graph, layer, {}, machine, chosen, rows_per_step, channels)
+    kernel = family.row_kernel(graph, layer, {}, machine, chosen, rows_per_step)
     assert kernel is not None
     inputs = random_inputs(graph)
     made = run_kernel(kernel, graph, inputs, {}, machine, folder, in_place)
@@ -109,23 +108,6 @@ def test_every_decision_gives_the_same_numbers(machine: str, dtype: str, tmp_pat
                 np.testing.assert_array_equal(made, expected)
             else:
                 assert_close(made, expected)
-
-
-@pytest.mark.parametrize("channels", [(0, 24), (24, 61)])
-@pytest.mark.parametrize(
-    ("machine", "dtype"), [("avx2", "int8"), ("avx2", "float32"), ("vnni", "int8")]
-)
-def test_threads_can_share_the_channels_of_a_layer(
-    machine: str, dtype: str, channels: tuple[int, int], tmp_path: Path
-) -> None:
-    case = {"kind": "pointwise", "height": 2, "width": 7, "cin": 40, "cout": 61}
-    made, expected = run_case(machine, case, dtype, tmp_path, rows_per_step=2, channels=channels)
-    first, end = channels
-    difference = made[..., first:end].astype(np.float64) - expected[..., first:end]
-    assert np.abs(difference).max() <= (0 if dtype == "int8" else 2e-2)
-    untouched = np.frombuffer(b"\x55" * made.itemsize, made.dtype)[0]
-    assert (made[..., :first] == untouched).all()
-    assert (made[..., end:] == untouched).all()
 
 
 def test_what_is_not_ours_is_left_to_others() -> None:

@@ -45,13 +45,12 @@ def run_case(
     decisions: dict[str, Any] | None = None,
     rows_per_step: int = 1,
     in_place: int | None = None,
-    channels: tuple[int, int] | None = None,
 ) -> tuple[Any, Any]:
     machine = MACHINES[machine_name]
     graph = layer_graph(case["kind"], dtype, **{k: v for k, v in case.items() if k != "kind"})
     layer = graph.layers[0]
     chosen = {**neon.default(graph, layer, machine), **(decisions or {})}
-    kernel = neon.row_kernel(graph, layer, {}, machine, chosen, rows_per_step, channels)
+    kernel = neon.row_kernel(graph, layer, {}, machine, chosen, rows_per_step)
     assert kernel is not None
     inputs = random_inputs(graph)
     made = run_kernel(kernel, graph, inputs, {}, machine, folder, in_place)
@@ -152,28 +151,6 @@ def test_every_decision_gives_the_same_numbers(
                 np.testing.assert_array_equal(made, expected)
             else:
                 assert_close(made, expected)
-
-
-@pytest.mark.parametrize("channels", [(0, 24), (24, 61)])
-@pytest.mark.parametrize(
-    ("machine", "dtype"), [("a72", "int8"), ("a76", "int8"), ("a72", "float32"), ("a76", "float16")]
-)
-def test_threads_can_share_the_channels_of_a_layer(
-    machine: str,
-    dtype: str,
-    channels: tuple[int, int],
-    tmp_path: Path,
-    tools: Callable[[str], None],
-) -> None:
-    tools(machine)
-    case = {"kind": "pointwise", "height": 2, "width": 7, "cin": 40, "cout": 61}
-    made, expected = run_case(machine, case, dtype, tmp_path, rows_per_step=2, channels=channels)
-    first, end = channels
-    difference = made[..., first:end].astype(np.float64) - expected[..., first:end]
-    assert np.abs(difference).max() <= (0 if dtype == "int8" else 2e-2)
-    untouched = np.frombuffer(b"\x55" * made.itemsize, made.dtype)[0]
-    assert (made[..., :first] == untouched).all()
-    assert (made[..., end:] == untouched).all()
 
 
 def test_what_is_not_ours_is_left_to_others() -> None:

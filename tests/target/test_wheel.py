@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from edgemnv2 import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -35,6 +38,27 @@ def test_wheel_has_all_data_files(wheel: Path, require_module: Callable[[str], N
         for path in (REPOSITORY / "edgemnv2").glob(pattern):
             assert path.relative_to(REPOSITORY).as_posix() in inside
     assert any(name.endswith("/licenses/LICENSE") for name in inside)
+    assert "edgemnv2/py.typed" in inside, "type checkers of users read our annotations"
+
+
+def test_the_version_is_written_in_one_place(wheel: Path) -> None:
+    """The wheel's metadata has it from the package, and so has every other file that says it."""
+    (metadata,) = (n for n in zipfile.ZipFile(wheel).namelist() if n.endswith("/METADATA"))
+    text = zipfile.ZipFile(wheel).read(metadata).decode()
+    assert f"\nVersion: {__version__}\n" in text
+    tracked = subprocess.run(
+        ["git", "grep", "-lE", f"version.*{re.escape(__version__)}", "--", "*.py", "*.toml"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert tracked.stdout.split() == ["edgemnv2/__init__.py"]
+
+
+def test_the_changelog_has_this_version_and_what_is_unreleased() -> None:
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\](?: - \d{4}-\d\d-\d\d)?$", text, re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
 
 
 def test_installed_package_finds_its_targets(wheel: Path, tmp_path: Path) -> None:

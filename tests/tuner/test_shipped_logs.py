@@ -88,6 +88,23 @@ def test_it_survives_a_release_and_a_comment(
     _header_code.cache_clear()
 
 
+def test_another_micro_kernel_makes_records_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels for Cortex-M are calls of functions in headers: those are their code, too."""
+    headers = tmp_path / "kernels"
+    shutil.copytree(runtime_file("kernels"), headers)
+    changed = headers / "cortex_m_depthwise.h"
+    changed.write_text(changed.read_text() + "static inline int more(void) { return 1; }\n")
+    monkeypatch.setattr("edgemnv2.tuner.stale.runtime_file", lambda name: tmp_path / name)
+    _header_code.cache_clear()
+    log = TuneLog.load(next(f for f in FOLDERS if f.name == "mps2-an386"))
+    stale = outdated(log, load_target("mps2-an386"), MODEL)
+    assert stale and all(line.endswith("its code has changed") for line in stale)
+    assert len(stale) < len(log.codes[MODEL]), "the pointwise records stand"
+    _header_code.cache_clear()
+
+
 @pytest.mark.slow
 def test_it_gives_right_numbers(
     folder: Path, tmp_path: Path, require_tool: Callable[[str], str]

@@ -6,7 +6,6 @@ taken off, shifted left by 20, rescaled, added, rescaled again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgemnv2.arithmetic.requantize import Requantize
@@ -15,18 +14,17 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.requantize import Epilogue, Parameters, requantize_constants
 from edgemnv2.schedules.avx2.simd import clamp_float
+from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 from edgemnv2.tir.builder import (
     Builder,
     cast,
     constant,
-    load,
-    short_vector,
     shuffle,
     symbol_name,
 )
 
-__all__ = ["add_kernel", "elementwise"]
+__all__ = ["add_kernel"]
 
 Expr = Any
 
@@ -43,39 +41,6 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
     return None
 
 
-def elementwise(
-    k: Builder,
-    sources: Sequence[Any],
-    out: Any,
-    dtype: str,
-    span: tuple[int, int],
-    size: int,
-    function: Callable[[list[Expr], int], Expr],
-    tail: bool = True,
-) -> int:
-    """Store `function(vectors, size)` for the elements of `span`, by vectors of `size`.
-
-    What remains goes element by element through a vector that is partly filled. (A vector moved
-    back would read elements twice; but the output may be an operand, which LLVM does not know.)
-    Without `tail` it is left; returned is the first element that has not been made.
-    """
-    begin, end = span
-    count = (end - begin) // size
-    if count:
-        with k.loop(count) as i:
-            at = k.let(i * size + begin)
-            vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
-            k.store(out, at, function(vectors, size))
-    done = begin + count * size
-    if tail and done < end:
-        vectors = [k.let(short_vector(s, done, end, dtype, size)) for s in sources]
-        result = k.let(function(vectors, size))
-        for i in range(end - done):
-            k.store(out, done + i, shuffle([result], [i]))
-        done = end
-    return done
-
-
 def _float(layer: Add, elements: int) -> RowKernel:
     # No `noalias`: the output may be an operand.
     k = Builder(
@@ -87,7 +52,7 @@ def _float(layer: Add, elements: int) -> RowKernel:
     def add(vectors: list[Expr], _: int) -> Expr:
         return clamp_float(vectors[0] + vectors[1], layer.clamp)
 
-    elementwise(k, sources, out, "float32", (0, elements), 8, add)
+    elementwise(k, sources, out, "float32", elements, (8,), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
 
 
@@ -172,5 +137,5 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
                 results.append(rescale(k.let(operand(a, 0) + operand(b, 1)), 2, False))
         return last.narrow16(k, results[0], results[1])
 
-    elementwise(k, sources, out, "int8", (0, elements), 16, add)
+    elementwise(k, sources, out, "int8", elements, (16,), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

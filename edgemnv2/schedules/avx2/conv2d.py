@@ -14,7 +14,7 @@ import numpy as np
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import LANES, Pointers
+from edgemnv2.schedules.avx2.gemm import LANES
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.pointwise import (
     gemm_of,
@@ -22,6 +22,8 @@ from edgemnv2.schedules.avx2.pointwise import (
     supported,
 )
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.gemm import Ends, stem_builder
 from edgemnv2.tir.builder import (
     Builder,
     broadcast,
@@ -32,16 +34,11 @@ from edgemnv2.tir.builder import (
     scalar,
     symbol_name,
 )
-from edgemnv2.tir.tiling import copy_pieces, equal_runs, panels_of, pixel_tiles
+from edgemnv2.tir.tiling import pack_columns, panels_of, pixel_tiles, window_pieces
 
-__all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
+__all__ = ["CONV2D"]
 
 Expr = Any
-
-
-def conv2d_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
-    """As pointwise."""
-    return pointwise_space(graph, layer)
 
 
 def default_conv2d(graph: Graph, layer: Conv2D) -> dict[str, Any]:
@@ -65,39 +62,14 @@ def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
     rows, columns = layer.kernel
     taps = columns * source.channels
     depth = rows * taps
-    zero = source.quant.zero_point if source.quant else 0
-    gemm = gemm_of(
-        layer.weight.reshape(depth, out.channels),
-        layer.bias,
-        layer.clamp,
-        decisions,
-        layer.requantize,
-        zero,
-        out.quant.zero_point if out.quant else 0,
-    )
+    ends = Ends.of(graph, layer)
+    gemm = gemm_of(layer, layer.weight.reshape(depth, out.channels), decisions, ends)
     if gemm is None:
         return None
     assert isinstance(gemm, Int8Gemm)
     padded, factor, scratch_dtype = gemm.padded, gemm.epilogue.doubled, gemm.scratch_dtype
-    mr, order = int(decisions["mr"]), str(decisions["order"])
+    k, inputs, pointers = stem_builder(graph, layer, gemm, decisions, unsigned="uint8")
     stride, left = layer.stride[1], layer.padding[1]
-    description = {
-        "width": out.width,
-        "source": (source.width, source.channels, source.dtype, zero),
-        "kernel": layer.kernel,
-        "stride": stride,
-        "left": left,
-        "mr": mr,
-        "order": order,
-        **gemm.key(),
-    }
-    k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
-    inputs = [k.pointer(f"row{r}", source.dtype) for r in range(rows)]
-    output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", scratch_dtype)
-    weights, second = (
-        k.pointer("weights", gemm.weights_dtype),
-        k.pointer("parameters", gemm.second_dtype),
-    )
 
     def gathered(value: Expr, lanes: int) -> Expr:
         dtype = f"int16x{lanes}" if lanes > 1 else "int16"
@@ -111,24 +83,19 @@ def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
             constant(number, scratch_dtype, lanes) if lanes > 1 else scalar(number, scratch_dtype)
         )
 
-    def outside(lanes: int) -> Expr:
-        return filled(zero * factor, lanes)
-
     for first, _, inside in pixel_tiles(k, out.width, source.width, stride, left, 1, columns):
         at = k.let((first * stride - left) * source.channels)
         to = k.let(first * padded)
         for r in range(rows):
-            for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
-                for n, lanes in copy_pieces(begin * source.channels, end * source.channels):
-                    dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
-                    value = outside(lanes)
-                    if exists:
-                        value = gathered(load(inputs[r], at + n, dtype), lanes)
-                    k.store(scratch, to + (r * taps + n), value)
+            for n, lanes, exists in window_pieces(inside, columns, source.channels):
+                dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
+                value = filled(ends.zero_in * factor, lanes)
+                if exists:
+                    value = gathered(load(inputs[r], at + n, dtype), lanes)
+                k.store(pointers.scratch, to + (r * taps + n), value)
         for n in range(depth, padded):
-            k.store(scratch, to + n, filled(0, 1))
-    pointers = Pointers(scratch, output, weights, second, scratch)
-    gemm.emit_gathered(k, pointers, out.width, mr, order)
+            k.store(pointers.scratch, to + n, filled(0, 1))
+    gemm.emit_gathered(k, pointers, out.width, int(decisions["mr"]), str(decisions["order"]))
     return RowKernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
@@ -196,9 +163,12 @@ def _direct_float(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            np.concatenate([flat[:, n0 : n0 + n].ravel() for n0, n in blocks]),
-            np.concatenate([layer.bias[n0 : n0 + n] for n0, n in blocks]),
+            pack_columns(flat, blocks),
+            pack_columns(layer.bias, blocks),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+CONV2D = LayerKind(conv2d_kernel, pointwise_space, default_conv2d)

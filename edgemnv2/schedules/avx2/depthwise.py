@@ -18,12 +18,21 @@ from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.pointwise import supported
-from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
+from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import clamp_float, fma, madd, unpack_high, unpack_low
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
 from edgemnv2.tir.builder import Builder, cast, constant, load, symbol_name
-from edgemnv2.tir.tiling import PixelTile, blocks_of, depthwise_tiles, pixel_tiles
+from edgemnv2.tir.tiling import (
+    PixelTile,
+    blocks_of,
+    column_cache,
+    depthwise_tiles,
+    pack_columns,
+    pixel_tiles,
+)
 
-__all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
+__all__ = ["DEPTHWISE"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -53,7 +62,7 @@ def depthwise_kernel(
     integer = layer.requantize is not None
     if layer.kernel != (3, 3) or out.channels < (16 if integer else 8):
         return None
-    if layer.requantize is not None and not Epilogue.supports(layer.requantize):
+    if layer.requantize is not None and not rounds_to_the_right(layer.requantize):
         return None
     if not supported(layer, source.dtype, out.dtype):
         return None
@@ -92,7 +101,7 @@ def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) ->
     assert layer.requantize is not None and source.quant is not None and out.quant is not None
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
     zero = source.quant.zero_point
-    bias = layer.bias.astype(np.int64) - zero * layer.weight.astype(np.int64).sum(axis=(0, 1))
+    bias = folded_bias(layer.bias, layer.weight, zero)
     bound = largest_sum(layer.weight, bias)
     epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound)
     description = _describe(graph, layer, decisions, zero=zero, epilogue=epilogue.key)
@@ -110,27 +119,18 @@ def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) ->
         for first, count, inside in (tile,):
             base = k.let((first * stride - left) * channels + channel)
             to = k.let(first * channels + channel)
-            columns: dict[tuple[int, int], Expr] = {}
             pairs: dict[tuple[str, int], tuple[Expr, Expr]] = {}
 
-            def column(
-                r: int,
-                c: int,
-                base: Expr = base,
-                inside: Callable[[int], bool] = inside,
-                columns: dict[tuple[int, int], Expr] = columns,
-            ) -> Expr:
-                if not inside(c):
-                    return constant(zero, "int16", 16)
-                if (r, c) not in columns:
-                    value = load(rows[r], base + c * channels, "int8x16")
-                    columns[r, c] = k.let(cast(value, "int16x16"))
-                return columns[r, c]
+            def read(r: int, c: int, base: Expr = base) -> Expr:
+                value = load(rows[r], base + c * channels, "int8x16")
+                return k.let(cast(value, "int16x16"))
+
+            column = column_cache(inside, read, lambda: constant(zero, "int16", 16))
 
             def pair(
                 kind: str,
                 c: int,
-                column: Callable[[int, int], Expr] = column,
+                column: Callable[..., Expr] = column,
                 pairs: dict[tuple[str, int], tuple[Expr, Expr]] = pairs,
             ) -> tuple[Expr, Expr]:
                 if (kind, c) not in pairs:
@@ -215,9 +215,12 @@ def _float(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            np.concatenate([taps[:, c : c + n].ravel() for c, n in blocks]),
-            np.concatenate([layer.bias[c : c + n] for c, n in blocks]),
+            pack_columns(taps, blocks),
+            pack_columns(layer.bias, blocks),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.avx2.gemm import Gemm, Pointers, reduction
+from edgemnv2.schedules.avx2.gemm import Gemm, reduction
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
+from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.tir.builder import Builder, broadcast, element, load
-from edgemnv2.tir.tiling import Panel, walk
+from edgemnv2.tir.tiling import Panel, pack_columns, walk
 
 __all__ = ["FloatGemm"]
 
@@ -39,8 +39,8 @@ class FloatGemm(Gemm):
         """Per panel `[K][NR]`; biases by panels."""
         blocks = self.panels.blocks()
         return [
-            np.concatenate([self.weight[:, n0 : n0 + n].ravel() for n0, n in blocks]),
-            np.concatenate([self.bias[n0 : n0 + n] for n0, n in blocks]),
+            pack_columns(self.weight, blocks),
+            pack_columns(self.bias, blocks),
         ]
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:

@@ -8,25 +8,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.tir.builder import Builder
 from edgemnv2.tir.tiling import Panels
 
-__all__ = ["LANES", "Gemm", "Pointers", "reduction"]
+__all__ = ["LANES", "Gemm", "reduction"]
 
 Expr = Any
 Array = NDArray[Any]
 LANES = 8
-
-
-@dataclass(frozen=True)
-class Pointers:
-    """Parameters of the function: input, output, packed weights, bias or parameters, scratch."""
-
-    x: Any
-    out: Any
-    weights: Any
-    second: Any
-    scratch: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +32,11 @@ class Gemm:
     second_dtype = "float32"
     scratch_dtype = "float32"
     weights_dtype = "float32"
+
+    @property
+    def out_dtype(self) -> str:
+        """Of what is stored: the pixels' own."""
+        return self.dtype
 
     @property
     def depth(self) -> int:

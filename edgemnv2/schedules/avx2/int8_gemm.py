@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers, reduction
+from edgemnv2.schedules.avx2.gemm import LANES, Gemm, reduction
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import madd, panel_order
+from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.tir.builder import (
     Builder,
     broadcast,

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
-from edgemnv2.schedules.avx2.gemm import LANES, Gemm, Pointers
+from edgemnv2.schedules.avx2.gemm import LANES, Gemm
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
-from edgemnv2.schedules.avx2.requantize import Epilogue, largest_sum
-from edgemnv2.tir.builder import Builder, symbol_name
+from edgemnv2.schedules.avx2.requantize import Epilogue
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
+from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
 from edgemnv2.tir.tiling import panels_of
 
 __all__ = [
+    "POINTWISE",
     "default_pointwise",
     "gemm_of",
     "pointwise_kernel",
@@ -76,79 +78,38 @@ def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str) -> bool:
 
 
 def pointwise_kernel(
-    graph: Graph,
-    layer: Conv2D,
-    decisions: Mapping[str, Any],
-    rows_per_step: int,
-    channels: tuple[int, int] | None = None,
+    graph: Graph, layer: Conv2D, decisions: Mapping[str, Any], rows_per_step: int
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    if not supported(layer, source.dtype, out.dtype):
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
+    ends = Ends.of(graph, layer)
+    if not supported(layer, ends.source, ends.out):
         return None
-    gemm = gemm_of(
-        layer.weight[0, 0],
-        layer.bias,
-        layer.clamp,
-        decisions,
-        layer.requantize,
-        source.quant.zero_point if source.quant else 0,
-        out.quant.zero_point if out.quant else 0,
-        part=channels,
-    )
+    gemm = gemm_of(layer, layer.weight[0, 0], decisions, ends)
     if gemm is None:
         return None
-    pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
-    description = {"pixels": pixels, "mr": mr, "order": order, **gemm.key()}
-    k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
-    scratch_bytes = gemm.scratch_bytes(pixels, mr, order)
-    x, out_row = k.pointer("x", gemm.dtype), k.pointer("out", gemm.dtype)
-    scratch = k.pointer("scratch", gemm.scratch_dtype) if scratch_bytes else None
-    weights, second = (
-        k.pointer("weights", gemm.weights_dtype),
-        k.pointer("parameters", gemm.second_dtype),
-    )
-    gemm.emit(k, Pointers(x, out_row, weights, second, scratch), pixels, mr, order)
-    return RowKernel(
-        symbol=k.symbol,
-        constants=tuple(gemm.constants()),
-        scratch_bytes=scratch_bytes,
-        rows_per_step=rows_per_step,
-        prim_func=k.function(),
-        decisions=dict(decisions),
-    )
+    return pointwise_kernel_of(gemm, graph.tensor_out(layer).width, rows_per_step, decisions)
 
 
-def gemm_of(
-    weight: Array,
-    bias: Array,
-    clamp: tuple[float, float],
-    decisions: Mapping[str, Any],
-    requantize: Requantize | None,
-    zero_in: int,
-    zero_out: int,
-    part: tuple[int, int] | None = None,
-) -> Gemm | None:
+def gemm_of(layer: Conv2D, weight: Array, decisions: Mapping[str, Any], ends: Ends) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are fewer than eight channels.
 
-    `bias` is the layer's own; the input's zero point `zero_in` is folded in here.
-    `part`: the output channels to make.
+    Bias, clamp and factors are the layer's own; the input's zero point is folded in here.
     """
     nr = int(decisions["nr"])
     lanes = int(decisions.get("lanes", LANES))
-    panels = panels_of(weight.shape[1], nr, lanes, part)
+    panels = panels_of(weight.shape[1], nr, lanes)
     unroll = int(decisions["unroll"])
     if panels is None:
         return None
-    if requantize is None:
-        return FloatGemm(weight, bias, panels, unroll, clamp, lanes)
-    if not Epilogue.supports(requantize):
+    if layer.requantize is None:
+        return FloatGemm(weight, layer.bias, panels, unroll, layer.clamp, lanes)
+    if not rounds_to_the_right(layer.requantize):
         return None
-    bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
+    bias = folded_bias(layer.bias, weight, ends.zero_in)
     bound = largest_sum(weight, bias)
-    epilogue = Epilogue.of(requantize, zero_out, clamp, bound)
+    epilogue = Epilogue.of(layer.requantize, ends.zero_out, layer.clamp, bound)
     stored = "int16" if weight.dtype == np.int16 else str(decisions.get("weights", "int8"))
-    return Int8Gemm(weight, bias, panels, unroll, requantize, epilogue, stored)
+    return Int8Gemm(weight, bias, panels, unroll, layer.requantize, epilogue, stored)
+
+
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.simd import halves, panel_order
+from edgemnv2.schedules.integer import live_shifts
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -30,7 +31,7 @@ from edgemnv2.tir.builder import (
     shuffle,
 )
 
-__all__ = ["Epilogue", "Parameters", "largest_sum", "requantize_constants", "signed_low"]
+__all__ = ["Epilogue", "Parameters", "requantize_constants", "signed_low"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -85,20 +86,17 @@ class Epilogue:
     single: bool = False
 
     @staticmethod
-    def supports(requantize: Requantize) -> bool:
-        """Whether there is a form for these factors; rounded once, only shifts to the right."""
-        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
-        return not requantize.single_rounding or bool((live <= -1).all())
-
-    @staticmethod
     def of(
         requantize: Requantize,
         zero_point: int,
         clamp: tuple[float, float],
         largest_sum: int,
     ) -> Epilogue:
-        """The cheapest exact epilogue; `largest_sum` bounds the magnitude of the accumulators."""
-        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        """The cheapest exact epilogue of factors of which `rounds_to_the_right` holds.
+
+        `largest_sum` bounds the magnitude of the accumulators.
+        """
+        live = live_shifts(requantize)
         general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
         low, high = int(clamp[0]), int(clamp[1])
         relu, single = low >= zero_point, requantize.single_rounding
@@ -249,9 +247,3 @@ class Epilogue:
         if self.high < 127:
             value = intrinsic("llvm.smin.v16i8", "int8x16", value, constant(self.high, "int8", 16))
         return value
-
-
-def largest_sum(weight: Array, bias: Array) -> int:
-    """A bound on the accumulators: |bias| plus 255 times the weights' magnitudes."""
-    magnitude = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0)
-    return int((np.abs(bias.astype(np.int64)) + 255 * magnitude).max())

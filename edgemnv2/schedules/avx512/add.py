@@ -7,8 +7,8 @@ from typing import Any
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.avx2.add import elementwise
 from edgemnv2.schedules.avx512.requantize import narrow_blocks
+from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.linear_add import linear_add
 from edgemnv2.tir.builder import Builder, cast, constant, shuffle, symbol_name
 
@@ -41,6 +41,5 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
         value = narrow_blocks(k, blocks, 16, low, high)
         return shuffle([value], range(16)) if lanes == 16 else value
 
-    done = elementwise(k, sources, output, "int8", (0, elements), 64, add, tail=False)
-    elementwise(k, sources, output, "int8", (done, elements), 16, add)
+    elementwise(k, sources, output, "int8", elements, (64, 16), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

@@ -19,6 +19,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import epilogue_of
 from edgemnv2.schedules.avx512.requantize import ROWS
 from edgemnv2.schedules.avx512.simd import dot4, flipped, load_bytes
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -26,9 +27,9 @@ from edgemnv2.tir.builder import (
     shuffle,
     symbol_name,
 )
-from edgemnv2.tir.tiling import PixelTile, pixel_tiles
+from edgemnv2.tir.tiling import PixelTile, column_cache, pixel_tiles
 
-__all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
+__all__ = ["DEPTHWISE"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -119,17 +120,11 @@ def depthwise_kernel(
         to = k.let(first * channels + first_channel)
         w0, q0 = k.let(packed * 12), k.let(packed * ROWS)
         vectors = size // 16
-        columns: dict[int, list[Expr]] = {}
 
-        def column(c: int) -> list[Expr]:
-            if c not in columns:
-                columns[c] = (
-                    interleaved_rows(k, rows, base + c * channels, size)
-                    if inside(c)
-                    else [constant(outside, "int8", 64)] * vectors
-                )
-            return columns[c]
+        def read(c: int) -> list[Expr]:
+            return interleaved_rows(k, rows, base + c * channels, size)
 
+        column = column_cache(inside, read, lambda: [constant(outside, "int8", 64)] * vectors)
         w = [
             [k.let(load(weights, w0 + (vectors * q + j) * 64, "int8x64")) for j in range(vectors)]
             for q in range(3)
@@ -188,3 +183,6 @@ def depthwise_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

@@ -6,9 +6,14 @@ from typing import Any
 
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
-from edgemnv2.schedules.avx2.pointwise import default_pointwise, pointwise_space
+from edgemnv2.schedules.avx2.pointwise import (
+    POINTWISE,
+    default_pointwise,
+    pointwise_space,
+)
+from edgemnv2.schedules.family import LayerKind
 
-__all__ = ["default_float_pointwise", "float_pointwise_space"]
+__all__ = ["FLOAT_POINTWISE"]
 
 
 def float_pointwise_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
@@ -31,3 +36,8 @@ def default_float_pointwise(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     if out.channels % 48 == 0:
         return decisions | {"mr": 8, "nr": 48, "lanes": 16}
     return decisions | {"mr": 14, "nr": 16, "lanes": 16}
+
+
+FLOAT_POINTWISE = LayerKind(
+    POINTWISE.kernel, float_pointwise_space, default_float_pointwise, whole_maps=True
+)

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.avx2.requantize import largest_sum
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
 from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import flipped, load_bytes
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
 from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
 
 __all__ = [
-    "default_pointwise",
+    "POINTWISE",
     "epilogue_of",
     "flip_bytes",
     "gemm_of",
     "pixel_reader",
-    "pointwise_kernel",
     "pointwise_space",
 ]
 
@@ -71,10 +71,9 @@ def epilogue_of(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> tuple[Epilogue
     if source.dtype not in ("int8", "uint8"):
         return None
     assert source.quant is not None and out.quant is not None
-    weight = layer.weight.astype(np.int64).reshape(-1, out.channels)
     zero = source.quant.zero_point + (128 if source.dtype == "int8" else 0)
-    bias = np.asarray(layer.bias, np.int64) - zero * weight.sum(axis=0)
-    bound = largest_sum(weight, bias)
+    bias = folded_bias(layer.bias, layer.weight, zero)
+    bound = largest_sum(layer.weight, bias)
     epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound)
     return None if epilogue is None else (epilogue, bias)
 
@@ -84,15 +83,11 @@ def gemm_of(
     layer: Conv2D,
     weight: Array,
     decisions: Mapping[str, Any],
-    part: tuple[int, int] | None = None,
 ) -> ByteGemm | None:
-    """The matrix product with `weight` `[inputs, N]`, inputs a multiple of four, or None.
-
-    `part`: the output channels to make.
-    """
+    """The matrix product with `weight` `[inputs, N]`, inputs a multiple of four, or None."""
     chosen = epilogue_of(graph, layer)
     nr = int(decisions["nr"])
-    panels = panels_of(weight.shape[1], nr, lanes_of(nr), part)
+    panels = panels_of(weight.shape[1], nr, lanes_of(nr))
     if chosen is None or panels is None or lanes_of(panels.nr) != lanes_of(nr):
         return None
     epilogue, bias = chosen
@@ -135,19 +130,15 @@ def pointwise_kernel(
     layer: Conv2D,
     decisions: Mapping[str, Any],
     rows_per_step: int,
-    channels: tuple[int, int] | None = None,
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     depth = source.channels
     padded = -(-depth // 4) * 4
     # Inputs up to a multiple of four meet zero weights.
     weight = np.zeros((padded, out.channels), np.int8)
     weight[:depth] = layer.weight[0, 0]
-    gemm = gemm_of(graph, layer, weight, decisions, channels)
+    gemm = gemm_of(graph, layer, weight, decisions)
     if gemm is None or source.dtype != "int8":
         return None
     pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
@@ -179,3 +170,6 @@ def pointwise_kernel(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.requantize import signed_low
+from edgemnv2.schedules.integer import live_shifts
 from edgemnv2.tir.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
 
 __all__ = ["ROWS", "Epilogue", "Parameters", "narrow_blocks", "narrow_words"]
@@ -63,7 +64,7 @@ class Epilogue:
         requantize: Requantize, zero_point: int, clamp: tuple[float, float], largest_sum: int
     ) -> Epilogue | None:
         """The epilogue, or None for factors of one half and more, or next to nothing."""
-        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        live = live_shifts(requantize)
         if live.size and (live.min() < -MOST_SHIFT or live.max() > -1):
             return None
         low, high = int(clamp[0]), int(clamp[1])
@@ -147,10 +148,6 @@ class Epilogue:
     def narrow(self, k: Builder, blocks: Sequence[Expr], lanes: int) -> Expr:
         """int8 of up to four rescaled blocks, block after block."""
         return narrow_blocks(k, blocks, lanes, self.low, self.high)
-
-    def narrow_bytes(self, k: Builder, words: Sequence[Expr], lanes: int) -> Expr:
-        """int8 of two results of `narrow_words`, eight of each in turn."""
-        return _pack_bytes(k, words, lanes, self.low, self.high)
 
 
 def narrow_blocks(k: Builder, blocks: Sequence[Expr], lanes: int, low: int, high: int) -> Expr:

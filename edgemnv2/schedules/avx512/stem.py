@@ -16,6 +16,7 @@ from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import flip_bytes, gemm_of, pointwise_space
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -26,14 +27,9 @@ from edgemnv2.tir.builder import (
 )
 from edgemnv2.tir.tiling import Panel, copy_pieces, walk
 
-__all__ = ["default_stem", "stem_kernel", "stem_space"]
+__all__ = ["STEM"]
 
 Expr = Any
-
-
-def stem_space(graph: Graph, layer: Conv2D) -> dict[str, tuple[Any, ...]]:
-    """As pointwise."""
-    return pointwise_space(graph, layer)
 
 
 def default_stem(graph: Graph, layer: Conv2D) -> dict[str, Any]:
@@ -108,3 +104,6 @@ def stem_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> Ro
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+STEM = LayerKind(stem_kernel, pointwise_space, default_stem)

@@ -15,6 +15,7 @@ from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, SIGN_FIX, matmul_of, wrap
 from edgemnv2.schedules.dsp.requantize import SCALE_BITS, Channels, channels_of, reachable
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "depthwise_kernel",
     "depthwise_layout",
     "depthwise_project_kernel",
+    "depthwise_rows",
 ]
 
 Array = NDArray[Any]
@@ -66,6 +68,15 @@ def depthwise_layout(graph: Graph, layer: DepthwiseConv2D) -> RowLayout:
     return RowLayout("CW", left, max(0, columns - left - source.width))
 
 
+def depthwise_rows(
+    graph: Graph, layer: DepthwiseConv2D, layouts: Mapping[str, RowLayout], output: str
+) -> RowLayout | None:
+    """The input's layout where the kernel can read it and `output` is plain NHWC, else None."""
+    layout = layouts.get(layer.inputs[0])
+    fits = layout == depthwise_layout(graph, layer) and output not in layouts
+    return layout if fits else None
+
+
 def channel_rows(
     graph: Graph,
     makes: Callable[[Conv2D], bool],
@@ -99,8 +110,8 @@ def depthwise_kernel(
     """The kernel of `layer`, or None."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     channels = depthwise_channels(graph, layer)
-    layout = layouts.get(source.name)
-    if channels is None or layout != depthwise_layout(graph, layer) or out.name in layouts:
+    layout = depthwise_rows(graph, layer, layouts, layer.output)
+    if channels is None or layout is None:
         return None
     step = layer.stride[1]
     pitch = layout.left + source.width + layout.right
@@ -142,12 +153,10 @@ def depthwise_project_kernel(
     )
     channels = depthwise_channels(graph, layer)
     product = matmul_of(graph, project)
-    layout = layouts.get(source.name)
-    if channels is None or product is None or product.tile_channels is None:
+    layout = depthwise_rows(graph, layer, layouts, project.output)
+    if channels is None or layout is None or product is None or product.tile_channels is None:
         return None
     weights = BYTES if BYTES in product.kinds else HALVES
-    if layout != depthwise_layout(graph, layer) or out.name in layouts:
-        return None
     assert source.quant is not None
     step, count = layer.stride[1], middle.channels
     pitch = layout.left + source.width + layout.right
@@ -197,8 +206,7 @@ def _stream(
     step = layer.stride[1]
     scale = 1 << _scale_bits(layer)
     weight = layer.weight.astype(np.int64)
-    bias = np.asarray(layer.bias, np.int64) - zero_point * weight.sum(axis=(0, 1))
-    weight, bias = channels.reduced(weight, bias)
+    weight, bias = channels.reduced(weight, folded_bias(layer.bias, weight, zero_point))
     taps = (weight * scale).astype(np.int16)
     halves = np.stack(
         [

@@ -19,6 +19,7 @@ from edgemnv2.schedules.dsp.requantize import (
     reachable,
 )
 from edgemnv2.schedules.dsp.rows import int8_io, int8_zero_point
+from edgemnv2.schedules.integer import folded_bias
 
 __all__ = ["BYTES", "HALVES", "QUADS", "MatMul", "matmul_of"]
 
@@ -195,7 +196,7 @@ def matmul_of(graph: Graph, layer: Conv2D) -> MatMul | None:
     bias = np.asarray(layer.bias, np.int64)
     product = MatMul(
         weight,
-        bias - zero_point * weight.astype(np.int64).sum(axis=0),
+        folded_bias(bias, weight, zero_point),
         reachable(weight, bias, zero_point),
         layer.requantize,
         out.quant.zero_point,

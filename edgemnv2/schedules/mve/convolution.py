@@ -21,6 +21,7 @@ from edgemnv2.schedules.dsp.rows import (
     row_layout,
     with_starts,
 )
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
@@ -113,9 +114,7 @@ def convolution_kernel(
     else:
         assert channels is not None
         weight = layer.weight.reshape(depth, -1)
-        bias = np.asarray(layer.bias, np.int64)
-        bias = bias - int8_zero_point(source) * weight.astype(np.int64).sum(axis=0)
-        bias = bias - channels.excess
+        bias = folded_bias(layer.bias, weight, int8_zero_point(source)) - channels.excess
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
         record_bytes = padded * 2 + 24
         flags = SIGN_FIX * channels.sign_fix + ODD_CHANNELS * (out.channels % 2)

@@ -10,9 +10,10 @@ import numpy as np
 from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.depthwise import depthwise_layout
+from edgemnv2.schedules.dsp.depthwise import depthwise_rows
 from edgemnv2.schedules.dsp.matmul import wrap
 from edgemnv2.schedules.dsp.rows import int8_io
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
@@ -45,11 +46,11 @@ def depthwise_kernel(
 ) -> RowKernel | None:
     """The kernel of `layer`, or None."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    channels = depthwise_channels(graph, layer)
-    layout = layouts.get(source.name)
-    if channels is None or layout != depthwise_layout(graph, layer) or out.name in layouts:
+    layout = depthwise_rows(graph, layer, layouts, layer.output)
+    channels = depthwise_channels(graph, layer) if layout is not None else None
+    if channels is None or layout is None:
         return None
-    assert layout is not None and source.quant is not None and out.quant is not None
+    assert source.quant is not None and out.quant is not None
     pitch = layout.left + source.width + layout.right
     group = min(out.channels, max(1, _COLUMNS // pitch))
     columns = -(-group * pitch // 16) * 16
@@ -76,9 +77,7 @@ def depthwise_kernel(
     parameters = [*((f"row_{i}", "int8") for i in range(3)), ("out", "int8")]
     parameters += [("scratch", "int8"), ("stream", "int32")]
     symbol, function = row_function("mve_depthwise", parameters, body)
-    weight = layer.weight.astype(np.int64)
-    bias = np.asarray(layer.bias, np.int64) - source.quant.zero_point * weight.sum(axis=(0, 1))
-    bias = bias - channels.excess
+    bias = folded_bias(layer.bias, layer.weight, source.quant.zero_point) - channels.excess
     taps = np.zeros((out.channels, 4, 4), np.int8)
     taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
     words = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)

@@ -6,21 +6,19 @@ rescaled again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.tir.builder import (
     Builder,
     cast,
     concat,
     constant,
-    load,
-    short_vector,
     shuffle,
     symbol_name,
 )
@@ -45,38 +43,6 @@ def add_kernel(graph: Graph, layer: Add, isa: Isa) -> RowKernel | None:
     return None
 
 
-def _elementwise(
-    k: Builder,
-    sources: Sequence[Any],
-    out: Any,
-    dtype: str,
-    elements: int,
-    sizes: Sequence[int],
-    function: Callable[[list[Expr], int], Expr],
-) -> None:
-    """Store `function(vectors, lanes)` for all elements, by vectors of the given sizes.
-
-    What remains goes element by element through a vector that is partly filled. (A vector moved
-    back would read elements twice; but the output may be an operand, which LLVM does not know.)
-    """
-    done = 0
-    for size in sizes:
-        count = (elements - done) // size
-        if count == 0:
-            continue
-        with k.loop(count) as i:
-            at = k.let(i * size + done)
-            vectors = [k.let(load(s, at, f"{dtype}x{size}")) for s in sources]
-            k.store(out, at, function(vectors, size))
-        done += count * size
-    if done < elements:
-        lanes = sizes[-1]
-        vectors = [k.let(short_vector(s, done, elements, dtype, lanes)) for s in sources]
-        result = k.let(function(vectors, lanes))
-        for i in range(elements - done):
-            k.store(out, done + i, shuffle([result], [i]))
-
-
 def _float(layer: Add, isa: Isa, elements: int, dtype: str) -> RowKernel:
     description = {"elements": elements, "clamp": layer.clamp, "isa": isa}
     # No `noalias`: the output may be an operand.
@@ -94,7 +60,7 @@ def _float(layer: Add, isa: Isa, elements: int, dtype: str) -> RowKernel:
         ]
         return concat([k.let(isa.clamp(a + b, layer.clamp, dtype)) for a, b in parts], size)
 
-    _elementwise(k, sources, out, dtype, elements, (4 * size, size), add)
+    elementwise(k, sources, out, dtype, elements, (4 * size, size), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
 
 
@@ -161,5 +127,5 @@ def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel:
             halves.append(k.let(isa.sqxtn16(both)))
         return isa.clamp8(concat(halves, 8), low_end, high_end, lanes)
 
-    _elementwise(k, sources, out, "int8", elements, (16, 8), add)
+    elementwise(k, sources, out, "int8", elements, (16, 8), add)
     return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())

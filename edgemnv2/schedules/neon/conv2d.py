@@ -7,6 +7,7 @@ all sizes, strides and paddings. Columns outside the image are filled with the z
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from tvm import tirx
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.neon.gemm import Pointers
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.gemm import Ends, stem_builder
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.pointwise import (
     default_pointwise,
@@ -27,22 +29,18 @@ from edgemnv2.tir.builder import Builder, cast, constant, element, lane, load, s
 from edgemnv2.tir.tiling import (
     Panel,
     copy_pieces,
-    equal_runs,
+    pack_columns,
     panels_of,
     pixel_tiles,
     walk,
+    window_pieces,
 )
 
-__all__ = ["conv2d_kernel", "conv2d_space", "default_conv2d"]
+__all__ = ["CONV2D"]
 
 Expr = Any
 MOST_DIRECT_TAPS = 9
 """Floats of a window's row up to which `_direct_kernel` has registers enough: 3 columns of 3."""
-
-
-def conv2d_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
-    """As pointwise."""
-    return pointwise_space(graph, layer, isa)
 
 
 def default_conv2d(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
@@ -78,65 +76,31 @@ def conv2d_kernel(
     padded = -(-depth // granule) * granule
     weight = np.zeros((padded, out.channels), layer.weight.dtype)
     weight[:depth] = layer.weight.reshape(depth, out.channels)
-    zero = source.quant.zero_point if source.quant else 0
+    ends = Ends.of(graph, layer)
     # uint8 values are made int8 by flipping the top bit, that is, by taking 128 off.
-    shifted = zero - 128 if unsigned else zero
-    gemm = gemm_of(
-        isa,
-        weight,
-        layer.bias,
-        layer.clamp,
-        decisions,
-        layer.requantize,
-        shifted,
-        out.quant.zero_point if out.quant else 0,
-        (out.dtype, out.dtype),
-    )
+    shifted = ends.zero_in - 128 if unsigned else ends.zero_in
+    gemm = gemm_of(isa, layer, weight, decisions, replace(ends, source=out.dtype, zero_in=shifted))
     if gemm is None:
         return None
-    mr, order = int(decisions["mr"]), str(decisions["order"])
+    k, inputs, pointers = stem_builder(graph, layer, gemm, decisions, unsigned="int8")
     stride, left = layer.stride[1], layer.padding[1]
-    description = {
-        "width": out.width,
-        "source": (source.width, source.channels, source.dtype, zero),
-        "kernel": layer.kernel,
-        "stride": stride,
-        "left": left,
-        "mr": mr,
-        "order": order,
-        **gemm.key(),
-    }
-    k = Builder(symbol_name(f"conv2d_{gemm.dtype}", description))
-    inputs = [k.pointer(f"row{r}", "int8" if unsigned else source.dtype) for r in range(rows)]
-    output, scratch = k.pointer("out", gemm.dtype), k.pointer("scratch", gemm.dtype)
-    pointers = Pointers(
-        scratch,
-        output,
-        k.pointer("weights", gemm.dtype),
-        k.pointer("parameters", gemm.second_dtype),
-    )
-
-    tiles = pixel_tiles(k, out.width, source.width, stride, left, 1, columns)
-    for first, _, inside in tiles:
+    stored = "int8" if unsigned else source.dtype
+    for first, _, inside in pixel_tiles(k, out.width, source.width, stride, left, 1, columns):
         for r in range(rows):
             at = k.let((first * stride - left) * source.channels)
             to = k.let(first * padded + r * taps)
-            runs = equal_runs([inside(c) for c in range(columns)])
-            for begin, end, exists in runs:
-                n0, n1 = begin * source.channels, end * source.channels
-                for n, lanes in copy_pieces(n0, n1):
-                    suffix = f"x{lanes}" if lanes > 1 else ""
-                    if exists:
-                        stored = "int8" if unsigned else source.dtype
-                        value = load(inputs[r], at + n, stored + suffix)
-                        if stored != gemm.dtype:
-                            value = cast(value, gemm.dtype + suffix)
-                        if unsigned:
-                            value = value ^ _constant(-128, "int8", lanes)
-                    else:
-                        value = _constant(shifted, gemm.dtype, lanes)
-                    k.store(scratch, to + n, value)
-    gemm.emit(k, pointers, out.width, mr, order)
+            for n, lanes, exists in window_pieces(inside, columns, source.channels):
+                suffix = f"x{lanes}" if lanes > 1 else ""
+                if exists:
+                    value = load(inputs[r], at + n, stored + suffix)
+                    if stored != gemm.dtype:
+                        value = cast(value, gemm.dtype + suffix)
+                    if unsigned:
+                        value = value ^ _constant(-128, "int8", lanes)
+                else:
+                    value = _constant(shifted, gemm.dtype, lanes)
+                k.store(pointers.scratch, to + n, value)
+    gemm.emit(k, pointers, out.width, int(decisions["mr"]), str(decisions["order"]))
     return RowKernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
@@ -223,8 +187,8 @@ def _direct_kernel(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            np.concatenate([flat[:, n0 : n0 + n].ravel() for n0, n in blocks]).astype(dtype),
-            np.concatenate([layer.bias[n0 : n0 + n] for n0, n in blocks]).astype(dtype),
+            pack_columns(flat, blocks).astype(dtype),
+            pack_columns(layer.bias, blocks).astype(dtype),
         ),
         scratch_bytes=rows * row_elements * np.dtype(dtype).itemsize,
         prim_func=k.function(),
@@ -250,3 +214,6 @@ def _copy_row(
 
 def _constant(value: float, dtype: str, lanes: int) -> Expr:
     return constant(value, dtype, lanes) if lanes > 1 else tirx.const(value, dtype)
+
+
+CONV2D = LayerKind(conv2d_kernel, pointwise_space, default_conv2d)

@@ -7,26 +7,32 @@ when the code is made: int8 takes the zero point for them, floats leave the prod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
 from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.tir.builder import Builder, constant, load, symbol_name
-from edgemnv2.tir.tiling import blocks_of, channel_blocks, pixel_tiles
+from edgemnv2.tir.tiling import (
+    blocks_of,
+    channel_blocks,
+    column_cache,
+    pack_columns,
+    pixel_tiles,
+)
 
-__all__ = ["default_depthwise", "depthwise_kernel", "depthwise_space"]
+__all__ = ["DEPTHWISE"]
 
 Expr = Any
-Array = NDArray[Any]
 
 
 def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
@@ -55,9 +61,20 @@ def depthwise_kernel(
     return (_int8 if integer else _float)(graph, layer, isa, decisions)
 
 
-def pack_taps(taps: Array, blocks: list[tuple[int, int]]) -> Array:
-    """Weights `[taps, C]` per block: all taps by the block's channels."""
-    return np.ascontiguousarray(np.concatenate([taps[:, c : c + n].ravel() for c, n in blocks]))
+def _description(
+    graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What shapes the code of either kernel."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    return {
+        "width": out.width,
+        "source_width": source.width,
+        "C": out.channels,
+        "stride": layer.stride[1],
+        "left": layer.padding[1],
+        "isa": isa,
+        **decisions,
+    }
 
 
 def _int8(
@@ -67,7 +84,7 @@ def _int8(
     requantize = layer.requantize
     assert requantize is not None and source.quant is not None and out.quant is not None
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    if not Int8Epilogue.supports(requantize):
+    if not rounds_to_the_right(requantize):
         return None
     parts = split_weights(layer.weight)
     # Two products go into int16: of two taps, or of the two parts of one.
@@ -75,19 +92,12 @@ def _int8(
     taps = 9 * len(parts)
     epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp)
     zero = source.quant.zero_point
-    sums = layer.weight.astype(np.int64).sum(axis=(0, 1))
-    bias = layer.bias.astype(np.int64) - zero * sums
+    bias = folded_bias(layer.bias, layer.weight, zero)
     description = {
-        "width": out.width,
-        "source_width": source.width,
-        "C": channels,
-        "stride": stride,
-        "left": left,
+        **_description(graph, layer, isa, decisions),
         "zero": zero,
         "taps": (taps, group),
         "epilogue": epilogue.key,
-        "isa": isa,
-        **decisions,
     }
     k = Builder(symbol_name("depthwise_int8", description))
     rows = [k.pointer(f"row{r}", "int8") for r in range(3)]
@@ -100,21 +110,11 @@ def _int8(
         for first, count, inside in tiles:
             base = k.let((first * stride - left) * channels + channel)
             to = k.let(first * channels + channel)
-            columns: dict[tuple[int, int], Expr] = {}
 
-            def column(
-                r: int,
-                c: int,
-                base: Expr = base,
-                inside: Callable[[int], bool] = inside,
-                columns: dict[tuple[int, int], Expr] = columns,
-            ) -> Expr:
-                if not inside(c):
-                    return constant(zero, "int8", 8)
-                if (r, c) not in columns:
-                    columns[r, c] = k.let(load(rows[r], base + c * channels, "int8x8"))
-                return columns[r, c]
+            def read(r: int, c: int, base: Expr = base) -> Expr:
+                return k.let(load(rows[r], base + c * channels, "int8x8"))
 
+            column = column_cache(inside, read, lambda: constant(zero, "int8", 8))
             for x in range(count):
                 acc = [p.bias[0], p.bias[1]]
                 for t in range(0, taps, group):
@@ -133,7 +133,7 @@ def _int8(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_taps(np.stack(parts, axis=2).reshape(taps, channels), blocks),
+            pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
             pack_parameters(bias, requantize, blocks, epilogue),
         ),
         prim_func=k.function(),
@@ -148,16 +148,7 @@ def _float(
     dtype, lanes = out.dtype, LANES[out.dtype]
     full = f"{dtype}x{lanes}"
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    description = {
-        "width": out.width,
-        "source_width": source.width,
-        "C": channels,
-        "stride": stride,
-        "left": left,
-        "clamp": layer.clamp,
-        "isa": isa,
-        **decisions,
-    }
+    description = {**_description(graph, layer, isa, decisions), "clamp": layer.clamp}
     k = Builder(symbol_name(f"depthwise_{dtype}", description))
     rows = [k.pointer(f"row{r}", dtype) for r in range(3)]
     output = k.pointer("out", dtype)
@@ -185,9 +176,12 @@ def _float(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_taps(layer.weight.reshape(9, channels).astype(dtype), blocks),
-            np.concatenate([layer.bias[c : c + n] for c, n in blocks]).astype(dtype),
+            pack_columns(layer.weight.reshape(9, channels).astype(dtype), blocks),
+            pack_columns(layer.bias, blocks).astype(dtype),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

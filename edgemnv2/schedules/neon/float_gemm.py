@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.schedules.neon.gemm import Gemm, Pointers, Step, accumulate, step_block
+from edgemnv2.schedules.gemm import Pointers
+from edgemnv2.schedules.neon.gemm import Gemm, Step, accumulate, step_block
 from edgemnv2.schedules.neon.isa import LANES, high, low
 from edgemnv2.tir.builder import (
     Builder,

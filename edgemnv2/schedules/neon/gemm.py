@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.tir.builder import Builder
 from edgemnv2.tir.tiling import Panel, Panels, walk
 
-__all__ = ["Gemm", "Pointers", "Step", "accumulate", "step_block", "steps_of"]
+__all__ = ["Gemm", "Step", "accumulate", "step_block", "steps_of"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -126,9 +127,23 @@ class Gemm:
         return "int8"
 
     @property
+    def weights_dtype(self) -> str:
+        """Of the packed weights."""
+        return self.dtype
+
+    @property
     def second_dtype(self) -> str:
         """Of the last constant."""
         return "int32"
+
+    @property
+    def scratch_dtype(self) -> str:
+        """Of gathered pixels."""
+        return self.dtype
+
+    def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
+        """Pixels are read where they lie."""
+        return 0
 
     @property
     def depth(self) -> int:
@@ -178,13 +193,3 @@ class Gemm:
             order,
             lambda first, m, panel: self.tile(k, p, first, m, panel),
         )
-
-
-@dataclass(frozen=True)
-class Pointers:
-    """Parameters of the function: input, output, packed weights, and bias or parameters."""
-
-    x: Any
-    out: Any
-    weights: Any
-    second: Any

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.schedules.neon.gemm import Gemm, Pointers, accumulate, step_block
+from edgemnv2.schedules.gemm import Pointers
+from edgemnv2.schedules.neon.gemm import Gemm, accumulate, step_block
 from edgemnv2.schedules.neon.isa import high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.tir.builder import Builder, broadcast, element, lane, load, reinterpret

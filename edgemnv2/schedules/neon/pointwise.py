@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
+from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
-from edgemnv2.schedules.neon.gemm import Gemm, Pointers, steps_of
+from edgemnv2.schedules.neon.gemm import Gemm, steps_of
 from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
-from edgemnv2.tir.builder import Builder, symbol_name
 from edgemnv2.tir.tiling import panels_of
 
-__all__ = ["default_pointwise", "gemm_of", "pointwise_kernel", "pointwise_space", "supported"]
+__all__ = ["POINTWISE", "default_pointwise", "gemm_of", "pointwise_space", "supported"]
 
 Array = NDArray[Any]
 
@@ -89,74 +90,30 @@ def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str, isa: Isa) 
 
 
 def pointwise_kernel(
-    graph: Graph,
-    layer: Conv2D,
-    isa: Isa,
-    decisions: Mapping[str, Any],
-    rows_per_step: int,
-    channels: tuple[int, int] | None = None,
+    graph: Graph, layer: Conv2D, isa: Isa, decisions: Mapping[str, Any], rows_per_step: int
 ) -> RowKernel | None:
-    """The kernel for `rows_per_step` whole rows, or None where the shape is too small.
-
-    `channels`: it makes only these of the output's channels, first and one past the last.
-    """
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    if not supported(layer, source.dtype, out.dtype, isa):
+    """The kernel for `rows_per_step` whole rows, or None where the shape is too small."""
+    ends = Ends.of(graph, layer)
+    if not supported(layer, ends.source, ends.out, isa):
         return None
-    gemm = gemm_of(
-        isa,
-        layer.weight[0, 0],
-        layer.bias,
-        layer.clamp,
-        decisions,
-        layer.requantize,
-        source.quant.zero_point if source.quant else 0,
-        out.quant.zero_point if out.quant else 0,
-        (source.dtype, out.dtype),
-        part=channels,
-    )
+    gemm = gemm_of(isa, layer, layer.weight[0, 0], decisions, ends)
     if gemm is None:
         return None
-    pixels, mr, order = out.width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
-    description = {"pixels": pixels, "mr": mr, "order": order, **gemm.key()}
-    k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
-    pointers = Pointers(
-        k.pointer("x", gemm.dtype),
-        k.pointer("out", gemm.out_dtype),
-        k.pointer("weights", gemm.dtype),
-        k.pointer("parameters", gemm.second_dtype),
-    )
-    gemm.emit(k, pointers, pixels, mr, order)
-    return RowKernel(
-        symbol=k.symbol,
-        constants=tuple(gemm.constants()),
-        rows_per_step=rows_per_step,
-        prim_func=k.function(),
-        decisions=dict(decisions),
-    )
+    return pointwise_kernel_of(gemm, graph.tensor_out(layer).width, rows_per_step, decisions)
 
 
 def gemm_of(
-    isa: Isa,
-    weight: Array,
-    bias: Array,
-    clamp: tuple[float, float],
-    decisions: Mapping[str, Any],
-    requantize: Requantize | None,
-    zero_in: int = 0,
-    zero_out: int = 0,
-    dtypes: tuple[str, str] = ("float32", "float32"),
-    part: tuple[int, int] | None = None,
+    isa: Isa, layer: Conv2D, weight: Array, decisions: Mapping[str, Any], ends: Ends
 ) -> Gemm | None:
     """The loop for `weight` `[K, N]`, or None where there are too few channels for its vectors.
 
-    `bias` is the layer's own; the input's zero point `zero_in` is folded in here. `dtypes` are
-    those of pixels and output of a float layer. `part`: the output channels to make.
+    Bias, clamp and factors are the layer's own; the input's zero point is folded in here.
     """
     depth, channels = weight.shape
-    granule = LANES[dtypes[0]] if requantize is None else 4
+    requantize = layer.requantize
+    granule = LANES[ends.source] if requantize is None else 4
     nr = int(decisions["nr"])
-    panels = panels_of(channels, nr, granule, part) if nr % granule == 0 else None
+    panels = panels_of(channels, nr, granule) if nr % granule == 0 else None
     unroll = int(decisions.get("unroll", 1))
     if panels is None:
         return None
@@ -164,11 +121,13 @@ def gemm_of(
         steps = steps_of(depth, unroll, 4)
         if steps is None:
             return None
-        return FloatGemm(isa, weight, bias, panels, steps, 1, clamp, *dtypes)
-    if not Int8Epilogue.supports(requantize):
+        return FloatGemm(
+            isa, weight, layer.bias, panels, steps, 1, layer.clamp, ends.source, ends.out
+        )
+    if not rounds_to_the_right(requantize):
         return None
-    bias = bias.astype(np.int64) - zero_in * weight.astype(np.int64).sum(axis=0)
-    epilogue = Int8Epilogue.of(isa, requantize, zero_out, clamp)
+    bias = folded_bias(layer.bias, weight, ends.zero_in)
+    epilogue = Int8Epilogue.of(isa, requantize, ends.zero_out, layer.clamp)
     if isa.dotprod:
         steps = steps_of(depth, 16, 4)
         if steps is None:
@@ -179,3 +138,6 @@ def gemm_of(
     if steps is None:
         return None
     return WideningGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)
+
+
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.schedules.integer import live_shifts
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.tir.builder import Builder, concat, constant, load, shuffle
+from edgemnv2.tir.tiling import pack_columns
 
 __all__ = ["Int8Epilogue", "Parameters", "pack_parameters"]
 
@@ -55,9 +57,9 @@ class Int8Epilogue:
     def of(
         isa: Isa, requantize: Requantize, zero_point: int, clamp: tuple[float, float]
     ) -> Int8Epilogue:
-        """The cheapest exact epilogue for these factors."""
+        """The cheapest exact epilogue for these factors, of which `rounds_to_the_right` holds."""
         low, high = int(clamp[0]), int(clamp[1])
-        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
+        live = live_shifts(requantize)
         largest = int(live.max()) if live.size else -1
         if requantize.single_rounding:
             form = "single"
@@ -70,12 +72,6 @@ class Int8Epilogue:
         else:
             form = "left"
         return Int8Epilogue(isa, zero_point, low, high, form, largest > 0)
-
-    @staticmethod
-    def supports(requantize: Requantize) -> bool:
-        """Whether there is a form for these factors."""
-        live = np.asarray(requantize.shift)[np.asarray(requantize.multiplier) != 0]
-        return not requantize.single_rounding or bool((live <= -1).all())
 
     @property
     def rows(self) -> int:
@@ -179,4 +175,4 @@ def pack_parameters(
     if epilogue.has_left:
         rows.append(np.maximum(shift, 0))
     table = np.stack(rows).astype(np.int32)
-    return np.concatenate([table[:, n0 : n0 + n].ravel() for n0, n in panels])
+    return pack_columns(table, list(panels))

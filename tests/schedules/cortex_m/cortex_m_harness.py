@@ -6,7 +6,6 @@ layouts, on the expected input, and counts the output bytes that differ from Num
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -534,7 +533,3 @@ def mismatches(output: str) -> list[int]:
     assert "done" in output, output
     lines = [line for line in output.splitlines() if line.startswith("layer ")]
     return [int(line.split()[3]) for line in lines]
-
-
-def available(board: Board) -> bool:
-    return all(shutil.which(tool) for tool in board.tools)

@@ -1,0 +1,154 @@
+"""What a Keras file holds: the model's configuration, and its weights by layer.
+
+`.h5` of Keras 2 and 3 (`model_config`, `model_weights`), `.keras` (a zip of `config.json` and
+`model.weights.h5`), and Teachable Machine's zip (`keras_model.h5`, `labels.txt`). No TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.errors import ModelError
+from edgemnv2.frontend.damage import reading
+
+__all__ = ["KerasFile", "read_keras"]
+
+Array = NDArray[Any]
+Layer = Mapping[str, Any]
+Around = tuple[Layer, ...]
+MOST_BYTES = 1 << 31
+"""Of a file inside a zip, unpacked: more than any model for a board."""
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "Normalization": ("mean", "variance", "count"),
+    "PReLU": ("alpha",),
+    "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
+}
+"""Names of a layer's variables in the order in which `.keras` numbers them."""
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """`config` of the model; `weights(path, layer)` gives the variables of a layer by name.
+
+    `path` are the models around the layer, from the outside in; each layer has its configuration,
+    and its `stored_name` in `.keras` files. `labels` where the file brings some.
+    """
+
+    config: Mapping[str, Any]
+    weights: Callable[[Around, Layer], dict[str, Array]]
+    labels: tuple[str, ...] = ()
+
+
+def read_keras(path: Path) -> KerasFile:
+    """The file at `path`; ModelError if it is none, or its parts contradict each other."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ModelError(
+            f"{path.name}: reading Keras files needs h5py, which is not installed "
+            "(pip install h5py)"
+        ) from error
+    with reading(path.name, path.stat().st_size):
+        try:
+            if zipfile.is_zipfile(path):
+                return _zip(path, h5py)
+            return _h5(h5py.File(path, "r"), path.name)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"{path.name}: not a Keras model, or a truncated one ({error}); save it again"
+            ) from error
+
+
+def _zip(path: Path, h5py: Any) -> KerasFile:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+
+        def member(name: str) -> bytes:
+            if archive.getinfo(name).file_size > MOST_BYTES:
+                raise ModelError(f"{path.name}: {name} unpacks to more than {MOST_BYTES} bytes")
+            return archive.read(name)
+
+        inner = next((x for x in names if x.endswith("keras_model.h5")), None)
+        if inner is not None:
+            found = _h5(h5py.File(io.BytesIO(member(inner)), "r"), path.name)
+            labels = next((x for x in names if x.endswith("labels.txt")), None)
+            lines = member(labels).decode("utf-8", "replace").splitlines() if labels else []
+            # Teachable Machine numbers them: "0 cat".
+            words = tuple(re.sub(r"^\d+ ", "", line).strip() for line in lines if line.strip())
+            return KerasFile(found.config, found.weights, words)
+        if "config.json" not in names or "model.weights.h5" not in names:
+            raise ModelError(
+                f"{path.name}: a zip without config.json and model.weights.h5 (expected a .keras "
+                "file, or Teachable Machine's Keras export)"
+            )
+        config = json.loads(member("config.json"))
+        weights = h5py.File(io.BytesIO(member("model.weights.h5")), "r")
+        return KerasFile(config, _NumberedWeights(weights))
+
+
+def _h5(file: Any, name: str) -> KerasFile:
+    text = file.attrs.get("model_config")
+    if text is None:
+        raise ModelError(
+            f"{name}: holds weights without a model (save the whole model: model.save, not "
+            "save_weights)"
+        )
+    config = json.loads(text if isinstance(text, str) else text.decode())
+    return KerasFile(config, _NamedWeights(file["model_weights"]))
+
+
+class _NamedWeights:
+    """`.h5`: the outermost layer's group; datasets are named by layer and variable."""
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def __call__(self, path: Around, layer: Layer) -> dict[str, Array]:
+        own = str(layer["config"]["name"])
+        group = self.group.get(str(path[0]["config"]["name"]) if path else own)
+        if group is None:
+            return {}
+        found: dict[str, Array] = {}
+        for raw in group.attrs["weight_names"]:
+            name = raw.decode() if isinstance(raw, bytes) else str(raw)
+            owner, _, variable = name.rpartition("/")
+            if owner.rpartition("/")[2] == own:
+                found[variable.split(":")[0]] = np.asarray(group[name])
+        if layer["class_name"] == "DepthwiseConv2D" and "depthwise_kernel" in found:
+            found["kernel"] = found.pop("depthwise_kernel")
+        return found
+
+
+class _NumberedWeights:
+    """`.keras`: variables by number, layers by their class and how many of it came before."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __call__(self, path: Around, layer: Layer) -> dict[str, Array]:
+        place = "/".join(f"layers/{part['stored_name']}" for part in (*path, layer))
+        group = self.file.get(f"{place}/vars")
+        if group is None:
+            return {}
+        arrays = [np.asarray(group[str(i)]) for i in range(len(group))]
+        kind = str(layer["class_name"])
+        names = list(VARIABLES.get(kind, ("kernel", "bias")))
+        config = layer["config"]
+        if kind == "BatchNormalization":
+            absent = {
+                "gamma": not config.get("scale", True),
+                "beta": not config.get("center", True),
+            }
+            names = [name for name in names if not absent.get(name, False)]
+        return dict(zip(names, arrays, strict=False))

@@ -1,0 +1,133 @@
+"""Keras files of both generations give what Keras's own `predict` gave."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.frontend import load_model
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph
+from edgemnv2.passes import lower
+from edgemnv2.samples.images import to_nhwc, to_source
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "keras"
+FILES = sorted([*CASES.glob("*.h5"), *CASES.glob("*.keras")])
+TOLERANCE = 1e-4
+CANCELLING = "k2_tutorial_sigmoid.h5"
+"""Weights up to 8e6 and a bias of 6.7e7 give logits of a few units: float32 keeps multiples of 4 of
+such a sum, and which one depends on the order of summation. Only that noise can be compared."""
+
+
+def _rounding_noise(graph: Graph, values: dict[str, np.ndarray]) -> float:
+    """A few units in the last place of the largest partial sum of the classifier."""
+    layer = next(x for x in graph.layers if x.name == "classifier")
+    assert isinstance(layer, Conv2D)
+    parts = np.abs(values[layer.inputs[0]][0, 0, 0] * layer.weight[0, 0, :, 0])
+    return 8 * float(np.spacing(np.float32(parts.sum() + abs(float(layer.bias[0])))))
+
+
+@pytest.mark.skipif(not FILES, reason="the shared Keras files are not on this machine")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_files_as_keras_writes_them(path: Path) -> None:
+    graph = lower(load_model(path))
+    stored = np.load(path.with_suffix(".npz"))
+    values = run(graph, to_nhwc(stored["x"], graph.input_specs[0]))
+    for index, (name, spec) in enumerate(zip(graph.outputs, graph.output_specs, strict=True)):
+        expected = stored[f"y{index}"]
+        ours = to_source(values[name], spec).reshape(expected.shape)
+        if path.name == CANCELLING:
+            noise = _rounding_noise(graph, values)
+            logits = [np.log(y / (1 - y)) for y in (ours.astype(float), expected.astype(float))]
+            assert np.abs(logits[0] - logits[1]).max() <= noise
+            continue
+        assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+def _layer(kind: str, name: str, before: str | None, **config: Any) -> dict[str, Any]:
+    calls = []
+    if before is not None:
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [before, 0, 0]}}
+        calls = [{"args": [tensor], "kwargs": {}}]
+    return {"class_name": kind, "config": {"name": name, **config}, "inbound_nodes": calls}
+
+
+def _keras(path: Path, layers: list[dict[str, Any]], weights: dict[str, list[Any]]) -> Path:
+    config = {
+        "class_name": "Functional",
+        "config": {
+            "layers": layers,
+            "input_layers": ["x", 0, 0],
+            "output_layers": [layers[-1]["config"]["name"], 0, 0],
+        },
+    }
+    inner = path.with_suffix(".weights.h5")
+    with h5py.File(inner, "w") as file:
+        for name, arrays in weights.items():
+            for number, array in enumerate(arrays):
+                file[f"layers/{name}/vars/{number}"] = array
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.write(inner, "model.weights.h5")
+    return path
+
+
+def _net(path: Path, *more: dict[str, Any], weights: dict[str, list[Any]] | None = None) -> Path:
+    first = _layer("InputLayer", "x", None, batch_shape=[None, 5, 4, 3])
+    return _keras(path, [first, *more], weights or {})
+
+
+def test_padding_and_strides_are_tensorflows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=(3, 3, 3, 2)).astype(np.float32)
+    convolution = _layer(
+        "Conv2D", "c", "x", strides=[2, 2], padding="same", activation="relu", filters=2
+    )
+    path = _net(tmp_path / "net.keras", convolution, weights={"conv2d": [kernel, np.ones(2)]})
+    graph = lower(load_model(path))
+    x = random.normal(size=(1, 5, 4, 3)).astype(np.float32)
+    out = run(graph, x)[graph.outputs[0]]
+    # 5 rows at stride 2 want one row of padding on either side, 4 columns one on the right alone.
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))
+    for row in range(3):
+        for column in range(2):
+            part = padded[0, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            wanted = np.maximum(np.tensordot(part, kernel, 3) + 1, 0)
+            np.testing.assert_allclose(out[0, row, column], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_output_has_its_layers_name(tmp_path: Path) -> None:
+    path = _net(tmp_path / "net.keras", _layer("ReLU", "clipped", "x", max_value=6.0))
+    graph = lower(load_model(path))
+    assert [spec.name for spec in graph.input_specs] == ["x"]
+    assert [(spec.name, spec.layout) for spec in graph.output_specs] == [("clipped", "NHWC")]
+
+
+def test_python_code_is_refused_by_the_layers_name(tmp_path: Path) -> None:
+    path = _net(tmp_path / "net.keras", _layer("Lambda", "mine", "x"))
+    with pytest.raises(UnsupportedOperator, match=r"net.keras: layer 'mine': Lambda is not"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04" + bytes(90), bytes(4096)])
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".zip"])
+def test_a_file_that_is_no_model_is_refused(data: bytes, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=f"m{suffix}: "):
+        load_model(path)
+
+
+def test_weights_without_a_model_say_so(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["dense/kernel"] = np.zeros(3)
+    with pytest.raises(ModelError, match="weights without a model"):
+        load_model(tmp_path / "m.h5")

@@ -1,0 +1,99 @@
+/* net: tiny, compiled by edgemnv2. Plain C99, no heap, no global state:
+ * calls with different arenas may run at the same time. */
+#ifndef EDGEMNV2_NET_H
+#define EDGEMNV2_NET_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NET_ABI_VERSION 1
+/* The caller owns the arena: this many bytes, so aligned. Nothing in it survives. */
+#define NET_ARENA_BYTES 1664
+#define NET_ARENA_ALIGN 64
+/* For net_run_rows, which never holds the whole image. */
+#define NET_STREAM_ARENA_BYTES 1952
+#define NET_LAYER_COUNT 3
+/* Input and output are the caller's buffers; the input is only read. */
+#define NET_IO_IN_ARENA 0
+
+/* Tensors are NHWC, batch 1. */
+#define NET_INPUT_BYTES 3072
+#define NET_INPUT_HEIGHT 32
+#define NET_INPUT_WIDTH 32
+#define NET_INPUT_CHANNELS 3
+#define NET_INPUT_ROW_BYTES 96
+#define NET_INPUT_DTYPE "int8"
+#define NET_INPUT_TYPE int8_t
+/* real = NET_INPUT_SCALE * (stored - NET_INPUT_ZERO_POINT) */
+#define NET_INPUT_SCALE 0.007843137718737125f
+#define NET_INPUT_ZERO_POINT -1
+#define NET_OUTPUT_BYTES 2048
+#define NET_OUTPUT_HEIGHT 16
+#define NET_OUTPUT_WIDTH 16
+#define NET_OUTPUT_CHANNELS 8
+#define NET_OUTPUT_ROW_BYTES 128
+#define NET_OUTPUT_DTYPE "int8"
+#define NET_OUTPUT_TYPE int8_t
+/* real = NET_OUTPUT_SCALE * (stored - NET_OUTPUT_ZERO_POINT) */
+#define NET_OUTPUT_SCALE 0.038665771484375f
+#define NET_OUTPUT_ZERO_POINT -1
+
+#define NET_OK 0
+#define NET_ERROR_NULL (-1)
+#define NET_ERROR_ALIGNMENT (-2)
+#define NET_ERROR_ARENA_SIZE (-3)
+#define NET_ERROR_ROWS (-4)          /* fewer rows than the image has */
+#define NET_ERROR_TOO_MANY_ROWS (-5) /* more rows than the image has */
+
+struct net_inputs {
+  const int8_t *input;
+};
+struct net_outputs {
+  int8_t *output;
+};
+
+/* One inference. Returns a status code; on an error nothing was written. */
+int32_t net_run(const struct net_inputs *inputs,
+    const struct net_outputs *outputs, void *arena);
+/* The same, told how large the arena is. */
+int32_t net_run_sized(const struct net_inputs *inputs,
+    const struct net_outputs *outputs, void *arena, uint32_t arena_bytes);
+
+/* Called after each step with the row of layer `layer` that it made; `data` is NULL
+ * for a step whose result is not complete yet (pooling sums). */
+typedef void (*net_hook)(void *context, int32_t layer, int32_t row,
+    const void *data, int32_t bytes);
+int32_t net_run_hooked(const struct net_inputs *inputs,
+    const struct net_outputs *outputs, void *arena,
+    net_hook hook, void *context);
+
+/* Fed rows: writes row `row` (0, 1, ... in order) to `destination` and returns 0, or
+ * returns another number when there is none. After the last row it is asked once
+ * more, with destination NULL: 0 then means that rows are left over, an error. */
+typedef int32_t (*net_next_row)(void *context, int32_t row, int8_t *destination);
+int32_t net_run_rows(net_next_row next_row, void *context,
+    const struct net_outputs *outputs, void *arena);
+
+/* Several threads: 1, 2, 4. The result does not depend on their number. The caller
+ * owns the pool and must neither move nor copy it between start and stop; one inference
+ * at a time. The calling thread does its part, so that one thread fewer is started. An
+ * arena of NET_THREADS_ARENA_BYTES serves any number of threads. */
+#define NET_THREADS_ARENA_BYTES 7680
+#define NET_ERROR_THREADS (-6) /* no plan for so many threads, or no pool started */
+#define NET_ERROR_SYSTEM (-7)  /* the system gives no more threads */
+struct net_pool {
+  uint64_t storage[92];
+};
+int32_t net_pool_start(struct net_pool *pool, int32_t threads);
+int32_t net_pool_stop(struct net_pool *pool);
+int32_t net_run_threads(const struct net_inputs *inputs,
+    const struct net_outputs *outputs, void *arena, struct net_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
