@@ -111,7 +111,6 @@ def compile_graph(
 ) -> Artifact:
     """Compile a lowered network; see `compile_model`."""
     options = options or CompileOptions()
-    _check_ends(graph)
     if target.is_bare_metal and not graph.is_integer:
         raise ModelError(
             f"{graph.source}: a float model cannot be compiled for {target.name}, which runs int8 "
@@ -202,12 +201,6 @@ def _check_options(options: CompileOptions) -> None:
         check_name(options.name)
     if options.code_size_budget is not None and options.code_size_budget < 1:
         raise UsageError(f"--code-size-budget {options.code_size_budget}: expected at least 1")
-
-
-def _check_ends(graph: Graph) -> None:
-    for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(names) != 1:
-            raise ModelError(f"{graph.source}: has {len(names)} {kind}, expected exactly one")
 
 
 def _check_fit(whole: Planned, constants: ConstantBlob, target: Target, graph: Graph) -> None:
@@ -328,8 +321,8 @@ def _manifest(
         "target": target.name,
         "target_file": target.to_dict(),
         "model": {"name": graph.name, "source": graph.source, "sha256": graph.sha256},
-        "inputs": [_end(graph.input_specs[0], graph.tensors[graph.inputs[0]])],
-        "outputs": [_end(graph.output_specs[0], graph.tensors[graph.outputs[0]])],
+        "inputs": _ends(graph, graph.input_specs, graph.inputs),
+        "outputs": _ends(graph, graph.output_specs, graph.outputs),
         "preprocess": options.preprocess or default_preset(graph),
         "io": parts.interface.io,
         "dtype": options.dtype,
@@ -376,6 +369,12 @@ def _manifest(
             for op in parts.whole.program.ops
         ],
     }
+
+
+def _ends(
+    graph: Graph, specs: tuple[TensorSpec, ...], names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    return [_end(spec, graph.tensors[name]) for spec, name in zip(specs, names, strict=True)]
 
 
 def _end(spec: TensorSpec, tensor: Tensor) -> dict[str, Any]:

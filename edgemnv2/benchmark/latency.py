@@ -104,15 +104,19 @@ def bench(
     )
 
 
-def random_sample(artifact: Artifact, seed: int) -> Array:
-    """One input over the whole range of its type; floats standard normal."""
-    tensor = artifact.inputs[0]
+def random_sample(artifact: Artifact, seed: int) -> dict[str, Array]:
+    """One sample over the whole range of its types, `[1, H, W, C]` each; floats standard normal."""
     random = seeded_generator(seed)
-    shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        return random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
-    return random.standard_normal(shape).astype(dtype)
+    found: dict[str, Array] = {}
+    for tensor in artifact.inputs:
+        shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
+        if np.issubdtype(dtype, np.integer):
+            limits = np.iinfo(dtype)
+            values = random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+        else:
+            values = random.standard_normal(shape).astype(dtype)
+        found[tensor.name] = values
+    return found
 
 
 def _layer_figures(artifact: Artifact, result: RunResult) -> tuple[LayerFigure, ...]:

@@ -161,7 +161,8 @@ def _check_names(output: Path, report: Path | None) -> None:
 
 
 def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
-    from edgemnv2.samples.images import default_preset, load_images, load_npz, random_inputs
+    from edgemnv2.samples.images import default_preset, load_images, random_inputs
+    from edgemnv2.samples.inputs import as_samples, load_npz
 
     tensor = graph.tensors[graph.inputs[0]]
     if args.images is not None:
@@ -169,7 +170,7 @@ def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
         classes = graph.tensors[graph.outputs[0]].channels
         return load_images(args.images, tensor, preset, limit=args.limit, classes=classes)
     if args.inputs is not None:
-        samples = load_npz(args.inputs, graph)
+        samples = as_samples(load_npz(args.inputs, graph))
     else:
         samples = random_inputs(tensor, args.random, args.seed)
     return samples if args.limit is None else samples.select(range(min(args.limit, len(samples))))

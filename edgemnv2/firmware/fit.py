@@ -83,12 +83,10 @@ def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
 def _arena(artifact: Artifact) -> list[Part]:
     parts = [("arena", artifact.arena_bytes)]
     if artifact.manifest["io"] != "arena":
-        parts.append(("input and output", sum(_tensor_bytes(t) for t in _ends(artifact))))
+        parts.append(
+            ("input and output", sum(map(_tensor_bytes, (*artifact.inputs, *artifact.outputs))))
+        )
     return parts
-
-
-def _ends(artifact: Artifact) -> tuple[ArtifactTensor, ...]:
-    return artifact.inputs[0], artifact.outputs[0]
 
 
 def _tensor_bytes(tensor: ArtifactTensor) -> int:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import tolerance
-from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.errors import ArtifactError
 from edgemnv2.ops import execute
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
 
@@ -50,7 +50,7 @@ def make_selftest(artifact: Artifact) -> SelfTest:
             "(compile the model again)"
         )
     choice = SampleChoice(seed=SEED, limit=1)
-    samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
+    samples = as_samples(choose_inputs(graph, choice, str(artifact.manifest["preprocess"])))
     sample = samples.x[:1]
     expected = execute.run(graph, sample, keep=False)[graph.outputs[0]]
     return SelfTest(sample, expected, tolerance(expected), samples.names[0])

@@ -34,6 +34,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "clamp": ("Clamp",),
     "concat": ("Concat",),
     "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "copy": ("Copy",),
     "dequantize": ("Dequantize",),
     "exp": ("Exp",),
     "negate": ("Negate",),

@@ -20,10 +20,10 @@ from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import (
-    Array,
     Job,
     Runner,
     RunResult,
+    Sample,
     pack_inputs,
     parse_facts,
     parse_trace,
@@ -86,7 +86,7 @@ class QemuSystemRunner(Runner):
     def __init__(self) -> None:
         self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         target = artifact.target
         if not target.is_bare_metal:
             raise UsageError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult, sum_steps
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample, sum_steps
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
@@ -45,7 +45,7 @@ class QemuUserRunner(Runner):
 
     name = "qemu-user"
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         target = artifact.target
         emulator = find_qemu_user(target.cpu.isa, counting=job.measures)
         program = artifact.path.resolve() / "bench"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult, pack_inputs, unpack_outputs
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample, pack_inputs, unpack_outputs
 from edgemnv2.runners.serial_port import SerialPort
 
 __all__ = ["MODEL_DIGITS", "SerialRunner"]
@@ -34,7 +34,7 @@ class SerialRunner(Runner):
     def __init__(self, device: str) -> None:
         self._device = device
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         if job.trace or job.rows or job.layers:
             raise UsageError(
                 "serial: traces, fed rows and figures by layer do not pass over a serial line "

@@ -27,12 +27,12 @@ from edgemnv2.check.verify import traced_tensors
 from edgemnv2.errors import RunnerError
 from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
 from edgemnv2.ops import execute
-from edgemnv2.ops.execute import run_layer
+from edgemnv2.ops.execute import by_source, run_layer
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.records.task import Task
 from edgemnv2.runners.base import Runner, RunResult, on_one_board
-from edgemnv2.samples.images import random_inputs
+from edgemnv2.samples.inputs import random_set
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
@@ -81,7 +81,7 @@ class TrialBench:
         for runner in runners:
             self._free.put(runner)
         self.base = ScheduleOptions.default(target)
-        self.sample = random_inputs(graph.tensors[graph.inputs[0]], 1, seed).x
+        self.sample = random_set(graph, 1, seed).batch(0, 1)
         self.expected = execute.run(graph, self.sample)
         self._index = {layer.name: i for i, layer in enumerate(graph.layers)}
         # TVM's code generation is not meant for several threads at once.
@@ -205,7 +205,7 @@ class TrialBench:
 
     def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
         with self.runner() as runner:
-            result = runner.run(artifact, list(self.sample), trace=True, layers=True)
+            result = runner.run(artifact, [self.sample], trace=True, layers=True)
             if result.metric is None:
                 raise RunnerError(f"{runner.name}: measures nothing (choose another --runner)")
             layers = on_one_board(
@@ -243,7 +243,7 @@ class TrialBench:
         assert default is not None
 
         def once(one: Artifact) -> Mapping[int, float]:
-            return runner.run(one, list(self.sample), layers=True).layers
+            return runner.run(one, [self.sample], layers=True).layers
 
         if artifact is default:
             runs = [once(default) for _ in range(pairs)]
@@ -270,7 +270,7 @@ def wrong_layers(
     graph: Graph,
     artifact: Artifact,
     result: RunResult,
-    sample: Array,
+    sample: Mapping[str, Array],
     expected: Mapping[str, Array],
 ) -> dict[str, str]:
     """Layer name -> what is wrong with it, from the traced rows of a run of `sample`.
@@ -282,8 +282,9 @@ def wrong_layers(
     fuses = {k["name"]: tuple(k["fuses"]) for k in artifact.manifest["kernels"]}
     covered = {name for names in fuses.values() for name in names}
     by_name = {layer.name: layer for layer in graph.layers}
-    actual: dict[str, Array] = {graph.inputs[0]: sample}
-    clean = {graph.inputs[0]}
+    ends = zip(graph.inputs, graph.input_specs, strict=True)
+    actual: dict[str, Array] = {name: sample[spec.name] for name, spec in ends}
+    clean = set(graph.inputs)
     makers: dict[str, set[str]] = {}
     wrong: dict[str, str] = {}
     for layer in graph.layers:
@@ -311,8 +312,11 @@ def wrong_layers(
                 f"{layer.name}: {comparison.different} of {comparison.elements} values are wrong"
             )
             wrong |= dict.fromkeys(suspects, reason)
-    last = compare(expected[graph.outputs[0]], result.outputs[0])
-    if not wrong and not last.passed:
+    wanted_outputs = by_source(graph, expected)
+    passed = all(
+        compare(wanted, result.results[0][name]).passed for name, wanted in wanted_outputs.items()
+    )
+    if not wrong and not passed:
         raise RunnerError(
             f"{artifact.path}: the output is wrong although every layer is right (a bug of ours)"
         )

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.errors import UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.runners import runner_for
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 
 

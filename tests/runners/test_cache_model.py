@@ -124,7 +124,8 @@ def test_instructions_are_those_of_the_counting_plugin(artifact) -> None:
     run = run_in_cache_model(artifact, sample)
     # The mark itself lies on other sides of the two counts.
     assert abs(run.instructions[0] - counted.values[0]) < 10
-    assert (run.output == counted.outputs[0]).all()
+    (output,) = run.outputs.values()
+    assert (output == counted.outputs[0]).all()
     accesses = {kind: run.kinds[kind].loads for kind in KINDS}
     assert min(accesses["weights"], accesses["arena"], accesses["image"]) > 10_000
 
