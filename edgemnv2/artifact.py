@@ -68,7 +68,8 @@ class ArtifactWriter:
     """Context manager: fill `folder`, set `manifest`, and leaving the block puts it in place.
 
     With `force`, an older artefact at `output` is replaced; anything else that is there is never
-    touched. Raises ArtifactError before any work is done when `output` cannot be used.
+    touched, nor are files that somebody has put into the artefact. Raises ArtifactError before any
+    work is done when `output` cannot be used.
     """
 
     def __init__(self, output: Path, *, force: bool = False) -> None:
@@ -108,6 +109,7 @@ class ArtifactWriter:
                 return
             ours = _is_artifact(self.output)
             if ours and self._force:
+                self._check_foreign()
                 return
             what = "an artefact is there already" if ours else "the folder is not empty"
             remedy = "use force=True to replace it, or " if ours else ""
@@ -116,6 +118,24 @@ class ArtifactWriter:
             )
         if self.output.exists() or self.output.is_symlink():
             raise ArtifactError(f"{self.output}: is not a folder (choose another one with output=)")
+
+    def _check_foreign(self) -> None:
+        """ArtifactError for files in the old artefact that compile did not put there."""
+        known = {MANIFEST, *_read_manifest(self.output)["files"]}
+        foreign = sorted(
+            name
+            for path in self.output.rglob("*")
+            if (path.is_symlink() or not path.is_dir())
+            and (name := path.relative_to(self.output).as_posix()) not in known
+            # Python's own, of who imported `run.py`.
+            and "__pycache__" not in path.parts
+        )
+        if foreign:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            raise ArtifactError(
+                f"{self.output / foreign[0]}{more}: not made by compile, and force=True would "
+                "delete it (move it, or choose another folder with output=)"
+            )
 
     def _write_manifest(self) -> None:
         assert self.manifest is not None, "the manifest is what makes a folder an artefact"
@@ -190,9 +210,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _is_artifact(path: Path) -> bool:
     """Whether a manifest of ours lies in the folder, of whatever schema."""
     try:
-        return {"schema", "edgemnv2", "files"} <= set(_read_manifest(path))
+        manifest = _read_manifest(path)
     except ArtifactError:
         return False
+    return {"schema", "edgemnv2", "files"} <= set(manifest) and isinstance(manifest["files"], dict)
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

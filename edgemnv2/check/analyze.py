@@ -7,7 +7,7 @@ an operating system are compared with layer-by-layer execution, which is more th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,14 +106,20 @@ PLAIN = CompileOptions(use_tune_logs=False, threads=1)
 """As `compile` plans it by default, tuning logs and threads left out."""
 
 
-def analyze(graph: Graph, target_name: str | None = None) -> Analysis:
+def analyze(
+    graph: Graph,
+    target_name: str | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Analysis:
     """Analyse `graph` for a target (left out: a typical one) and for every known board.
 
+    `progress` is told what is planned.
     Raises TargetError for an unknown target. A float network is planned for a microcontroller too
     if asked for, and does not fit it.
     """
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
+    progress(f"plan memory for {target.name}")
     plan = plan_network(graph, target, PLAIN)
     main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
@@ -134,7 +140,7 @@ def analyze(graph: Graph, target_name: str | None = None) -> Analysis:
         peak_step=step,
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
-        fits=tuple(_fits(graph, main, (whole, stream))),
+        fits=tuple(_fits(graph, main, (whole, stream), progress)),
         plan=plan_record(whole, stream),
     )
 
@@ -179,7 +185,12 @@ def _layer_facts(graph: Graph, schedule: Schedule, whole: Planned) -> Iterator[L
         )
 
 
-def _fits(graph: Graph, main: Scheduled, plans: tuple[Planned, Planned]) -> Iterator[Fit]:
+def _fits(
+    graph: Graph,
+    main: Scheduled,
+    plans: tuple[Planned, Planned],
+    progress: Callable[[str], None],
+) -> Iterator[Fit]:
     """Every shipped target, and the main one if it is a file of the user's own."""
     names = target_names()
     targets = [load_target(name) for name in names]
@@ -196,6 +207,7 @@ def _fits(graph: Graph, main: Scheduled, plans: tuple[Planned, Planned]) -> Iter
         else:
             key = kernel_set(target)
             if key not in by_features:
+                progress(f"plan memory for {target.name} and its like")
                 by_features[key] = _plan_like(schedule_network(graph, target, PLAIN), known)
                 known.append(by_features[key])
             scheduled, (whole, stream), exact = by_features[key]

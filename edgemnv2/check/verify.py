@@ -95,6 +95,7 @@ def verify(
     expected: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     stack: int | None = None
     count = len(inputs)
+    progress(0, count)
     for start in range(0, count, BATCH):
         stop = min(count, start + BATCH)
         wanted = execute.run(graph, inputs.batch(start, stop), keep=False)

@@ -16,6 +16,7 @@ ARGUMENTS = (
     "every",
     "force",
     "format",
+    "head",
     "images",
     "input_shapes",
     "inputs",

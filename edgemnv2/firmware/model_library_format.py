@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgemnv2.artifact import Artifact
@@ -36,6 +37,19 @@ def check_output(output: Path, force: bool) -> None:
         )
     if output.exists() and not force:
         raise ArtifactError(f"{output}: is there already (use force=True to replace it)")
+    if output.exists() and not _is_library(output):
+        raise ArtifactError(
+            f"{output}: is there already and no archive of compile's (choose another with output=)"
+        )
+
+
+def _is_library(path: Path) -> bool:
+    """Whether a file is an archive such as `write_model_library` makes."""
+    try:
+        with tarfile.open(path) as archive:
+            return any(PurePosixPath(name).name == "metadata.json" for name in archive.getnames())
+    except (OSError, tarfile.TarError):
+        return False
 
 
 def write_model_library(artifact: Artifact, output: Path, force: bool = False) -> None:

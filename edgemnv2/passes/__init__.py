@@ -12,6 +12,7 @@ from edgemnv2.ops.model import Model
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
 from edgemnv2.passes.fold_affine import fold_affine
+from edgemnv2.passes.fold_batch_blocks import fold_batch_blocks
 from edgemnv2.passes.fold_constants import fold_constants
 from edgemnv2.passes.fold_pad import fold_pad
 from edgemnv2.passes.fuse_clamp import fuse_clamp
@@ -28,6 +29,8 @@ def lower(model: Model) -> Graph:
     """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
     flow = fold_constants(model.flow)
+    # Convolutions over every n-th pixel as an image of its own -> dilated ones.
+    flow = fold_batch_blocks(flow)
     # Pad nodes -> the padding of the convolution behind them.
     flow = fold_pad(flow)
     # Any layout, reshape, transpose, matrix product -> maps [H, W, C] and convolutions over them.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgemnv2 import __version__
-from edgemnv2.codegen.interface import Interface, InterfaceEnd, c_identifier, field_names
+from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
+from edgemnv2.codegen.names import name_of
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
 from edgemnv2.memory.variants import arena_align
 from edgemnv2.model import TensorSpec
@@ -36,7 +37,7 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
         )
 
     return Interface(
-        name=name or c_identifier(graph.name),
+        name=name or name_of(graph.name),
         io=plan.io,
         title=graph.name,
         layer_count=len(graph.layers),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemnv2.codegen.names import check_name
 from edgemnv2.errors import UsageError
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.schedules import ScheduleOptions
@@ -46,9 +46,8 @@ class CompileOptions:
 
 def check_options(options: CompileOptions, target: Target) -> None:
     """UsageError for what can be told without a network."""
-    # File names are made of it, too.
-    if options.name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", options.name):
-        raise UsageError(f"name={options.name}: expected a C identifier, such as my_net")
+    if options.name is not None:
+        check_name(options.name)
     budget = options.code_size_budget
     if budget is not None and budget < 1:
         raise UsageError(f"code_size_budget={budget}: expected at least 1")

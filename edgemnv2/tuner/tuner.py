@@ -48,6 +48,13 @@ class TuneOptions:
     seed: int = 0
     strategy: str | None = None
 
+    def check(self) -> None:
+        """Raise UsageError for what no session can be made with."""
+        if self.trials < 1:
+            raise UsageError(f"trials={self.trials}: expected at least 1")
+        if self.strategy is not None:
+            check_strategy(self.strategy)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -139,10 +146,7 @@ def tune_graph(
     RunnerError when the runner fails with the default program.
     """
     options = options or TuneOptions()
-    if options.trials < 1:
-        raise UsageError(f"trials={options.trials}: expected at least 1")
-    if options.strategy is not None:
-        check_strategy(options.strategy)
+    options.check()
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)

@@ -11,8 +11,8 @@ import pytest
 from edgemnv2.errors import TuneLogError
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.records.log import Record, TuneLog
-from edgemnv2.records.lookup import best_decisions, tuned_or_default
-from edgemnv2.records.task import Task, find_tasks, log_folder, network_tasks
+from edgemnv2.records.lookup import best_decisions, log_folder, tuned_or_default
+from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
 from edgemnv2.tuner.search import assignments

@@ -63,8 +63,14 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "stride": layer.stride,
         "padding": layer.padding,
         "clamp": layer.clamp,
+        **({} if layer.is_plain else _spread_of(layer)),
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
     }
+
+
+def _spread_of(layer: Convolution) -> dict[str, Any]:
+    groups = layer.groups if isinstance(layer, Conv2D) else 0
+    return {"dilation": layer.dilation, "groups": groups}
 
 
 def _finish(
@@ -95,7 +101,8 @@ def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int,
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):
         start = x * layer.stride[1] - layer.padding[1]
-        seen = [kx for kx in range(layer.kernel[1]) if 0 <= start + kx < source.width]
+        step = layer.dilation[1]
+        seen = [kx for kx in range(layer.kernel[1]) if 0 <= start + kx * step < source.width]
         if runs and runs[-1][2] == seen:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1, seen)
         else:
@@ -127,13 +134,33 @@ def _dense_pixel(
     store: Callable[[Expr, Expr], None],
 ) -> None:
     """All output channels of one pixel; `taps` are (row, offset of the pixel, weight offset)."""
+    if layer.groups == 1:
+        _dense_channels(k, layer, parameters, taps, source, out, store, None)
+        return
+    with k.loop(layer.groups) as group:
+        _dense_channels(k, layer, parameters, taps, source, out, store, group)
+
+
+def _dense_channels(
+    k: Builder,
+    layer: Conv2D,
+    parameters: _Parameters,
+    taps: list[tuple[Any, Expr, int]],
+    source: Tensor,
+    out: Tensor,
+    store: Callable[[Expr, Expr], None],
+    group: Expr,
+) -> None:
+    """The output channels of one group of one pixel (of the only one: None)."""
     compute = _compute(layer)
-    cin, cout = source.channels, out.channels
-    with k.loop(cout) as n:
+    cout = out.channels
+    cin = source.channels // layer.groups
+    with k.loop(cout // layer.groups) as i:
+        n = i if group is None else k.let(group * (cout // layer.groups) + i)
         accumulator = k.registers(compute, 1)
         k.set(accumulator, 0, load(parameters.bias, n, compute))
         for row, pixel, weight in taps:
-            at = k.let(pixel)
+            at = k.let(pixel if group is None else pixel + group * cin)
             with k.loop(cin) as c:
                 x = _operand(row, at + c, source, compute)
                 w = _weight(parameters.weight, (c + weight) * cout + n, layer, compute)
@@ -172,13 +199,14 @@ def _each_pixel(
     body: Callable[[Expr, list[tuple[Any, Expr, int]]], None],
 ) -> None:
     """Call `body(x, taps)` inside a loop over each run of equal columns."""
-    step = source.channels if isinstance(layer, Conv2D) else 1
+    step = int(layer.weight.shape[2]) if isinstance(layer, Conv2D) else 1
+    apart = layer.dilation[1]
     for first, count, columns in _columns(layer, source, out):
         with k.loop(count) as i:
             x = k.let(i + first)
             start = k.let(x * layer.stride[1] - layer.padding[1])
             taps = [
-                (row, (start + kx) * source.channels, (ky * layer.kernel[1] + kx) * step)
+                (row, (start + kx * apart) * source.channels, (ky * layer.kernel[1] + kx) * step)
                 for ky, row in enumerate(rows)
                 for kx in columns
             ]
