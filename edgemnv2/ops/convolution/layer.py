@@ -54,7 +54,7 @@ class Conv2D(Layer):
 
     @property
     def is_plain(self) -> bool:
-        """Whether neighbouring pixels and all input channels count, as families know it."""
+        """Whether taps are neighbours and see all channels: what families have kernels for."""
         return self.dilation == (1, 1) and self.groups == 1
 
     @property
