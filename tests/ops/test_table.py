@@ -21,6 +21,9 @@ NEEDED = {
 }
 # What may be missing, and the reason.
 LACKS = {
+    ("erf", "tflite"): "TFLite has GELU only",
+    ("hard_sigmoid", "tflite"): "TFLite writes it as additions, products, RELU6",
+    ("softplus", "tflite"): "TFLite writes it as EXP, LOG",
     ("rescale", "tflite"): "QUANTIZE of integers makes it",
     ("rescale", "onnx"): "QuantizeLinear behind DequantizeLinear makes it",
 }
