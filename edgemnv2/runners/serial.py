@@ -158,7 +158,8 @@ class _Board:
             elif text.startswith("m-name-") and answering:
                 name = text.removeprefix("m-name-")
             elif text.startswith("m-ready-") and name and text[8:] == answering:
-                # The board may answer every question that it was asked; only this one counts.
+                # Of the other questions, part of one may have been lost: its rest ends here.
+                self._port.write(b"%", _ANSWER_SECONDS)
                 return name
             elif not answering:
                 skipped.append(text)
