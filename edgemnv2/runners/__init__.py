@@ -24,12 +24,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """Where the boards are: `user@host[:port]`, a serial device, a tracker and its key."""
+    """Where the boards are: `user@host[:port]`, a serial device, a tracker and its key.
+
+    `emulate`: a microcontroller's code on an emulated board of the same core.
+    """
 
     ssh: str | None = None
     serial: str | None = None
     rpc_tracker: str | None = None
     rpc_key: str | None = None
+    emulate: bool = False
 
 
 def _local(options: RunnerOptions) -> Runner:
@@ -47,7 +51,7 @@ def _qemu_user(options: RunnerOptions) -> Runner:
 def _qemu_system(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.qemu_system import QemuSystemRunner
 
-    return QemuSystemRunner()
+    return QemuSystemRunner(options.emulate)
 
 
 def _ssh(options: RunnerOptions) -> Runner:
