@@ -19,6 +19,8 @@ from edgemnv2.model import QuantParams, SourceFormat
 __all__ = ["lookup_table"]
 
 Array = NDArray[Any]
+FURTHEST = 2.0**31 - 1
+"""What is beyond is far outside of eight bits."""
 
 
 def lookup_table(
@@ -41,13 +43,12 @@ def lookup_table(
     for index in range(256):
         real = scale * np.float32(int(limits_in.min) + index - x.zero_point)
         value = np.float32(function(float(real)))
+        with np.errstate(over="ignore"):
+            ratio = value / np.float32(y.scale) if format_ == "onnx" else value * inverse
+        scaled = 0.0 if np.isnan(ratio) else min(max(float(ratio), -FURTHEST), FURTHEST)
         if format_ == "onnx":
-            rounded = float(np.rint(np.float64(value / np.float32(y.scale))))
+            rounded = float(np.rint(scaled))
         else:
-            scaled = float(value * inverse)
             rounded = math.copysign(math.floor(abs(scaled) + 0.5), scaled)
-        if math.isnan(rounded):
-            rounded = 0.0
-        bounded = min(max(rounded, -(2.0**31)), 2.0**31 - 1)
-        table[index] = min(max(int(bounded) + y.zero_point, int(limits.min)), int(limits.max))
+        table[index] = min(max(int(rounded) + y.zero_point, int(limits.min)), int(limits.max))
     return table

@@ -24,9 +24,18 @@ __all__ = [
     "Graph",
     "Layer",
     "Tensor",
+    "added_field",
 ]
 
 Array = NDArray[Any]
+
+
+def added_field(default: Any) -> Any:
+    """A field that a layer has got later: `ops.store` leaves it out where it is the default.
+
+    So what is stored of networks that do not need it stays as it was.
+    """
+    return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ class Layer:
     name: str
     inputs: tuple[str, ...]
     output: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether families of schedules may know it: nothing about it is out of the ordinary."""
+        return True
 
     @property
     def keeps_storage(self) -> bool:

@@ -63,6 +63,8 @@ def save_graph(graph: Graph, folder: Path) -> None:
                 **{
                     field.name: encode(getattr(layer, field.name), f"{layer.name}.{field.name}")
                     for field in dataclasses.fields(layer)
+                    if not field.metadata.get("added")
+                    or getattr(layer, field.name) != field.default
                 },
             }
             for layer in graph.layers

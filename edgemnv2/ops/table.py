@@ -28,18 +28,28 @@ from edgemnv2.ops.source import Rule
 __all__ = ["OPERATORS", "PARTS", "layer_type", "lowering_of", "operator_of", "part", "rules_of"]
 
 OPERATORS: dict[str, tuple[str, ...]] = {
+    "abs": ("Abs",),
     "add": ("Add",),
     "binary": ("Binary",),
     "clamp": ("Clamp",),
+    "concat": ("Concat",),
     "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "copy": ("Copy",),
     "dequantize": ("Dequantize",),
+    "exp": ("Exp",),
+    "negate": ("Negate",),
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),
     "quantize": ("Quantize",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
+    "rsqrt": ("Rsqrt",),
+    "select": ("Select",),
     "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
+    "sqrt": ("Sqrt",),
+    "square": ("Square",),
+    "tanh": ("Tanh",),
     "transpose": ("Transpose",),
 }
 PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")

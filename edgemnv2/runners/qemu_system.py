@@ -23,10 +23,10 @@ from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import (
-    Array,
     Job,
     Runner,
     RunResult,
+    Sample,
     pack_inputs,
     parse_facts,
     parse_trace,
@@ -106,12 +106,12 @@ class QemuSystemRunner(Runner):
         self._emulate = emulate
         self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         target = artifact.target
         if not target.is_bare_metal:
             raise UsageError(
                 f"{artifact.path}: qemu-system runs bare-metal code, and {target.name} is a Linux "
-                "target (use --runner qemu-user)"
+                "target (use runner=qemu-user)"
             )
         board = self._board(artifact)
         emulator = find_qemu_system()
@@ -176,7 +176,7 @@ class QemuSystemRunner(Runner):
 
     def _program(self, artifact: Artifact, board: Target) -> Path:
         """The board program, built at the first call for this artefact."""
-        key = str(artifact.manifest["seal"])
+        key = artifact.manifest.seal
         if key not in self._programs:
             folder = tempfile.TemporaryDirectory(prefix="edgemnv2-")
             self._programs[key] = folder, build_board_program(artifact, Path(folder.name), board)

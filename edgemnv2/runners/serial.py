@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult, pack_inputs, unpack_outputs
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample, pack_inputs, unpack_outputs
 from edgemnv2.runners.serial_port import SerialPort
 
 __all__ = ["MODEL_DIGITS", "SerialRunner"]
@@ -53,11 +53,11 @@ class SerialRunner(Runner):
     def __init__(self, device: str) -> None:
         self._device = device
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         if job.trace or job.rows or job.layers:
             raise UsageError(
                 "serial: traces, fed rows and figures by layer do not pass over a serial line "
-                "(use --runner qemu-system)"
+                "(use runner=qemu-system)"
             )
         packed = pack_inputs(artifact, inputs)
         size = len(packed) // len(inputs) if inputs else 0
@@ -117,7 +117,7 @@ class _Board:
         """RunnerError unless the board answers, and runs this very model."""
         self._clock_hz = artifact.target.cpu.clock_hz
         name = self._synchronise()
-        expected = f"{artifact.name}-{artifact.manifest['model']['sha256'][:MODEL_DIGITS]}"
+        expected = f"{artifact.name}-{artifact.manifest.model.sha256[:MODEL_DIGITS]}"
         if name != expected:
             raise RunnerError(
                 f"{self._port.device}: the board runs {name or 'nothing'}, expected {expected} "

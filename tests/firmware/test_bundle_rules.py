@@ -121,7 +121,7 @@ def test_a_format_that_does_not_suit_the_target_is_refused(
 ) -> None:
     for artifact, wrong in ((m7, "linux"), (rpi4, "arduino"), (m7, "make")):
         with pytest.raises(
-            UsageError, match=rf"--format {wrong}: does not suit .* \(expected one of"
+            UsageError, match=rf"format={wrong}: does not suit .* \(expected one of"
         ):
             bundle(artifact, wrong, tmp_path / "x")
     assert not (tmp_path / "x").exists()
@@ -198,9 +198,9 @@ def test_the_selftest_is_the_reference_models_own_answer(m7: Artifact) -> None:
 
 
 def test_a_reference_of_another_model_is_refused(m7: Artifact) -> None:
-    model = {**m7.manifest["model"], "sha256": "0" * 64}
+    model = replace(m7.manifest.model, sha256="0" * 64)
     with pytest.raises(ArtifactError, match="is of another model than the code"):
-        make_selftest(replace(m7, manifest={**m7.manifest, "model": model}))
+        make_selftest(replace(m7, manifest=replace(m7.manifest, model=model)))
 
 
 def test_boards_are_targets_and_their_facts_are_complete() -> None:

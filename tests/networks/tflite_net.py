@@ -21,9 +21,9 @@ TYPES = {
     "uint8": tflite.TensorType.UINT8,
     "bool": tflite.TensorType.BOOL,
 }
-VERSION = 8
-"""Of every operator: new enough for all types."""
-VERSIONS = {"RESHAPE": 1, "SOFTMAX": 2, "LOGISTIC": 3, "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3}
+VERSION = 2
+"""Of every operator, but for those that have one only."""
+VERSIONS = {"RESHAPE": 1, "RELU_N1_TO_1": 1, "HARD_SWISH": 1}
 BYTES = 1 << 16
 
 
@@ -191,7 +191,7 @@ class TfliteNet:
         return int(tflite.OperatorCodeEnd(b))
 
     def _version(self, name: str) -> int:
-        return VERSIONS.get(name.split(" ")[0], 2)
+        return VERSIONS.get(name.split(" ")[0], VERSION)
 
     def _ints(self, b: Any, start: Any, values: Any) -> int:
         start(b, len(values))

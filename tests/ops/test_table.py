@@ -21,6 +21,8 @@ NEEDED = {
 }
 # What may be missing, and the reason.
 LACKS = {
+    ("copy", "tflite"): "outputs that are inputs, or one tensor, make it",
+    ("copy", "onnx"): "outputs that are inputs, or one tensor, make it",
     ("rescale", "tflite"): "QUANTIZE of integers makes it",
     ("rescale", "onnx"): "QuantizeLinear behind DequantizeLinear makes it",
 }

@@ -145,9 +145,9 @@ def test_runners_refuse_what_they_cannot_run(artifact_for) -> None:
         make_runner("qemu-user").run(board, sample)
     with pytest.raises(RunnerError, match=r"cannot run code for rpi4 \(it lacks aarch64"):
         make_runner("local").run(pi, sample)
-    with pytest.raises(UsageError, match="--runner moon: expected one of local"):
+    with pytest.raises(UsageError, match="runner=moon: expected one of local"):
         make_runner("moon")
-    with pytest.raises(UsageError, match="--threads 9"):
+    with pytest.raises(UsageError, match="threads=9"):
         make_runner("local").run(host, sample, threads=9)
 
 

@@ -44,7 +44,7 @@ def build_firmware(artifact: Artifact, folder: Path) -> Path:
     (folder / "board.ld").write_text(linker_script(target))
     flags = artifact_flags(artifact)
     flags += [f"-DEDGEMNV2_UART_BASE={UART_BASE[target.name]:#x}u"]
-    flags += [f'-DEDGEMNV2_MODEL="{artifact.manifest["model"]["sha256"][:MODEL_DIGITS]}"']
+    flags += [f'-DEDGEMNV2_MODEL="{artifact.manifest.model.sha256[:MODEL_DIGITS]}"']
     sources = [*artifact.files("src", ".c"), RUNTIME / "serial_main.c", RUNTIME / "startup.c"]
     objects = []
     for source in sources:
@@ -158,7 +158,8 @@ def test_another_model_on_the_board_is_named(
     require_tool("qemu-system-arm")
     require_tool("arm-none-eabi-gcc")
     other = replace(
-        tiny, manifest={**tiny.manifest, "model": {**tiny.manifest["model"], "sha256": "f" * 64}}
+        tiny,
+        manifest=replace(tiny.manifest, model=replace(tiny.manifest.model, sha256="f" * 64)),
     )
     with (
         board(tiny, tmp_path) as device,
@@ -365,5 +366,5 @@ def test_a_port_in_use_missing_or_of_another_kind_is_told(tiny: Artifact, tmp_pa
 def test_what_a_serial_line_cannot_do_is_refused(tiny: Artifact) -> None:
     with pytest.raises(UsageError, match="do not pass over a serial line"):
         SerialRunner("/dev/null").run(tiny, tiny_samples(1), trace=True)
-    with pytest.raises(UsageError, match="--runner serial needs --serial"):
+    with pytest.raises(UsageError, match="runner=serial needs serial="):
         make_runner("serial")

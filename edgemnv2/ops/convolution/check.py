@@ -15,13 +15,18 @@ def check(graph: Graph, layer: Layer) -> None:
     """ValueError where `layer` is not sound."""
     assert isinstance(layer, Conv2D | DepthwiseConv2D)
     x, y = graph.tensor_in(layer), graph.tensor_out(layer)
-    kh, kw = layer.kernel
+    kh, kw = layer.window
     top, left, bottom, right = layer.padding
     height = (x.height + top + bottom - kh) // layer.stride[0] + 1
     width = (x.width + left + right - kw) // layer.stride[1] + 1
     channels = int(layer.weight.shape[-1])
     expect((height, width, channels) == y.shape, layer, f"output {y.shape} of another shape")
-    inner = x.channels if isinstance(layer, DepthwiseConv2D) else layer.weight.shape[2]
+    expect(min(height, width) >= 1, layer, "no pixel of output")
+    expect(min(layer.dilation) >= 1 and min(layer.padding) >= 0, layer, "negative padding")
+    inner = channels
+    if isinstance(layer, Conv2D):
+        inner = layer.weight.shape[2] * layer.groups
+        expect(channels % layer.groups == 0, layer, "groups of unequal size")
     expect(inner == x.channels, layer, "weight of another number of input channels")
     expect(layer.bias.shape == (channels,), layer, "bias is not one per channel")
     if y.dtype != "float32":

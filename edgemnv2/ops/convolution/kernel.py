@@ -6,7 +6,8 @@ loops run over contiguous channels, so that a compiler can vectorise them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
 
 __all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels"]
 
+MOST_TAPS = 25
+"""Pixels under a kernel for each of which there is code of its own; more are looped over."""
 Convolution = Conv2D | DepthwiseConv2D
 Expr = Any
 
@@ -32,11 +35,30 @@ def _compute(layer: Convolution) -> str:
     return "float32" if layer.requantize is None else "int32"
 
 
+def _is_large(layer: Convolution) -> bool:
+    return layer.kernel[0] * layer.kernel[1] > MOST_TAPS
+
+
 def _constants(layer: Convolution) -> tuple[Any, ...]:
     weight = np.ascontiguousarray(layer.weight)
+    if isinstance(layer, Conv2D) and _is_large(layer):
+        # What one output channel needs lies together.
+        weight = np.ascontiguousarray(weight.transpose(3, 0, 1, 2))
     if layer.requantize is None:
         return (np.ascontiguousarray(layer.bias, np.float32), weight)
     return (*requantize_constants(layer.bias, layer.requantize), weight)
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """A pixel under the kernel, or `columns` of them in one row, each a tap further."""
+
+    row: Any
+    pixel: Expr
+    """Offset of its first channel in the row."""
+    weight: Expr
+    """Offset of its weights, in rows of output channels."""
+    columns: Expr = None
 
 
 class _Parameters:
@@ -63,8 +85,14 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "stride": layer.stride,
         "padding": layer.padding,
         "clamp": layer.clamp,
+        **({} if layer.is_plain else _spread_of(layer)),
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
     }
+
+
+def _spread_of(layer: Convolution) -> dict[str, Any]:
+    groups = layer.groups if isinstance(layer, Conv2D) else 0
+    return {"dilation": layer.dilation, "groups": groups}
 
 
 def _finish(
@@ -95,7 +123,8 @@ def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int,
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):
         start = x * layer.stride[1] - layer.padding[1]
-        seen = [kx for kx in range(layer.kernel[1]) if 0 <= start + kx < source.width]
+        step = layer.dilation[1]
+        seen = [kx for kx in range(layer.kernel[1]) if 0 <= start + kx * step < source.width]
         if runs and runs[-1][2] == seen:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1, seen)
         else:
@@ -117,26 +146,59 @@ def _weight(buffer: Any, at: Expr, layer: Convolution, compute: str) -> Expr:
     return value if str(layer.weight.dtype) == compute else cast(value, compute)
 
 
+def _each(k: Builder, taps: list[_Tap], across: int, step: int) -> Iterator[tuple[Any, Expr, Expr]]:
+    """`(row, offset of the pixel, weight offset)` of every tap, several of a row in a loop."""
+    for tap in taps:
+        if tap.columns is None:
+            yield tap.row, tap.pixel, tap.weight
+        else:
+            with k.loop(tap.columns) as i:
+                yield tap.row, k.let(tap.pixel + i * across), k.let(tap.weight + i * step)
+
+
 def _dense_pixel(
     k: Builder,
     layer: Conv2D,
     parameters: _Parameters,
-    taps: list[tuple[Any, Expr, int]],
+    taps: list[_Tap],
     source: Tensor,
     out: Tensor,
     store: Callable[[Expr, Expr], None],
 ) -> None:
-    """All output channels of one pixel; `taps` are (row, offset of the pixel, weight offset)."""
+    """All output channels of one pixel."""
+    if layer.groups == 1:
+        _dense_channels(k, layer, parameters, taps, source, out, store, None)
+        return
+    with k.loop(layer.groups) as group:
+        _dense_channels(k, layer, parameters, taps, source, out, store, group)
+
+
+def _dense_channels(
+    k: Builder,
+    layer: Conv2D,
+    parameters: _Parameters,
+    taps: list[_Tap],
+    source: Tensor,
+    out: Tensor,
+    store: Callable[[Expr, Expr], None],
+    group: Expr,
+) -> None:
+    """The output channels of one group of one pixel (of the only one: None)."""
     compute = _compute(layer)
-    cin, cout = source.channels, out.channels
-    with k.loop(cout) as n:
+    cout = out.channels
+    cin = source.channels // layer.groups
+    with k.loop(cout // layer.groups) as i:
+        n = i if group is None else k.let(group * (cout // layer.groups) + i)
         accumulator = k.registers(compute, 1)
         k.set(accumulator, 0, load(parameters.bias, n, compute))
-        for row, pixel, weight in taps:
-            at = k.let(pixel)
+        for row, pixel, weight in _each(k, taps, layer.dilation[1] * source.channels, cin):
+            at = k.let(pixel if group is None else pixel + group * cin)
             with k.loop(cin) as c:
                 x = _operand(row, at + c, source, compute)
-                w = _weight(parameters.weight, (c + weight) * cout + n, layer, compute)
+                place = (c + weight) * cout + n
+                if _is_large(layer):
+                    place = n * int(np.prod(layer.weight.shape[:3])) + (c + weight)
+                w = _weight(parameters.weight, place, layer, compute)
                 k.set(accumulator, 0, element(accumulator, 0) + x * w)
         total = k.let(element(accumulator, 0))
         store(n, _finish(k, layer, parameters, total, n, out))
@@ -146,14 +208,25 @@ def _depthwise_pixel(
     k: Builder,
     layer: DepthwiseConv2D,
     parameters: _Parameters,
-    taps: list[tuple[Any, Expr, int]],
+    taps: list[_Tap],
     source: Tensor,
     out: Tensor,
     store: Callable[[Expr, Expr], None],
 ) -> None:
-    """All channels of one pixel; `taps` as in `_dense_pixel`, weight offsets in taps."""
+    """All channels of one pixel; weight offsets in taps."""
     compute = _compute(layer)
-    offsets = [(row, k.let(pixel), tap) for row, pixel, tap in taps]
+    if any(tap.columns is not None for tap in taps):
+        with k.loop(source.channels) as c:
+            sums = k.registers(compute, 1)
+            k.set(sums, 0, load(parameters.bias, c, compute))
+            for row, at, tap in _each(k, taps, layer.dilation[1] * source.channels, 1):
+                x = _operand(row, at + c, source, compute)
+                w = _weight(parameters.weight, c + tap * source.channels, layer, compute)
+                k.set(sums, 0, element(sums, 0) + x * w)
+            total = k.let(element(sums, 0))
+            store(c, _finish(k, layer, parameters, total, c, out))
+        return
+    offsets = [(tap.row, k.let(tap.pixel), tap.weight) for tap in taps]
     with k.loop(source.channels) as c:
         accumulator = load(parameters.bias, c, compute)
         for row, at, tap in offsets:
@@ -169,16 +242,33 @@ def _each_pixel(
     rows: list[Any],
     source: Tensor,
     out: Tensor,
-    body: Callable[[Expr, list[tuple[Any, Expr, int]]], None],
+    body: Callable[[Expr, list[_Tap]], None],
 ) -> None:
     """Call `body(x, taps)` inside a loop over each run of equal columns."""
-    step = source.channels if isinstance(layer, Conv2D) else 1
+    step = int(layer.weight.shape[2]) if isinstance(layer, Conv2D) else 1
+    apart, width = layer.dilation[1], layer.kernel[1]
+    if _is_large(layer):
+        with k.loop(out.width) as x:
+            start = k.let(x * layer.stride[1] - layer.padding[1])
+            # The kernel's columns that meet the map: from `low` to before `high`.
+            zero, most = scalar(0, "int32"), scalar(width, "int32")
+            before = tirx.Max(zero - start, zero) + (apart - 1)
+            inside = tirx.Max(scalar(source.width, "int32") - start, zero) + (apart - 1)
+            low = k.let(tirx.truncdiv(before, scalar(apart, "int32")))
+            high = k.let(tirx.Min(tirx.truncdiv(inside, scalar(apart, "int32")), most))
+            count = k.let(tirx.Max(high - low, zero))
+            pixel = k.let((start + low * apart) * source.channels)
+            body(
+                x,
+                [_Tap(row, pixel, (low + ky * width) * step, count) for ky, row in enumerate(rows)],
+            )
+        return
     for first, count, columns in _columns(layer, source, out):
         with k.loop(count) as i:
             x = k.let(i + first)
             start = k.let(x * layer.stride[1] - layer.padding[1])
             taps = [
-                (row, (start + kx) * source.channels, (ky * layer.kernel[1] + kx) * step)
+                _Tap(row, (start + kx * apart) * source.channels, (ky * width + kx) * step)
                 for ky, row in enumerate(rows)
                 for kx in columns
             ]
@@ -200,7 +290,7 @@ def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
     target = k.pointer("out", out.dtype)
     parameters = _Parameters(k, layer)
 
-    def body(x: Expr, taps: list[tuple[Any, Expr, int]]) -> None:
+    def body(x: Expr, taps: list[_Tap]) -> None:
         base = k.let(x * out.channels)
 
         def store(channel: Expr, value: Expr) -> None:
@@ -230,7 +320,7 @@ def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> 
     scratch = k.pointer("scratch", middle.dtype)
     first, second = _Parameters(k, depthwise), _Parameters(k, project, "2")
 
-    def body(x: Expr, taps: list[tuple[Any, Expr, int]]) -> None:
+    def body(x: Expr, taps: list[_Tap]) -> None:
         def keep(channel: Expr, value: Expr) -> None:
             k.store(scratch, channel, value)
 
@@ -240,7 +330,7 @@ def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> 
         def store(channel: Expr, value: Expr) -> None:
             k.store(target, base + channel, value)
 
-        pixel = [(scratch, tirx.const(0, "int32"), 0)]
+        pixel = [_Tap(scratch, tirx.const(0, "int32"), 0)]
         _dense_pixel(k, project, second, pixel, middle, out, store)
 
     _each_pixel(k, depthwise, rows, source, middle, body)

@@ -15,7 +15,7 @@ from edgemnv2.arithmetic.tflite import (
 )
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, window_of
 from edgemnv2.ops.flow import Array, Constant, Node
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
@@ -58,25 +58,33 @@ def _convolution(node: Node, views: Views) -> None:
     view = views.as_image(views.view(node), layout)
     height, width, channels = view.map
     groups = attrs["groups"]
-    if any(x != 1 for x in attrs["dilation"]):
-        raise views.refuse(node, f"dilation {attrs['dilation']} is not supported (must be 1)")
-    if groups == 1:
-        op = "conv2d"
-    elif groups == channels == outer and inner == 1:
-        op, weight = "depthwise", weight.reshape((kh, kw, channels))
-    else:
+    if min(attrs["padding"]) < 0:
+        raise views.refuse(node, f"negative padding {list(attrs['padding'])} (cut the map before)")
+    if channels != groups * inner or outer % groups:
         raise views.refuse(
             node,
-            f"group={groups} with {outer} output channels is not supported (group must be 1, "
-            f"or the number of input channels and of output channels, {channels})",
+            f"{channels} input channels, {outer} output channels and weights for {inner} do not "
+            f"make {groups} groups; export the model again",
         )
+    op = "conv2d"
+    if groups == channels == outer and groups > 1:
+        op, weight = "depthwise", weight.reshape((kh, kw, channels))
     top, left, bottom, right = attrs["padding"]
     (sy, sx) = attrs["stride"]
-    out = ((height + top + bottom - kh) // sy + 1, (width + left + right - kw) // sx + 1, outer)
+    # A kernel of one row or column has nothing to be spread.
+    dilation = tuple(1 if k == 1 else d for k, d in zip((kh, kw), attrs["dilation"], strict=True))
+    rows, columns = window_of((kh, kw), (dilation[0], dilation[1]))
+    out = (height + top + bottom - rows) // sy + 1, (width + left + right - columns) // sx + 1
+    if min(out) < 1:
+        raise views.refuse(node, f"a window of {rows}x{columns} on a padded map smaller than it")
     made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    if dilation != (1, 1):
+        made["dilation"] = dilation
+    if op == "conv2d" and groups > 1:
+        made["groups"] = groups
     inputs = (view.name, weight, *node.inputs[2:])
     new = replace(node, op=op, inputs=inputs, attrs={**_kept(node), **made})
-    views.emit(new, out, NHWC if layout == "NHWC" else NCHW)
+    views.emit(new, (*out, outer), NHWC if layout == "NHWC" else NCHW)
 
 
 def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: bool) -> None:
@@ -122,6 +130,11 @@ def _kept(node: Node) -> dict[str, Any]:
     return {key: value for key, value in node.attrs.items() if key == "clamp"}
 
 
+def _spread(node: Node) -> dict[str, Any]:
+    """Dilation and groups, where there are any."""
+    return {key: node.attrs[key] for key in ("dilation", "groups") if key in node.attrs}
+
+
 # -- layers ----------------------------------------------------------------------------------------
 
 
@@ -142,6 +155,7 @@ def lower(node: Node, to: Lowering) -> None:
             stride=node.attrs["stride"],
             padding=node.attrs["padding"],
             clamp=node.attrs["clamp"],
+            **_spread(node),
         )
     )
 
@@ -188,6 +202,7 @@ def _integer(node: Node, site: Site, to: Lowering) -> Layer:
         padding=node.attrs["padding"],
         clamp=site.clamp,
         requantize=factor,
+        **_spread(node),
     )
 
 

@@ -13,8 +13,14 @@ __all__ = ["RULES"]
 
 def conv(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
-    source = image(node)
     weight = _weights(node, flow, 1)
+    if weight.values.ndim != 4:
+        raise Refusal(
+            f"a kernel of {weight.values.ndim - 2} dimensions, weights {list(weight.values.shape)}",
+            "export the model with two-dimensional convolutions (a 1-D one as 1xK)",
+            "Convolutions have height and width",
+        )
+    source = image(node)
     kernel = weight.values.shape[2], weight.values.shape[3]
     attrs = {
         **spatial(node, source, kernel),

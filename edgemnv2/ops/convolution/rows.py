@@ -17,5 +17,6 @@ def rows(context: RowContext, layer: Layer, first: Layer) -> None:
         window=first.kernel[0],
         stride=first.stride[0],
         before=first.padding[0],
+        dilation=first.dilation[0],
         operand=first.inputs[0],
     )

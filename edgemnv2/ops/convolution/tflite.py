@@ -60,6 +60,34 @@ def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
     finish(node, flow, "reshape", [product], {"shape": node.output.shape})
 
 
+def space_to_batch(node: SourceNode, flow: FlowBuilder) -> None:
+    """It begins a dilated convolution: a convolution of stride 1 and BATCH_TO_SPACE_ND follow."""
+    attrs = {"block": _block(node), "pads": _pairs(node, "pads")}
+    flow.move("space_to_batch", [flow.stored(node.input(0))], node.output, attrs)
+
+
+def batch_to_space(node: SourceNode, flow: FlowBuilder) -> None:
+    """It ends a dilated convolution that SPACE_TO_BATCH_ND begins."""
+    attrs = {"block": _block(node), "crops": _pairs(node, "crops")}
+    flow.move("batch_to_space", [flow.stored(node.input(0))], node.output, attrs)
+
+
+def _block(node: SourceNode) -> tuple[int, ...]:
+    block = tuple(node.ints(1, "a block"))
+    if len(block) != 2 or len(node.input(0).shape) != 4:
+        raise Refusal(
+            f"a block of {list(block)} for {len(node.input(0).shape)} dimensions",
+            "convert the model with dilated convolutions",
+            "Blocks are of height and width",
+        )
+    return block
+
+
+def _pairs(node: SourceNode, what: str) -> tuple[tuple[int, ...], ...]:
+    sizes = node.value(2, what).reshape(-1, 2)
+    return tuple((int(first), int(last)) for first, last in sizes)
+
+
 def _weights(node: SourceNode, flow: FlowBuilder, axis: int) -> Constant:
     weight = flow.stored(node.input(1), axis)
     if not isinstance(weight, Constant):
@@ -102,7 +130,9 @@ def _one_arithmetic(node: SourceNode, source: SourceTensor, weight: Constant) ->
 
 
 RULES: dict[str, Rule] = {
+    "BATCH_TO_SPACE_ND": batch_to_space,
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "FULLY_CONNECTED": fully_connected,
+    "SPACE_TO_BATCH_ND": space_to_batch,
 }

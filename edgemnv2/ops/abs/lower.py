@@ -1,0 +1,27 @@
+"""Absolute value: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.abs.layer import Abs
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.unary import arrange_unary as arrange
+from edgemnv2.ops.unary import integer_unary
+
+__all__ = ["NODES", "arrange", "integer", "lower"]
+
+NODES = ("abs",)
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """Of floats."""
+    to.add(Abs(**to.common(node)))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """By a table."""
+    integer_unary(Abs, site, to, _function)
+
+
+def _function(x: float) -> float:
+    return abs(x)
