@@ -98,7 +98,7 @@ class _Board:
         self._port = port
         # Another session's numbers are far away.
         self._number = random.randrange(10_000_000, 900_000_000)
-        self._macs = int(artifact.manifest.get("macs") or 0)
+        self._macs = artifact.manifest.macs
         target = artifact.target
         self._cycles_per_mac = _CYCLES_PER_MAC if target.has("dsp") else _PLAIN_CYCLES_PER_MAC
         if artifact.inputs[0].dtype.startswith("float"):
