@@ -306,7 +306,7 @@ def test_a_board_at_work_is_waited_for_as_long_as_an_inference_takes(
 ) -> None:
     """It hears nothing until it is done, and says that it is busy, or has said so before."""
     hurry(monkeypatch)
-    network = replace(tiny, manifest={**tiny.manifest, "macs": 180_000_000 * 2 // 12})
+    network = replace(tiny, manifest=replace(tiny.manifest, macs=180_000_000 * 2 // 12))
     network = replace(network, target=load_target("nucleo-f446re"))  # 2 s an inference
     board = numbered(good_board)
     began = time.monotonic()
