@@ -8,16 +8,18 @@ or compares without looking at their scale. Each operator's `lower.py` says what
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.tflite import clamp_limits
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.table import lowering_of
 
 __all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site"]
@@ -224,6 +226,24 @@ class Lowering:
     def add(self, layer: Layer) -> None:
         """The next layer."""
         self.layers.append(layer)
+
+    def add_keeping(self, layer: Layer, site: Site) -> None:
+        """`layer`, which keeps what is stored, and a rescale behind it where `site` wants another.
+
+        Extremes of stored values are those of the real ones.
+        """
+        source = self.tensors[site.inputs[0]]
+        if (site.x[0], source.dtype) == (site.y, site.dtype):
+            self.add(layer)
+            return
+        inner = f"{site.name}.kept"
+        made = replace(self.tensors[site.name], name=inner, dtype=source.dtype, quant=source.quant)
+        self.tensors[inner] = made
+        limits = np.iinfo(source.dtype)
+        clamp = float(limits.min), float(limits.max)
+        self.add(replace(layer, name=inner, output=inner, clamp=clamp))  # type: ignore[call-arg]
+        factor = make_requantize([site.x[0].scale / site.y.scale])
+        self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:
         """What to raise where `node` cannot be done."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgemnv2.ops.source import Refusal, SourceNode, SourceTensor
 
-__all__ = ["axis_of", "image", "spatial"]
+__all__ = ["axes_of", "axis_of", "image", "spatial"]
 
 
 def image(node: SourceNode) -> SourceTensor:
@@ -25,6 +25,17 @@ def image(node: SourceNode) -> SourceTensor:
 def axis_of(node: SourceNode, default: int, rank: int) -> int:
     """The attribute `axis`, counted from the front."""
     return int(node.get("axis", default)) % rank
+
+
+def axes_of(node: SourceNode) -> tuple[int, ...] | None:
+    """The axes of a reduction, sorted; None where it says that none stands for no reduction."""
+    rank = len(node.input(0).shape)
+    axes = node.get("axes")
+    if node.optional(1) is not None:
+        axes = node.ints(1, "axes")
+    if not axes:
+        return None if node.get("noop_with_empty_axes", 0) else tuple(range(rank))
+    return tuple(sorted({int(axis) % rank for axis in axes}))
 
 
 def spatial(node: SourceNode, source: SourceTensor, kernel: tuple[int, int]) -> dict[str, Any]:

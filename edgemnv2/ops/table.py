@@ -48,6 +48,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),
     "quantize": ("Quantize",),
+    "reduce": ("Reduce",),
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
     "rsqrt": ("Rsqrt",),
@@ -59,6 +60,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "square": ("Square",),
     "tanh": ("Tanh",),
     "transpose": ("Transpose",),
+    "window_pool": ("AveragePool", "MaxPool"),
 }
 PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")
 

@@ -266,6 +266,14 @@ class Views:
 
     def _move(self, op: str, view: View, map_: Map, attrs: Mapping[str, object]) -> str:
         name = f"{view.name}.{op}{len(self._moved)}"
+        made = next((node for node in self.nodes if node.output == view.name), None)
+        if made is not None and made.op == "dequantize":
+            # What is stored moves, so that an integer operator still reads integers.
+            stored = replace(view, name=made.tensors[0])
+            inner = self._move(op, stored, map_, attrs)
+            self.nodes.append(replace(made.with_input(0, inner), output=name))
+            self.shapes[name], self.dtypes[name] = map_, self.dtypes[view.name]
+            return name
         self.nodes.append(Node(op, (view.name,), name, dict(attrs)))
         self.shapes[name] = map_
         self.dtypes[name] = self.dtypes[view.name]

@@ -17,6 +17,7 @@ from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.columns import columns_inside
 from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
 
 __all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels"]
@@ -249,18 +250,22 @@ def _each_pixel(
     apart, width = layer.dilation[1], layer.kernel[1]
     if _is_large(layer):
         with k.loop(out.width) as x:
-            start = k.let(x * layer.stride[1] - layer.padding[1])
-            # The kernel's columns that meet the map: from `low` to before `high`.
-            zero, most = scalar(0, "int32"), scalar(width, "int32")
-            before = tirx.Max(zero - start, zero) + (apart - 1)
-            inside = tirx.Max(scalar(source.width, "int32") - start, zero) + (apart - 1)
-            low = k.let(tirx.truncdiv(before, scalar(apart, "int32")))
-            high = k.let(tirx.Min(tirx.truncdiv(inside, scalar(apart, "int32")), most))
-            count = k.let(tirx.Max(high - low, zero))
-            pixel = k.let((start + low * apart) * source.channels)
+            seen = columns_inside(
+                k,
+                x,
+                stride=layer.stride[1],
+                left=layer.padding[1],
+                kernel=width,
+                dilation=apart,
+                width=source.width,
+            )
+            pixel = k.let((seen.start + seen.low * apart) * source.channels)
             body(
                 x,
-                [_Tap(row, pixel, (low + ky * width) * step, count) for ky, row in enumerate(rows)],
+                [
+                    _Tap(row, pixel, (seen.low + ky * width) * step, seen.count)
+                    for ky, row in enumerate(rows)
+                ],
             )
         return
     for first, count, columns in _columns(layer, source, out):
