@@ -30,6 +30,7 @@ __all__ = [
     "has_exact_factors",
     "lift",
     "mean_requantize",
+    "softmax_distances",
 ]
 
 Array = NDArray[Any]
@@ -131,17 +132,30 @@ def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tupl
 
 def exp_table(scale: float, beta: float = 1.0) -> Array:
     """`[256]` int32: exp(-d * scale * beta) in Q0.31 for d = max - x; see `graph.Softmax`."""
+    distances, furthest, _ = softmax_distances(scale, beta)
+    table = np.zeros(256, np.int32)
+    for distance in range(min(furthest, 255) + 1):
+        table[distance] = _exp_on_negative_values(int(distances[distance]))
+    return table
+
+
+def softmax_distances(scale: float, beta: float = 1.0) -> tuple[Array, int, Requantize]:
+    """How softmax and its logarithm see the distance d = max - x.
+
+    `[256]` int32, -d * scale * beta in Q5.26 as far as that can be told; the furthest that it can;
+    and the factor back, from Q5.26 to whole steps.
+    """
     fraction_bits = 31 - SOFTMAX_INTEGER_BITS
     real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
     multiplier, left_shift = quantize_multiplier(real)
     radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << left_shift)
-    diff_min = -math.floor(radius)
-    table = np.zeros(256, np.int32)
+    furthest = math.floor(radius)
+    distances = np.zeros(256, np.int32)
     for distance in range(256):
-        if -distance >= diff_min:
-            scaled = high_mul(-distance * (1 << left_shift), multiplier)
-            table[distance] = _exp_on_negative_values(scaled)
-    return table
+        steps = min(distance, furthest)
+        distances[distance] = high_mul(-steps * (1 << left_shift), multiplier)
+    back = make_requantize([(1 << (31 - left_shift)) / multiplier])
+    return distances, furthest, back
 
 
 def _exp_on_interval(a: int) -> int:
