@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, quantize_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul
+from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul, scaled
 from edgemnv2.model import QuantParams
 
 __all__ = [
@@ -148,13 +148,13 @@ def softmax_distances(scale: float, beta: float = 1.0) -> tuple[Array, int, Requ
     fraction_bits = 31 - SOFTMAX_INTEGER_BITS
     real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
     multiplier, left_shift = quantize_multiplier(real)
-    radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << left_shift)
-    furthest = math.floor(radius)
+    radius = math.ldexp((1 << SOFTMAX_INTEGER_BITS) - 1, fraction_bits - left_shift)
+    furthest = math.floor(min(radius, 2.0**31 - 2))
     distances = np.zeros(256, np.int32)
     for distance in range(256):
-        steps = min(distance, furthest)
-        distances[distance] = high_mul(-steps * (1 << left_shift), multiplier)
-    back = make_requantize([(1 << (31 - left_shift)) / multiplier])
+        distances[distance] = scaled(-min(distance, furthest), multiplier, left_shift)
+    # A scale of next to nothing has no way back, and needs none.
+    back = make_requantize([math.ldexp(1.0, 31 - left_shift) / multiplier if multiplier else 0.0])
     return distances, furthest, back
 
 

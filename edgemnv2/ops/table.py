@@ -30,7 +30,9 @@ __all__ = ["OPERATORS", "PARTS", "layer_type", "lowering_of", "operator_of", "pa
 OPERATORS: dict[str, tuple[str, ...]] = {
     "abs": ("Abs",),
     "add": ("Add",),
+    "arg_max": ("ArgMax",),
     "binary": ("Binary",),
+    "cast": ("Cast",),
     "clamp": ("Clamp",),
     "concat": ("Concat",),
     "convolution": ("Conv2D", "DepthwiseConv2D"),
