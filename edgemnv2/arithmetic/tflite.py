@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, quantize_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul
+from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul, scaled
 from edgemnv2.model import QuantParams
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "has_exact_factors",
     "lift",
     "mean_requantize",
+    "softmax_distances",
 ]
 
 Array = NDArray[Any]
@@ -131,17 +132,30 @@ def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tupl
 
 def exp_table(scale: float, beta: float = 1.0) -> Array:
     """`[256]` int32: exp(-d * scale * beta) in Q0.31 for d = max - x; see `graph.Softmax`."""
+    distances, furthest, _ = softmax_distances(scale, beta)
+    table = np.zeros(256, np.int32)
+    for distance in range(min(furthest, 255) + 1):
+        table[distance] = _exp_on_negative_values(int(distances[distance]))
+    return table
+
+
+def softmax_distances(scale: float, beta: float = 1.0) -> tuple[Array, int, Requantize]:
+    """How softmax and its logarithm see the distance d = max - x.
+
+    `[256]` int32, -d * scale * beta in Q5.26 as far as that can be told; the furthest that it can;
+    and the factor back, from Q5.26 to whole steps.
+    """
     fraction_bits = 31 - SOFTMAX_INTEGER_BITS
     real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
     multiplier, left_shift = quantize_multiplier(real)
-    radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << left_shift)
-    diff_min = -math.floor(radius)
-    table = np.zeros(256, np.int32)
+    radius = math.ldexp((1 << SOFTMAX_INTEGER_BITS) - 1, fraction_bits - left_shift)
+    furthest = math.floor(min(radius, 2.0**31 - 2))
+    distances = np.zeros(256, np.int32)
     for distance in range(256):
-        if -distance >= diff_min:
-            scaled = high_mul(-distance * (1 << left_shift), multiplier)
-            table[distance] = _exp_on_negative_values(scaled)
-    return table
+        distances[distance] = scaled(-min(distance, furthest), multiplier, left_shift)
+    # A scale of next to nothing has no way back, and needs none.
+    back = make_requantize([math.ldexp(1.0, 31 - left_shift) / multiplier if multiplier else 0.0])
+    return distances, furthest, back
 
 
 def _exp_on_interval(a: int) -> int:
