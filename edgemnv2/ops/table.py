@@ -58,6 +58,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "reshape": ("Reshape",),
     "rsqrt": ("Rsqrt",),
     "select": ("Select",),
+    "resize": ("Resize",),
     "sigmoid": ("Sigmoid",),
     "softmax": ("Softmax",),
     "softplus": ("Softplus",),
