@@ -317,8 +317,8 @@ _pool("MAX_POOL_2D")
 
 def _reduce(name: str) -> None:
     def build(b: Builder, x: Live) -> Live | None:
-        if not x.is_map:
-            return None
+        if not x.is_map or (name, b.dtype) == ("SUM", "int8"):
+            return None  # LiteRT 2.3's SUM reads int8 as uint8: see tests/ops/test_reduce.py
         axes = b.pick((1, 2), (1, 2), (1,), (2,), (3,), (1, 2, 3), (2, 3))
         keep = b.chance(0.5)
         shape = [1 if i in axes else e for i, e in enumerate(x.shape)]
