@@ -25,6 +25,8 @@ __all__ = [
 
 Array = NDArray[Any]
 ONE, HALF = np.float32(1.0), np.float32(0.5)
+TIE_TOLERANCE = 1e-6
+"""Positions so near to a half are one for onnxruntime."""
 FIXED = 1 << 10
 """What a weight of one is in TFLite's int8 kernel."""
 TRANSFORMATIONS = (
@@ -106,10 +108,12 @@ def onnx_nearest(size: int, places: Array, mode: str, *, smaller: bool) -> Array
         found = np.floor(places)
     elif mode == "ceil":
         found = np.ceil(places)
-    elif mode == "round_prefer_floor":
-        found = np.ceil(places - HALF)
     else:
-        found = np.floor(places + HALF)
+        below = np.floor(places)
+        rest = places - below
+        tie = np.abs(rest - HALF) < TIE_TOLERANCE
+        up = mode == "round_prefer_ceil"
+        found = below + np.where(tie, up, rest > HALF)
     return _table(np.clip(found.astype(np.int64), 0, size - 1))
 
 
