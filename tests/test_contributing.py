@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -103,11 +107,7 @@ def test_add_a_simd_family_as_it_is_written(
     graph = lower(load_model("digits"))
     adds = {layer.name for layer in graph.layers if layer.op == "add"}
     artifact = compile_graph(graph, host, tmp_path / "net")
-    made = {
-        kernel["name"]
-        for kernel in artifact.manifest["kernels"]
-        if kernel["schedule"] != "fallback"
-    }
+    made = {kernel.name for kernel in artifact.manifest.kernels if kernel.schedule != "fallback"}
     assert adds and made == adds
     assert verify(artifact, runner_for(artifact), SampleChoice(random=2)).passed
     for layer in graph.layers:
@@ -116,9 +116,66 @@ def test_add_a_simd_family_as_it_is_written(
     assert ScheduleOptions.default(host).decisions == {}
 
 
+OPERATOR_FILES = ("layer", "reference", "kernel", "check", "lower", "tflite", "onnx")
+TRY = """
+import sys
+from pathlib import Path
+import numpy as np
+from edgemnv2.ops.sign.layer import Sign
+from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
+from tests.networks.tflite_net import TfliteNet
+from onnx import TensorProto, helper
+
+ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 4, 5]) for n in "xy"]
+graph = helper.make_graph([helper.make_node("Sign", ["x"], ["y"])], "g", ends[:1], ends[1:])
+opset = [helper.make_opsetid("", 17)]
+blob = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+samples = random_samples((1, 3, 4, 5), "float32", 3, 0)
+lowered, ours = reference(blob, ".onnx", samples, Path(sys.argv[1]))
+assert [type(layer) for layer in lowered.layers] == [Sign]
+assert (ours == onnxruntime_outputs(blob, samples)[0]).all()
+"""
+
+
+def test_add_an_operator_as_it_is_written(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    """The guide's operator in a copy of the package: complete by the totality test, and right."""
+    require_module("onnxruntime")
+    *files, line = blocks(section("Add an operator"), "python")
+    assert len(files) == len(OPERATOR_FILES)
+    for name in ("edgemnv2", "tests", "pyproject.toml", "targets", "tune_logs"):
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    folder = tmp_path / "edgemnv2" / "ops" / "sign"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""The sign of each value."""\n')
+    for name, text in zip(OPERATOR_FILES, files, strict=True):
+        (folder / f"{name}.py").write_text(text)
+    table = tmp_path / "edgemnv2" / "ops" / "table.py"
+    text = table.read_text()
+    after = re.search(r'    "sigmoid": .*\n', text)
+    assert after is not None
+    table.write_text(text[: after.end()] + f"    {line.strip()}\n" + text[after.end() :])
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for command in (
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/ops/test_table.py"],
+        [sys.executable, "-c", TRY, str(tmp_path)],
+    ):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_files_and_names_that_the_guide_mentions_are_there() -> None:
     text = CONTRIBUTING.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:edgemnv2|tests|targets)/[\w/.-]*\w)`", text):
+        if "sign" in path:  # the guide makes it
+            continue
         assert (REPOSITORY / path).exists(), path
     for name, file in (
         ("FEATURES", "edgemnv2/target.py"),

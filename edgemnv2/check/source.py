@@ -48,8 +48,10 @@ class SourceCheck:
         return asdict(self)
 
 
-def check_source(graph: Graph, source: Path, batch: Array) -> SourceCheck:
-    """Run `batch` `[N, H, W, C]` (the graph's own input type) through both, sample by sample.
+def check_source(graph: Graph, source: Path, batch: Array | Mapping[str, Array]) -> SourceCheck:
+    """Run `batch` through both, sample by sample.
+
+    It is `[N, H, W, C]` of the graph's own input type, or one such array for each input by name.
 
     Integer outputs must be equal, floats within 1e-4 of the largest. Raises InputError where the
     framework refuses the file.
@@ -57,11 +59,14 @@ def check_source(graph: Graph, source: Path, batch: Array) -> SourceCheck:
     elements = different = 0
     worst = 0.0
     blamed: tuple[str, str] | None = None
-    for index in range(len(batch)):
-        sample = batch[index : index + 1]
+    if isinstance(batch, np.ndarray):
+        batch = {graph.input_specs[0].name: batch}
+    samples = min(len(array) for array in batch.values())
+    for index in range(samples):
+        sample = {name: array[index : index + 1] for name, array in batch.items()}
         ours = run(graph, sample)
-        spec = graph.input_specs[0]
-        theirs = run_source(source, {spec.name: to_source(sample, spec)})
+        given = {spec.name: to_source(sample[spec.name], spec) for spec in graph.input_specs}
+        theirs = run_source(source, given)
         for name, end in zip(graph.outputs, graph.output_specs, strict=True):
             mine, other = to_source(ours[name], end), theirs[end.name]
             count, error = _differences(mine.reshape(-1), other.reshape(-1))
@@ -72,7 +77,7 @@ def check_source(graph: Graph, source: Path, batch: Array) -> SourceCheck:
     return SourceCheck(
         passed=not different,
         framework=framework_name(source),
-        samples=len(batch),
+        samples=samples,
         elements=elements,
         different=different,
         max_abs_error=worst,

@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     with Stages("analyze") as stages:
         stages.enter("import")
         graph = lower(load_model(args.model))
-        stages.enter("plan memory")
-        analysis = analyze(graph, args.target)
+        analysis = analyze(graph, args.target, stages.enter)
     if args.plot is not None:
         write_picture(args.plot, analysis.plan, analysis.plot_layers())
     print(json.dumps(analysis.to_dict()) if args.json else _text(analysis))

@@ -6,12 +6,16 @@ Verbs are imported when they are called, so that `edgemnv2 --help` answers at on
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from edgemnv2 import __version__
+from edgemnv2.cli.words import as_flags
 from edgemnv2.errors import EdgeError, UsageError
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -50,7 +54,7 @@ INTERRUPTED = 130
 
 def make_parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     """The parser with the arguments of `verbs` filled in; the others are listed only."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="edgemnv2",
         description="MobileNetV2 compiled, tuned and proven for the device in your hand.",
         epilog=_EPILOG,
@@ -73,6 +77,45 @@ def make_parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     return parser
 
 
+def _empty_argument(words: Sequence[str]) -> str:
+    """What to say of an argument that is empty, as shells make "$name" if it is not set; or ""."""
+    for before, word in zip(("", *words), words, strict=False):
+        option = word[:-1] if word.startswith("--") and word.count("=") == 1 else before
+        if word == "" or (option != before and word.endswith("=")):
+            what = f"the value of {option}" if option.startswith("-") else "an argument"
+            return f"{what} is empty (is a shell variable not set? leave it out for the default)"
+    return ""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's, with the nearest word there is for one that is mistyped."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
+        choice = re.match(r"argument VERB: invalid choice: '(\S+)'", message)
+        hint = ""
+        if unknown:
+            options = {o for parser in _all_parsers(self) for o in parser._option_string_actions}
+            hint = _nearest(unknown[1], sorted(options))
+        elif choice:
+            hint = _nearest(choice[1], sorted(VERBS))
+        super().error(message + hint)
+
+
+def _all_parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """`parser` and those of its verbs."""
+    found = [parser]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found += [below for one in action.choices.values() for below in _all_parsers(one)]
+    return found
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     # The reference's many small matrix products run slower on several BLAS threads than on one.
@@ -80,16 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     wanted = next((word for word in words if not word.startswith("-")), None)
     parser = make_parser([wanted] if wanted in VERBS else [])
+    if empty := _empty_argument(words):
+        print(f"edgemnv2 {wanted or ''}: {empty}".replace(" :", ":"), file=sys.stderr)
+        return 2
     args = parser.parse_args(words)
     module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
     try:
         return int(module.run(args))
-    except UsageError as error:
-        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
-        return 2
     except EdgeError as error:
-        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
-        return 1
+        print(f"edgemnv2 {args.verb}: {as_flags(str(error))}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         # Folders and files are written in one go at the end, or kept on purpose (tuning logs).
         print(f"edgemnv2 {args.verb}: interrupted", file=sys.stderr)

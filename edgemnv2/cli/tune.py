@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemnv2.cli.runner_arguments import add_runner_arguments
+from edgemnv2.cli.progress import Bar
+from edgemnv2.cli.runner_arguments import add_runner_arguments, implied_runner
 
 if TYPE_CHECKING:
     from edgemnv2.runners import Runner
@@ -58,10 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
     target = load_target(args.target)
     folder = args.log_dir or Path("tune_logs") / target.name
-    _check_folder(folder)
     options = TuneOptions(args.trials, args.seed, args.strategy)
-    with _Bar() as bar:
-        result = tune(args.model, args.target, _runners(args, target), folder, options, bar.update)
+    options.check()
+    with _log_folder(folder), _Bar() as bar:
+        bar.stage("import, and measure the default")
+        result = tune(args.model, args.target, _runners(args, target), folder, options, bar.report)
     print(json.dumps(result.to_dict()) if args.json else _text(result))
     if result.interrupted:
         print("edgemnv2 tune: interrupted; run it again to go on", file=sys.stderr)
@@ -69,18 +74,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise UsageError, before anything is measured, if no log can be kept in `folder`."""
+@contextmanager
+def _log_folder(folder: Path) -> Iterator[None]:
+    """Makes `folder`; what was made and is still empty at the end, after an error, is removed.
+
+    Raises UsageError, before anything is measured, if no log can be kept in it.
+    """
     from edgemnv2.errors import UsageError
 
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"--log-dir: {folder}: {error.strerror}, expected a folder that can be written"
-        ) from error
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"--log-dir: {folder}: {error.strerror}, expected a folder that can be written"
+            ) from error
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
 
 
 def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
@@ -89,12 +105,14 @@ def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
     from edgemnv2.target import missing_local_features
 
     options = RunnerOptions(
-        ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
+        ssh=args.ssh,
+        serial=args.serial,
+        rpc_tracker=args.rpc_tracker,
+        rpc_key=args.rpc_key,
+        emulate=args.emulate,
     )
-    implied = "ssh" if args.ssh else "serial" if args.serial else None
-    implied = implied or ("rpc" if args.rpc_tracker and args.rpc_key else None)
     local = not target.is_bare_metal and not missing_local_features(target)
-    name = args.runner or implied or ("local" if local else target.runner)
+    name = implied_runner(args) or ("local" if local else target.runner)
     boards = 1
     if name == "rpc" and args.rpc_tracker and args.rpc_key:
         from edgemnv2.tuner.boards import board_count
@@ -103,30 +121,16 @@ def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
     return [make_runner(name, options) for _ in range(boards)]
 
 
-class _Bar:
-    """tqdm on stderr: rounds, task, best so far, rejected, time left."""
+class _Bar(Bar):
+    """Rounds, task, best so far, rejected, time left."""
 
     def __init__(self) -> None:
-        from tqdm import tqdm
+        super().__init__("tune", "round")
 
-        self._bar = tqdm(
-            desc="tune", unit="round", total=0, disable=not sys.stderr.isatty(), leave=False
-        )
-
-    def update(self, state: Progress) -> None:
+    def report(self, state: Progress) -> None:
         """A round is done."""
-        self._bar.total = state.rounds
-        self._bar.set_description_str(f"tune: {state.task}", refresh=False)
-        self._bar.set_postfix_str(
-            f"best {_figure(state.best, state.metric)}, rejected {state.rejected}", refresh=False
-        )
-        self._bar.update(state.round - self._bar.n)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        self.note(f"best {_figure(state.best, state.metric)}, rejected {state.rejected}")
+        self.update(state.round, state.rounds, state.task)
 
 
 def _figure(value: float, metric: str) -> str:

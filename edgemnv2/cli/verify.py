@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sample_choice(args: argparse.Namespace) -> object:
     """The `SampleChoice` that the arguments describe."""
-    from edgemnv2.check.verify import SampleChoice
+    from edgemnv2.samples.inputs import SampleChoice
 
     return SampleChoice(
         args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
@@ -65,8 +65,9 @@ def sample_choice(args: argparse.Namespace) -> object:
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when every output matches, else 1."""
     from edgemnv2.artifact import load_artifact
-    from edgemnv2.check.verify import SampleChoice, verify
+    from edgemnv2.check.verify import verify
     from edgemnv2.errors import ArtifactError
+    from edgemnv2.samples.inputs import SampleChoice
 
     artifact = load_artifact(args.artifact)
     graph = None
@@ -75,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
         from edgemnv2.passes import lower
 
         graph = lower(load_model(args.model))
-        wanted = artifact.manifest["model"]["sha256"]
+        wanted = artifact.manifest.model.sha256
         if graph.sha256 != wanted:
             raise ArtifactError(
-                f"{args.artifact}: was compiled from {artifact.manifest['model']['source']} "
+                f"{args.artifact}: was compiled from {artifact.manifest.model.source} "
                 f"(sha256 {wanted[:12]}…), not from {args.model} (give that file, or none)"
             )
     choice = sample_choice(args)
@@ -94,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"runner     {result.runner}")
     print(f"reference  {result.reference}")
     print(f"samples    {result.samples}, {result.different_samples} with another output")
+    for end in result.outputs if len(result.outputs) > 1 else ():
+        says = "exact" if end.exact else f"max |error| {end.max_abs_error:.3g}"
+        print(f"output     {end.name}: {'passed' if end.passed else 'FAILED'}, {says}")
     if not result.exact:
         print(f"tolerance  {result.tolerance:.3g}")
     print(f"agreement  {result.top1_agreement:.1f} % same first class")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
@@ -69,6 +70,7 @@ def build_flow(
                 f"{_remedy(node.operator, tuple(rules))}"
             )
             continue
+        node = replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs))
         try:
             with reading(f"{file}: {node.place}"):
                 rule(node, flow)
@@ -81,15 +83,27 @@ def build_flow(
                 f"{_lower(refusal.remedy)}"
             )
     for tensor in outputs:
+        if tensor.is_constant or tensor.name in flow.known:
+            raise ModelError(
+                f"{file}: output {tensor.name!r} is a constant (must depend on an input); export "
+                "the model without it"
+            )
         if tensor.name not in made:
             raise ModelError(
                 f"{file}: no operator makes the output {tensor.name!r}; export the model again"
             )
-        if tensor.name in flow.known:
-            raise ModelError(f"{file}: the output {tensor.name!r} is a constant; cut it off")
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
+
+
+def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:
+    """The tensor with its values, where earlier nodes have turned out to be constant."""
+    if tensor is None or tensor.is_constant or tensor.name not in flow.known:
+        return tensor
+    known = flow.known[tensor.name]
+    values = known.values if known.scale is not None else known.values.astype(tensor.dtype)
+    return replace(tensor, value=values, scale=known.scale, zero_point=known.zero_point)
 
 
 def _message(file: str, refusals: list[str], nodes: int) -> str:

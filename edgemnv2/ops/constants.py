@@ -40,6 +40,13 @@ def evaluate(node: Node, source: str) -> Constant:
     if node.op == "permute":
         return first.transpose(node.attrs["axes"])
     values = [node.constant(i).real() for i in range(len(node.inputs))]
+    if node.op == "concat":
+        return Constant(np.concatenate(values, node.attrs["axis"]))
+    if node.op == "select":
+        taken = first
+        for axis, indices in enumerate(node.attrs["indices"]):
+            taken = taken.take(list(indices), axis)
+        return taken
     if node.op == "clip":
         return Constant(np.clip(values[0], *node.attrs["clamp"]).astype(values[0].dtype))
     if node.op == "astype":

@@ -75,6 +75,15 @@ class Constant:
             f"reshape {self.values.shape} to {shape} splits axis {self.axis} of scales"
         )
 
+    def take(self, indices: list[int], axis: int) -> Constant:
+        """The constant at some indices of one axis."""
+        values = np.take(self.values, indices, axis)
+        if not self.per_axis or axis != self.axis:
+            return replace(self, values=values)
+        assert self.scale is not None
+        zero = None if self.zero_point is None else np.take(self.zero_point, indices)
+        return replace(self, values=values, scale=np.take(self.scale, indices), zero_point=zero)
+
     def transpose(self, axes: tuple[int, ...]) -> Constant:
         """The constant with its axes permuted."""
         axis = axes.index(self.axis) if self.per_axis else 0

@@ -79,6 +79,11 @@ class Layer:
     output: str
 
     @property
+    def is_plain(self) -> bool:
+        """Whether families of schedules may know it: nothing about it is out of the ordinary."""
+        return True
+
+    @property
     def keeps_storage(self) -> bool:
         """Whether stored integers come out as they went in: in and out have one type and scale."""
         return False

@@ -185,6 +185,8 @@ class Lowering:
         module = lowering_of(node.op)
         if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
             return False
+        if self.format not in getattr(module, "INTEGER_FORMATS", (self.format,)):
+            return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
 
     # -- writing ---------------------------------------------------------------------------------

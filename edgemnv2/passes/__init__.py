@@ -17,6 +17,7 @@ from edgemnv2.passes.fold_constants import fold_constants
 from edgemnv2.passes.fold_pad import fold_pad
 from edgemnv2.passes.fuse_clamp import fuse_clamp
 from edgemnv2.passes.name_layers import name_layers
+from edgemnv2.passes.separate_outputs import separate_outputs
 from edgemnv2.passes.to_layers import to_layers
 from edgemnv2.passes.to_maps import to_maps
 from edgemnv2.passes.validate import validate
@@ -45,6 +46,8 @@ def lower(model: Model) -> Graph:
     graph = to_layers(flow, model)
     # uint8 <-> int8 of one scale -> nothing; inner activations int8.
     graph = absorb_recasts(graph)
+    # No output is an input, and no tensor two outputs.
+    graph = separate_outputs(graph)
     # stem, block1.depthwise, block1.project, block2.expand, ..., head, pool, classifier, softmax.
     graph = name_layers(graph)
     return validate(graph)

@@ -22,7 +22,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_shared
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import rpc_session
-from edgemnv2.runners.base import Array, BoardLost, Job, Runner, RunResult
+from edgemnv2.runners.base import BoardLost, Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import run_bench_program
 from edgemnv2.runners.device_state import DeviceState, state_notes
 from edgemnv2.runners.linux_board import STATE_COMMAND, check_linux, parse_states
@@ -66,7 +66,7 @@ class RpcRunner(Runner):
         self.retries = 0
         host, colon, port = address.rpartition(":")
         if not host or not colon or not port.isdigit():
-            raise UsageError(f"--rpc-tracker {address}: expected HOST:PORT")
+            raise UsageError(f"rpc_tracker={address}: expected HOST:PORT")
         for module in ("tornado", "cloudpickle", "psutil"):
             if find_spec(module) is None:
                 raise RunnerError(f"rpc: {module} is not installed (pip install 'edgemnv2[rpc]')")
@@ -76,7 +76,7 @@ class RpcRunner(Runner):
         self._seconds_per_inference = seconds_per_inference
         self._executor: dict[str, bytes] = {}
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         check_linux(artifact)
         work = len(inputs) + job.inferences
         seconds = int(10 + self._seconds_per_inference * work)

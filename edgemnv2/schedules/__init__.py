@@ -1,20 +1,17 @@
 """How each layer is computed on a target: the family of row kernels that suits its features.
 
-A family is a package with `layouts`, `space`, `default` and `row_kernel`. Where it declines a
-layer, the plain kernel takes over, and the manifest says "fallback".
+Where a family (`family.Family`) declines a layer, the plain kernel takes over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any
 
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.family import Family
 from edgemnv2.target import Target
 
 __all__ = ["Schedule", "ScheduleOptions", "family_of", "schedule_graph"]
@@ -51,7 +48,7 @@ class Schedule:
     layouts: Mapping[str, RowLayout]
 
 
-def family_of(target: Target) -> ModuleType | None:
+def family_of(target: Target) -> Family | None:
     """The best family for the target's features; None: plain kernels only."""
     if target.has("neon"):
         from edgemnv2.schedules import neon
@@ -110,10 +107,10 @@ def _family_kernel(
     layer: Layer,
     target: Target,
     options: ScheduleOptions,
-    family: ModuleType | None,
+    family: Family | None,
     layouts: Mapping[str, RowLayout],
 ) -> RowKernel | None:
-    if family is None or not isinstance(layer, Conv2D | DepthwiseConv2D | Add):
+    if family is None:
         return None
     decisions = {
         **family.default(graph, layer, target),
@@ -123,21 +120,18 @@ def _family_kernel(
     rows = 1
     if layer.op == "pointwise" and 1 < out.height <= options.whole_rows_max:
         rows = out.height
-    kernel: RowKernel | None = family.row_kernel(
-        graph, layer, layouts, target, decisions, rows_per_step=rows
-    )
-    return kernel
+    return family.row_kernel(graph, layer, layouts, target, decisions, rows_per_step=rows)
 
 
 def _fused_kernels(
     graph: Graph,
     target: Target,
     options: ScheduleOptions,
-    family: ModuleType | None,
+    family: Family | None,
     layouts: Mapping[str, RowLayout],
 ) -> dict[str, RowKernel]:
     """Projection's name -> kernel of depthwise and projection together."""
-    from edgemnv2.ops.convolution.kernel import depthwise_project_kernel
+    from edgemnv2.schedules.simd_family import plain_fused  # imports TVM
 
     readers: dict[str, list[Layer]] = {}
     for layer in graph.layers:
@@ -146,22 +140,19 @@ def _fused_kernels(
     fused: dict[str, RowKernel] = {}
     for layer in graph.layers:
         following = readers.get(layer.output, [])
-        if not isinstance(layer, DepthwiseConv2D) or len(following) != 1:
+        if layer.op != "depthwise" or len(following) != 1 or layer.output in graph.outputs:
             continue
         project = following[0]
-        if not isinstance(project, Conv2D) or project.op != "pointwise":
+        if project.op != "pointwise":
             continue
-        if layer.output in graph.outputs:
-            continue
-        kernel = None
-        if family is not None and hasattr(family, "fused_kernel"):
+        if family is None:
+            kernel = plain_fused(graph, layer, project, layouts, target, {})
+        else:
             decisions = {
                 **family.default(graph, project, target),
                 **options.decisions.get(project.name, {}),
             }
             kernel = family.fused_kernel(graph, layer, project, layouts, target, decisions)
-        elif layer.inputs[0] not in layouts and layer.output not in layouts:
-            kernel = depthwise_project_kernel(graph, layer, project)
         if kernel is not None:
             fused[project.name] = kernel
     return fused

@@ -10,57 +10,52 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.kernel import depthwise_project_kernel
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.schedules.family import Decisions, LayerKind, Space, of_kind
+from edgemnv2.target import Target
 
-__all__ = ["LayerKind", "SimdFamily"]
+__all__ = ["SimdFamily", "plain_fused"]
 
 
-def _no_arguments(target: Any) -> tuple[Any, ...]:
+def plain_fused(
+    graph: Graph,
+    depthwise: Layer,
+    project: Layer,
+    layouts: Mapping[str, RowLayout],
+    target: Target,
+    decisions: Decisions,
+) -> RowKernel | None:
+    """`Family.fused_kernel` in plain TIR, on rows of plain NHWC."""
+    if depthwise.inputs[0] in layouts or depthwise.output in layouts:
+        return None
+    return depthwise_project_kernel(graph, depthwise, project)
+
+
+def _no_arguments(target: Target) -> tuple[Any, ...]:
     return ()
-
-
-@dataclass(frozen=True)
-class LayerKind:
-    """Functions of `(graph, layer, ...)`: ranges of the decisions, defaults, the kernel."""
-
-    space: Callable[..., dict[str, tuple[Any, ...]]]
-    default: Callable[..., dict[str, Any]]
-    kernel: Callable[..., RowKernel | None]
 
 
 @dataclass(frozen=True)
 class SimdFamily:
     """Kernels by kind of layer; `arguments(target)` is what every function gets besides."""
 
-    pointwise: LayerKind
-    conv2d: LayerKind
-    depthwise: LayerKind
-    add: Callable[..., RowKernel | None]
-    arguments: Callable[[Any], tuple[Any, ...]] = _no_arguments
+    kinds: Mapping[str, LayerKind]
+    arguments: Callable[[Target], tuple[Any, ...]] = _no_arguments
 
-    def kind_of(self, layer: Layer) -> LayerKind | None:
-        """The functions for `layer`; None where there is nothing to decide."""
-        if isinstance(layer, Conv2D | DepthwiseConv2D) and not layer.is_plain:
-            return None
-        if isinstance(layer, Conv2D):
-            return self.pointwise if layer.op == "pointwise" else self.conv2d
-        return self.depthwise if isinstance(layer, DepthwiseConv2D) else None
-
-    def layouts(self, graph: Graph, target: Any) -> dict[str, RowLayout]:
+    def layouts(self, graph: Graph, target: Target) -> dict[str, RowLayout]:
         """No tensor deviates from NHWC."""
         return {}
 
-    def space(self, graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
+    def space(self, graph: Graph, layer: Layer, target: Target) -> Space:
         """Decision ranges of `layer`; empty where there is nothing to decide."""
-        kind = self.kind_of(layer)
+        kind = of_kind(self.kinds, layer)
         return {} if kind is None else kind.space(graph, layer, *self.arguments(target))
 
-    def default(self, graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
+    def default(self, graph: Graph, layer: Layer, target: Target) -> Decisions:
         """The decisions that `row_kernel` gets without tuning."""
-        kind = self.kind_of(layer)
+        kind = of_kind(self.kinds, layer)
         return {} if kind is None else kind.default(graph, layer, *self.arguments(target))
 
     def row_kernel(
@@ -68,22 +63,28 @@ class SimdFamily:
         graph: Graph,
         layer: Layer,
         layouts: Mapping[str, RowLayout],
-        target: Any,
-        decisions: Mapping[str, Any],
+        target: Target,
+        decisions: Decisions,
         rows_per_step: int = 1,
     ) -> RowKernel | None:
         """The kernel of `layer`, or None where plain TIR has to take over.
 
         `rows_per_step` rows that lie without a gap in memory, for pointwise layers only.
         """
-        if any(name in layouts for name in (*layer.inputs, layer.output)):
+        kind = of_kind(self.kinds, layer)
+        if kind is None or any(name in layouts for name in (*layer.inputs, layer.output)):
             return None
         more = self.arguments(target)
-        kind = self.kind_of(layer)
-        if kind is self.pointwise:
-            return kind.kernel(graph, layer, *more, decisions, rows_per_step)
-        if rows_per_step != 1:
-            return None
-        if kind is not None:
-            return kind.kernel(graph, layer, *more, decisions)
-        return self.add(graph, layer, *more) if isinstance(layer, Add) else None
+        return kind.make(graph, layer, *more, decisions, rows_per_step=rows_per_step)
+
+    def fused_kernel(
+        self,
+        graph: Graph,
+        depthwise: Layer,
+        project: Layer,
+        layouts: Mapping[str, RowLayout],
+        target: Target,
+        decisions: Decisions,
+    ) -> RowKernel | None:
+        """The plain one."""
+        return plain_fused(graph, depthwise, project, layouts, target, decisions)

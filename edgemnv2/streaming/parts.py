@@ -117,7 +117,7 @@ def _part_kernel(
         out = graph.tensor_out(layer)
         tensors = {layer.output: replace(out, channels=step.count)}
     part_graph = replace(graph, tensors={**graph.tensors, **tensors})
-    kernel: RowKernel | None = family.row_kernel(
+    kernel = family.row_kernel(
         part_graph, part_layer, schedule.layouts, target, whole.decisions, rows_per_step=1
     )
     if kernel is None:

@@ -19,7 +19,7 @@ def board_count(address: str, key: str) -> int:
     """
     host, colon, port = address.rpartition(":")
     if not host or not colon or not port.isdigit():
-        raise UsageError(f"--rpc-tracker {address}: expected HOST:PORT")
+        raise UsageError(f"rpc_tracker={address}: expected HOST:PORT")
     try:
         # TVM's own connection would try for a minute.
         with socket.create_connection((host, int(port)), _CONNECT_SECONDS):

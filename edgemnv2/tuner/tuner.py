@@ -48,6 +48,13 @@ class TuneOptions:
     seed: int = 0
     strategy: str | None = None
 
+    def check(self) -> None:
+        """Raise UsageError for what no session can be made with."""
+        if self.trials < 1:
+            raise UsageError(f"trials={self.trials}: expected at least 1")
+        if self.strategy is not None:
+            check_strategy(self.strategy)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -139,10 +146,7 @@ def tune_graph(
     RunnerError when the runner fails with the default program.
     """
     options = options or TuneOptions()
-    if options.trials < 1:
-        raise UsageError(f"--trials {options.trials}: expected at least 1")
-    if options.strategy is not None:
-        check_strategy(options.strategy)
+    options.check()
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
@@ -155,7 +159,7 @@ def tune_graph(
         if log.metric != first.metric:
             raise TuneLogError(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
-                f"{first.metric} (give another --log-dir)"
+                f"{first.metric} (give another log_dir=)"
             )
         _forget_stale(log, bench, tasks, first)
         log.add_session(_session(graph, bench.runner_name, log.metric, options))
@@ -368,7 +372,7 @@ class _Session:
         """The program with `candidates` against `reference`; what fails has a reason."""
         try:
             if self.state.metric == "instructions":
-                most_bytes = int(reference.manifest["arena_bytes"])
+                most_bytes = reference.manifest.arena_bytes
                 if reason := outgrown(self.bench, candidates, most_bytes):
                     return Versus(reason=reason)
             with built(self.bench, candidates, task) as program:

@@ -53,9 +53,30 @@ def test_an_empty_folder_is_used_and_a_parent_is_made(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "new"]
 
 
+def test_force_deletes_nothing_that_compile_did_not_make(tmp_path: Path) -> None:
+    folder = write(tmp_path / "art")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "run.pyc").write_bytes(b"Python's own")
+    write(folder, force=True)
+    for name, more in (("src/main.c", ""), ("notes.txt", " and 1 more")):
+        (folder / name).write_text("mine")
+        before = contents(folder)
+        with pytest.raises(ArtifactError) as caught:
+            write(folder, force=True, text="int y;\n")
+        text = str(caught.value)
+        assert text.startswith(f"{folder}/{'notes.txt' if more else name}{more}: not made by")
+        assert "move it, or choose another folder with -o" in text
+        assert contents(folder) == before
+    for name in ("src/main.c", "notes.txt"):
+        (folder / name).unlink()
+    (folder / "data").symlink_to(tmp_path)
+    with pytest.raises(ArtifactError, match="/data: not made by compile"):
+        write(folder, force=True)
+
+
 def test_an_artefact_is_replaced_only_by_force(tmp_path: Path) -> None:
     folder = write(tmp_path / "art")
-    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use --force"):
+    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use force=True"):
         write(folder)
     write(folder, force=True, text="int y;\n")
     assert (load_artifact(folder).path / "src" / "tiny.c").read_text() == "int y;\n"

@@ -27,10 +27,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def failed(arguments: Sequence[str], code: int, capsys: Captured) -> str:
-    """The one line on stderr of a command that must end with `code`."""
+    """The one message on stderr of a command that must end with `code`; progress lines are none."""
     assert main(arguments) == code
     captured = capsys.readouterr()
-    lines = captured.err.strip().splitlines()
+    stages = f"{arguments[0]}: "
+    lines = [x for x in captured.err.strip().splitlines() if not x.startswith(stages)]
     assert captured.out == ""
     assert len(lines) == 1, captured.err
     assert lines[0].startswith(f"edgemnv2 {arguments[0]}: ")
@@ -232,11 +233,45 @@ def test_values_that_are_no_numbers(
         (["bench", "ART", "--seed", "-1"], "--seed -1: expected 0 or more"),
         (["verify", "ART", "--random", "1", "--images", "."], "give one of --images, --inputs"),
         (["verify", "ART", "--ssh", "a@b", "--serial", "c"], "boards by ssh and serial"),
+        (["verify", "ART", "--emulate", "--serial", "c"], "boards by serial and qemu-system"),
+        (["verify", "ART", "--emulate", "--runner", "local"], "--emulate with --runner local"),
+        (
+            ["tune", "digits", "--target", "host", "--rpc-key", "K"],
+            "--runner rpc needs --rpc-tracker",
+        ),
+        (
+            ["tune", "digits", "--target", "host", "--rpc-tracker", "h:1"],
+            "--runner rpc needs --rpc-tracker HOST:PORT and --rpc-key K",
+        ),
+        (
+            ["tune", "digits", "--target", "host", "--ssh", "a@b", "--serial", "c"],
+            "boards by ssh and",
+        ),
         (["verify", "ART", "--rpc-key", "K"], "--runner rpc needs --rpc-tracker HOST:PORT"),
         (["verify", "ART", "--rpc-tracker", "nowhere", "--rpc-key", "K"], "expected HOST:PORT"),
         (["compile", "digits", "--target", "host", "--name", "../x"], "expected a C identifier"),
         (["compile", "digits", "--target", "host", "--name", "9x"], "expected a C identifier"),
-        (["compile", "digits", "--target", "host", "--name", ""], "expected a C identifier"),
+        (["compile", "digits", "--target", "host", "--name", ""], "the value of --name is empty"),
+        (["compile", "digits", "--target", "host", "--name="], "the value of --name is empty"),
+        (["compile", "", "--target", "host"], "an argument is empty (is a shell variable not set?"),
+        (["compile", "digits", "--target", ""], "the value of --target is empty"),
+        (["compile", "digits", "--target", "host", "-o", ""], "the value of -o is empty"),
+        (["verify", ""], "an argument is empty"),
+        (["bench", "ART", "--ssh", ""], "the value of --ssh is empty"),
+        (
+            ["compile", "digits", "--target", "host", "--name", "errno"],
+            "errno.h would hide",
+        ),
+        (["compile", "digits", "--target", "host", "--name", "n" * 300], "has 300 letters"),
+        (
+            ["tune", "digits", "--target", "host", "--trials", "0"],
+            "--trials 0: expected at least 1",
+        ),
+        (
+            ["tune", "digits", "--target", "host", "--trials", "-3"],
+            "--trials -3: expected at least",
+        ),
+        (["tune", "digits", "--target", "host", "--strategy", "luck"], "--strategy luck: expected"),
         (
             ["compile", "digits", "--target", "mps2-an386", "--code-size-budget", "-5"],
             "--code-size-budget -5: expected at least 1",
@@ -304,6 +339,22 @@ def test_usage_errors_end_with_2(arguments: list[str], capsys: Captured) -> None
         main(arguments)
     assert stop.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["compil", "digits"], "did you mean compile?"),
+        (["verfy", "net"], "did you mean verify?"),
+        (["compile", "digits", "--target", "host", "--thraeds", "2"], "did you mean --threads?"),
+        (["verify", "net", "--imagse", "photos"], "did you mean --images?"),
+    ],
+)
+def test_the_nearest_word_is_named(arguments: list[str], hint: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert hint in capsys.readouterr().err
 
 
 def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:

@@ -81,7 +81,7 @@ def test_logs_shows_checks_merges_prunes_and_exports(
     assert main(["logs", "export", str(tmp_path / "m"), "-o", str(tmp_path / "e")]) == 0
     (tmp_path / "m" / "provenance.json").write_text("{}")
     assert main(["logs", "check", str(tmp_path / "m")]) == 1
-    assert "lacks metric" in capsys.readouterr().err
+    assert "lacks codes, metric" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main(["logs", "burn"])
     assert caught.value.code == 2

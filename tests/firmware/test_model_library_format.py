@@ -72,17 +72,30 @@ def test_two_exports_are_equal(archive: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [again]
 
 
+def test_force_replaces_no_file_of_the_users_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "thesis.tar"
+    mine.write_bytes(b"years of work")
+    command = ["compile", "digits", "--target", "host", "--format", "mlf", "--force", "-o"]
+    assert main([*command, str(mine)]) == 1
+    assert "no archive of compile's" in capsys.readouterr().err
+    assert mine.read_bytes() == b"years of work"
+
+
 def test_what_is_there_stays_unless_forced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taken = tmp_path / "net.tar"
-    taken.write_text("mine")
     command = ["compile", "digits", "--target", "mps2-an500", "--format", "mlf", "-o", f"{taken}"]
-    assert main(command) == 1
+    assert main(command) == 0
+    first = taken.read_bytes()
+    capsys.readouterr()
+    assert main([*command, "--name", "other"]) == 1
     assert "--force" in capsys.readouterr().err
-    assert taken.read_text() == "mine"
-    assert main([*command, "--force"]) == 0
-    assert tarfile.is_tarfile(taken)
+    assert taken.read_bytes() == first
+    assert main([*command, "--name", "other", "--force"]) == 0
+    assert tarfile.is_tarfile(taken) and taken.read_bytes() != first
     folder = [*command[:-1], f"{tmp_path}"]
     assert main(folder) == 1
     assert "is a folder" in capsys.readouterr().err

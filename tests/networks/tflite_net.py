@@ -21,9 +21,12 @@ TYPES = {
     "uint8": tflite.TensorType.UINT8,
     "bool": tflite.TensorType.BOOL,
 }
-VERSION = 8
-"""Of every operator: new enough for all types."""
-VERSIONS = {"RESHAPE": 1, "SOFTMAX": 2, "LOGISTIC": 3, "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3}
+VERSION = 2
+"""Of every operator, but for those that have one only."""
+ONE_VERSION = (
+    "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1", "RELU_N1_TO_1",
+    "RESHAPE", "SQUARE",
+)  # fmt: skip
 BYTES = 1 << 16
 
 
@@ -191,7 +194,7 @@ class TfliteNet:
         return int(tflite.OperatorCodeEnd(b))
 
     def _version(self, name: str) -> int:
-        return VERSIONS.get(name.split(" ")[0], 2)
+        return 1 if name.split(" ")[0] in ONE_VERSION else VERSION
 
     def _ints(self, b: Any, start: Any, values: Any) -> int:
         start(b, len(values))

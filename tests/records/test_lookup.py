@@ -11,8 +11,8 @@ import pytest
 from edgemnv2.errors import TuneLogError
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.records.log import Record, TuneLog
-from edgemnv2.records.lookup import best_decisions, tuned_or_default
-from edgemnv2.records.task import Task, find_tasks, log_folder, network_tasks
+from edgemnv2.records.lookup import best_decisions, log_folder, tuned_or_default
+from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
 from edgemnv2.tuner.search import assignments
@@ -46,12 +46,12 @@ def test_the_best_record_reaches_the_manifest(
     _log(tmp_path / "logs" / "rpi4", best, Record(task.key, task.default, (20.0,), task.space))
     options = CompileOptions(tune_logs=tmp_path / "logs", threads=1)
     artifact = compile_graph(tiny_network(), TARGET, tmp_path / "art", options)
-    kernels = {k["name"]: k for k in artifact.manifest["kernels"]}
+    kernels = {k.name: k for k in artifact.manifest.kernels}
     tuned = kernels[task.layers[0]]
-    assert tuned["schedule"] == best.id
-    assert {n: tuned["decisions"][n] for n in best.decisions} == best.decisions
-    assert {k["schedule"] for k in kernels.values()} == {best.id, "default"}
-    assert artifact.manifest["tuning_notes"] == []
+    assert tuned.schedule == best.id
+    assert {n: tuned.decisions[n] for n in best.decisions} == best.decisions
+    assert {k.schedule for k in kernels.values()} == {best.id, "default"}
+    assert artifact.manifest.tuning_notes == ()
 
 
 def test_a_record_that_no_longer_applies_is_reported_and_not_used(tmp_path: Path) -> None:
@@ -86,11 +86,11 @@ def test_decisions_about_the_network_come_from_the_log_and_reach_the_manifest(
     assert not best_decisions(tiny_network(2), TARGET, tmp_path / "log", OPTIONS).network
     options = CompileOptions(tune_logs=tmp_path / "log", threads=2)
     made = compile_graph(tiny_network(), TARGET, tmp_path / "art", options).manifest
-    assert (made["chains"], made["thread_chains"]) == ("memory", "layers")
-    assert made["network_records"] == {"network": records[0].id, "threads": records[1].id}
+    assert (made.chains, made.thread_chains) == ("memory", "layers")
+    assert made.network_records == {"network": records[0].id, "threads": records[1].id}
     asked = CompileOptions(tune_logs=tmp_path / "log", chains="blocks", threads=2)
     made = compile_graph(tiny_network(), TARGET, tmp_path / "own", asked).manifest
-    assert (made["chains"], made["thread_chains"]) == ("blocks", "blocks"), "the user's word"
+    assert (made.chains, made.thread_chains) == ("blocks", "blocks"), "the user's word"
 
 
 def test_a_count_decides_nothing_about_threads_and_a_microcontroller_keeps_its_cut() -> None:

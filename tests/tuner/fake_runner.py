@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.manifest import Manifest
+from edgemnv2.runners.base import RunResult, Sample
 from edgemnv2.runners.local import LocalRunner
 
 Price = Callable[[str, Mapping[str, Any]], float]
@@ -67,7 +68,7 @@ class FakeRunner:
         *,
         meeting: Meeting | None = None,
         after: int | None = None,
-        network: Callable[[Mapping[str, Any]], float] = lambda manifest: 1.0,
+        network: Callable[[Manifest], float] = lambda manifest: 1.0,
     ) -> None:
         self.name = "fake"
         self.price, self.after, self.network = price, after, network
@@ -76,23 +77,23 @@ class FakeRunner:
         self.running = threading.Lock()
         self.seen: list[dict[str, dict[str, Any]]] = []
 
-    def run(self, artifact: Artifact, inputs: Sequence[Array], **wanted: Any) -> RunResult:
+    def run(self, artifact: Artifact, inputs: Sequence[Sample], **wanted: Any) -> RunResult:
         assert self.running.acquire(blocking=False), "one runner serves one caller at a time"
         try:
             return self._run(artifact, inputs, **wanted)
         finally:
             self.running.release()
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], **wanted: Any) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], **wanted: Any) -> RunResult:
         if self.after is not None and self.runs >= self.after:
             raise KeyboardInterrupt
         self.runs += 1
         trace, threads = bool(wanted.get("trace")), int(wanted.get("threads", 1))
         with self.meeting:
             result = LocalRunner().run(artifact, inputs, trace=trace, threads=threads)
-        kernels = {k["name"]: dict(k["decisions"]) for k in artifact.manifest["kernels"]}
+        kernels = {k.name: dict(k.decisions) for k in artifact.manifest.kernels}
         self.seen.append(kernels)
-        layers = [layer["name"] for layer in artifact.manifest["layers"]]
+        layers = [layer.name for layer in artifact.manifest.layers]
         figures = {
             layers.index(name): self.price(name, decisions)
             for name, decisions in kernels.items()

@@ -375,12 +375,11 @@ def transposed_kernel(graph: Graph, layer: TransposedConv2D) -> RowKernel:
     )
 
 
-def depthwise_project_kernel(
-    graph: Graph, depthwise: DepthwiseConv2D, project: Conv2D
-) -> RowKernel:
+def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> RowKernel:
     """Depthwise and the pointwise projection behind it, pixel by pixel: the row between them never
     exists, only one pixel of it, in scratch.
     """
+    assert isinstance(depthwise, DepthwiseConv2D) and isinstance(project, Conv2D)
     source, middle = graph.tensor_in(depthwise), graph.tensor_out(depthwise)
     out = graph.tensor_out(project)
     description = {"first": _describe(graph, depthwise), "second": _describe(graph, project)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.select.indices import select
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -26,14 +27,38 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
         pairs[axis] = (sizes[place], sizes[place + len(sizes) // 2])
     if min(min(pair) for pair in pairs) < 0:
         raise Refusal(f"sizes {sizes}", "crop the image in front of the network")
+    mode = str(node.get("mode", "constant"))
+    if mode != "constant":
+        select(
+            flow,
+            source,
+            node.output,
+            [_mirrored(e, p, mode) for e, p in zip(source.shape, pairs, strict=True)],
+        )
+        return
     value = float(node.get("value", 0.0))
     if node.optional(2) is not None:
         fill = flow.stored(node.input(2))
         if not isinstance(fill, Constant):
             raise Refusal("a fill value that is computed", "pad with a constant")
         value = float(fill.values.reshape(-1)[0])
-    attrs = {"pairs": tuple(pairs), "value": value, "mode": node.get("mode", "constant")}
+    attrs = {"pairs": tuple(pairs), "value": value, "mode": mode}
     flow.move("pad", [flow.stored(source)], node.output, attrs)
+
+
+def _mirrored(extent: int, pair: tuple[int, int], mode: str) -> list[int]:
+    """Indices of an axis with its edge, or its mirror image, before and behind."""
+    before, after = pair
+    places = range(-before, extent + after)
+    if mode == "edge":
+        return [min(max(i, 0), extent - 1) for i in places]
+    if mode == "wrap":
+        return [i % extent for i in places]
+    if mode != "reflect" or max(before, after) >= max(extent, 1):
+        raise Refusal(f"mode {mode!r} of {list(pair)}", "pad with a constant")
+    period = 2 * (extent - 1)
+    turned = [i % period if period else 0 for i in places]
+    return [i if i < extent else period - i for i in turned]
 
 
 RULES: dict[str, Rule] = {"Pad": pad}

@@ -6,10 +6,18 @@ from edgemnv2.schedules.avx2.add import add_kernel
 from edgemnv2.schedules.avx2.conv2d import CONV2D
 from edgemnv2.schedules.avx2.depthwise import DEPTHWISE
 from edgemnv2.schedules.avx2.pointwise import POINTWISE
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.simd_family import SimdFamily
 
-__all__ = ["default", "layouts", "row_kernel", "space"]
+__all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
 
-FAMILY = SimdFamily(POINTWISE, CONV2D, DEPTHWISE, add_kernel)
+KINDS = {
+    "pointwise": POINTWISE,
+    "conv2d": CONV2D,
+    "depthwise": DEPTHWISE,
+    "add": LayerKind(lambda graph, layer, decisions: add_kernel(graph, layer)),
+}
+FAMILY = SimdFamily(KINDS)
 layouts, space = FAMILY.layouts, FAMILY.space
 default, row_kernel = FAMILY.default, FAMILY.row_kernel
+fused_kernel = FAMILY.fused_kernel

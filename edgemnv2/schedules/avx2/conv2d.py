@@ -22,8 +22,8 @@ from edgemnv2.schedules.avx2.pointwise import (
     supported,
 )
 from edgemnv2.schedules.avx2.simd import clamp_float, fma
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, stem_builder
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     broadcast,
@@ -176,4 +176,4 @@ def _direct_float(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
     )
 
 
-CONV2D = LayerKind(pointwise_space, default_conv2d, conv2d_kernel)
+CONV2D = LayerKind(conv2d_kernel, pointwise_space, default_conv2d)

@@ -20,8 +20,8 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import clamp_float, fma, madd, unpack_high, unpack_low
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import Builder, cast, constant, load, symbol_name
 from edgemnv2.tir.tiling import (
     PixelTile,
@@ -223,4 +223,4 @@ def _float(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -
     )
 
 
-DEPTHWISE = LayerKind(depthwise_space, default_depthwise, depthwise_kernel)
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

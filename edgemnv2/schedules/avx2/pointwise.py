@@ -15,9 +15,9 @@ from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.requantize import Epilogue
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
 from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.tiling import panels_of
 
 __all__ = [
@@ -112,4 +112,4 @@ def gemm_of(layer: Conv2D, weight: Array, decisions: Mapping[str, Any], ends: En
     return Int8Gemm(weight, bias, panels, unroll, layer.requantize, epilogue, stored)
 
 
-POINTWISE = LayerKind(pointwise_space, default_pointwise, pointwise_kernel)
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -19,7 +19,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import epilogue_of
 from edgemnv2.schedules.avx512.requantize import ROWS
 from edgemnv2.schedules.avx512.simd import dot4, flipped, load_bytes
-from edgemnv2.schedules.simd_family import LayerKind
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -185,4 +185,4 @@ def depthwise_kernel(
     )
 
 
-DEPTHWISE = LayerKind(depthwise_space, default_depthwise, depthwise_kernel)
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

@@ -11,7 +11,7 @@ from edgemnv2.schedules.avx2.pointwise import (
     default_pointwise,
     pointwise_space,
 )
-from edgemnv2.schedules.simd_family import LayerKind
+from edgemnv2.schedules.family import LayerKind
 
 __all__ = ["FLOAT_POINTWISE"]
 
@@ -38,4 +38,6 @@ def default_float_pointwise(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     return decisions | {"mr": 14, "nr": 16, "lanes": 16}
 
 
-FLOAT_POINTWISE = LayerKind(float_pointwise_space, default_float_pointwise, POINTWISE.kernel)
+FLOAT_POINTWISE = LayerKind(
+    POINTWISE.kernel, float_pointwise_space, default_float_pointwise, whole_maps=True
+)

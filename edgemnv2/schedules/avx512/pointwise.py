@@ -14,8 +14,8 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
 from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import flipped, load_bytes
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.integer import folded_bias, largest_sum
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
 from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
 
@@ -172,4 +172,4 @@ def pointwise_kernel(
     )
 
 
-POINTWISE = LayerKind(pointwise_space, default_pointwise, pointwise_kernel)
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -16,7 +16,7 @@ from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import flip_bytes, gemm_of, pointwise_space
-from edgemnv2.schedules.simd_family import LayerKind
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -106,4 +106,4 @@ def stem_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> Ro
     )
 
 
-STEM = LayerKind(pointwise_space, default_stem, stem_kernel)
+STEM = LayerKind(stem_kernel, pointwise_space, default_stem)

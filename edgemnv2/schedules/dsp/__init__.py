@@ -7,7 +7,6 @@ padding columns filled in: four neighbouring pixels of a channel are one word.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
@@ -26,11 +25,13 @@ from edgemnv2.schedules.dsp.depthwise import (
     depthwise_project_kernel,
 )
 from edgemnv2.schedules.dsp.matmul import matmul_of
+from edgemnv2.schedules.family import Decisions, LayerKind, Space, of_kind
+from edgemnv2.target import Target
 
 __all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
 
 
-def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
+def layouts(graph: Graph, target: Target) -> dict[str, RowLayout]:
     """The inputs of depthwise layers that one of our convolutions makes for them alone."""
     return channel_rows(
         graph,
@@ -39,46 +40,71 @@ def layouts(graph: Graph, target: Any) -> dict[str, RowLayout]:
     )
 
 
-def space(graph: Graph, layer: Layer, target: Any) -> dict[str, tuple[Any, ...]]:
+def _convolution(
+    graph: Graph,
+    layer: Layer,
+    layouts: Mapping[str, RowLayout],
+    decisions: Decisions,
+    rows_per_step: int,
+) -> RowKernel | None:
+    assert isinstance(layer, Conv2D)
+    return convolution_kernel(graph, layer, layouts, decisions, rows_per_step)
+
+
+def _add(
+    graph: Graph, layer: Layer, layouts: Mapping[str, RowLayout], decisions: Decisions
+) -> RowKernel | None:
+    assert isinstance(layer, Add)
+    return add_kernel(graph, layer, decisions)
+
+
+CONVOLUTION = LayerKind(_convolution, convolution_space, default_convolution, whole_maps=True)
+KINDS = {
+    "pointwise": CONVOLUTION,
+    "conv2d": CONVOLUTION,
+    "depthwise": LayerKind(depthwise_kernel),
+    "add": LayerKind(_add),
+}
+
+
+def space(graph: Graph, layer: Layer, target: Target) -> Space:
     """Decision ranges of `layer`; empty where there is nothing to decide."""
-    return convolution_space(graph, layer) if isinstance(layer, Conv2D) else {}
+    kind = of_kind(KINDS, layer)
+    return {} if kind is None else kind.space(graph, layer)
 
 
-def default(graph: Graph, layer: Layer, target: Any) -> dict[str, Any]:
+def default(graph: Graph, layer: Layer, target: Target) -> Decisions:
     """The decisions that `row_kernel` gets without tuning."""
-    return default_convolution(graph, layer) if isinstance(layer, Conv2D) else {}
+    kind = of_kind(KINDS, layer)
+    return {} if kind is None else kind.default(graph, layer)
 
 
 def row_kernel(
     graph: Graph,
     layer: Layer,
     layouts: Mapping[str, RowLayout],
-    target: Any,
-    decisions: Mapping[str, Any],
+    target: Target,
+    decisions: Decisions,
     rows_per_step: int = 1,
 ) -> RowKernel | None:
     """The kernel of `layer`, or None where plain TIR has to take over.
 
     `rows_per_step` rows that lie without a gap in memory, for pointwise layers to NHWC rows only.
     """
-    if isinstance(layer, Conv2D):
-        return convolution_kernel(graph, layer, layouts, decisions, rows_per_step)
-    if rows_per_step != 1:
+    kind = of_kind(KINDS, layer)
+    if kind is None:
         return None
-    if isinstance(layer, DepthwiseConv2D):
-        return depthwise_kernel(graph, layer, layouts, decisions)
-    if isinstance(layer, Add):
-        return add_kernel(graph, layer, decisions)
-    return None
+    return kind.make(graph, layer, layouts, decisions, rows_per_step=rows_per_step)
 
 
 def fused_kernel(
     graph: Graph,
-    depthwise: DepthwiseConv2D,
-    project: Conv2D,
+    depthwise: Layer,
+    project: Layer,
     layouts: Mapping[str, RowLayout],
-    target: Any,
-    decisions: Mapping[str, Any],
+    target: Target,
+    decisions: Decisions,
 ) -> RowKernel | None:
     """Depthwise and projection as one kernel, or None; `decisions` are the projection's."""
+    assert isinstance(depthwise, DepthwiseConv2D) and isinstance(project, Conv2D)
     return depthwise_project_kernel(graph, depthwise, project, layouts, decisions)

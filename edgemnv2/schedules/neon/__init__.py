@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.neon.add import add_kernel
 from edgemnv2.schedules.neon.conv2d import CONV2D
 from edgemnv2.schedules.neon.depthwise import DEPTHWISE
@@ -9,10 +10,15 @@ from edgemnv2.schedules.neon.isa import isa_of
 from edgemnv2.schedules.neon.pointwise import POINTWISE
 from edgemnv2.schedules.simd_family import SimdFamily
 
-__all__ = ["default", "layouts", "row_kernel", "space"]
+__all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
 
-FAMILY = SimdFamily(
-    POINTWISE, CONV2D, DEPTHWISE, add_kernel, arguments=lambda target: (isa_of(target),)
-)
+KINDS = {
+    "pointwise": POINTWISE,
+    "conv2d": CONV2D,
+    "depthwise": DEPTHWISE,
+    "add": LayerKind(lambda graph, layer, isa, decisions: add_kernel(graph, layer, isa)),
+}
+FAMILY = SimdFamily(KINDS, arguments=lambda target: (isa_of(target),))
 layouts, space = FAMILY.layouts, FAMILY.space
 default, row_kernel = FAMILY.default, FAMILY.row_kernel
+fused_kernel = FAMILY.fused_kernel

@@ -16,6 +16,7 @@ from tvm import tirx
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, stem_builder
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.pointwise import (
@@ -24,7 +25,6 @@ from edgemnv2.schedules.neon.pointwise import (
     pointwise_space,
     supported,
 )
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import Builder, cast, constant, element, lane, load, symbol_name
 from edgemnv2.tir.tiling import (
     Panel,
@@ -216,4 +216,4 @@ def _constant(value: float, dtype: str, lanes: int) -> Expr:
     return constant(value, dtype, lanes) if lanes > 1 else tirx.const(value, dtype)
 
 
-CONV2D = LayerKind(pointwise_space, default_conv2d, conv2d_kernel)
+CONV2D = LayerKind(conv2d_kernel, pointwise_space, default_conv2d)

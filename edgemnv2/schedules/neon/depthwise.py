@@ -15,12 +15,12 @@ import numpy as np
 from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
 from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.builder import Builder, constant, load, symbol_name
 from edgemnv2.tir.tiling import (
     blocks_of,
@@ -184,4 +184,4 @@ def _float(
     )
 
 
-DEPTHWISE = LayerKind(depthwise_space, default_depthwise, depthwise_kernel)
+DEPTHWISE = LayerKind(depthwise_kernel, depthwise_space, default_depthwise)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
 from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
@@ -18,7 +19,6 @@ from edgemnv2.schedules.neon.gemm import Gemm, steps_of
 from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
-from edgemnv2.schedules.simd_family import LayerKind
 from edgemnv2.tir.tiling import panels_of
 
 __all__ = ["POINTWISE", "default_pointwise", "gemm_of", "pointwise_space", "supported"]
@@ -140,4 +140,4 @@ def gemm_of(
     return WideningGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)
 
 
-POINTWISE = LayerKind(pointwise_space, default_pointwise, pointwise_kernel)
+POINTWISE = LayerKind(pointwise_kernel, pointwise_space, default_pointwise, whole_maps=True)

@@ -1,0 +1,1 @@
+"""Several maps behind one another: along channels, width or height."""

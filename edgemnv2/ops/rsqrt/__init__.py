@@ -1,0 +1,1 @@
+"""Inverse of the square root."""

@@ -1,0 +1,85 @@
+"""Import rules of ONNX: slices, splits, gathers, tiles."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.select.indices import select, strided
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def slice_(node: SourceNode, flow: FlowBuilder) -> None:
+    """Starts, ends, axes and steps are constants."""
+    source = node.input(0)
+    rank = len(source.shape)
+    if node.optional(1) is None:
+        starts, ends = list(node.get("starts")), list(node.get("ends"))
+        axes, steps = node.get("axes"), None
+    else:
+        starts, ends = node.ints(1, "starts"), node.ints(2, "ends")
+        axes = node.ints(3, "axes") if node.optional(3) is not None else None
+        steps = node.ints(4, "steps") if node.optional(4) is not None else None
+    axes = list(range(len(starts))) if axes is None else [int(axis) % rank for axis in axes]
+    steps = [1] * len(starts) if steps is None else steps
+    indices = [list(range(extent)) for extent in source.shape]
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        extent = source.shape[axis]
+        first, last = int(start), int(end)
+        if step < 0 and last < -extent:
+            indices[axis] = strided(extent, first, None, step)
+        else:
+            indices[axis] = strided(extent, max(first, -extent), last, step)
+    select(flow, source, node.output, indices)
+
+
+def split(node: SourceNode, flow: FlowBuilder) -> None:
+    """Sizes are constants."""
+    source = node.input(0)
+    axis = int(node.get("axis", 0)) % len(source.shape)
+    extent, count = source.shape[axis], len(node.outputs)
+    sizes = node.get("split")
+    if node.optional(1) is not None:
+        sizes = node.ints(1, "sizes")
+    if not sizes:
+        size = -(-extent // count)
+        sizes = [min(size, extent - i * size) for i in range(count)]
+    start = 0
+    for output, size in zip(node.outputs, sizes, strict=True):
+        indices = [list(range(e)) for e in source.shape]
+        indices[axis] = list(range(start, start + size))
+        select(flow, source, output, indices)
+        start += size
+
+
+def gather(node: SourceNode, flow: FlowBuilder) -> None:
+    """Indices are constants along one axis."""
+    source = node.input(0)
+    axis = int(node.get("axis", 0)) % len(source.shape)
+    indices = [list(range(extent)) for extent in source.shape]
+    indices[axis] = [i % source.shape[axis] for i in node.ints(1, "indices")]
+    select(flow, source, node.output, indices)
+
+
+def tile(node: SourceNode, flow: FlowBuilder) -> None:
+    """Repeats are constants."""
+    source = node.input(0)
+    pairs = zip(source.shape, node.ints(1, "repeats"), strict=True)
+    select(flow, source, node.output, [list(range(e)) * n for e, n in pairs])
+
+
+def expand(node: SourceNode, flow: FlowBuilder) -> None:
+    """The rank stays."""
+    source, shape = node.input(0), node.output.shape
+    if len(shape) != len(source.shape):
+        raise Refusal(f"{list(source.shape)} to {list(shape)}", "reshape in front of it")
+    pairs = zip(source.shape, shape, strict=True)
+    select(flow, source, node.output, [list(range(e)) if e == n else [0] * n for e, n in pairs])
+
+
+RULES: dict[str, Rule] = {
+    "Expand": expand,
+    "Gather": gather,
+    "Slice": slice_,
+    "Split": split,
+    "Tile": tile,
+}

@@ -1,0 +1,27 @@
+"""Square: from the source's terms to layers."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.square.layer import Square
+from edgemnv2.ops.unary import arrange_unary as arrange
+from edgemnv2.ops.unary import integer_unary
+
+__all__ = ["NODES", "arrange", "integer", "lower"]
+
+NODES = ("square",)
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """Of floats."""
+    to.add(Square(**to.common(node)))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """By a table."""
+    integer_unary(Square, site, to, _function)
+
+
+def _function(x: float) -> float:
+    return x * x
