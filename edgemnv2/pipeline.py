@@ -18,7 +18,7 @@ from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
 from edgemnv2.codegen.names import check_name, name_of
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit, ModelError, UsageError
-from edgemnv2.frontend import integer_twin, load_model
+from edgemnv2.frontend import copy_source, integer_twin, load_model, source_file
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import does_not_fit_message, flash_message, plan_record
 from edgemnv2.memory.thread_plan import plan_threads
@@ -32,7 +32,7 @@ from edgemnv2.memory.variants import (
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES
-from edgemnv2.ops.store import REFERENCE_FOLDER, save_graph
+from edgemnv2.ops.store import KEPT_FOLDER, REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
 from edgemnv2.records.lookup import Tuned, tuned_or_default
@@ -57,6 +57,7 @@ class CompileOptions:
     `threads` is the number of threads that there shall be a plan for, besides one.
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
+    `keep_source` puts the model's file into the artefact, for `verify`.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
     """
@@ -71,6 +72,7 @@ class CompileOptions:
     code_size_budget: int | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
+    keep_source: bool = False
     tune_logs: Path | None = None
     use_tune_logs: bool = True
 
@@ -92,14 +94,22 @@ def compile_model(
     target = load_target(target_name)
     # Fails before the work, not after it, when the folder cannot be used.
     _check_options(options)
+    file = source_file(source) if options.keep_source else None
+    if options.keep_source and file is None:
+        raise UsageError(
+            f"--keep-source: {source} is made by its name, there is no file (leave it out)"
+        )
     ArtifactWriter(output, force=options.force)
     # File -> Relax.
     progress("import")
-    model = load_model(integer_twin(source) if target.is_bare_metal else source)
+    taken = integer_twin(source) if target.is_bare_metal else source
+    model = load_model(taken)
     # Relax -> layers of ours.
     progress("lower")
     graph = lower(model)
-    return compile_graph(graph, target, output, options, progress)
+    return compile_graph(
+        graph, target, output, options, progress, source_file(taken) if file is not None else None
+    )
 
 
 def compile_graph(
@@ -108,8 +118,9 @@ def compile_graph(
     output: Path,
     options: CompileOptions | None = None,
     progress: Progress = lambda stage: None,
+    kept: Path | None = None,
 ) -> Artifact:
-    """Compile a lowered network; see `compile_model`."""
+    """Compile a lowered network; see `compile_model`. The file `kept` goes into the artefact."""
     options = options or CompileOptions()
     if target.is_bare_metal and not graph.is_integer:
         raise ModelError(
@@ -156,6 +167,8 @@ def compile_graph(
         record = plan_record(whole, stream)
         (writer.folder / REFERENCE_FOLDER).mkdir()
         save_graph(reference_graph, writer.folder / REFERENCE_FOLDER)
+        if kept is not None:
+            copy_source(kept, writer.folder / KEPT_FOLDER)
         (writer.folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
         progress("write")
         writer.manifest = {
@@ -163,6 +176,8 @@ def compile_graph(
             # Which tuning records decided about the network as a whole, and what could not be used.
             "network_records": dict(tuned.network_records),
             "tuning_notes": list(tuned.notes),
+            # What is computed otherwise than the file's framework does it.
+            **({"notes": [note.text for note in graph.notes]} if graph.notes else {}),
         }
     return load_artifact(output)
 
