@@ -1,4 +1,4 @@
-"""Tuning logs: a folder per target with MetaSchedule's database and where its figures come from.
+"""Tuning logs: a folder per core with MetaSchedule's database and where its figures come from.
 
     database_workload.json         one line: what stands for a kernel
     database_tuning_record.json    one line a candidate: task, trace and cost
@@ -11,7 +11,6 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -31,15 +30,15 @@ __all__ = [
     "WORKLOADS",
     "Record",
     "TuneLog",
+    "core_of",
     "ranked",
-    "target_digest",
     "write_database",
 ]
 
 PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
-SCHEMA = 3
+SCHEMA = 4
 KERNEL_VERSION = 1
 """Raised by hand when the decisions of old records come to mean something else. A release leaves it
 as it is: whether the code behind a record has changed is told by a digest of the code itself."""
@@ -74,18 +73,18 @@ def ranked(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda r: (-len(r.costs), r.cost, _canonical(r.decisions)))
 
 
-_CACHE_SHAPE = ("l1d_ways", "l2_ways", "l2_cores", "cache_line_bytes")
+_NOT_IN_KERNELS = ("fpu",)
+"""Features of a core that no kernel of ours asks for: integers are all that it tunes there."""
 
 
-def target_digest(target: Target) -> str:
-    """sha256 of what a target's code and figures depend on.
+def core_of(target: Target) -> str:
+    """Whom a log serves: instruction set, core and features, as in `thumb cortex-m7 dsp`.
 
-    Not of its memories' sizes, nor of how its caches are built, which only the cache model asks.
+    Kernels are made for a core and its features, and what they cost is the core's; boards around
+    it differ in clock, memories and caches, which decisions do not know.
     """
-    data = target.to_dict()
-    cpu = {key: value for key, value in data["cpu"].items() if key not in _CACHE_SHAPE}
-    facts = {"cpu": cpu, "toolchain": data["toolchain"], "machine": target.machine}
-    return hashlib.sha256(_canonical(facts).encode()).hexdigest()
+    features = sorted(set(target.cpu.features) - set(_NOT_IN_KERNELS))
+    return " ".join([target.cpu.isa, target.cpu.core, *features])
 
 
 class TuneLog:
@@ -106,7 +105,7 @@ class TuneLog:
             "schema": SCHEMA,
             "metric": metric,
             "unit": f"{metric} per layer and inference",
-            "target": {"name": target.name, "sha256": target_digest(target)},
+            "target": {"name": target.name, "core": core_of(target)},
             "versions": _versions(),
             "sessions": [],
             "codes": {},
@@ -122,6 +121,11 @@ class TuneLog:
                 raise TuneLogError(f"{folder / name}: is missing (tune again, or restore it)")
         return TuneLog(folder, header, _read_records(folder))
 
+    @staticmethod
+    def load_header(folder: Path) -> TuneLog:
+        """The log in `folder` without its records: quick, where only its facts are asked for."""
+        return TuneLog(folder, _read_header(folder), ())
+
     @property
     def metric(self) -> str:
         """ "seconds", "instructions" or "cycles"."""
@@ -129,8 +133,13 @@ class TuneLog:
 
     @property
     def target_name(self) -> str:
-        """The target that the records are for."""
+        """The target that the records were measured on."""
         return str(self.header["target"]["name"])
+
+    @property
+    def core(self) -> str:
+        """The core that the records are for, as `core_of` spells it."""
+        return str(self.header["target"]["core"])
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -150,21 +159,19 @@ class TuneLog:
         return self._records.get((key, _canonical(decisions)))
 
     def check_target(self, target: Target) -> None:
-        """TuneLogError if the log is of another target, or the target file has changed since."""
-        if self.target_name != target.name:
+        """TuneLogError if the log is for another core than the target's, or for other features."""
+        if self.core != core_of(target):
             raise TuneLogError(
-                f"{self.folder}: is a log for {self.target_name}, not for {target.name}"
-            )
-        if self.header["target"]["sha256"] != target_digest(target):
-            raise TuneLogError(
-                f"{self.folder}: was made with another target file {target.name}.toml "
-                "(its cpu or toolchain differs; tune again)"
+                f"{self.folder}: is a log for {self.target_name} ({self.core}), not for "
+                f"{target.name} ({core_of(target)}); give another folder, or tune again"
             )
 
     def check_same(self, other: TuneLog) -> None:
         """TuneLogError if records of `other` cannot stand beside ours."""
-        for name in ("metric", "target", "versions"):
-            mine, theirs = self.header[name], other.header[name]
+        for name in ("metric", "core", "versions"):
+            mine, theirs = (
+                log.core if name == "core" else log.header[name] for log in (self, other)
+            )
             if mine != theirs:
                 raise TuneLogError(
                     f"{other.folder}: {name} is {_words(theirs)}, but {_words(mine)} in "
@@ -315,8 +322,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
         )
     target = header["target"]
-    if not isinstance(target, dict) or {"name", "sha256"} - set(target):
-        raise TuneLogError(f"{path}: target must have name and sha256")
+    if not isinstance(target, dict) or {"name", "core"} - set(target):
+        raise TuneLogError(f"{path}: target must have name and core")
     for name, mine in _versions().items():
         theirs = str(header["versions"].get(name))
         if theirs != mine:

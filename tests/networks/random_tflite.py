@@ -344,10 +344,16 @@ for _name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
     _reduce(_name)
 
 
+MOST_CLASSES = 4096
+"""More overflow LiteRT's own sum of exponentials, which ends the process."""
+
+
 def _unary(name: str, options: str = "", fixed: Any = None, **fields: Any) -> None:
     """`fixed` output (scale, zero point of int8), else one near the input's."""
 
     def build(b: Builder, x: Live) -> Live | None:
+        if "SOFTMAX" in name and x.shape[-1] > MOST_CLASSES:
+            return None
         b.use(name)
         if fixed is not None and b.quantised:
             scale, zero = fixed

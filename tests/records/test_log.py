@@ -116,11 +116,14 @@ def test_logs_that_cannot_be_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TuneLogError, match="metric is seconds, but instructions"):
         merge_logs([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
     assert not (tmp_path / "c").exists()
-    with pytest.raises(TuneLogError, match="is a log for rpi4, not for rpi3"):
+    with pytest.raises(TuneLogError, match=r"for rpi4 \(aarch64 cortex-a72 neon\), not for rpi3"):
         TuneLog.load(tmp_path / "a").check_target(load_target("rpi3"))
-    slower = replace(TARGET, cpu=replace(TARGET.cpu, l1d_bytes=1))
-    with pytest.raises(TuneLogError, match="another target file"):
-        TuneLog.load(tmp_path / "a").check_target(slower)
+    richer = replace(TARGET, cpu=replace(TARGET.cpu, features=frozenset({"neon", "dotprod"})))
+    with pytest.raises(TuneLogError, match=r"not for rpi4 \(aarch64 cortex-a72 dotprod neon\)"):
+        TuneLog.load(tmp_path / "a").check_target(richer)
+    TuneLog.create(tmp_path / "d", load_target("rpi3"), "instructions").save()
+    with pytest.raises(TuneLogError, match="core is aarch64 cortex-a53 neon, but aarch64 cortex"):
+        merge_logs([tmp_path / "a", tmp_path / "d"], tmp_path / "c")
     with pytest.raises(TuneLogError, match="at least one log"):
         merge_logs([], tmp_path / "c")
 
@@ -139,10 +142,10 @@ def _damage(folder: Path, name: str, change: Any) -> None:
             "made with kernels 9",
         ),
         (PROVENANCE, lambda t: t.replace("instructions", "joules"), "metric 'joules'"),
-        (PROVENANCE, lambda t: t.replace('"schema": 3', '"schema": 9'), "schema 9"),
+        (PROVENANCE, lambda t: t.replace('"schema": 4', '"schema": 9'), "schema 9"),
         (PROVENANCE, lambda t: t.replace('"unit"', '"units"'), "lacks unit"),
         (PROVENANCE, lambda t: t[:50], "cannot be read"),
-        (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and sha256"),
+        (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and core"),
         (RECORDS, lambda t: t[: len(t) // 2], "is damaged"),
         (WORKLOADS, lambda t: t[:100], "is damaged"),
         (RECORDS, lambda t: t.replace("[3]", "[]"), "has no cost"),

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from edgemnv2.model import DYNAMIC_RANGE
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 from edgemnv2.ops.tflite_terms import finish, same_padding, spatial
@@ -16,7 +17,7 @@ __all__ = ["RULES"]
 def conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, weight = node.input(0), _weights(node, flow, axis=0)
-    _one_arithmetic(node, source, weight)
+    _one_arithmetic(node, flow, source, weight)
     _, kh, kw, inner = weight.values.shape
     attrs = {
         **spatial(node, source, (kh, kw)),
@@ -31,7 +32,7 @@ def conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
 def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, weight = node.input(0), _weights(node, flow, axis=3)
-    _one_arithmetic(node, source, weight)
+    _one_arithmetic(node, flow, source, weight)
     attrs = {
         **spatial(node, source, (weight.values.shape[1], weight.values.shape[2])),
         "groups": source.shape[-1],
@@ -45,7 +46,7 @@ def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
 def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, matrix = node.input(0), _weights(node, flow, axis=0)
-    _one_arithmetic(node, source, matrix)
+    _one_arithmetic(node, flow, source, matrix)
     outer, inner = matrix.values.shape
     rows = prod(source.shape) // inner
     flat = flow.real(source)
@@ -131,11 +132,21 @@ def _bias(node: SourceNode, flow: FlowBuilder, index: int = 2) -> list[str | Con
     return [bias]
 
 
-def _one_arithmetic(node: SourceNode, source: SourceTensor, weight: Constant) -> None:
+DYNAMIC_RANGE_TEXT = (
+    "weights have 8 bits, activations are float (dynamic range): computed as a float network with "
+    "the stored weights; LiteRT rounds activations to 8 bits on the way, so its outputs differ"
+)
+
+
+def _one_arithmetic(
+    node: SourceNode, flow: FlowBuilder, source: SourceTensor, weight: Constant
+) -> None:
     if source.dtype == "int16":
         raise Refusal(
             "int16 activations", "convert the model with int8 activations", "Integers have 8 bits"
         )
+    if source.dtype == "float32" and node.input(1).dtype in ("int8", "uint8"):
+        flow.note(DYNAMIC_RANGE, DYNAMIC_RANGE_TEXT)
     if source.is_quantized and weight.scale is None:
         raise Refusal(
             f"{source.dtype} activations and {weight.values.dtype} weights",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.sigmoid.layer import Sigmoid
@@ -13,6 +15,8 @@ from edgemnv2.ops.unary import integer_unary
 __all__ = ["NODES", "arrange", "integer", "lower"]
 
 NODES = ("sigmoid",)
+FURTHEST_EXP = 88.0
+"""Beyond, `exp` is infinite in float32."""
 
 
 def lower(node: Node, to: Lowering) -> None:
@@ -26,4 +30,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
 
 
 def _sigmoid(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0
+    """LiteRT rounds to float32 after each step, which decides about values next to a half."""
+    one = np.float32(1.0)
+    e = np.float32(math.exp(-x)) if x > -FURTHEST_EXP else np.float32(np.inf)
+    return float(one / (one + e))
