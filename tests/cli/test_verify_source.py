@@ -233,7 +233,7 @@ def test_the_artefact_knows_the_files_tensors_and_no_path(tflite_file: Path) -> 
     folder = _compile(tflite_file)
     record = json.loads((folder / "reference" / "source.json").read_text())
     assert record["file"] == "net.tflite" and record["format"] == "tflite"
-    assert record["sha256"] == load_artifact(folder).manifest["model"]["sha256"]
+    assert record["sha256"] == load_artifact(folder).manifest.model.sha256
     assert str(tflite_file.parent) not in (folder / "reference" / "source.json").read_text()
     graph = load_graph(folder / "reference")
     assert graph.origins == record["origins"]
