@@ -41,7 +41,7 @@ def to_maps(
         view = views.of(name)
         layout = layout_of(spec.shape, "NHWC")
         image = len(spec.shape) == 4 and spec.shape[0] == 1
-        if not view.is_plain and view.lies_as(NCHW) and image:
+        if not view.is_plain and image and view.lies_as(NCHW):
             layout = "NCHW"
         elif not view.is_plain:
             view = views.plain(view)
