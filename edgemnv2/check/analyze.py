@@ -16,7 +16,6 @@ from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import peak_tensors, plan_record, step_name
 from edgemnv2.memory.variants import arena_align, plan_quickly
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.pipeline import (
     CompileOptions,
@@ -171,16 +170,13 @@ def _layer_facts(graph: Graph, schedule: Schedule, whole: Planned) -> Iterator[L
             for name in (graph.layers[op.layer].name, *schedule.kernels[op.name].fuses):
                 most[name] = max(most.get(name, 0), live)
     for layer in graph.layers:
-        arrays = []
-        if isinstance(layer, Conv2D | DepthwiseConv2D):
-            arrays = [layer.weight, layer.bias]
         yield LayerFacts(
             name=layer.name,
             op=layer.op,
             shape=graph.tensor_out(layer).shape,
             macs=graph.macs(layer),
-            params=sum(int(x.size) for x in arrays),
-            weight_bytes=sum(int(x.nbytes) for x in arrays),
+            params=sum(int(x.size) for x in layer.parameters),
+            weight_bytes=sum(int(x.nbytes) for x in layer.parameters),
             live_bytes=most.get(layer.name, 0),
         )
 
@@ -267,9 +263,9 @@ def _compared(what: str, need: int, have: int) -> str:
 
 
 def _linux_fit(graph: Graph, target: Target) -> Fit:
-    need = layer_by_layer_bytes(graph) + sum(
-        x.weight.nbytes for x in graph.layers if isinstance(x, Conv2D | DepthwiseConv2D)
-    )
+    # Biases are left to what else a process needs.
+    weights = (x for layer in graph.layers for x in layer.parameters[:1])
+    need = layer_by_layer_bytes(graph) + sum(x.nbytes for x in weights)
     return Fit(
         target=target.name,
         fits=need <= target.ram_bytes,

@@ -23,11 +23,9 @@ from numpy.typing import NDArray
 from edgemnv2.check.frameworks import framework_name, open_source
 from edgemnv2.check.layers import FLOAT_TOLERANCE, LayerErrors, compare_layers
 from edgemnv2.model import DYNAMIC_RANGE, FLOAT16
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
-from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.samples.images import to_source
 
 __all__ = ["SourceCheck", "check_source"]
@@ -172,18 +170,14 @@ def _rounds_computed_floats(graph: Graph) -> bool:
     """Whether floats that some layer computes (not an input, not mere integers) are quantised."""
     computed: set[str] = set()
     for layer in graph.layers:
-        exact = isinstance(layer, Dequantize) or layer.op in MOVES
-        if isinstance(layer, Quantize) and layer.inputs[0] in computed:
+        from_computed = any(name in computed for name in layer.inputs)
+        out = graph.tensor_out(layer)
+        if out.dtype == "float32":
+            if from_computed or not layer.moves_values:
+                computed.add(layer.output)
+        elif from_computed and out.quant is not None:
             return True
-        if graph.tensor_out(layer).dtype == "float32" and (
-            not exact or any(name in computed for name in layer.inputs)
-        ):
-            computed.add(layer.output)
     return False
-
-
-MOVES = ("clamp", "concat", "copy", "pad", "reshape", "select", "transpose")
-"""Layers that give floats as they are."""
 
 
 def _is_wrong(found: LayerErrors) -> bool:
@@ -200,11 +194,10 @@ def _allowed(graph: Graph, layer: Layer, inputs: Sequence[Array], right: Array) 
     finite = np.abs(right[np.isfinite(right)])
     share = FLOAT16_TOLERANCE if FLOAT16 in kinds else FLOAT_TOLERANCE
     allowed = share * float(finite.max(initial=1e-6))
-    if DYNAMIC_RANGE in kinds and isinstance(layer, Conv2D | DepthwiseConv2D):
+    if DYNAMIC_RANGE in kinds and isinstance(layer, Convolution):
         # An activation is off by one of 127 levels at most, the sum by as many as there are weights
         # to it.
         weight = np.abs(layer.weight.astype(np.float64))
-        depthwise = isinstance(layer, DepthwiseConv2D)
-        per_output = weight.sum(axis=(0, 1) if depthwise else tuple(range(weight.ndim - 1)))
+        per_output = weight.reshape(-1, weight.shape[-1]).sum(axis=0)
         allowed += float(np.abs(inputs[0]).max()) / BITS * float(per_output.max())
     return allowed

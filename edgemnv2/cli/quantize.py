@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     _check_names(args.output, args.report)
     from edgemnv2.cache import cache_folder
     from edgemnv2.cli.progress import Bar
+    from edgemnv2.export.qdq_file import with_int8_ends
     from edgemnv2.frontend import load_model
     from edgemnv2.passes import lower
-    from edgemnv2.quantizer.export_onnx import with_int8_ends
     from edgemnv2.quantizer.float_graph import check_float_graph
     from edgemnv2.quantizer.quantize import quantize
     from edgemnv2.report.quantization import summary_text

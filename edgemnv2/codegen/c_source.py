@@ -27,14 +27,9 @@ _FIRST_STAND_IN = 1000
 
 
 def kernel_source(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, str]:
-    """C definitions by final symbol; TIR kernels first, then those that are C already."""
+    """C definitions by final symbol, in the order of first use."""
     functions = named(kernels, prefix)
-    sources = _from_tir(functions) if functions else {}
-    for kernel in kernels.values():
-        symbol = f"{prefix}_{kernel.symbol}"
-        if kernel.c_source is not None and symbol not in sources:
-            sources[symbol] = re.sub(rf"\b{kernel.symbol}\b", symbol, kernel.c_source)
-    return sources
+    return _from_tir(functions) if functions else {}
 
 
 def _from_tir(functions: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A float32 `Graph` as ncnn's text `.param` and its `.bin` of weights.
 
 Formats as ncnn's documentation, "param and model file structure" and "operators", describes them.
+What an operator looks like there is in its folder (`ops/<op>/export.py`).
 """
 
 from __future__ import annotations
@@ -13,18 +14,14 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.export import no_form
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.pool.layer import GlobalAveragePool
-from edgemnv2.ops.softmax.layer import Softmax
+from edgemnv2.ops.table import operator_of, part
 
 __all__ = ["ncnn_files"]
 
 Array = NDArray[Any]
 _MAGIC = 7767517
-# Activation type and parameters: none, ReLU, clip to 0 .. 6.
-_ACTIVATIONS = {"none": "9=0", "relu": "9=1", "relu6": "9=3 -23310=2,0.0,6.0"}
 _FLOAT32_TAG = np.zeros(1, "<u4").tobytes()
 
 
@@ -42,26 +39,49 @@ class _Writer:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        # Tensors behind the pooling, which convolutions do not take.
+        self.vectors: set[str] = set()
         self.lines: list[str] = []
         self.blobs = 0
-        self.weights: list[bytes] = []
+        self.constants: list[bytes] = []
         readers = Counter(name for layer in graph.layers for name in layer.inputs)
         readers.update(graph.outputs)
         self.readers = readers
         self.taken: Counter[str] = Counter()
-        # Tensors behind the pooling: vectors in ncnn, which convolutions do not take.
-        self.vectors: set[str] = set()
 
     def write(self) -> tuple[str, bytes]:
         (source,) = self.graph.inputs
         tensor = self.graph.tensors[source]
-        self._line(
-            "Input", source, [], source, f"0={tensor.width} 1={tensor.height} 2={tensor.channels}"
-        )
+        sizes = f"0={tensor.width} 1={tensor.height} 2={tensor.channels}"
+        self._line("Input", source, [], source, sizes)
         for layer in self.graph.layers:
-            self._layer(layer)
+            rules = part(operator_of(layer), "export")
+            if not hasattr(rules, "ncnn"):
+                raise no_form(self.graph, layer, "ncnn")
+            rules.ncnn(layer, self)
         head = f"{_MAGIC}\n{len(self.lines)} {self.blobs}\n"
-        return head + "\n".join(self.lines) + "\n", b"".join(self.weights)
+        return head + "\n".join(self.lines) + "\n", b"".join(self.constants)
+
+    # -- what operators ask for --------------------------------------------------------------------
+
+    def line(self, kind: str, layer: Layer, parameters: str) -> None:
+        """A layer, which reads and makes what ours does."""
+        inputs = [self._read(name) for name in layer.inputs]
+        self._line(kind, layer.name, inputs, layer.output, parameters)
+
+    def store(self, weight: Array, bias: Array) -> None:
+        """Weights of the layer whose line comes next."""
+        self.constants += [
+            _FLOAT32_TAG,
+            np.ascontiguousarray(weight, "<f4").tobytes(),
+            np.ascontiguousarray(bias, "<f4").tobytes(),
+        ]
+
+    def activation(self, layer: Layer) -> str:
+        """The layer's clamp as an activation."""
+        return activation_of(self.graph.tensor_out(layer), layer.clamp_ends, layer.name)
+
+    # -- pieces ------------------------------------------------------------------------------------
 
     def _line(self, kind: str, name: str, inputs: list[str], output: str, rest: str) -> None:
         names = " ".join([*inputs, output])
@@ -78,49 +98,3 @@ class _Writer:
             return name
         self.taken[name] += 1
         return f"{name}_split{self.taken[name] - 1}"
-
-    def _layer(self, layer: Layer) -> None:
-        out = self.graph.tensor_out(layer)
-        inputs = [self._read(name) for name in layer.inputs]
-        match layer:
-            case Conv2D() | DepthwiseConv2D():
-                self._convolution(layer, inputs)
-            case Add():
-                if activation_of(out, layer.clamp, layer.name) != "none":
-                    raise UsageError(f"{layer.name}: ncnn's addition has no clamp")
-                self._line("BinaryOp", layer.name, inputs, layer.output, "0=0")
-            case GlobalAveragePool():
-                self.vectors.add(layer.output)
-                self._line("Pooling", layer.name, inputs, layer.output, "0=1 4=1")
-            case Softmax():
-                self._line("Softmax", layer.name, inputs, layer.output, "0=0 1=1")
-            case _:
-                raise UsageError(f"{self.graph.source}: {layer.name} has no ncnn layer")
-
-    def _convolution(self, layer: Conv2D | DepthwiseConv2D, inputs: list[str]) -> None:
-        out = self.graph.tensor_out(layer)
-        activation = _ACTIVATIONS[activation_of(out, layer.clamp, layer.name)]
-        if isinstance(layer, DepthwiseConv2D):
-            weight = layer.weight.transpose(2, 0, 1)
-        else:
-            weight = layer.weight.transpose(3, 2, 0, 1)
-        self.weights += [
-            _FLOAT32_TAG,
-            np.ascontiguousarray(weight, "<f4").tobytes(),
-            np.ascontiguousarray(layer.bias, "<f4").tobytes(),
-        ]
-        if layer.inputs[0] in self.vectors:
-            self.vectors.add(layer.output)
-            rest = f"0={out.channels} 1=1 2={weight.size} {activation}"
-            self._line("InnerProduct", layer.name, inputs, layer.output, rest)
-            return
-        top, left, bottom, right = layer.padding
-        rest = (
-            f"0={out.channels} 1={layer.kernel[1]} 11={layer.kernel[0]} 3={layer.stride[1]} "
-            f"13={layer.stride[0]} 4={left} 14={top} 15={right} 16={bottom} 5=1 6={weight.size} "
-            f"{activation}"
-        )
-        kind = "Convolution"
-        if isinstance(layer, DepthwiseConv2D):
-            kind, rest = "ConvolutionDepthWise", f"{rest} 7={out.channels}"
-        self._line(kind, layer.name, inputs, layer.output, rest)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Tensor
 
-__all__ = ["activation_of", "weight_scales"]
+__all__ = ["ENDS", "activation_of", "weight_scales"]
 
 Array = NDArray[Any]
+ENDS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+"""Of activations that every engine knows."""
 
 
 def activation_of(out: Tensor, clamp: tuple[float, float], place: str) -> str:
@@ -21,17 +23,14 @@ def activation_of(out: Tensor, clamp: tuple[float, float], place: str) -> str:
 
     Raises UsageError for any other clamp.
     """
-    ends = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
-    if out.dtype == "float32":
-        for name, bounds in ends.items():
-            if bounds == tuple(clamp):
-                return name
-    else:
-        assert out.quant is not None
-        limits = np.iinfo(np.dtype(out.dtype))
-        for name, bounds in ends.items():
+    for name, bounds in ENDS.items():
+        if bounds == tuple(clamp):
+            return name
+    if out.dtype != "float32":
+        quant, limits = out.known_quant, np.iinfo(np.dtype(out.dtype))
+        for name, bounds in ENDS.items():
             stored = np.clip(
-                np.round(np.array(bounds) / out.quant.scale) + out.quant.zero_point,
+                np.round(np.array(bounds) / quant.scale) + quant.zero_point,
                 limits.min,
                 limits.max,
             )
@@ -40,7 +39,7 @@ def activation_of(out: Tensor, clamp: tuple[float, float], place: str) -> str:
     raise UsageError(f"{place}: a clamp to {clamp} has no name in other engines (give model=)")
 
 
-def weight_scales(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> Array | None:
+def weight_scales(graph: Graph, layer: Convolution) -> Array | None:
     """float32 scale of the weights of each output channel; None for a float layer.
 
     The factor of `Requantize` is input scale times weight scale over output scale. Raises

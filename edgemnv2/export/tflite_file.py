@@ -1,4 +1,9 @@
-"""A `Graph` as a TFLite file: float32, or int8 with one scale per output channel."""
+"""A `Graph` as a TFLite file: float32, or int8 with one scale per output channel.
+
+What an operator looks like in TFLite is in its folder (`ops/<op>/export.py`). LiteRT's reference
+kernels give our integers where a network has TFLite's arithmetic. Where it has ONNX's, layers that
+round once here round twice there, and may differ by a step.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import UsageError
 from edgemnv2.export.quantities import activation_of, weight_scales
 from edgemnv2.export.tflite_writer import TfliteWriter
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
-from edgemnv2.ops.dequantize.layer import Dequantize
+from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.export import no_form
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.pool.layer import GlobalAveragePool
-from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.rescale.layer import Rescale
-from edgemnv2.ops.softmax.layer import Softmax
+from edgemnv2.ops.table import operator_of, part
 
 __all__ = ["tflite_file"]
 
 Array = NDArray[Any]
-# schema.fbs: Padding, ActivationFunctionType.
-SAME, VALID = 0, 1
+# schema.fbs: ActivationFunctionType.
 _ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 3}
+SIGN = 128
+"""Between stored values of uint8 and of int8."""
 
 
 def tflite_file(graph: Graph) -> bytes:
@@ -39,6 +40,8 @@ class _Writer:
         self.graph = graph
         self.file = TfliteWriter()
         self.numbers: dict[str, int] = {}
+        # int8 tensors that are still to be stored as the graph has them.
+        self.results: dict[str, int] = {}
 
     def write(self) -> bytes:
         graph = self.graph
@@ -46,146 +49,86 @@ class _Writer:
             self.numbers[name] = self._tensor(graph.tensors[name])
         for layer in graph.layers:
             self.numbers[layer.output] = self._tensor(graph.tensor_out(layer))
-            self._layer(layer)
+            rules = part(operator_of(layer), "export")
+            if not hasattr(rules, "tflite"):
+                raise no_form(graph, layer, "TFLite")
+            rules.tflite(layer, self)
+            for name, signed in self.results.items():
+                self.file.operator("QUANTIZE", [signed], self.numbers[name])
+            self.results.clear()
         ends = [[self.numbers[name] for name in names] for names in (graph.inputs, graph.outputs)]
         return self.file.build(*ends)
 
-    def _tensor(self, tensor: Tensor, suffix: str = "") -> int:
+    # -- what operators ask for --------------------------------------------------------------------
+
+    def constant(self, name: str, value: Array, **quant: Any) -> int:
+        """A tensor that is stored in the file."""
+        return self.file.constant(name, value, **quant)
+
+    def operator(
+        self, kind: str, inputs: list[int], output: int, options: str | None = None, **values: Any
+    ) -> int:
+        """An operator; the number of its output."""
+        return self.file.operator(kind, inputs, output, options, **values)
+
+    def stored(self, tensor: str) -> int:
+        """The tensor as it is."""
+        return self.numbers[tensor]
+
+    def signed(self, tensor: str) -> int:
+        """The tensor to be read as int8: uint8 goes through QUANTIZE."""
+        if self.graph.tensors[tensor].dtype != "uint8":
+            return self.numbers[tensor]
+        return self.file.operator("QUANTIZE", [self.numbers[tensor]], self._twin(tensor))
+
+    def result(self, tensor: str) -> int:
+        """The tensor to be written as int8: uint8 is made from it by QUANTIZE."""
+        if self.graph.tensors[tensor].dtype != "uint8":
+            return self.numbers[tensor]
+        self.results[tensor] = self._twin(tensor)
+        return self.results[tensor]
+
+    def padded(self, tensor: str, padding: tuple[int, int, int, int], name: str) -> int:
+        """The tensor with zeros around it."""
+        top, left, bottom, right = padding
+        at = self.graph.tensors[tensor]
+        sizes = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+        shape = (1, at.height + top + bottom, at.width + left + right, at.channels)
+        dtype = "float32" if at.dtype == "float32" else "int8"
+        padded = self.file.tensor(name, shape, dtype, **_signed_quant(at))
+        numbers = [self.signed(tensor), self.file.constant(f"{name}.sizes", sizes)]
+        return self.file.operator("PAD", numbers, padded, "PadOptions")
+
+    def weight_quant(self, layer: Convolution, axis: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Scales of each output channel."""
+        scales = weight_scales(self.graph, layer)
+        if scales is None:
+            return {}, {}
+        step = np.float32(self.graph.tensor_in(layer).known_quant.scale)
+        return {"scale": scales, "axis": axis}, {"scale": scales * step}
+
+    def activation(self, out: Tensor, layer: Layer) -> int:
+        """The number of the fused activation that is the layer's clamp."""
+        return _ACTIVATIONS[activation_of(out, layer.clamp_ends, layer.name)]
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _tensor(self, tensor: Tensor) -> int:
         quant: dict[str, Any] = {}
         if tensor.quant is not None and tensor.dtype != "float32":
             quant = {"scale": tensor.quant.scale, "zero_point": tensor.quant.zero_point}
-        return self.file.tensor(tensor.name + suffix, (1, *tensor.shape), tensor.dtype, **quant)
+        return self.file.tensor(tensor.name, (1, *tensor.shape), tensor.dtype, **quant)
 
-    def _signed(self, name: str) -> int:
-        """The tensor as int8, which convolutions want: uint8 goes through QUANTIZE."""
+    def _twin(self, name: str) -> int:
+        """A new int8 tensor for the values of a uint8 one."""
         tensor = self.graph.tensors[name]
-        if tensor.dtype != "uint8":
-            return self.numbers[name]
-        assert tensor.quant is not None
-        output = self.file.tensor(
-            f"{name}.int8",
-            (1, *tensor.shape),
-            "int8",
-            scale=tensor.quant.scale,
-            zero_point=tensor.quant.zero_point - 128,
-        )
-        return self.file.operator("QUANTIZE", [self.numbers[name]], output)
-
-    def _layer(self, layer: Layer) -> None:
-        out = self.graph.tensor_out(layer)
-        target = self.numbers[layer.output]
-        signed = target
-        if out.dtype == "uint8" and not isinstance(layer, Quantize | Rescale):
-            assert out.quant is not None
-            signed = self.file.tensor(
-                f"{out.name}.int8",
-                (1, *out.shape),
-                "int8",
-                scale=out.quant.scale,
-                zero_point=out.quant.zero_point - 128,
-            )
-        match layer:
-            case Conv2D() | DepthwiseConv2D():
-                self._convolution(layer, signed)
-            case Add():
-                inputs = [self._signed(name) for name in layer.inputs]
-                fused = _ACTIVATIONS[activation_of(out, layer.clamp, layer.name)]
-                options = {"FusedActivationFunction": fused}
-                self.file.operator("ADD", inputs, signed, "AddOptions", **options)
-            case GlobalAveragePool():
-                axes = self.file.constant(f"{layer.name}.axes", np.array([1, 2], np.int32))
-                inputs = [self._signed(layer.inputs[0]), axes]
-                self.file.operator("MEAN", inputs, signed, "ReducerOptions", KeepDims=True)
-            case Softmax():
-                inputs = [self._signed(layer.inputs[0])]
-                self.file.operator("SOFTMAX", inputs, signed, "SoftmaxOptions", Beta=1.0)
-            case Quantize() | Rescale():
-                self.file.operator("QUANTIZE", [self.numbers[layer.inputs[0]]], signed)
-            case Dequantize():
-                self.file.operator("DEQUANTIZE", [self.numbers[layer.inputs[0]]], signed)
-            case _:
-                raise UsageError(f"{self.graph.source}: {layer.name} has no TFLite operator")
-        if signed != target:
-            self.file.operator("QUANTIZE", [signed], target)
-
-    def _convolution(self, layer: Conv2D | DepthwiseConv2D, output: int) -> None:
-        graph = self.graph
-        source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-        fused = _ACTIVATIONS[activation_of(out, layer.clamp, layer.name)]
-        # LiteRT's int8 FULLY_CONNECTED rounds once, its CONV_2D twice.
-        rounds_twice = layer.requantize is not None and not layer.requantize.single_rounding
-        dense = layer.op == "pointwise" and source.shape[:2] == (1, 1) and not rounds_twice
-        if isinstance(layer, DepthwiseConv2D):
-            weight, axis = layer.weight[np.newaxis], 3
-        else:
-            # OHWI; a classifier's is [out, in].
-            weight, axis = np.ascontiguousarray(layer.weight.transpose(3, 0, 1, 2)), 0
-            weight = weight.reshape(weight.shape[0], -1) if dense else weight
-        scales = weight_scales(graph, layer)
-        quant: dict[str, Any] = {}
-        bias_quant: dict[str, Any] = {}
-        if scales is not None:
-            assert source.quant is not None
-            quant = {"scale": scales, "axis": axis}
-            bias_quant = {"scale": scales * np.float32(source.quant.scale)}
-        x = self._signed(layer.inputs[0])
-        inputs = [
-            x,
-            self.file.constant(f"{layer.name}.weight", weight, **quant),
-            self.file.constant(f"{layer.name}.bias", layer.bias, **bias_quant),
-        ]
-        if dense:
-            self.file.operator(
-                "FULLY_CONNECTED",
-                inputs,
-                output,
-                "FullyConnectedOptions",
-                FusedActivationFunction=fused,
-                KeepNumDims=True,
-            )
-            return
-        padding = VALID if not any(layer.padding) else SAME
-        if padding == SAME and layer.padding != _same_padding(layer, source, out):
-            inputs[0] = self._pad(layer, x, source)
-            padding = VALID
-        options = {
-            "Padding": padding,
-            "StrideH": layer.stride[0],
-            "StrideW": layer.stride[1],
-            "FusedActivationFunction": fused,
-            "DilationHFactor": 1,
-            "DilationWFactor": 1,
-        }
-        if isinstance(layer, DepthwiseConv2D):
-            options["DepthMultiplier"] = 1
-            self.file.operator(
-                "DEPTHWISE_CONV_2D", inputs, output, "DepthwiseConv2DOptions", **options
-            )
-        else:
-            self.file.operator("CONV_2D", inputs, output, "Conv2DOptions", **options)
-
-    def _pad(self, layer: Conv2D | DepthwiseConv2D, x: int, source: Tensor) -> int:
-        top, left, bottom, right = layer.padding
-        sizes = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-        shape = (1, source.height + top + bottom, source.width + left + right, source.channels)
-        quant: dict[str, Any] = {}
-        if source.quant is not None and source.dtype != "float32":
-            shift = 128 if source.dtype == "uint8" else 0
-            quant = {"scale": source.quant.scale, "zero_point": source.quant.zero_point - shift}
-        dtype = "float32" if source.dtype == "float32" else "int8"
-        padded = self.file.tensor(f"{layer.name}.padded", shape, dtype, **quant)
-        sizes_number = self.file.constant(f"{layer.name}.pads", sizes)
-        return self.file.operator("PAD", [x, sizes_number], padded, "PadOptions")
+        shape = (1, *tensor.shape)
+        return self.file.tensor(f"{name}.int8", shape, "int8", **_signed_quant(tensor))
 
 
-def _same_padding(
-    layer: Conv2D | DepthwiseConv2D, source: Tensor, out: Tensor
-) -> tuple[int, int, int, int]:
-    """What TFLite's SAME means there: the odd element goes to the bottom and the right."""
-    sizes = ((source.height, out.height), (source.width, out.width))
-    before, behind = [], []
-    for (size, made), kernel, stride in zip(sizes, layer.kernel, layer.stride, strict=True):
-        total = max(0, (made - 1) * stride + kernel - size)
-        before.append(total // 2)
-        behind.append(total - total // 2)
-    return before[0], before[1], behind[0], behind[1]
+def _signed_quant(tensor: Tensor) -> dict[str, Any]:
+    """Scale and zero point as int8; none of floats."""
+    if tensor.quant is None or tensor.dtype == "float32":
+        return {}
+    shift = SIGN if tensor.dtype == "uint8" else 0
+    return {"scale": tensor.quant.scale, "zero_point": tensor.quant.zero_point - shift}

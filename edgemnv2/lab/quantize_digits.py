@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.export.qdq_file import with_int8_ends
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
-from edgemnv2.quantizer.export_onnx import with_int8_ends
 from edgemnv2.quantizer.quantize import Quantized, quantize
 from edgemnv2.samples import digits
 from edgemnv2.samples.images import Samples

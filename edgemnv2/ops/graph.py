@@ -11,9 +11,10 @@ then `Requantize`, `+ zy`, clamp. Weights of a uint8 model have their zero point
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+BlockRole = Literal["none", "dense", "depthwise", "sum", "pool"]
 
 
 def added_field(default: Any) -> Any:
@@ -48,6 +50,12 @@ class Tensor:
     channels: int
     dtype: str
     quant: QuantParams | None = None
+
+    @property
+    def known_quant(self) -> QuantParams:
+        """Scale and zero point of a tensor that must have them."""
+        assert self.quant is not None, f"{self.name} has no quantisation"
+        return self.quant
 
     @property
     def itemsize(self) -> int:
@@ -97,15 +105,78 @@ class Layer:
 
     def stored_higher(self, by: int) -> Layer:
         """The layer whose stored output values are all `by` higher."""
-        if not any(item.name == "clamp" for item in fields(self)):
-            return self
-        low, high = self.clamp  # type: ignore[attr-defined]
-        return replace(self, clamp=(low + by, high + by))  # type: ignore[call-arg]
+        low, high = self.clamp_ends
+        return self.with_clamp((low + by, high + by)) if self.has_clamp else self
 
     @property
     def op(self) -> str:
         """The operator's name in reports, targets and tuning logs."""
         return type(self).__name__.lower()
+
+    @property
+    def has_clamp(self) -> bool:
+        """Whether it clamps its output, if only to what its type holds."""
+        return any(item.name == "clamp" for item in fields(self))
+
+    def with_clamp(self, ends: tuple[float, float]) -> Layer:
+        """The layer with another clamp; only of layers that have one."""
+        return replace(self, clamp=ends)  # type: ignore[call-arg]
+
+    @property
+    def clamp_ends(self) -> tuple[float, float]:
+        """What it clamps its output to, stored values of integers; infinite without a clamp."""
+        ends: tuple[float, float] = getattr(self, "clamp", (-math.inf, math.inf))
+        return ends
+
+    @property
+    def block_role(self) -> BlockRole:
+        """What it is to an inverted residual block, after which layers are named."""
+        return "none"
+
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """What was learned: weights, then biases."""
+        return ()
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether a channel of the output is made of all channels of the input."""
+        return False
+
+    @property
+    def keeps_proportions(self) -> bool:
+        """Whether channels that are scaled alike in all inputs come out scaled so, but for clamps.
+
+        What it computes has no weights that could take a scale up.
+        """
+        return False
+
+    @property
+    def moves_values(self) -> bool:
+        """Whether floats come out as they went in, or are what stored integers stand for."""
+        return False
+
+    @property
+    def makes_probabilities(self) -> bool:
+        """Whether scores of classes become probabilities; exponentials need all of float32."""
+        return False
+
+    @property
+    def is_pixelwise(self) -> bool:
+        """Whether a pixel of the output is made of the same pixel of each input alone."""
+        return False
+
+    def channel_part(self, first: int, count: int) -> Layer | None:
+        """The layer that makes `count` of its output channels; None where it cannot be cut."""
+        del first, count
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """What a tuning task says of it beside its operator and the shapes and types of its ends.
+
+        Part of the key under which records are found: a word that changes leaves them behind.
+        """
+        return {}
 
     @property
     def is_float_product(self) -> bool:

@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Tensor
@@ -39,28 +38,25 @@ class RowLayout:
     """How one row of an activation lies in memory.
 
     `order` "WC" (pixel by pixel, as in NHWC) or "CW" (channel by channel); `left` and `right` are
-    padding columns of the consumer, which the *producer* fills with the tensor's zero point;
-    `dtype` overrides the tensor's own storage ("int16": zero point already subtracted).
+    padding columns of the consumer, which the *producer* fills with the tensor's zero point.
     """
 
     order: str = "WC"
     left: int = 0
     right: int = 0
-    dtype: str | None = None
 
     def row_bytes(self, tensor: Tensor) -> int:
         """Bytes from one row to the next, before alignment."""
-        itemsize = np.dtype(self.dtype or tensor.dtype).itemsize
-        return (self.left + tensor.width + self.right) * tensor.channels * itemsize
+        return (self.left + tensor.width + self.right) * tensor.channels * tensor.itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class RowKernel:
     """Code and constants that make `rows_per_step` rows of one layer's output.
 
-    Exactly one of `prim_func` (TIR, every parameter a flat buffer in the order of the contract
-    above) and `c_source` (a C99 function definition; `c_requires` names runtime headers) is set.
-    Layers whose code is identical share `symbol`.
+    `prim_func` is TIR, every parameter a flat buffer in the order of the contract above; it may
+    call what the runtime headers in `c_requires` define. Layers whose code is identical share
+    `symbol`.
     """
 
     symbol: str
@@ -68,7 +64,6 @@ class RowKernel:
     scratch_bytes: int = 0
     rows_per_step: int = 1
     prim_func: Any = None
-    c_source: str | None = None
     c_requires: tuple[str, ...] = ()
     fuses: tuple[str, ...] = ()
     """Layers that this kernel computes besides its own: producers of its only input."""

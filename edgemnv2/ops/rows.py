@@ -69,11 +69,8 @@ class RowContext:
     def outside(self, name: str) -> bytes:
         """One element of a row of real zeros in the graph's tensor `name`."""
         tensor = self.graph.tensors[name]
-        layout = self.layouts.get(name, RowLayout())
-        # Layouts of another type have their zero point taken off.
-        bare = layout.dtype is not None or tensor.quant is None
-        zero = 0 if bare or tensor.quant is None else tensor.quant.zero_point
-        return np.array([zero]).astype(layout.dtype or tensor.dtype).tobytes()
+        zero = 0 if tensor.quant is None else tensor.quant.zero_point
+        return np.array([zero]).astype(tensor.dtype).tobytes()
 
     def read(
         self,

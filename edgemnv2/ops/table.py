@@ -12,6 +12,9 @@ without TVM.
     tflite.py     import rules of TFLite: nodes of a file -> nodes of the flow
     onnx.py       the same for ONNX
     lower.py      nodes of the flow -> views, and layers
+    export.py     the layer in files of other engines, where they are written
+    exact.py      floats, the same bits on every machine, where the reference does not give them
+    quantised.py  the integer layer that post-training quantisation makes of a float one
 """
 
 from __future__ import annotations
@@ -68,7 +71,19 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "transpose": ("Transpose",),
     "window_pool": ("AveragePool", "MaxPool"),
 }
-PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")
+PARTS = (
+    "layer",
+    "reference",
+    "kernel",
+    "rows",
+    "check",
+    "lower",
+    "tflite",
+    "onnx",
+    "export",
+    "exact",
+    "quantised",
+)
 
 _OPERATOR_OF = {layer: name for name, layers in OPERATORS.items() for layer in layers}
 
@@ -81,6 +96,8 @@ def operator_of(layer: Layer) -> str:
 @cache
 def part(operator: str, name: str) -> Any:
     """The module `name` of an operator's folder; None where it has none."""
+    if name not in PARTS:
+        raise KeyError(name)
     module = f"edgemnv2.ops.{operator}.{name}"
     return import_module(module) if find_spec(module) else None
 

@@ -40,15 +40,10 @@ def _is_recast(graph: Graph, layer: Layer) -> bool:
     return a.quant.scale == b.quant.scale and a.quant.zero_point + shift == b.quant.zero_point
 
 
-def _clamp_of(layer: Layer) -> tuple[float, float] | None:
-    clamp: tuple[float, float] | None = getattr(layer, "clamp", None)
-    return clamp
-
-
 def _is_plain(graph: Graph, layer: Layer) -> bool:
     """Whether the clamp of a rescale lets every value of its type through."""
     limits = np.iinfo(graph.tensor_out(layer).dtype)
-    return _clamp_of(layer) == (limits.min, limits.max)
+    return layer.clamp_ends == (limits.min, limits.max)
 
 
 def _drop_recasts(graph: Graph) -> Graph:
@@ -68,7 +63,7 @@ def _drop_recasts(graph: Graph) -> Graph:
             alone = source not in ends and source == layer.inputs[0] and len(readers) == 1
             producer = next((x for x in layers if x.output == source), None)
             free = producer is not None and not producer.keeps_storage
-            if alone and producer is not None and free and (plain or _clamp_of(producer)):
+            if alone and producer is not None and free and (plain or producer.has_clamp):
                 # The producer writes the output's storage, clamped as the recast was.
                 layers[layers.index(producer)] = _retyped(producer, layer, graph.tensors)
                 continue
@@ -83,11 +78,11 @@ def _retyped(producer: Layer, recast: Layer, tensors: Mapping[str, Tensor]) -> L
     assert old.quant is not None and new.quant is not None
     moved = producer.stored_higher(new.quant.zero_point - old.quant.zero_point)
     moved = replace(moved, name=recast.output, output=recast.output)
-    mine, theirs = _clamp_of(moved), _clamp_of(recast)
-    if mine is None or theirs is None:
+    if not moved.has_clamp:
         return moved
-    low, high = (min(max(x, theirs[0]), theirs[1]) for x in mine)
-    return replace(moved, clamp=(low, high))  # type: ignore[call-arg]
+    least, most = recast.clamp_ends
+    low, high = (min(max(x, least), most) for x in moved.clamp_ends)
+    return moved.with_clamp((low, high))
 
 
 def _inner_to_int8(graph: Graph) -> Graph:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 
 __all__ = ["name_layers"]
@@ -47,8 +45,8 @@ def _roles(graph: Graph) -> dict[str, str]:
     """The role of the layer that makes each tensor."""
     made_by = {layer.output: layer for layer in graph.layers}
     roles = {layer.output: layer.op for layer in graph.layers}
-    convolutions = [x for x in graph.layers if isinstance(x, Conv2D)]
-    depthwise = [x for x in graph.layers if isinstance(x, DepthwiseConv2D)]
+    convolutions = [x for x in graph.layers if x.block_role == "dense"]
+    depthwise = [x for x in graph.layers if x.block_role == "depthwise"]
     taken: set[str] = set()
     if convolutions:
         roles[convolutions[0].output] = "stem"
@@ -57,7 +55,7 @@ def _roles(graph: Graph) -> dict[str, str]:
         block = f"block{index}"
         roles[middle.output] = f"{block}.depthwise"
         before = made_by.get(middle.inputs[0])
-        if isinstance(before, Conv2D) and before.output not in taken:
+        if before is not None and before.block_role == "dense" and before.output not in taken:
             roles[before.output] = f"{block}.expand"
             taken.add(before.output)
         project = next((x for x in convolutions if middle.output in x.inputs), None)
@@ -66,7 +64,7 @@ def _roles(graph: Graph) -> dict[str, str]:
         roles[project.output] = f"{block}.project"
         taken.add(project.output)
         for x in graph.layers:
-            if isinstance(x, Add) and project.output in x.inputs:
+            if x.block_role == "sum" and project.output in x.inputs:
                 roles[x.output] = f"{block}.add"
     rest = [x for x in convolutions if x.output not in taken]
     for layer in rest:
@@ -78,4 +76,6 @@ def _roles(graph: Graph) -> dict[str, str]:
 
 def _is_classifier(graph: Graph, last: Layer, count: int) -> bool:
     """The last convolution, unless it is the only one and a pooling still follows it."""
-    return count > 1 or not any(x.op == "pool" and last.output in x.inputs for x in graph.layers)
+    return count > 1 or not any(
+        x.block_role == "pool" and last.output in x.inputs for x in graph.layers
+    )

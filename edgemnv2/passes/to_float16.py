@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from edgemnv2.errors import UsageError
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.target import Target
 
 __all__ = ["FLOAT16_TOLERANCE", "to_float16"]
@@ -34,7 +33,7 @@ def to_float16(graph: Graph, target: Target) -> Graph:
     if any(tensor.dtype != "float32" for tensor in graph.tensors.values()):
         raise UsageError(f"dtype=float16: {graph.source} is not a float32 network (leave it out)")
     kept = {*graph.inputs, *graph.outputs}
-    kept |= {name for layer in graph.layers if isinstance(layer, Softmax) for name in layer.inputs}
+    kept |= {name for layer in graph.layers if layer.makes_probabilities for name in layer.inputs}
     tensors = {
         name: tensor if name in kept else replace(tensor, dtype="float16")
         for name, tensor in graph.tensors.items()

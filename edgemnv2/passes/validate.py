@@ -33,8 +33,8 @@ def validate(graph: Graph) -> Graph:
 
 def _check_numbers(graph: Graph, layer: Layer) -> None:
     y = graph.tensor_out(layer)
-    clamp = getattr(layer, "clamp", None)
-    if clamp is not None:
+    if layer.has_clamp:
+        clamp = layer.clamp_ends
         expect(clamp[0] <= clamp[1], layer, f"clamp {clamp} is empty")
         if y.dtype in ("int8", "uint8"):
             limits = np.iinfo(y.dtype)

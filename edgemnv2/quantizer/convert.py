@@ -7,7 +7,6 @@ network really has in front of it, and the integer layer runs, exactly as it wil
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,52 +15,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.tflite import (
-    ADD_LEFT_SHIFT,
-    add_rescale,
-    clamp_limits,
-    convolution_requantize,
-    dense_requantize,
-    exp_table,
-    lift,
-    mean_requantize,
-)
+from edgemnv2.export.qdq_file import qdq_file
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.quantised import StoredWeights
 from edgemnv2.ops.dequantize.layer import Dequantize
 from edgemnv2.ops.execute import run, run_layer
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.softmax.layer import Softmax
-from edgemnv2.quantizer.exact import (
-    LARGEST_FACTOR,
-    add_target,
-    exact_scale,
-    pool_targets,
-    rounding_of,
-)
-from edgemnv2.quantizer.float_graph import Convolution
+from edgemnv2.ops.table import operator_of, part
+from edgemnv2.quantizer.exact import LARGEST_FACTOR, exact_scale, rounding_of
 from edgemnv2.quantizer.float_run import ExactRun
 from edgemnv2.quantizer.quality import LayerMeter, LayerQuality
 from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantizer.statistics import Statistics, batches, collect
 from edgemnv2.quantizer.weights import (
-    QuantizedWeights,
     corrected_bias,
     mean_patch,
     quantize_weights,
     weight_scales,
 )
 
-__all__ = ["Converted", "convert", "is_dense"]
+__all__ = ["Converted", "convert"]
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
-
-SOFTMAX_QUANT = QuantParams(1.0 / 256.0, -128)
-"""TFLite's, for every softmax."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +49,13 @@ class Converted:
     graph: Graph
     weight_scales: dict[str, Array]
     """float32 `[C]` by layer name: what the integers of a weight stand for."""
+    clamps: dict[str, tuple[float, float]]
+    """By layer name: the ends of real values."""
     quality: tuple[LayerQuality, ...]
+
+    def file(self) -> bytes:
+        """As ONNX QDQ."""
+        return qdq_file(self.graph, self.weight_scales, self.clamps)
 
 
 def convert(
@@ -91,19 +75,8 @@ def convert(
     walk = _Walk(graph, statistics, per_channel, method, scores)
     converted = walk.run(x, progress)
     quality = _compare(graph, converted, walk.real_weights, x, progress)
-    return Converted(converted, walk.weight_scales, quality)
-
-
-def is_dense(graph: Graph, layer: Layer) -> bool:
-    """Whether a pointwise layer is a matrix product of a vector: the classifier of an NC output."""
-    if not isinstance(layer, Conv2D) or layer.op != "pointwise":
-        return False
-    # A small image may shrink to one pixel long before it is a vector.
-    behind = graph.layers[graph.layers.index(layer) + 1 :]
-    if any(isinstance(x, DepthwiseConv2D | Add | GlobalAveragePool) for x in behind):
-        return False
-    one_pixel = graph.tensor_in(layer).shape[:2] == (1, 1)
-    return one_pixel and graph.output_specs[0].layout == "NC"
+    clamps = {layer.name: layer.clamp_ends for layer in graph.layers}
+    return Converted(converted, walk.weight_scales, clamps, quality)
 
 
 class _Walk:
@@ -163,96 +136,47 @@ class _Walk:
         graph = self._graph()
         target = graph.tensor_out(layer)
         out = np.empty((len(inputs[0]), *target.shape), target.dtype)
-        for part, *sources in zip(batches(out), *map(batches, inputs), strict=True):
-            part[...] = run_layer(graph, layer, sources)
+        for share, *sources in zip(batches(out), *map(batches, inputs), strict=True):
+            share[...] = run_layer(graph, layer, sources)
         self.stored[layer.output] = out
 
-    def _quant(self, name: str) -> QuantParams:
-        quant = self.tensors[name].quant
-        assert quant is not None
-        return quant
-
     def _convert(self, layer: Layer) -> None:
-        sources = [self._quant(name) for name in layer.inputs]
-        target = self._range(layer)
-        weights = None
-        if isinstance(layer, Conv2D | DepthwiseConv2D):
-            scale = weight_scales(layer, sources[0], per_channel=self.per_channel)
-            target = _with_small_factors(target, sources[0], scale)
-            scale = exact_scale(scale, sources[0], target, rounding_of(layer))
-            covariance = self.statistics.covariances.get(layer.name)
-            weights = quantize_weights(layer, scale, covariance)
-            self.weight_scales[layer.name] = weights.scale
-            self.real_weights[layer.name] = weights.real
-        self._declare(layer.output, target)
-        stored_inputs = [self.stored[name] for name in layer.inputs]
-        self._append(self._integer(layer, sources, target, weights), stored_inputs)
+        rules = part(operator_of(layer), "quantised")
+        sources = [self.tensors[name] for name in layer.inputs]
+        wanted = self._range(layer)
+        if isinstance(layer, Convolution):
+            source = sources[0].known_quant
+            scale = weight_scales(layer, source, per_channel=self.per_channel)
+            target = _with_small_factors(wanted, source, scale)
+            weights = self._weights(layer, source, target, scale)
+            self._declare(layer.output, target)
+            integer = rules.integer(layer, sources, self.tensors[layer.output], weights)
+        else:
+            out = replace(self.float.tensor_out(layer), dtype="int8", quant=wanted)
+            error = self.statistics.histograms[layer.output].error
+            self._declare(layer.output, rules.target(layer, sources, out, error))
+            integer = rules.integer(layer, sources, self.tensors[layer.output])
+        self._append(integer, [self.stored[name] for name in layer.inputs])
 
     def _range(self, layer: Layer) -> QuantParams:
-        if isinstance(layer, Softmax):
-            return SOFTMAX_QUANT
         if self.statistics.scores is not None and layer.output == self.scores:
             return choose_score_range(self.statistics.scores)
         histogram = self.statistics.histograms[layer.output]
         # The last layer's errors are the output's own: nothing that is seen may be cut off.
-        target = choose_range(histogram, self.method if histogram.matters else "min-max")
-        if isinstance(layer, Add):
-            a, b = (self.tensors[name] for name in layer.inputs)
-            wanted = replace(self.float.tensor_out(layer), dtype="int8", quant=target)
-            return add_target(layer, (a, b), wanted)
-        if isinstance(layer, GlobalAveragePool):
-            found = pool_targets(layer, self.tensors[layer.inputs[0]], target)
-            return min(found, key=histogram.error, default=target)
-        return target
+        return choose_range(histogram, self.method if histogram.matters else "min-max")
 
-    def _integer(
-        self,
-        layer: Layer,
-        sources: list[QuantParams],
-        target: QuantParams,
-        weights: QuantizedWeights | None,
-    ) -> Layer:
-        clamp = clamp_limits(getattr(layer, "clamp", (-math.inf, math.inf)), target, "int8")
-        match layer:
-            case Conv2D() | DepthwiseConv2D():
-                assert weights is not None
-                return self._convolution(layer, sources[0], target, weights, clamp)
-            case Add():
-                factors = add_rescale(sources[0], sources[1], target)
-                return replace(layer, clamp=clamp, left_shift=ADD_LEFT_SHIFT, rescale=factors)
-            case GlobalAveragePool():
-                source = self.float.tensor_in(layer)
-                factor = mean_requantize(sources[0], target, source.height * source.width)
-                return replace(layer, clamp=clamp, requantize=factor)
-            case Softmax():
-                return replace(layer, exp_table=exp_table(sources[0].scale))
-        raise AssertionError(f"{layer.name}: no integer form of {type(layer).__name__}")
-
-    def _convolution(
-        self,
-        layer: Convolution,
-        source: QuantParams,
-        target: QuantParams,
-        weights: QuantizedWeights,
-        clamp: tuple[float, float],
-    ) -> Layer:
-        name = layer.inputs[0]
+    def _weights(
+        self, layer: Convolution, source: QuantParams, target: QuantParams, scale: Array
+    ) -> StoredWeights:
+        rounding = rounding_of(layer)
+        exact = exact_scale(scale, source, target, rounding)
+        weights = quantize_weights(layer, exact, self.statistics.covariances.get(layer.name))
+        self.weight_scales[layer.name] = weights.scale
+        self.real_weights[layer.name] = weights.real
         before = self.statistics.mean_patches[layer.name]
-        after = mean_patch(layer, self.stored[name], source.zero_point) * source.scale
+        after = mean_patch(layer, self.stored[layer.inputs[0]], source.zero_point) * source.scale
         bias = corrected_bias(layer, weights, before, after)
-        step = np.float64(source.scale) * weights.scale.astype(np.float64)
-        once = rounding_of(layer) == "once"
-        requantize = dense_requantize if once else convolution_requantize
-        factor = requantize(source, weights.scale, target, len(weights.scale))
-        stored = np.rint(bias / step)
-        stored -= lift(factor, clamp, target)
-        return replace(
-            layer,
-            weight=weights.values,
-            bias=np.clip(stored, -(2**31), 2**31 - 1).astype(np.int32),
-            clamp=clamp,
-            requantize=factor,
-        )
+        return StoredWeights(weights.values, weights.scale, bias, rounding == "once")
 
 
 def _with_small_factors(target: QuantParams, source: QuantParams, scale: Array) -> QuantParams:

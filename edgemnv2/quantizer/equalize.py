@@ -21,14 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.arithmetic.reproducible import exp, log, ordered_sum
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.quantizer.exact import LARGEST_FACTOR
-from edgemnv2.quantizer.float_graph import Convolution, consumers
+from edgemnv2.quantizer.float_graph import consumers, convolutions
 from edgemnv2.quantizer.ranges import LEVELS
-from edgemnv2.quantizer.reproducible import exp, log, ordered_sum
 from edgemnv2.quantizer.weights import WEIGHT_LIMIT
 
 __all__ = ["equalize_activations", "equalize_weights"]
@@ -86,7 +84,7 @@ def equalize_activations(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
 
 
 def _only_depthwise(group: _Group) -> bool:
-    return all(isinstance(layer, DepthwiseConv2D) for layer in group.readers)
+    return not any(layer.mixes_channels for layer in group.readers)
 
 
 def _most_growth(layer: Convolution, peaks: Mapping[str, Array], top: float) -> Array:
@@ -107,12 +105,7 @@ def equalize_weights(graph: Graph, peaks: Mapping[str, Array]) -> Graph:
     For one weight scale per layer: there, a channel of small weights has few steps.
     """
     groups = _groups(graph)
-    layers = {layer.name: layer for layer in graph.layers}
-    weights = {
-        name: layer.weight.astype(np.float64)
-        for name, layer in layers.items()
-        if isinstance(layer, Conv2D | DepthwiseConv2D)
-    }
+    weights = {layer.name: layer.weight.astype(np.float64) for layer in convolutions(graph)}
     scales = {tensor: np.ones(len(peaks[tensor])) for g in groups for tensor in g.tensors}
     for _ in range(SWEEPS):
         for group in groups:
@@ -158,7 +151,7 @@ def _groups(graph: Graph) -> list[_Group]:
         return name
 
     for layer in graph.layers:
-        if isinstance(layer, Add | GlobalAveragePool):
+        if layer.keeps_proportions:
             for source in layer.inputs:
                 root[find(source)] = find(layer.output)
     members: dict[str, list[str]] = {}
@@ -168,25 +161,24 @@ def _groups(graph: Graph) -> list[_Group]:
     for tensors in members.values():
         between = [x for x in graph.layers if x.output in tensors]
         behind = [x for name in tensors for x in consumers(graph, name)]
-        inner = [x for x in behind if not isinstance(x, Add | GlobalAveragePool)]
-        writers = [x for x in between if not isinstance(x, Add | GlobalAveragePool)]
+        inner = [x for x in behind if not x.keeps_proportions]
+        writers = [x for x in between if not x.keeps_proportions]
         if {*graph.inputs, *graph.outputs} & set(tensors) or not writers or not inner:
             continue
-        if not all(isinstance(x, Conv2D | DepthwiseConv2D) for x in writers + inner):
+        written, read = _convolutions(writers), _convolutions(inner)
+        if written is None or read is None:
             continue
-        if any(_is_clamped_sum(x) for x in between):
+        if any(x.keeps_proportions and not np.isinf(x.clamp_ends).all() for x in between):
             continue
-        groups.append(_Group(tuple(tensors), _only(writers), _only(inner)))
+        groups.append(_Group(tuple(tensors), written, read))
     return groups
 
 
-def _only(layers: list[Layer]) -> tuple[Convolution, ...]:
+def _convolutions(layers: list[Layer]) -> tuple[Convolution, ...] | None:
+    """Each of `layers` once; None where one is no convolution."""
     unique = {layer.name: layer for layer in layers}
-    return tuple(x for x in unique.values() if isinstance(x, Conv2D | DepthwiseConv2D))
-
-
-def _is_clamped_sum(layer: Layer) -> bool:
-    return isinstance(layer, Add | GlobalAveragePool) and not np.isinf(layer.clamp).all()
+    found = tuple(x for x in unique.values() if isinstance(x, Convolution))
+    return found if len(found) == len(unique) else None
 
 
 def _within_limit(scale: Array, peak: Array, limit: float) -> Array:
@@ -204,7 +196,7 @@ def _written(weight: Array) -> Array:
 
 def _read(layer: Convolution, weight: Array) -> Array:
     """The largest weight on each input channel."""
-    axes = (0, 1) if isinstance(layer, DepthwiseConv2D) else (0, 1, 3)
+    axes = (0, 1, 3) if layer.mixes_channels else (0, 1)
     return np.asarray(np.abs(weight).max(axis=axes))
 
 
@@ -214,14 +206,14 @@ def _at_least(values: Array) -> Array:
 
 def _of_inputs(layer: Convolution, scale: Array) -> Array:
     """A scale per input channel, shaped against the layer's weight."""
-    return scale if isinstance(layer, DepthwiseConv2D) else scale[:, np.newaxis]
+    return scale[:, np.newaxis] if layer.mixes_channels else scale
 
 
 def _rescaled(graph: Graph, scales: Mapping[str, Array]) -> Graph:
     """The same function with channels of each tensor multiplied by its scales."""
     layers: list[Layer] = []
     for layer in graph.layers:
-        if isinstance(layer, Conv2D | DepthwiseConv2D):
+        if isinstance(layer, Convolution):
             weight, bias = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
             source, target = scales.get(layer.inputs[0]), scales.get(layer.output)
             if source is not None:

@@ -8,25 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.softmax.layer import Softmax
+from edgemnv2.ops.table import operator_of, part
 from edgemnv2.quantizer.float_run import ExactRun
-from edgemnv2.quantizer.reproducible import ordered_sum
 
 __all__ = [
-    "Convolution",
     "check_float_graph",
     "class_scores_tensor",
     "consumers",
+    "convolutions",
     "expected_peaks",
     "image_peaks",
 ]
 
 Array = NDArray[Any]
-Convolution = Conv2D | DepthwiseConv2D
 
 DEVIATIONS = 8.0
 """Above the mean. On torchvision's 1.0/224, KL divergence of the class scores on 400 images that
@@ -37,22 +35,31 @@ a layer, growth gains more: 0.030 by what was seen, 0.034 with 5.)"""
 
 
 def check_float_graph(graph: Graph) -> None:
-    """Raises ModelError for a network that is quantised already or holds no finite numbers."""
+    """Raises ModelError for a network that cannot be quantised.
+
+    It is quantised already, has a layer without an integer form, or holds numbers that are not
+    finite.
+    """
     for layer in graph.layers:
-        quantised = isinstance(layer, Quantize) or graph.tensor_out(layer).dtype != "float32"
-        if quantised:
+        if graph.tensor_out(layer).dtype != "float32":
             raise ModelError(
                 f"{graph.source}: layer {layer.name!r} is quantised already "
                 "(quantize takes a float32 model); compile this model as it is"
             )
-        if isinstance(layer, Conv2D | DepthwiseConv2D):
-            for kind, values in (("weight", layer.weight), ("bias", layer.bias)):
-                bad = int(np.count_nonzero(~np.isfinite(values)))
-                if bad:
-                    raise ModelError(
-                        f"{graph.source}: layer {layer.name!r}: {bad} of {values.size} {kind} "
-                        "values are NaN or infinite (must be finite); export the model again"
-                    )
+        if part(operator_of(layer), "quantised") is None or not layer.is_plain:
+            raise ModelError(
+                f"{graph.source}: layer {layer.name!r}: quantize has no integer form of this "
+                f"{layer.op} layer (it has one of convolutions that are neither dilated nor "
+                "grouped, sums, global pooling and softmax); quantise the model with the framework "
+                "that it comes from, and compile that"
+            )
+        for kind, values in zip(("weight", "bias"), layer.parameters, strict=False):
+            bad = int(np.count_nonzero(~np.isfinite(values)))
+            if bad:
+                raise ModelError(
+                    f"{graph.source}: layer {layer.name!r}: {bad} of {values.size} {kind} "
+                    "values are NaN or infinite (must be finite); export the model again"
+                )
 
 
 def image_peaks(graph: Graph, batches: Iterable[Array]) -> dict[str, Array]:
@@ -71,10 +78,7 @@ def expected_peaks(graph: Graph, peaks: Mapping[str, Array]) -> dict[str, Array]
     `peaks` are `image_peaks`. Twenty images do not show a channel's largest value: it is taken to
     lie `DEVIATIONS` standard deviations above the mean of the images' peaks, but within the clamp.
     """
-    limits = {
-        layer.output: max(abs(end) for end in getattr(layer, "clamp", (np.inf,)))
-        for layer in graph.layers
-    }
+    limits = {layer.output: max(abs(end) for end in layer.clamp_ends) for layer in graph.layers}
     expected = {}
     for name, seen in peaks.items():
         wide = seen.astype(np.float64)
@@ -98,12 +102,18 @@ def class_scores_tensor(graph: Graph) -> str | None:
         return None
     name = graph.outputs[0]
     last = makers.get(name)
-    if isinstance(last, Softmax):
+    if last is not None and last.makes_probabilities:
         name = last.inputs[0]
         last = makers.get(name)
     height, width, channels = graph.tensors[name].shape
-    linear = isinstance(last, Conv2D) and not np.isfinite(last.clamp).any()
-    return name if linear and (height, width) == (1, 1) and channels > 1 else None
+    if last is None or last.block_role != "dense" or np.isfinite(last.clamp_ends).any():
+        return None
+    return name if (height, width) == (1, 1) and channels > 1 else None
+
+
+def convolutions(graph: Graph) -> list[Convolution]:
+    """The layers that have weights to be stored as integers."""
+    return [layer for layer in graph.layers if isinstance(layer, Convolution)]
 
 
 def consumers(graph: Graph, tensor: str) -> list[Layer]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Layer
 
 __all__ = ["LayerMeter", "LayerQuality", "advice", "signal_to_noise"]
@@ -71,8 +70,8 @@ class LayerMeter:
         self._outside = self._count = 0
         self._smallest, self._largest = math.inf, -math.inf
         self._weight_snr: float | None = None
-        if isinstance(layer, Conv2D | DepthwiseConv2D) and weights is not None:
-            exact = layer.weight.astype(np.float64)
+        if weights is not None:
+            exact = layer.parameters[0].astype(np.float64)
             self._weight_snr = signal_to_noise(_energy(exact), _energy(weights - exact))
 
     def add(self, real: Array, stored: Array) -> None:

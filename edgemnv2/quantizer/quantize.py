@@ -19,7 +19,6 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.cache import CalibrationCache, cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights
-from edgemnv2.quantizer.export_onnx import export_onnx
 from edgemnv2.quantizer.float_graph import (
     check_float_graph,
     class_scores_tensor,
@@ -215,7 +214,7 @@ def calibrate(
     converted = convert(
         equal, x, per_channel=per_channel, method=method, scores=scores, progress=progress
     )
-    onnx = export_onnx(converted, equal)
+    onnx = converted.file()
     kept.store(key, onnx, converted.quality)
     return Calibrated(onnx, converted.quality, scheme, from_cache=False)
 

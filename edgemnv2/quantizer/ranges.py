@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic.reproducible import exp, log, ordered_sum
 from edgemnv2.model import QuantParams
-from edgemnv2.quantizer.reproducible import exp, log, ordered_sum
 
 __all__ = [
     "METHODS",

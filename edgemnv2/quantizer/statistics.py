@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
-from edgemnv2.quantizer.float_graph import consumers
+from edgemnv2.quantizer.float_graph import consumers, convolutions
 from edgemnv2.quantizer.float_run import ExactRun
 from edgemnv2.quantizer.ranges import Histogram
-from edgemnv2.quantizer.reproducible import ordered_sum
 from edgemnv2.quantizer.weights import CovarianceSum, hands_errors_on, mean_patch
 
 __all__ = ["BATCH", "Statistics", "batches", "collect"]
@@ -61,9 +60,9 @@ def collect(graph: Graph, x: Array, scores: str | None, progress: Progress) -> S
     histograms = {
         name: Histogram(*limits[name], _importance(graph, name), len(x)) for name in limits
     }
-    convolutions = [x for x in graph.layers if isinstance(x, Conv2D | DepthwiseConv2D)]
+    weighted = convolutions(graph)
     covariances = {
-        layer.name: CovarianceSum(layer, len(x)) for layer in convolutions if hands_errors_on(layer)
+        layer.name: CovarianceSum(layer, len(x)) for layer in weighted if hands_errors_on(layer)
     }
     patches: dict[str, Array] = {}
     found_scores: list[Array] = []
@@ -74,7 +73,7 @@ def collect(graph: Graph, x: Array, scores: str | None, progress: Progress) -> S
             found_scores.append(values[scores].reshape(len(batch), -1))
         for name, histogram in histograms.items():
             histogram.add(values[name])
-        for layer in convolutions:
+        for layer in weighted:
             source = values[layer.inputs[0]]
             share = mean_patch(layer, source) * (len(batch) / len(x))
             patches[layer.name] = patches.get(layer.name, 0.0) + share
@@ -119,9 +118,9 @@ def _importance(graph: Graph, name: str) -> Array:
     """How strongly the error of each channel of a tensor is felt by those who read it, `[C]`."""
     importance = np.zeros(graph.tensors[name].channels)
     for reader in consumers(graph, name):
-        if isinstance(reader, Conv2D | DepthwiseConv2D):
-            power = reader.weight.astype(np.float64) ** 2
-            if isinstance(reader, Conv2D):
+        if reader.parameters:
+            power = reader.parameters[0].astype(np.float64) ** 2
+            if reader.mixes_channels:
                 power = ordered_sum(power, axis=-1)
             importance += ordered_sum(power.reshape(-1, len(importance)))
         else:

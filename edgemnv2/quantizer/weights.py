@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic.reproducible import inverse_factor, ordered_sum
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.windows import pad, patches
-from edgemnv2.quantizer.float_graph import Convolution
-from edgemnv2.quantizer.reproducible import inverse_factor, ordered_sum
 
 __all__ = [
     "CovarianceSum",
@@ -137,10 +136,10 @@ class CovarianceSum:
         # Every k-th pixel along both sides.
         every = max(1, int(np.sqrt(windows.shape[0] * windows.shape[1] / self._wanted)))
         windows = windows[every // 2 :: every, every // 2 :: every]
-        if isinstance(layer, DepthwiseConv2D):  # [C, pixels, taps]
-            inputs = windows.reshape(-1, taps, image.shape[-1]).transpose(2, 0, 1)
-        else:
+        if layer.mixes_channels:
             inputs = windows.reshape(1, -1, taps)
+        else:  # [C, pixels, taps]
+            inputs = windows.reshape(-1, taps, image.shape[-1]).transpose(2, 0, 1)
         inputs = np.ascontiguousarray(inputs, np.float64)
         # Exact within an image, whose values are on one grid.
         self._moment = self._moment + inputs.transpose(0, 2, 1) @ inputs
@@ -193,5 +192,5 @@ def corrected_bias(
 
 def _response(layer: Convolution, weight: Array, patch: Array) -> Array:
     """What `layer` makes of one mean input, `[C]`."""
-    inputs = patch if isinstance(layer, DepthwiseConv2D) else patch[..., np.newaxis]
+    inputs = patch[..., np.newaxis] if layer.mixes_channels else patch
     return ordered_sum((weight * inputs).reshape(-1, weight.shape[-1]))

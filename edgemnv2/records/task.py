@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.memory.variants import CHAINS, default_chains
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowLayout
 from edgemnv2.schedules import ScheduleOptions, family_of, schedule_graph
@@ -149,15 +148,16 @@ def layer_key(
     by_name = {other.name: other for other in graph.layers}
     first = by_name[next(iter(fuses))] if fuses else layer
     ends = {"in": graph.tensor_in(first), "out": graph.tensor_out(layer)}
-    facts: dict[str, Any] = {"op": layer.op, **_describe(layer)}
+    facts: dict[str, Any] = {"op": layer.op, **layer.describe()}
     for end, tensor in ends.items():
         facts[end] = list(tensor.shape)
         facts[f"{end}_dtype"] = tensor.dtype
         if tensor.name in layouts:
             layout = layouts[tensor.name]
-            facts[f"{end}_rows"] = [layout.order, layout.left, layout.right, layout.dtype or ""]
+            # Rows of another type than the tensor's were once named last.
+            facts[f"{end}_rows"] = [layout.order, layout.left, layout.right, ""]
     if fuses:
-        facts["fuses"] = [{"op": by_name[n].op, **_describe(by_name[n])} for n in fuses]
+        facts["fuses"] = [{"op": by_name[n].op, **by_name[n].describe()} for n in fuses]
     return _dump(facts)
 
 
@@ -165,23 +165,6 @@ def decisions_id(key: str, decisions: Mapping[str, Any]) -> str:
     """The id of a record: 12 hexadecimal digits, the same for the same work and decisions."""
     text = f"{key}\n{_dump(dict(decisions))}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _describe(layer: Layer) -> dict[str, Any]:
-    if not isinstance(layer, Conv2D | DepthwiseConv2D):
-        return {}
-    factor = layer.requantize
-    rounding = "none" if factor is None else "single" if factor.single_rounding else "double"
-    facts: dict[str, Any] = {
-        "kernel": list(layer.kernel),
-        "stride": list(layer.stride),
-        "padding": list(layer.padding),
-        "weight_dtype": str(layer.weight.dtype),
-        "rounding": rounding,
-    }
-    if factor is None:
-        facts["clamped"] = bool(np.isfinite(layer.clamp).any())
-    return facts
 
 
 def _dump(facts: Mapping[str, Any]) -> str:

@@ -36,7 +36,6 @@ __all__ = [
     "choose_inputs",
     "load_npz",
     "random_set",
-    "source_arrays",
 ]
 
 Array = NDArray[Any]
@@ -149,15 +148,6 @@ def load_npz(path: str | Path, graph: Graph) -> InputSet:
     place = Path(path).name
     arrays = {spec.name: array for spec, array in _read(path, graph.input_specs).items()}
     return _checked_set(arrays, place)
-
-
-def source_arrays(arrays: Mapping[str, Any], graph: Graph) -> InputSet:
-    """`arrays` in the source's names, types and layouts, as an InputSet; see `load_npz`."""
-    found = {
-        spec.name: _checked(_named(arrays, spec, graph.name), spec, graph.name)
-        for spec in graph.input_specs
-    }
-    return _checked_set(found, graph.name)
 
 
 def _checked_set(arrays: dict[str, Array], place: str) -> InputSet:

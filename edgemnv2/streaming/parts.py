@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES, RowKernel, constant_offsets
 from edgemnv2.schedules import Schedule, family_of
@@ -89,13 +86,15 @@ def _candidates(graph: Graph, schedule: Schedule, target: Target, rows: RowOps) 
             continue
         out = graph.tensor_out(layer)
         pixels = out.height * out.width
-        if isinstance(layer, Conv2D) and layer.op == "pointwise" and "nr" in kernel.decisions:
+        if not layer.is_pixelwise:
+            continue
+        if "nr" in kernel.decisions:
             if pixels == 1:
                 splits[op.name] = Split("channels", out.channels, 2 * int(kernel.decisions["nr"]))
             elif op.steps == 1 and pixels >= PIXELS_MIN:
                 splits[op.name] = Split("pixels", pixels)
                 granules[op.output] = pixels
-        elif isinstance(layer, Add) and op.updates and granules.get(op.output) == pixels:
+        elif op.updates and granules.get(op.output) == pixels:
             splits[op.name] = Split("pixels", pixels)
     return splits
 
@@ -112,8 +111,10 @@ def _part_kernel(
         part_layer = layer
         tensors = {n: _pixels(graph.tensors[n], step.count) for n in (*layer.inputs, layer.output)}
     else:
-        assert isinstance(layer, Conv2D)
-        part_layer = _channels(layer, step.first, step.count)
+        cut = layer.channel_part(step.first, step.count)
+        if cut is None:
+            return None
+        part_layer = cut
         out = graph.tensor_out(layer)
         tensors = {layer.output: replace(out, channels=step.count)}
     part_graph = replace(graph, tensors={**graph.tensors, **tensors})
@@ -128,18 +129,6 @@ def _part_kernel(
 
 def _pixels(tensor: Tensor, count: int) -> Tensor:
     return replace(tensor, height=1, width=count)
-
-
-def _channels(layer: Conv2D, first: int, count: int) -> Conv2D:
-    part = slice(first, first + count)
-    requantize: Requantize | None = layer.requantize
-    if requantize is not None and len(requantize.multiplier) > 1:
-        requantize = replace(
-            requantize, multiplier=requantize.multiplier[part], shift=requantize.shift[part]
-        )
-    return replace(
-        layer, weight=layer.weight[..., part], bias=layer.bias[part], requantize=requantize
-    )
 
 
 def _find_constants(whole: RowKernel, part: RowKernel) -> tuple[int, ...] | None:

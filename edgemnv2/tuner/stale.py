@@ -39,15 +39,12 @@ _INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
 def code_digest(kernel: RowKernel) -> str:
     """sha256 (12 digits) of what `kernel` is made of, but for the values of its constants.
 
-    That is its TIR or its C, with the code of the runtime headers whose micro-kernels it calls; of
-    constants the types and shapes, in their order; and its scratch.
+    That is its TIR, with the code of the runtime headers whose micro-kernels it calls; of constants
+    the types and shapes, in their order; and its scratch.
     """
     facts: list[Any] = [kernel.rows_per_step, kernel.scratch_bytes]
     facts += [(str(c.dtype), c.shape) for c in kernel.constants]
-    if kernel.prim_func is not None:
-        facts.append(kernel.prim_func.script())
-    if kernel.c_source is not None:
-        facts.append(_code_only(kernel.c_source))
+    facts.append(kernel.prim_func.script())
     facts += [_header_code(name) for name in kernel.c_requires]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGITS]
 

@@ -42,11 +42,6 @@ def test_a_window_has_a_pointer_per_tap_and_the_zero_point_outside() -> None:
     assert op.writes == (Write("y"),)
 
 
-def test_rows_of_another_type_are_zero_outside() -> None:
-    context = _context(LAYER, {"x": RowLayout(dtype="int16")})
-    assert context.outside("x") == b"\0\0"
-
-
 def test_an_operand_in_the_place_of_the_output_is_updated() -> None:
     context = _context(LAYER, homes={"x": Write("y")})
     context.elementwise(LAYER)

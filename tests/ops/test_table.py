@@ -29,8 +29,12 @@ LACKS = {
     ("rescale", "tflite"): "QUANTIZE of integers makes it",
     ("rescale", "onnx"): "QuantizeLinear behind DequantizeLinear makes it",
 }
-# Found in every folder; not every operator moves rows of its own.
-OPTIONAL = {"rows"}
+# Not every operator moves rows of its own, has a form in other engines' files, sums in an order
+# that a library chooses, or is one that the quantiser makes.
+OPTIONAL = {"rows", "export", "exact", "quantised"}
+# What an optional part must have, if it is there.
+NEEDED_THERE = {"exact": {"prepare"}, "quantised": {"integer"}}
+FORMATS = {"onnx", "tflite", "ncnn"}
 
 
 def test_the_table_and_the_folders_are_the_same() -> None:
@@ -49,6 +53,25 @@ def test_an_operator_lacks_nothing(name: str) -> None:
     if part(name, "lower").NODES:
         for function in ("arrange", "lower"):
             assert hasattr(part(name, "lower"), function), f"ops/{name}/lower.py: no {function}"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_optional_parts_have_what_is_asked_of_them(name: str) -> None:
+    for module, functions in NEEDED_THERE.items():
+        found = part(name, module)
+        assert found is None or functions <= set(found.__all__), f"ops/{name}/{module}.py"
+    export = part(name, "export")
+    if export is not None:
+        assert export.__all__ and set(export.__all__) <= FORMATS, f"ops/{name}/export.py"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_module_of_a_folder_is_a_part_or_is_used_by_one(name: str) -> None:
+    """A part under a name that nobody asks for would be passed over in silence."""
+    text = "".join(path.read_text() for path in (FOLDER / name).glob("*.py"))
+    for path in (FOLDER / name).glob("*.py"):
+        used = path.stem in (*PARTS, "__init__") or f"ops.{name}.{path.stem} import" in text
+        assert used, f"ops/{name}/{path.name}"
 
 
 @pytest.mark.parametrize("name", OPERATORS)

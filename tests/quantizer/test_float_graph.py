@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgemnv2.errors import ModelError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.sigmoid.layer import Sigmoid
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.passes import lower
-from edgemnv2.quantizer.float_graph import class_scores_tensor
+from edgemnv2.quantizer.float_graph import check_float_graph, class_scores_tensor
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,20 @@ def test_one_number_and_maps_are_no_scores(graph, shape):
     name = graph.outputs[0]
     tensors = {**graph.tensors, name: replace(graph.tensors[name], **shape)}
     assert class_scores_tensor(replace(graph, tensors=tensors)) is None
+
+
+def test_layers_without_an_integer_form_are_refused_by_name(graph):
+    check_float_graph(graph)
+    (scores,) = graph.outputs
+    tensors = {**graph.tensors, "y": replace(graph.tensors[scores], name="y")}
+    layers = (*graph.layers, Sigmoid("gate", (scores,), "y"))
+    gated = replace(graph, tensors=tensors, layers=layers, outputs=("y",))
+    with pytest.raises(ModelError, match=r"layer 'gate': quantize has no integer form of this sig"):
+        check_float_graph(gated)
+
+
+@pytest.mark.parametrize("change", [{"dilation": (2, 2)}, {"groups": 4}])
+def test_convolutions_that_are_spread_or_grouped_are_refused(graph, change):
+    stem = replace(graph.layers[0], **change)
+    with pytest.raises(ModelError, match="layer 'stem': quantize has no integer form"):
+        check_float_graph(replace(graph, layers=(stem, *graph.layers[1:])))

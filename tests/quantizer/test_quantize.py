@@ -11,6 +11,7 @@ import pytest
 
 from edgemnv2.cli.main import main
 from edgemnv2.errors import InputError, ModelError, UsageError
+from edgemnv2.export.qdq_file import with_int8_ends
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
@@ -23,7 +24,6 @@ from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model
 from edgemnv2.quantizer.cache import cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations
-from edgemnv2.quantizer.export_onnx import export_onnx, with_int8_ends
 from edgemnv2.quantizer.float_graph import expected_peaks, image_peaks
 from edgemnv2.quantizer.quantize import Quantized, quantize, split
 from edgemnv2.samples.images import default_preset, load_images, random_inputs, to_nhwc, to_source
@@ -73,7 +73,7 @@ def test_the_file_reads_back_to_the_same_constants(graph, samples, tmp_path, per
     equal = equalized(graph, samples)
     converted = convert(equal, samples.x[:4], per_channel=per_channel)
     path = tmp_path / "q.onnx"
-    path.write_bytes(export_onnx(converted, equal))
+    path.write_bytes(converted.file())
     back = lower(load_model(path))
     assert list(constants(back)) == list(constants(converted.graph))
 
@@ -181,7 +181,7 @@ def test_the_file_compiles_to_the_same_bytes_as_the_graph_itself(graph, samples,
     equal = equalized(graph, samples)
     converted = convert(equal, samples.x[:4])
     path = tmp_path / f"{graph.name}.onnx"
-    path.write_bytes(export_onnx(converted, equal))
+    path.write_bytes(converted.file())
     threads = 1 if target == "host" else None
     options = CompileOptions(name="net", threads=threads, use_tune_logs=False)
     folders = tmp_path / "direct", tmp_path / "read"

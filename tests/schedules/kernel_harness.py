@@ -263,22 +263,17 @@ def _reference_add(graph: Graph, layer: Add, inputs: list[Any]) -> Any:
 def to_layout(tensor: Tensor, layout: RowLayout, data: Any) -> Any:
     """Rows of `data` as they lie in memory."""
     zero = tensor.quant.zero_point if tensor.quant else 0
-    if layout.dtype == "int16":
-        data, zero = data.astype(np.int16) - np.int16(zero), 0
     return np.pad(data, ((0, 0), (layout.left, layout.right), (0, 0)), constant_values=zero)
 
 
 def from_layout(tensor: Tensor, layout: RowLayout, raw: bytes) -> Any:
     """The tensor from its rows in memory; the padding must hold zero points."""
-    dtype = np.dtype(layout.dtype or tensor.dtype)
-    full = np.frombuffer(raw, dtype).reshape(
+    full = np.frombuffer(raw, np.dtype(tensor.dtype)).reshape(
         tensor.height, layout.left + tensor.width + layout.right, tensor.channels
     )
     zero = tensor.quant.zero_point if tensor.quant else 0
     inner = full[:, layout.left : layout.left + tensor.width]
-    if layout.dtype == "int16":
-        inner, zero = (inner + zero).astype(tensor.dtype), 0
-    assert (full[:, : layout.left] == (0 if layout.dtype == "int16" else zero)).all()
+    assert (full[:, : layout.left] == zero).all()
     return inner
 
 
@@ -358,7 +353,7 @@ def build_driver(
         (folder / f"in{number}.bin").write_bytes(data.tobytes())
         n = layout.row_bytes(tensor) * step
         zero = np.full(n // data.dtype.itemsize, 0, data.dtype)
-        if tensor.quant is not None and layout.dtype != "int16":
+        if tensor.quant is not None:
             zero += np.asarray(tensor.quant.zero_point, data.dtype)
         (folder / f"zero{number}.bin").write_bytes(zero.tobytes())
         count = tensor.height // step

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.graph import BlockRole, Layer
 
 __all__ = ["Add"]
 
@@ -27,3 +27,18 @@ class Add(Layer):
     clamp: tuple[float, float]
     left_shift: int = 0
     rescale: tuple[Requantize, Requantize, Requantize] | None = None
+
+    @property
+    def block_role(self) -> BlockRole:
+        """The residual."""
+        return "sum"
+
+    @property
+    def keeps_proportions(self) -> bool:
+        """A sum of channels that are scaled alike."""
+        return True
+
+    @property
+    def is_pixelwise(self) -> bool:
+        """Sums are of single elements."""
+        return True

@@ -19,3 +19,8 @@ class Clamp(Layer):
     def keeps_storage(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def moves_values(self) -> bool:
+        """Values are not computed with."""
+        return True

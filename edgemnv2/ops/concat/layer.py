@@ -21,3 +21,8 @@ class Concat(Layer):
     def keeps_storage(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def moves_values(self) -> bool:
+        """Values are not computed with."""
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgemnv2.ops.checks import expect, expect_factor
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 
 __all__ = ["check"]
@@ -13,7 +13,7 @@ __all__ = ["check"]
 
 def check(graph: Graph, layer: Layer) -> None:
     """ValueError where `layer` is not sound."""
-    assert isinstance(layer, Conv2D | DepthwiseConv2D | TransposedConv2D)
+    assert isinstance(layer, Convolution | TransposedConv2D)
     x, y = graph.tensor_in(layer), graph.tensor_out(layer)
     channels = int(layer.weight.shape[-1])
     if isinstance(layer, TransposedConv2D):
@@ -37,7 +37,7 @@ def check(graph: Graph, layer: Layer) -> None:
     _check_numbers(layer, y)
 
 
-def _check_numbers(layer: Conv2D | DepthwiseConv2D | TransposedConv2D, y: Tensor) -> None:
+def _check_numbers(layer: Convolution | TransposedConv2D, y: Tensor) -> None:
     expect(layer.bias.shape == (y.channels,), layer, "bias is not one per channel")
     if y.dtype != "float32":
         expect(layer.requantize is not None, layer, "integer convolution without a factor")

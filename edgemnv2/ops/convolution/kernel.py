@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
@@ -24,8 +24,7 @@ __all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels", "transpo
 
 MOST_TAPS = 25
 """Pixels under a kernel for each of which there is code of its own; more are looped over."""
-Convolution = Conv2D | DepthwiseConv2D | TransposedConv2D
-Windowed = Conv2D | DepthwiseConv2D
+AnyConvolution = Convolution | TransposedConv2D
 Expr = Any
 
 
@@ -33,15 +32,15 @@ def _zero_point(tensor: Tensor) -> int:
     return 0 if tensor.quant is None else tensor.quant.zero_point
 
 
-def _compute(layer: Convolution) -> str:
+def _compute(layer: AnyConvolution) -> str:
     return "float32" if layer.requantize is None else "int32"
 
 
-def _is_large(layer: Windowed) -> bool:
+def _is_large(layer: Convolution) -> bool:
     return layer.kernel[0] * layer.kernel[1] > MOST_TAPS
 
 
-def _constants(layer: Convolution) -> tuple[Any, ...]:
+def _constants(layer: AnyConvolution) -> tuple[Any, ...]:
     weight = np.ascontiguousarray(layer.weight)
     if isinstance(layer, Conv2D) and _is_large(layer):
         # What one output channel needs lies together.
@@ -68,7 +67,7 @@ class _Tap:
 class _Parameters:
     """The constant parameters of a convolution, declared in the order of `_constants`."""
 
-    def __init__(self, k: Builder, layer: Convolution, tag: str = "") -> None:
+    def __init__(self, k: Builder, layer: AnyConvolution, tag: str = "") -> None:
         self.bias = k.pointer("bias" + tag, _compute(layer))
         self.requantize: tuple[Any, ...] = ()
         if layer.requantize is not None:
@@ -79,7 +78,7 @@ class _Parameters:
         self.weight = k.pointer("weight" + tag, str(layer.weight.dtype))
 
 
-def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
+def _describe(graph: Graph, layer: AnyConvolution) -> dict[str, Any]:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     return {
         "op": type(layer).__name__,
@@ -94,7 +93,7 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
     }
 
 
-def _spread_of(layer: Convolution) -> dict[str, Any]:
+def _spread_of(layer: AnyConvolution) -> dict[str, Any]:
     if isinstance(layer, TransposedConv2D) or layer.is_plain:
         return {}
     groups = layer.groups if isinstance(layer, Conv2D) else 0
@@ -103,7 +102,7 @@ def _spread_of(layer: Convolution) -> dict[str, Any]:
 
 def _finish(
     k: Builder,
-    layer: Convolution,
+    layer: AnyConvolution,
     parameters: _Parameters,
     accumulator: Expr,
     channel: Expr,
@@ -124,7 +123,7 @@ def _finish(
     )
 
 
-def _columns(layer: Windowed, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
+def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
     """Runs `(first, count, kx)` of output columns that see the same kernel columns."""
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):
@@ -147,7 +146,7 @@ def _operand(buffer: Any, at: Expr, tensor: Tensor, compute: str) -> Expr:
     return value - scalar(zero_point, compute) if zero_point else value
 
 
-def _weight(buffer: Any, at: Expr, layer: Convolution, compute: str) -> Expr:
+def _weight(buffer: Any, at: Expr, layer: AnyConvolution, compute: str) -> Expr:
     value = load(buffer, at, str(layer.weight.dtype))
     return value if str(layer.weight.dtype) == compute else cast(value, compute)
 
@@ -244,7 +243,7 @@ def _depthwise_pixel(
 
 def _each_pixel(
     k: Builder,
-    layer: Windowed,
+    layer: Convolution,
     rows: list[Any],
     source: Tensor,
     out: Tensor,
@@ -289,11 +288,11 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     """The row kernel of `layer` by operation name."""
     if isinstance(layer, TransposedConv2D):
         return {layer.name: transposed_kernel(graph, layer)}
-    assert isinstance(layer, Conv2D | DepthwiseConv2D)
+    assert isinstance(layer, Convolution)
     return {layer.name: convolution_kernel(graph, layer)}
 
 
-def convolution_kernel(graph: Graph, layer: Windowed) -> RowKernel:
+def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
     """The row kernel of one convolution: `row_0 .. row_{KH-1}, out, constants`."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     symbol = symbol_name("plain_" + layer.op, _describe(graph, layer))
@@ -308,10 +307,11 @@ def convolution_kernel(graph: Graph, layer: Windowed) -> RowKernel:
         def store(channel: Expr, value: Expr) -> None:
             k.store(target, base + channel, value)
 
-        if isinstance(layer, Conv2D):
-            _dense_pixel(k, layer, parameters, taps, source, out, store)
-        else:
+        if isinstance(layer, DepthwiseConv2D):
             _depthwise_pixel(k, layer, parameters, taps, source, out, store)
+        else:
+            assert isinstance(layer, Conv2D)
+            _dense_pixel(k, layer, parameters, taps, source, out, store)
 
     _each_pixel(k, layer, rows, source, out, body)
     return RowKernel(symbol, _constants(layer), prim_func=k.function(), schedule="fallback")

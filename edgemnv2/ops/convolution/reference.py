@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.values import clamp_floats, quant_of
 from edgemnv2.ops.windows import BLOCK_ELEMENTS, pad, patches
@@ -150,7 +150,7 @@ class _Epilogue:
 
     def __init__(
         self,
-        layer: Conv2D | DepthwiseConv2D,
+        layer: Convolution,
         bound: int,
         target: Tensor,
         shape: tuple[int, ...],
@@ -293,7 +293,7 @@ def depthwise(layer: DepthwiseConv2D, x: Array, source: Tensor, target: Tensor) 
     return out
 
 
-def _requantize(layer: Conv2D | DepthwiseConv2D) -> Requantize:
+def _requantize(layer: Convolution) -> Requantize:
     if layer.requantize is None:
         raise AssertionError(f"{layer.name}: integer convolution without requantize")
     return layer.requantize

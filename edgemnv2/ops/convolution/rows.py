@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Convolution, TransposedConv2D
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.rows import RowContext
 from edgemnv2.program import Read
@@ -24,7 +24,7 @@ def rows(context: RowContext, layer: Layer, first: Layer) -> None:
         read = replace(read, fill=context.outside(name))
         context.add(layer, (read,), (context.write(layer.output),), height)
         return
-    assert isinstance(first, Conv2D | DepthwiseConv2D)
+    assert isinstance(first, Convolution)
     context.windowed(
         layer,
         window=first.kernel[0],

@@ -17,3 +17,8 @@ class Copy(Layer):
     def keeps_storage(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def moves_values(self) -> bool:
+        """Values are not computed with."""
+        return True

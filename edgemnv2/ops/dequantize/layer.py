@@ -17,3 +17,8 @@ Array = NDArray[Any]
 @dataclass(frozen=True, eq=False)
 class Dequantize(Layer):
     """Integer to float32: `scale * (x - zero_point)` in float32."""
+
+    @property
+    def moves_values(self) -> bool:
+        """They are what the integers stand for."""
+        return True

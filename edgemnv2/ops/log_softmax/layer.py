@@ -28,3 +28,8 @@ class LogSoftmax(Layer):
     distances: Array | None = None
     furthest: int = 0
     back: Requantize | None = None
+
+    @property
+    def mixes_channels(self) -> bool:
+        """All are divided by their sum."""
+        return True

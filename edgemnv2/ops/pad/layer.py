@@ -28,3 +28,8 @@ class Pad(Layer):
     def stored_higher(self, by: int) -> Pad:
         """The fill value moves, too."""
         return replace(self, value=self.value + by)
+
+    @property
+    def moves_values(self) -> bool:
+        """Values are not computed with."""
+        return True

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.graph import BlockRole, Layer, Tensor
 
 __all__ = ["GlobalAveragePool"]
 
@@ -40,3 +40,13 @@ class GlobalAveragePool(Layer):
     def rounds_storage(self, source: Tensor) -> bool:
         """Halves are rounded away from zero; only even counts make some."""
         return self.requantize is None and source.height * source.width % 2 == 0
+
+    @property
+    def block_role(self) -> BlockRole:
+        """Between head and classifier."""
+        return "pool"
+
+    @property
+    def keeps_proportions(self) -> bool:
+        """A mean of every channel by itself."""
+        return True

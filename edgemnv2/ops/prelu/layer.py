@@ -27,3 +27,8 @@ class Prelu(Layer):
     slope: Array
     clamp: tuple[float, float]
     rescale: tuple[Requantize, ...] | None = None
+
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """The slopes."""
+        return (self.slope,)

@@ -25,3 +25,13 @@ class Softmax(Layer):
 
     exp_table: Array | None = None
     beta: float = added_field(1.0)
+
+    @property
+    def mixes_channels(self) -> bool:
+        """All are divided by their sum."""
+        return True
+
+    @property
+    def makes_probabilities(self) -> bool:
+        """Of the scores."""
+        return True

@@ -20,3 +20,8 @@ class Transpose(Layer):
     def keeps_storage(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def moves_values(self) -> bool:
+        """Values are not computed with."""
+        return True

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
@@ -69,7 +69,7 @@ def default_pointwise(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     return {"mr": mr, "nr": nr, "order": order, "unroll": 4}
 
 
-def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str) -> bool:
+def supported(layer: Convolution, source: str, out: str) -> bool:
     """Whether there is a kernel for these types; int16 weights are those of uint8 models."""
     weight = str(layer.weight.dtype)
     if layer.requantize is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules import avx2
@@ -56,7 +56,7 @@ def _family(graph: Graph, layer: Layer) -> SimdFamily:
     has_kernel = HAS_KERNEL.get(layer.op)
     if has_kernel is None or not has_kernel(layer, graph.tensor_in(layer).dtype, out.channels):
         return avx2.FAMILY
-    assert isinstance(layer, Conv2D | DepthwiseConv2D)
+    assert isinstance(layer, Convolution)
     return FAMILY if epilogue_of(graph, layer) is not None else avx2.FAMILY
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
@@ -60,7 +60,7 @@ def default_pointwise(graph: Graph, layer: Conv2D) -> dict[str, Any]:
     return {"mr": 14, "nr": 16, "order": order, "unroll": 1}
 
 
-def epilogue_of(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> tuple[Epilogue, Array] | None:
+def epilogue_of(graph: Graph, layer: Convolution) -> tuple[Epilogue, Array] | None:
     """The epilogue of an int8 layer and its bias for inputs plus 128; None where AVX-512 has none.
 
     The input may be a uint8 image: that is its own number plus 128 already.

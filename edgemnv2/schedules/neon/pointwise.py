@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.family import LayerKind
@@ -78,7 +78,7 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
 
 
-def supported(layer: Conv2D | DepthwiseConv2D, source: str, out: str, isa: Isa) -> bool:
+def supported(layer: Convolution, source: str, out: str, isa: Isa) -> bool:
     """Whether there is a loop for these types of the input and output tensors."""
     weight = str(layer.weight.dtype)
     if layer.requantize is not None:

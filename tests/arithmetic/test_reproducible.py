@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from edgemnv2.quantizer.reproducible import (
+from edgemnv2.arithmetic.reproducible import (
     GRID_BITS,
     exact_weight,
     exp,

@@ -1,0 +1,119 @@
+"""A `Graph` as an ONNX file, NCHW: what the two forms of quantised files have in common.
+
+What an operator looks like in ONNX is in its folder (`ops/<op>/export.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.export import no_form
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.table import operator_of, part
+
+__all__ = ["OnnxNodes"]
+
+Array = NDArray[Any]
+IR_VERSION = 8
+
+
+class OnnxNodes:
+    """Nodes and constants. The subclasses say how integers and their real values are stored."""
+
+    def __init__(self, graph: Graph) -> None:
+        from onnx import helper, numpy_helper
+
+        self.helper, self.numpy_helper = helper, numpy_helper
+        self.graph = graph
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self._own_output = ""
+
+    # -- what operators ask for --------------------------------------------------------------------
+
+    def node(
+        self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
+    ) -> str:
+        """A node, and the name of its output: `output`, or the layer's own real value."""
+        output = output or self._own_output
+        made = self.helper.make_node(kind, list(inputs), [output], name=output, **attributes)
+        self.nodes.append(made)
+        return output
+
+    def real(self, tensor: str) -> str:
+        """The name of a tensor's real value."""
+        raise NotImplementedError
+
+    def weights(self, layer: Convolution, weight: Array) -> list[str]:
+        """The names of real weights and biases; `weight` is the layer's in ONNX's order."""
+        raise NotImplementedError
+
+    def is_matrix_product(self, layer: Layer) -> bool:
+        """Whether a pointwise layer is to be written as that of a vector, which leaves one."""
+        raise NotImplementedError
+
+    # -- what writers ask for ----------------------------------------------------------------------
+
+    def value_of(self, layer: Layer) -> str:
+        """The nodes of one layer without its clamp; the name of the real value that they make."""
+        rules = part(operator_of(layer), "export")
+        if not hasattr(rules, "onnx"):
+            raise no_form(self.graph, layer, "ONNX")
+        self._own_output = f"{layer.name}.real"
+        value: str = rules.onnx(layer, self)
+        return value
+
+    def clipped(self, layer: Layer, value: str, ends: tuple[float, float]) -> str:
+        """`value` between two ends, of which either may be infinite; no node where both are."""
+        if not np.isfinite(ends).any():
+            return value
+        # An end that is missing is an empty name.
+        names = [
+            self.constant(f"{layer.name}.{kind}", np.array(end, np.float32))
+            if np.isfinite(end)
+            else ""
+            for kind, end in zip(("low", "high"), ends, strict=True)
+        ]
+        return self.node("Clip", [value, *names], f"{layer.name}.clipped")
+
+    def constant(self, name: str, value: Array) -> str:
+        """A constant, stored once; its name."""
+        if name not in self.constants:
+            self.constants[name] = self.numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def quantisation(self, tensor: Tensor, dtype: str) -> list[str]:
+        """Scale and zero point of an activation that the file stores as `dtype`."""
+        quant = tensor.known_quant
+        shift = int(np.iinfo(dtype).min) - int(np.iinfo(tensor.dtype).min)
+        zero_point = np.array(quant.zero_point + shift, dtype)
+        return [
+            self.constant(f"{tensor.name}.scale", np.array(quant.scale, np.float32)),
+            self.constant(f"{tensor.name}.zero_point", zero_point),
+        ]
+
+    def stored_constant(self, name: str, values: Array, scale: Array) -> str:
+        """The real value of integers, their scale for all alike or along axis 0."""
+        inputs = [
+            self.constant(f"{name}.stored", values),
+            self.constant(f"{name}.scale", scale.astype(np.float32)),
+            self.constant(f"{name}.zero_point", np.zeros(scale.shape, values.dtype)),
+        ]
+        return self.node("DequantizeLinear", inputs, name, **({"axis": 0} if scale.shape else {}))
+
+    def file(
+        self, name: str, inputs: list[Any], outputs: list[Any], opset: int, **about: Any
+    ) -> bytes:
+        """The bytes of the file, the same for the same network."""
+        made = self.helper.make_graph(
+            self.nodes, name, inputs, outputs, list(self.constants.values())
+        )
+        opsets = [self.helper.make_opsetid("", opset)]
+        model = self.helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, **about)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content

@@ -1,0 +1,28 @@
+"""The integer softmax that the quantiser makes of a float one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from edgemnv2.arithmetic.tflite import exp_table
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.softmax.layer import Softmax
+
+__all__ = ["integer", "target"]
+
+
+def target(
+    layer: Softmax, sources: Sequence[Tensor], wanted: Tensor, error: Callable[[QuantParams], float]
+) -> QuantParams:
+    """TFLite's, for every softmax."""
+    del layer, sources, wanted, error
+    return QuantParams(1.0 / 256.0, -128)
+
+
+def integer(layer: Softmax, sources: Sequence[Tensor], out: Tensor) -> Softmax:
+    """TFLite's reference kernel; the table holds what `beta` makes of the differences."""
+    del out
+    table = exp_table(sources[0].known_quant.scale, layer.beta)
+    return replace(layer, exp_table=table, beta=1.0)
