@@ -76,7 +76,7 @@ def batch_to_space(node: SourceNode, flow: FlowBuilder) -> None:
 def transpose_conv(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, weight = node.input(2), _weights(node, flow, axis=0)
-    _one_arithmetic(node, source, weight)
+    _one_arithmetic(node, flow, source, weight)
     stride = int(node.get("stride_h", 1)), int(node.get("stride_w", 1))
     padding = [0, 0]
     if node.get("padding", "SAME") == "SAME":
