@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError
 
-__all__ = ["PACKAGES", "available", "framework_name", "open_source", "run_source"]
+__all__ = ["PACKAGES", "available", "framework_name", "open_source"]
 
 Array = NDArray[Any]
 Judge = Callable[[Mapping[str, Array]], dict[str, Array]]
@@ -58,11 +58,6 @@ def open_source(source: Path) -> Judge:
             ) from error
 
     return judge
-
-
-def run_source(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Every tensor of one inference; see `open_source`."""
-    return open_source(source)(inputs)
 
 
 def _litert(source: Path) -> Judge:

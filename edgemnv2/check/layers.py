@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.check.frameworks import open_source
 from edgemnv2.ops.execute import run_layer
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.samples.images import to_source
 
-__all__ = ["FLOAT_TOLERANCE", "LayerErrors", "as_stored", "compare_layers", "layer_errors"]
+__all__ = ["FLOAT_TOLERANCE", "LayerErrors", "compare_layers"]
 
 Array = NDArray[Any]
 Allowance = Callable[[Graph, Layer, Sequence[Array], Array], float]
@@ -48,28 +45,6 @@ class LayerErrors:
     excess: int = 0
 
 
-def layer_errors(
-    graph: Graph, source: Path, batch: Array | Mapping[str, Array]
-) -> tuple[LayerErrors, ...]:
-    """Every layer whose output the file names, for the samples `batch`.
-
-    It is `[N, H, W, C]` of the graph's own input type, or one such array for each input by name.
-    What lies between two named tensors (a rescaled operand of a concatenation) counts as one layer.
-    Raises InputError where the framework refuses the file.
-    """
-    if isinstance(batch, np.ndarray):
-        batch = {graph.input_specs[0].name: batch}
-    judge = open_source(source)
-    found: dict[str, LayerErrors] = {}
-    for index in range(min(len(array) for array in batch.values())):
-        sample = {name: array[index : index + 1] for name, array in batch.items()}
-        theirs = judge(
-            {spec.name: to_source(sample[spec.name], spec) for spec in graph.input_specs}
-        )
-        compare_layers(graph, sample, theirs, found)
-    return tuple(found.values())
-
-
 def compare_layers(
     graph: Graph,
     sample: Mapping[str, Array],
@@ -87,7 +62,7 @@ def compare_layers(
         ours = run_layer(graph, layer, inputs)
         values[layer.output] = ours
         origin = graph.origins.get(layer.output, "")
-        other = as_stored(theirs.get(origin), target, ours)
+        other = _as_stored(theirs.get(origin), target, ours)
         if other is None:
             continue
         values[layer.output] = other
@@ -123,7 +98,7 @@ def _largest(values: Array) -> float:
     return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)), 1e-6)
 
 
-def as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | None:
+def _as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | None:
     """The framework's tensor as we store it; None where it is another one.
 
     Of its own order and NCHW, the form that is nearer to ours.

@@ -67,7 +67,9 @@ def compile_model(
     taken = integer_twin(source) if target.is_bare_metal else source
     kept = source_file(taken) if options.keep_source else None
     if options.keep_source and kept is None:
-        raise UsageError(f"keep_source: {source} is made by its name, no file (leave it out)")
+        raise UsageError(
+            f"--keep-source: {source} is made by its name, there is no file (leave it out)"
+        )
     graph = lower_source(taken, options.input_shapes, progress)
     return compile_graph(graph, target, output, options, progress, kept)
 

@@ -11,10 +11,13 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +97,7 @@ class TuneLog:
         self.folder = folder
         self.header = dict(header)
         self._records: dict[tuple[str, str], Record] = {}
+        self._dropped: set[tuple[str, str, tuple[float, ...]]] = set()
         self._database: Any = None
         for record in records:
             self._keep(record)
@@ -115,6 +119,13 @@ class TuneLog:
     @staticmethod
     def load(folder: Path) -> TuneLog:
         """The log in `folder`; TuneLogError where it is missing, damaged or of another version."""
+        if not folder.is_dir():
+            return TuneLog._load(folder)
+        with _locked(folder):
+            return TuneLog._load(folder)
+
+    @staticmethod
+    def _load(folder: Path) -> TuneLog:
         header = _read_header(folder)
         for name in (WORKLOADS, RECORDS):
             if not (folder / name).is_file():
@@ -179,13 +190,19 @@ class TuneLog:
                 )
 
     def append(self, record: Record) -> None:
-        """Add a record, on disk at once. One of the same decisions is replaced by `save` only."""
+        """Add a record, on disk at once. One of the same decisions is replaced by `save` only.
+
+        Others may append to the same folder meanwhile.
+        """
         self._keep(record)
-        if self._database is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.write_header()
-            self._database = _open(self.folder, allow_missing=True)
-        _commit(self._database, record)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder):
+            if self._database is None:
+                if (self.folder / PROVENANCE).exists():
+                    self._take_over(TuneLog.load_header(self.folder))
+                self.write_header()
+                self._database = _open(self.folder, allow_missing=True)
+            _commit(self._database, record)
 
     def add_session(self, session: Mapping[str, Any]) -> None:
         """Note who added records, and how."""
@@ -216,8 +233,9 @@ class TuneLog:
     def prune(self, keep: int) -> int:
         """Keep the best `keep` records of each task; returns how many went."""
         before = len(self._records)
-        kept = [record for key in self.task_keys() for record in self.best_first(key)[:keep]]
-        self._records = {(r.key, _canonical(r.decisions)): r for r in kept}
+        for key in self.task_keys():
+            for record in self.best_first(key)[keep:]:
+                self._forget(record)
         self._forget_codes()
         return before - len(self._records)
 
@@ -229,33 +247,74 @@ class TuneLog:
 
     def drop(self, key: str) -> None:
         """Forget the records of one task; on disk they stay until `save`."""
-        self._records = {index: r for index, r in self._records.items() if index[0] != key}
+        for record in self.best_first(key):
+            self._forget(record)
+
+    def _forget(self, record: Record) -> None:
+        index = (record.key, _canonical(record.decisions))
+        del self._records[index]
+        self._dropped.add((*index, record.costs))
 
     def write_header(self) -> None:
         """`provenance.json` alone."""
         text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
-        (self.folder / PROVENANCE).write_text(text, encoding="utf-8")
+        draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(self.folder / PROVENANCE)
 
-    def save(self) -> None:
-        """Write the folder anew: tasks and records sorted, one record for each decisions."""
+    def save(self, *, alone: bool = False) -> None:
+        """Write the folder anew: tasks and records sorted, one record for each decisions.
+
+        What others have appended since it was read is taken over and stays, but for what was
+        dropped here; `alone`: what is there is replaced.
+        """
         self._database = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
-            draft = Path(name)
-            database = _open(draft, allow_missing=True)
-            for record in self.records:
-                _commit(database, record)
-            del database
-            for file in (WORKLOADS, RECORDS):
-                (draft / file).touch()
-                shutil.move(draft / file, self.folder / file)
-        self.write_header()
+        with _locked(self.folder):
+            if not alone and (self.folder / RECORDS).exists():
+                self._take_over(TuneLog._load(self.folder))
+            with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
+                draft = Path(name)
+                database = _open(draft, allow_missing=True)
+                for record in self.records:
+                    _commit(database, record)
+                del database
+                for file in (WORKLOADS, RECORDS):
+                    (draft / file).touch()
+                    shutil.move(draft / file, self.folder / file)
+            self.write_header()
+
+    def _take_over(self, other: TuneLog) -> None:
+        """What `other`, our folder as somebody has left it, has and we lack."""
+        self.check_same(other)
+        for record in other.records:
+            if (record.key, _canonical(record.decisions), record.costs) not in self._dropped:
+                self._keep(record)
+        for session in other.header["sessions"]:
+            self.add_session(session)
+        for model, codes in other.codes.items():
+            self.stamp(model, {**codes, **self.codes.get(model, {})})
+        if other.records:
+            self._forget_codes()
 
     def _keep(self, record: Record) -> None:
         index = (record.key, _canonical(record.decisions))
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Inside, nobody else reads or writes the log in `folder`; whoever comes waits for its turn."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks; there, as before, one writer at a time.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _versions() -> dict[str, str]:

@@ -45,7 +45,7 @@ class Tracker:
 
     host: str
     port: int
-    seconds: float = ANSWER_SECONDS
+    seconds: float
 
     @staticmethod
     def at(address: str) -> Tracker:
@@ -53,7 +53,7 @@ class Tracker:
         host, colon, port = address.rpartition(":")
         if not host or not colon or not port.isdigit():
             raise UsageError(f"rpc_tracker={address}: expected HOST:PORT")
-        return Tracker(host, int(port))
+        return Tracker(host, int(port), ANSWER_SECONDS)
 
     @property
     def address(self) -> str:

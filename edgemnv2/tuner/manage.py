@@ -185,7 +185,7 @@ def merge_logs(sources: Sequence[Path], output: Path) -> TuneLog:
         except TuneLogError as error:
             # `output` does not exist yet: name the log that the header comes from.
             raise TuneLogError(str(error).replace(str(output), str(logs[0].folder))) from error
-    merged.save()
+    merged.save(alone=True)
     return merged
 
 

@@ -15,8 +15,6 @@ from edgemnv2.ops.unary import integer_unary
 __all__ = ["NODES", "arrange", "integer", "lower"]
 
 NODES = ("sigmoid",)
-FURTHEST_EXP = 88.0
-"""Beyond, `exp` is infinite in float32."""
 
 
 def lower(node: Node, to: Lowering) -> None:
@@ -30,7 +28,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
 
 
 def _sigmoid(x: float) -> float:
-    """LiteRT rounds to float32 after each step, which decides about values next to a half."""
-    one = np.float32(1.0)
-    e = np.float32(math.exp(-x)) if x > -FURTHEST_EXP else np.float32(np.inf)
-    return float(one / (one + e))
+    """In LiteRT's order: each step is rounded to float32."""
+    with np.errstate(over="ignore"):
+        power = np.float32(math.exp(min(-x, 700.0)))
+    return float(np.float32(1.0) / (np.float32(1.0) + power))
