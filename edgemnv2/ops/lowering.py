@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.tflite import clamp_limits
+from edgemnv2.arithmetic import onnx, tflite
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
@@ -50,6 +50,8 @@ class Lowering:
     def __init__(self, flow: Flow, format_: SourceFormat) -> None:
         self.flow = flow
         self.format = format_
+        self.arithmetic: Any = onnx if format_ == "onnx" else tflite
+        """The module of `arithmetic` whose constants the format's integer layers have."""
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -158,7 +160,7 @@ class Lowering:
         inputs = tuple(self.resolve(str(x)) for x in sources)
         self.declare(name)
         y, dtype = self.quant[name], self.tensors[name].dtype
-        low, high = clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
+        low, high = self.arithmetic.clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)

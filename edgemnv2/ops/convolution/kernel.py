@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
@@ -50,6 +51,8 @@ class _Parameters:
                 k.pointer("multiplier" + tag, "int32"),
                 k.pointer("shift" + tag, "int32"),
             )
+            if layer.requantize.addend is not None:
+                self.requantize += (k.pointer("addend" + tag, "int32"),)
         self.weight = k.pointer("weight" + tag, str(layer.weight.dtype))
 
 
@@ -64,7 +67,15 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "padding": layer.padding,
         "clamp": layer.clamp,
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
+        **_even(layer.requantize),
     }
+
+
+def _even(factor: Requantize | None) -> dict[str, Any]:
+    """What of ONNX's rounding shapes the code."""
+    if factor is None or factor.rounding != "even":
+        return {}
+    return {"rounding": "even", "addend": factor.addend is not None}
 
 
 def _finish(
@@ -86,7 +97,7 @@ def _finish(
         _zero_point(out),
         layer.clamp,
         out.dtype,
-        layer.requantize.single_rounding,
+        layer.requantize.rounding,
     )
 
 
