@@ -5,9 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["QuantParams", "SourceFormat", "TensorSpec"]
+__all__ = [
+    "DYNAMIC_RANGE",
+    "FLOAT16",
+    "Note",
+    "QuantParams",
+    "SourceFormat",
+    "TensorSpec",
+    "layout_of",
+]
 
 SourceFormat = Literal["onnx", "tflite"]
+
+DYNAMIC_RANGE, FLOAT16 = "dynamic range", "float16"
+"""Kinds of notes."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is computed otherwise than the framework of the file computes it, on purpose.
+
+    `kind` is for programs, `text` for the user.
+    """
+
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -25,7 +47,8 @@ class QuantParams:
 class TensorSpec:
     """One input or output as the *source file* has it; `.npz` files use this name and layout.
 
-    `layout` is "NHWC", "NCHW" or "NC"; the compiled C interface always takes NHWC.
+    `layout` is "NHWC" or "NCHW" for four dimensions, "NC" for two, "plain" for any other number;
+    the compiled C interface always takes NHWC. A first dimension of 1 is the batch.
     """
 
     name: str
@@ -33,3 +56,18 @@ class TensorSpec:
     dtype: str
     layout: str
     quant: QuantParams | None = None
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the first dimension is the batch; else several samples get one in front."""
+        return self.shape[:1] == (1,)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape without the batch."""
+        return self.shape[1:] if self.has_batch else self.shape
+
+
+def layout_of(shape: tuple[int, ...], image: str) -> str:
+    """What `TensorSpec.layout` says of `shape`; four dimensions are an image in layout `image`."""
+    return {4: image, 2: "NC"}.get(len(shape), "plain")

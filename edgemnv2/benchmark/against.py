@@ -14,7 +14,7 @@ import ctypes
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,23 +93,27 @@ def against(
     if artifact.target.is_bare_metal or missing:
         raise RunnerError(
             f"{artifact.path}: is for {artifact.target.name} and cannot run on this machine "
-            "(--against times engines side by side: compile for host)"
+            "(against= times engines side by side: compile for host)"
         )
     if rounds < 1:
-        raise UsageError(f"--repeat {rounds}: expected at least 1")
+        raise UsageError(f"repeat={rounds}: expected at least 1")
     check_threads(artifact, threads)
     chosen = {name: choose_model(name, models) for name in peers}
     for path in models:
         if path not in chosen.values():
             suffixes = ", ".join(SUFFIXES[name] for name in peers)
-            raise UsageError(
-                f"--model {path}: no engine of --against takes it (expected {suffixes})"
-            )
+            raise UsageError(f"model={path}: no engine of against= takes it (expected {suffixes})")
+    if len(artifact.inputs) != 1:
+        raise UsageError(
+            f"{artifact.path}: has {len(artifact.inputs)} inputs, and engines are timed side by "
+            "side on networks with one (bench it alone: leave against= out)"
+        )
     sample = random_sample(artifact, seed)
+    (x,) = sample.values()
     before = local_state()
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
         engines = {
-            name: make_peer(name, path or _own_model(artifact, name, Path(folder)), threads, sample)
+            name: make_peer(name, path or _own_model(artifact, name, Path(folder)), threads, x)
             for name, path in chosen.items()
         }
     ours = Ours(artifact, sample, threads)
@@ -194,30 +198,30 @@ def seconds_in_turn(
     return seconds
 
 
-class _Pointer(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p),)
-
-
 class Ours:
-    """The artefact's shared library in this process, on its own pool of threads."""
+    """The artefact's shared library in this process, on its own pool of threads.
 
-    def __init__(self, artifact: Artifact, sample: Array, threads: int) -> None:
+    `sample` has an array `[1, H, W, C]` for each input, by name.
+    """
+
+    def __init__(self, artifact: Artifact, sample: Mapping[str, Array], threads: int) -> None:
         library = ctypes.CDLL(str(artifact.path / "lib" / f"lib{artifact.name}.so"))
         self._run = library[
             f"{artifact.name}_run" if threads == 1 else f"{artifact.name}_run_threads"
         ]
-        self._x = np.ascontiguousarray(sample)
+        self._x = [np.ascontiguousarray(sample[x.name]) for x in artifact.inputs]
         self._tensor = artifact.outputs[0]
-        self._y = np.zeros(self._tensor.nhwc, self._tensor.dtype)
-        align = int(artifact.manifest["arena_align_bytes"])
-        arenas = artifact.manifest.get("threads_arena_bytes", {})
+        self._y = [np.zeros(y.nhwc, y.dtype) for y in artifact.outputs]
+        align = artifact.manifest.arena_align_bytes
+        arenas = artifact.manifest.threads_arena_bytes
         arena_bytes = max(artifact.arena_bytes, *arenas.values(), 0)
         self._memory = np.zeros(arena_bytes + align, np.uint8)
         start = -self._memory.ctypes.data % align
         self._arena = self._memory[start : start + arena_bytes]
-        self._inputs = _Pointer(self._x.ctypes.data)
-        self._outputs = _Pointer(self._y.ctypes.data)
-        most = max(artifact.manifest.get("threads", [1]))
+        # `struct <name>_inputs` and `_outputs`: a pointer for each end.
+        self._inputs = (ctypes.c_void_p * len(self._x))(*(x.ctypes.data for x in self._x))
+        self._outputs = (ctypes.c_void_p * len(self._y))(*(y.ctypes.data for y in self._y))
+        most = max(artifact.manifest.threads)
         self._pool = np.zeros(POOL_WORDS + POOL_WORKER_WORDS * most, np.uint64)
         self._more = [] if threads == 1 else [ctypes.c_void_p(self._pool.ctypes.data)]
         self._stop: Callable[[], None] = lambda: None
@@ -234,7 +238,7 @@ class Ours:
 
     def output(self) -> Array:
         """See `Peer.output`."""
-        stored: Array = self._y.reshape(-1)
+        stored: Array = self._y[0].reshape(-1)
         scale, zero_point = self._tensor.scale, self._tensor.zero_point
         if scale is None or zero_point is None:
             return stored

@@ -74,7 +74,7 @@ def bench(
     Raises UsageError for a repeat below 1, RunnerError when the runner cannot measure.
     """
     if repeat is not None and repeat < 1:
-        raise UsageError(f"--repeat {repeat}: expected at least 1")
+        raise UsageError(f"repeat={repeat}: expected at least 1")
     emulated = runner.name.startswith("qemu")
     count = repeat or DEFAULT_REPEAT["instructions" if emulated else "seconds"]
     sample = random_sample(artifact, seed)
@@ -94,7 +94,7 @@ def bench(
         runner=runner.name,
         target=artifact.target.name,
         artifact=artifact.name,
-        macs=int(artifact.manifest["macs"]),
+        macs=artifact.manifest.macs,
         arena_bytes=artifact.arena_bytes,
         stack_bytes=result.stack_bytes,
         peak_rss_bytes=result.peak_rss_bytes,
@@ -104,26 +104,30 @@ def bench(
     )
 
 
-def random_sample(artifact: Artifact, seed: int) -> Array:
-    """One input over the whole range of its type; floats standard normal."""
-    tensor = artifact.inputs[0]
+def random_sample(artifact: Artifact, seed: int) -> dict[str, Array]:
+    """One sample over the whole range of its types, `[1, H, W, C]` each; floats standard normal."""
     random = seeded_generator(seed)
-    shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        return random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
-    return random.standard_normal(shape).astype(dtype)
+    found: dict[str, Array] = {}
+    for tensor in artifact.inputs:
+        shape, dtype = (1, *tensor.nhwc), np.dtype(tensor.dtype)
+        if np.issubdtype(dtype, np.integer):
+            limits = np.iinfo(dtype)
+            values = random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+        else:
+            values = random.standard_normal(shape).astype(dtype)
+        found[tensor.name] = values
+    return found
 
 
 def _layer_figures(artifact: Artifact, result: RunResult) -> tuple[LayerFigure, ...]:
     """The measured layers, in order. A fused layer's work is in the layer that it runs with."""
     total = sum(result.layers.values()) or 1.0
-    described = artifact.manifest["layers"]
+    described = artifact.manifest.layers
     return tuple(
         LayerFigure(
-            name=str(described[index]["name"]),
-            op=str(described[index]["op"]),
-            macs=int(described[index]["macs"]),
+            name=described[index].name,
+            op=described[index].op,
+            macs=described[index].macs,
             value=value,
             share=value / total,
         )

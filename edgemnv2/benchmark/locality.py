@@ -66,7 +66,7 @@ def locality(artifact: Artifact, threads: int = 1, seed: int = 0) -> Locality:
 
 
 def _figures(artifact: Artifact, threads: int, run: CacheRun) -> Locality:
-    arenas = artifact.manifest["threads_arena_bytes"]
+    arenas = artifact.manifest.threads_arena_bytes
 
     def missed(level: str) -> dict[str, int]:
         by_kind = {kind: run.missed_bytes(level, [kind]) for kind in KINDS}
@@ -74,11 +74,11 @@ def _figures(artifact: Artifact, threads: int, run: CacheRun) -> Locality:
 
     return Locality(
         target=artifact.target.name,
-        chains=str(artifact.manifest["chains"]),
+        chains=artifact.manifest.chains,
         threads=threads,
         instructions=sum(run.instructions),
         busiest_thread_instructions=max(run.instructions),
-        arena_bytes=artifact.arena_bytes if threads == 1 else int(arenas[str(threads)]),
+        arena_bytes=artifact.arena_bytes if threads == 1 else arenas[threads],
         l1_missed_bytes=missed("l1"),
         l2_missed_bytes=missed("l2"),
         written_back_bytes=run.written_back_bytes(),
@@ -110,8 +110,8 @@ def compare_chains(
             for count in counts:
                 say(f"{model} on {target}, chains {chains}, threads {count}")
                 run = run_in_cache_model(artifact, sample, count)
-                first = run.output if first is None else first
-                if not np.array_equal(first, run.output):
+                first = run.outputs if first is None else first
+                if any(not np.array_equal(first[x], run.outputs[x]) for x in first):
                     raise RunnerError(
                         f"{model} on {target}: chains {chains} on {count} threads give another "
                         f"output than the first (a bug of ours: report it)"

@@ -70,13 +70,18 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
 
 
 def agreement(a: Array, b: Array) -> float:
-    """Percent of positions at which two outputs `[N, H, W, C]` put the same class first."""
+    """Percent of positions at which two outputs `[N, H, W, C]` put the same class first.
+
+    Of int32 and int64, which are classes themselves, percent of equal values.
+    """
     if a.shape != b.shape:
         raise InputError(
             f"outputs of shapes {list(a.shape)} and {list(b.shape)} cannot agree; "
             "compare the same model on the same inputs"
         )
-    return 100.0 * float((a.argmax(axis=-1) == b.argmax(axis=-1)).mean())
+    counts = a.dtype in (np.int32, np.int64)
+    same = a == b if counts else a.argmax(axis=-1) == b.argmax(axis=-1)
+    return 100.0 * float(same.mean())
 
 
 def _flat(outputs: Array) -> Array:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.check.verify import BATCH, SampleChoice, choose_samples
+from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
 from edgemnv2.errors import InputError
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
 from edgemnv2.samples.images import to_source
+from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
 
-__all__ = ["Prediction", "RunOutputs", "run"]
+__all__ = ["Prediction", "RunOutputs", "run", "run_set"]
 
 Array = NDArray[Any]
 
@@ -33,11 +37,17 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class RunOutputs:
-    """Outputs in the source model's own name, dtype and layout, one batch; and what they say."""
+    """Outputs by the source model's own names, in its dtypes and layouts, all samples together.
 
-    name: str
-    outputs: Array
+    `predictions` are what the output `scores` says, one a sample; `scores` is "" and there are none
+    where no output can be class scores. `grid` tells whether these have more than one pixel.
+    """
+
+    outputs: Mapping[str, Array]
     predictions: tuple[Prediction, ...]
+    scores: str
+    grid: bool
+    samples: int
     runner: str
 
 
@@ -55,31 +65,61 @@ def run(
     Raises InputError for unsuitable inputs and for an output file that cannot be written.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
-    made: list[Array] = []
-    for start in range(0, len(samples.x), BATCH):
-        batch = list(samples.x[start : start + BATCH])
-        made.extend(runner.run(artifact, batch, threads=threads).outputs)
-    stored = np.concatenate(made)
-    spec = graph.output_specs[0]
-    source = to_source(stored, spec)
+    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    stored = run_set(artifact, runner, inputs, threads)
+    source = {spec.name: to_source(stored[spec.name], spec) for spec in graph.output_specs}
     if outputs is not None:
-        arrays: dict[str, Any] = {spec.name: source}
         try:
             with outputs.open("wb") as file:
-                np.savez(file, **arrays)
+                # Not by keyword: a tensor may be called `file`.
+                _save(file, source)
         except OSError as error:
             raise InputError(
-                f"--outputs {outputs}: {error.strerror} (expected a file that can be written)"
+                f"outputs={outputs}: {error.strerror} (expected a file that can be written)"
             ) from error
-    tensor = artifact.outputs[0]
-    real = stored.astype(np.float64)
+    tensor = artifact.outputs[score_index(graph)]
+    scored = tensor.dtype in SCORE_TYPES
+    predictions = tuple(
+        _predict(name, scores, top)
+        for name, scores in zip(inputs.names, _real(stored[tensor.name], tensor), strict=True)
+        if scored
+    )
+    return RunOutputs(
+        source,
+        predictions,
+        tensor.name if scored else "",
+        tensor.nhwc[:2] != (1, 1),
+        len(inputs),
+        runner.name,
+    )
+
+
+def run_set(
+    artifact: Artifact, runner: Runner, inputs: InputSet, threads: int = 1
+) -> dict[str, Array]:
+    """Every output `[N, H, W, C]` of all samples, as stored, by the source's names."""
+    made: dict[str, list[Array]] = {x.name: [] for x in artifact.outputs}
+    for start in range(0, len(inputs), BATCH):
+        batch = inputs.each(start, start + BATCH)
+        for result in runner.run(artifact, batch, threads=threads).results:
+            for name, parts in made.items():
+                parts.append(result[name])
+    return {name: np.concatenate(parts) for name, parts in made.items()}
+
+
+def _real(stored: Array, tensor: ArtifactTensor) -> Array:
+    real: Array = stored.astype(np.float64)
     if tensor.scale is not None and tensor.zero_point is not None:
         real = (real - tensor.zero_point) * tensor.scale
-    predictions = tuple(
-        _predict(name, scores, top) for name, scores in zip(samples.names, real, strict=True)
-    )
-    return RunOutputs(spec.name, source, predictions, runner.name)
+    return real
+
+
+def _save(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """As `numpy.savez` writes it, of arrays with any names."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def _predict(sample: str, scores: Array, top: int) -> Prediction:

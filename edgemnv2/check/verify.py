@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,39 +12,48 @@ from numpy.typing import NDArray
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.accuracy import accuracy, agreement
 from edgemnv2.check.compare import Divergence, compare, first_divergence
-from edgemnv2.errors import EdgeError, UsageError
+from edgemnv2.check.origin import Origin
+from edgemnv2.check.source import SourceCheck, check_source
+from edgemnv2.errors import EdgeError, InputError
 from edgemnv2.ops import execute
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
-from edgemnv2.samples.digit_samples import heldout_digits, is_digits
-from edgemnv2.samples.images import Samples, load_images, load_npz, random_inputs
+from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
 
-__all__ = ["SampleChoice", "VerifyResult", "choose_samples", "traced_tensors", "verify"]
+__all__ = ["OutputCheck", "VerifyResult", "score_index", "traced_tensors", "verify"]
+
+Array = NDArray[Any]
 
 BATCH = 8
 """Samples per call of the reference and of the runner: what keeps memory and waiting small."""
-DEFAULT_RANDOM = 4
+SOURCE_SAMPLES = 8
+"""Most that the framework of the source file computes as well."""
+SCORE_TYPES = ("float32", "int8", "uint8")
+"""Of class scores; int32 and int64 are counts or indices."""
 
 
 @dataclass(frozen=True)
-class SampleChoice:
-    """Where inputs come from: one of images, inputs and random.
+class OutputCheck:
+    """One output of all samples against the reference; `name` is the source's."""
 
-    Without: the held-out images of the built-in digits, for any other network a few random inputs.
-    """
-
-    images: Path | None = None
-    inputs: Path | None = None
-    random: int | None = None
-    seed: int = 0
-    limit: int | None = None
-    preprocess: str | None = None
+    name: str
+    passed: bool
+    exact: bool
+    different: int
+    """Elements, of `elements`."""
+    elements: int
+    max_abs_error: float
+    tolerance: float
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What `verify` found. `top1`, `top5` in percent, None without labels."""
+    """What `verify` found. `top1`, `top5` in percent, None without labels.
+
+    `max_abs_error` and `tolerance` are those of the output that is worst; accuracies are of the
+    first output that can be class scores.
+    """
 
     passed: bool
     samples: int
@@ -60,31 +68,17 @@ class VerifyResult:
     first_divergence: dict[str, Any] | None
     runner: str
     reference: str
+    outputs: tuple[OutputCheck, ...]
+    """In the order of the source."""
     stack_bytes: int | None = None
+    against_source: SourceCheck | None = None
+    """What the framework of the source file says of the reference; None where it was not asked."""
+    not_against_source: str | None = None
+    """Why it was not."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return asdict(self)
-
-
-def choose_samples(graph: Graph, choice: SampleChoice, default_preset: str) -> Samples:
-    """The inputs that `choice` asks for, NHWC, in the graph's own input type.
-
-    Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
-    """
-    given = [x for x in (choice.images, choice.inputs, choice.random) if x is not None]
-    if len(given) > 1:
-        raise UsageError("inputs: give one of --images, --inputs and --random, not several")
-    tensor = graph.tensors[graph.inputs[0]]
-    if choice.images is not None:
-        preset = choice.preprocess or default_preset
-        return load_images(choice.images, tensor, preset, limit=choice.limit)
-    if choice.inputs is not None:
-        return load_npz(choice.inputs, graph).first(choice.limit)
-    if choice.random is None and is_digits(graph.source):
-        return heldout_digits(tensor, choice.preprocess or default_preset, limit=choice.limit)
-    count = DEFAULT_RANDOM if choice.random is None else choice.random
-    return random_inputs(tensor, count, choice.seed).first(choice.limit)
 
 
 def verify(
@@ -95,8 +89,11 @@ def verify(
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     threads: int = 1,
+    origin: Origin | None = None,
 ) -> VerifyResult:
     """Run `artifact` on `runner` and compare every output with the reference.
+
+    With an `origin`, the reference is held against the framework of the source file, too.
 
     `graph` is the reference; left out, the one that came with the artefact. When outputs differ,
     one such sample runs again with a trace, to name the first layer that does.
@@ -104,60 +101,128 @@ def verify(
     source = "the model as given" if graph is not None else "the graph in the artefact"
     if graph is None:
         graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
-    outputs: list[NDArray[Any]] = []
-    expected: list[NDArray[Any]] = []
+    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    outputs: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
+    expected: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     stack: int | None = None
-    count = len(samples.x)
+    count = len(inputs)
     progress(0, count)
     for start in range(0, count, BATCH):
-        batch = samples.x[start : start + BATCH]
-        expected.append(execute.run(graph, batch, keep=False)[graph.outputs[0]])
-        result = runner.run(artifact, list(batch), threads=threads)
-        outputs.append(np.concatenate(result.outputs))
+        stop = min(count, start + BATCH)
+        wanted = execute.run(graph, inputs.batch(start, stop), keep=False)
+        for name, array in execute.by_source(graph, wanted).items():
+            expected[name].append(array)
+        result = runner.run(artifact, inputs.each(start, stop), threads=threads)
+        for found in result.results:
+            for name in outputs:
+                outputs[name].append(found[name])
         stack = result.stack_bytes if result.stack_bytes is not None else stack
-        progress(min(count, start + BATCH), count)
-    actual, wanted = np.concatenate(outputs), np.concatenate(expected)
-    relative = artifact.manifest.get("relative_tolerance")
-    allowed = None if relative is None else float(relative) * float(np.abs(wanted).max())
-    comparison = compare(wanted, actual, allowed)
-    wrong = [i for i in range(count) if not compare(wanted[i : i + 1], actual[i : i + 1]).exact]
+        progress(stop, count)
+    relative = artifact.manifest.relative_tolerance
+    ends = [
+        _End(name, np.concatenate(expected[name]), np.concatenate(outputs[name]), relative)
+        for name in outputs
+    ]
+    worst = max(ends, key=lambda end: (not end.comparison.passed, end.comparison.max_abs_error))
     divergence = None
-    if not comparison.passed and comparison.position is not None:
-        sample = comparison.position[0]
-        divergence = _diverging_layer(artifact, runner, graph, samples.x[sample : sample + 1])
-    top1, top5 = _accuracy(actual, samples)
-    reference_top1, _ = _accuracy(wanted, samples)
+    failed = next((end for end in ends if not end.comparison.passed), None)
+    if failed is not None and failed.comparison.position is not None:
+        sample = failed.comparison.position[0]
+        divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
+    against, why_not = _against_source(graph, origin, inputs)
+    scores = ends[score_index(graph)]
+    top1, top5 = _accuracy(scores.actual, inputs.labels)
+    reference_top1, _ = _accuracy(scores.wanted, inputs.labels)
     return VerifyResult(
-        passed=comparison.passed,
+        passed=failed is None and (against is None or against.passed),
         samples=count,
-        exact=comparison.exact,
-        different_samples=len(wrong),
-        max_abs_error=comparison.max_abs_error,
-        tolerance=comparison.tolerance,
-        top1_agreement=agreement(actual, wanted),
+        exact=all(end.comparison.exact for end in ends),
+        different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
+        max_abs_error=worst.comparison.max_abs_error,
+        tolerance=worst.comparison.tolerance,
+        top1_agreement=agreement(scores.actual, scores.wanted),
         top1=top1,
         top5=top5,
         reference_top1=reference_top1,
         first_divergence=divergence,
         runner=runner.name,
         reference=f"NumPy, {'integer' if graph.is_integer else 'float32'}, of {source}",
+        outputs=tuple(end.check() for end in ends),
         stack_bytes=stack,
+        against_source=against,
+        not_against_source=why_not,
     )
 
 
-def _accuracy(outputs: NDArray[Any], samples: Samples) -> tuple[float | None, float | None]:
-    if samples.labels is None:
+def _against_source(
+    graph: Graph, origin: Origin | None, inputs: InputSet
+) -> tuple[SourceCheck | None, str | None]:
+    """The framework's verdict, or why there is none.
+
+    Raises InputError where the user asked for one and the framework refuses the file.
+    """
+    if origin is None or origin.file is None:
+        return None, None if origin is None else origin.reason
+    try:
+        return check_source(graph, origin.file, inputs.batch(0, SOURCE_SAMPLES)), None
+    except InputError as error:
+        if origin.demanded:
+            raise
+        return None, str(error)
+
+
+class _End:
+    """One output of all samples, ours and the reference's."""
+
+    def __init__(self, name: str, wanted: Array, actual: Array, relative: float | None) -> None:
+        self.name, self.wanted, self.actual = name, wanted, actual
+        allowed = None if relative is None else relative * float(np.abs(wanted).max())
+        self.comparison = compare(wanted, actual, allowed)
+
+    def different_samples(self) -> set[int]:
+        """Samples with an element that is not equal."""
+        pairs = zip(self.wanted, self.actual, strict=True)
+        return {i for i, (wanted, actual) in enumerate(pairs) if not compare(wanted, actual).exact}
+
+    def check(self) -> OutputCheck:
+        found = self.comparison
+        return OutputCheck(
+            self.name,
+            found.passed,
+            found.exact,
+            found.different,
+            found.elements,
+            found.max_abs_error,
+            found.tolerance,
+        )
+
+
+def score_index(graph: Graph) -> int:
+    """Number of the output whose channels can be class scores: of one pixel before of a grid.
+
+    0 where there is none.
+    """
+    best = 0, 0
+    for index, name in reversed(list(enumerate(graph.outputs))):
+        tensor = graph.tensors[name]
+        if tensor.channels > 1 and tensor.dtype in SCORE_TYPES:
+            rank = 2 if tensor.height * tensor.width == 1 else 1
+            best = max(best, (rank, -index))
+    return -best[1]
+
+
+def _accuracy(outputs: Array, labels: Array | None) -> tuple[float | None, float | None]:
+    if labels is None:
         return None, None
-    found = accuracy(outputs, samples.labels)
+    found = accuracy(outputs, labels)
     return found.top1, found.top5
 
 
 def _diverging_layer(
-    artifact: Artifact, runner: Runner, graph: Graph, sample: NDArray[Any]
+    artifact: Artifact, runner: Runner, graph: Graph, sample: Mapping[str, Array]
 ) -> dict[str, Any] | None:
     try:
-        result = runner.run(artifact, list(sample), trace=True)
+        result = runner.run(artifact, [sample], trace=True)
     except EdgeError as error:
         # The verdict stands without it; say why there is no name.
         return {"layer": None, "reason": str(error)}
@@ -167,9 +232,9 @@ def _diverging_layer(
     return None if found is None else _as_dict(found)
 
 
-def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, NDArray[Any]]:
+def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, Array]:
     """Tensors `[1, H, W, C]` put together from traced rows, where all rows came in plain NHWC."""
-    padded = set(artifact.manifest.get("packed_rows", ()))
+    padded = set(artifact.manifest.packed_rows)
     rows: dict[int, list[TraceRow]] = {}
     for row in result.trace:
         rows.setdefault(row.layer, []).append(row)
@@ -184,6 +249,8 @@ def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[
             if len(part.data) % tensor.row_bytes:
                 continue
             start = part.row * tensor.row_bytes
+            if start + len(part.data) > len(array):
+                continue
             array[start : start + len(part.data)] = np.frombuffer(part.data, np.uint8)
             got += len(part.data)
         if got == tensor.size_bytes:

@@ -7,9 +7,12 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgemnv2.cli.progress import Stages
+
+if TYPE_CHECKING:
+    from edgemnv2.manifest import Manifest
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -78,12 +81,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the tuning log to use, or `none` (the target's own that ships with the package)",
     )
+    parser.add_argument(
+        "--keep-source",
+        action="store_true",
+        help="put the model's file into the artefact, for `verify` to check against its framework",
+    )
     parser.add_argument("--force", action="store_true", help="replace an artefact that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
+    from edgemnv2.errors import UsageError
     from edgemnv2.firmware.model_library_format import check_output, write_model_library
     from edgemnv2.pipeline import CompileOptions, compile_model
     from edgemnv2.target import more_capable_local_target
@@ -91,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
     archive = args.format == "mlf"
+    if archive and args.keep_source:
+        raise UsageError("--keep-source: an archive holds no source (leave it out, or --format)")
     suffix = ".tar" if archive else ""
     output = args.output or Path(f"{stem}-{Path(args.target).stem}{suffix}")
     options = CompileOptions(
@@ -102,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         code_size_budget=args.code_size_budget,
         force=args.force,
+        keep_source=args.keep_source,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",
     )
@@ -116,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             artifact = compile_model(model, args.target, output, options, stages.enter)
     facts = summary(artifact.manifest, output)
-    for note in artifact.manifest["tuning_notes"]:
+    for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {note}", file=sys.stderr)
     better = more_capable_local_target(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
@@ -133,35 +145,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model_text(wanted: str | None, manifest: Any) -> str:
+def _model_text(wanted: str | None, manifest: Manifest) -> str:
     from edgemnv2.frontend import integer_twin
 
     if wanted is None:
         return f"{DEFAULT_MODEL} (the paper's network; seeded weights, not trained)"
-    taken = manifest["model"]["source"]
+    taken = manifest.model.source
     if taken != wanted and taken == integer_twin(wanted):
-        return f"{taken} (the int8 network of {wanted!r}: {manifest['target']} runs int8 only)"
+        return f"{taken} (the int8 network of {wanted!r}: {manifest.target} runs int8 only)"
     return wanted
 
 
-def summary(manifest: Any, output: Path) -> dict[str, Any]:
+def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
     """The JSON of `compile`."""
     return {
         "artifact": str(output),
-        "model": manifest["model"]["source"],
-        "target": manifest["target"],
-        "arena_bytes": manifest["arena_bytes"],
-        "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],
-        "stream_arena_bytes": manifest["stream_arena_bytes"],
-        "constants_bytes": manifest["constants_bytes"],
-        "code_bytes": manifest["code_bytes"],
-        "macs": manifest["macs"],
-        "io": manifest["io"],
-        "threads": manifest["threads"],
-        "threads_arena_bytes": manifest["threads_arena_bytes"],
+        "model": manifest.model.source,
+        "target": manifest.target,
+        "arena_bytes": manifest.arena_bytes,
+        "arena_lower_bound_bytes": manifest.arena_lower_bound_bytes,
+        "stream_arena_bytes": manifest.stream_arena_bytes,
+        "constants_bytes": manifest.constants_bytes,
+        "code_bytes": manifest.code_bytes,
+        "macs": manifest.macs,
+        "io": manifest.io,
+        "threads": manifest.threads,
+        "threads_arena_bytes": manifest.threads_arena_bytes,
         "kernels": [
-            {key: kernel[key] for key in ("name", "op", "shape", "schedule")}
-            for kernel in manifest["kernels"]
+            {key: getattr(kernel, key) for key in ("name", "op", "shape", "schedule")}
+            for kernel in manifest.kernels
         ],
     }
 
@@ -174,19 +186,19 @@ def _thread_lines(facts: dict[str, Any]) -> list[str]:
     return [f"threads    arena for {sizes}"]
 
 
-def _text(manifest: Any, facts: dict[str, Any]) -> str:
+def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
     schedules: dict[str, int] = {}
     for kernel in facts["kernels"]:
         kind = kernel["schedule"] if kernel["schedule"] in ("default", "fallback") else "tuned"
         schedules[kind] = schedules.get(kind, 0) + 1
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(schedules.items()))
-    held = "image included" if manifest["io"] == "arena" else "image and result are the caller's"
+    held = "image included" if manifest.io == "arena" else "image and result are the caller's"
     code = f"{facts['code_bytes'] / 1024:.1f} KiB" if facts["code_bytes"] else "not measured"
     return "\n".join(
         [
-            f"target     {facts['target']}: {manifest['target_file']['description']}",
+            f"target     {facts['target']}: {manifest.target_file['description']}",
             f"network    {facts['macs'] / 1e6:.1f} M multiply-accumulates, "
-            f"{len(manifest['layers'])} layers",
+            f"{len(manifest.layers)} layers",
             f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
             f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB (the image never in memory)",

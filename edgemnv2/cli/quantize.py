@@ -20,8 +20,13 @@ EXAMPLES = """
 edgemnv2 quantize model.onnx --images photos -o model-int8.onnx
 edgemnv2 quantize model.onnx --images photos -o q.onnx --report q.html --json
 edgemnv2 quantize model.onnx --images photos --calibrate-every 5 -o q.onnx
-edgemnv2 quantize mobilenetv2-0.35-96 --random 20 --io int8 -o q.onnx
+edgemnv2 quantize mobilenetv2-0.35-96 --random 20 --target mps2-an500 -o q.onnx
 """
+
+HINT = (
+    "hint         for a microcontroller give --target or --io int8: a float image alone takes four "
+    "times the memory"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "most 100 and at most half calibrate)",
     )
     parser.add_argument(
+        "--target",
+        help="the device that the file is for (a name that `targets` lists, or a .toml): a "
+        "microcontroller's file gets int8 ends",
+    )
+    parser.add_argument(
         "--io",
         choices=("float32", "int8"),
-        default="float32",
-        help="type of the file's input and output; int8 for devices without floats (float32)",
+        help="type of the file's input and output (int8 for a --target that is a microcontroller, "
+        "else float32)",
+    )
+    parser.add_argument(
+        "--head",
+        choices=("auto", "scores", "values"),
+        default="auto",
+        help="what the output means: class scores, of which the best must stay apart, or values "
+        "that all count alike (auto: scores where the network ends as classifiers do)",
     )
     parser.add_argument(
         "--per-tensor", action="store_true", help="one weight scale per layer, not per channel"
@@ -82,7 +99,10 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.quantizer.float_graph import check_float_graph
     from edgemnv2.quantizer.quantize import quantize
     from edgemnv2.report.quantization import summary_text
+    from edgemnv2.target import load_target
 
+    target = None if args.target is None else load_target(args.target)
+    io = args.io or ("int8" if target is not None and target.is_bare_metal else "float32")
     graph = lower(load_model(args.model))
     check_float_graph(graph)
     samples = _samples(args, graph)
@@ -103,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
             samples,
             per_channel=not args.per_tensor,
             method=args.range,
+            head=args.head,
             every=args.calibrate_every,
             cache=None if args.no_cache else cache_folder(),
             progress=progress,
@@ -113,13 +134,17 @@ def run(args: argparse.Namespace) -> int:
     content = result.to_dict()
     if args.report is not None:
         _write(args.report, _report(result, args.report.suffix), "--report")
-    data = with_int8_ends(result.onnx) if args.io == "int8" else result.onnx
+    data = with_int8_ends(result.onnx) if io == "int8" else result.onnx
     _write(args.output, data, "--output")
     if args.json:
-        print(json.dumps({"output": str(args.output), "io": args.io, **content}))
+        print(json.dumps({"output": str(args.output), "io": io, **content}))
     else:
         print(summary_text(content))
+        why = "" if args.io is not None or target is None else f" (suits {target.name})"
+        print(f"ends         {io}{why}")
         print(f"written      {args.output}")
+        if args.io is None and target is None:
+            print(HINT)
     return 0
 
 
@@ -136,7 +161,8 @@ def _check_names(output: Path, report: Path | None) -> None:
 
 
 def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
-    from edgemnv2.samples.images import default_preset, load_images, load_npz, random_inputs
+    from edgemnv2.samples.images import default_preset, load_images, random_inputs
+    from edgemnv2.samples.inputs import as_samples, load_npz
 
     tensor = graph.tensors[graph.inputs[0]]
     if args.images is not None:
@@ -144,7 +170,7 @@ def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
         classes = graph.tensors[graph.outputs[0]].channels
         return load_images(args.images, tensor, preset, limit=args.limit, classes=classes)
     if args.inputs is not None:
-        samples = load_npz(args.inputs, graph)
+        samples = as_samples(load_npz(args.inputs, graph))
     else:
         samples = random_inputs(tensor, args.random, args.seed)
     return samples if args.limit is None else samples.select(range(min(args.limit, len(samples))))

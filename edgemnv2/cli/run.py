@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
     add_sample_arguments(parser)
     parser.add_argument(
-        "--outputs", type=Path, help="the .npz to write, in the model's own name and layout"
+        "--outputs", type=Path, help="the .npz to write, in the model's own names and layouts"
     )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="best classes shown (5)")
     parser.add_argument("--labels", type=Path, help="text file, one label a line")
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
     from edgemnv2.artifact import load_artifact
     from edgemnv2.check import run as measured
-    from edgemnv2.check.verify import SampleChoice
     from edgemnv2.errors import InputError
+    from edgemnv2.samples.inputs import SampleChoice
 
     try:
         labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else []
@@ -56,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.json:
         facts = {
-            "samples": len(result.predictions),
+            "samples": result.samples,
             "runner": result.runner,
             "outputs": str(args.outputs) if args.outputs else None,
+            "shapes": {name: list(array.shape) for name, array in result.outputs.items()},
+            "scores": result.scores or None,
             "predictions": [
                 {"sample": p.sample, "classes": p.classes, "scores": p.scores}
                 for p in result.predictions
@@ -66,13 +68,16 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(facts))
         return 0
-    grid = artifact.outputs[0].nhwc[:2] != (1, 1)
+    if len(result.outputs) > 1 or not result.scores:
+        for name, array in result.outputs.items():
+            note = "  shown below" if name == result.scores else ""
+            print(f"output     {name}: {array.dtype} {list(array.shape)}{note}")
     for prediction in result.predictions:
         print(prediction.sample)
         for index, score, (row, column) in zip(
             prediction.classes, prediction.scores, prediction.positions, strict=True
         ):
-            place = f"  row {row} column {column}" if grid else ""
+            place = f"  row {row} column {column}" if result.grid else ""
             label = f"  {labels[index]}" if index < len(labels) else ""
             print(f"{score:12.4f}  {index:5d}{label}{place}")
     if args.outputs:

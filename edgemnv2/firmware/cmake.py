@@ -1,21 +1,43 @@
-"""The CMake bundle: target `<name>::<name>`; for Cortex-M with start code and linker script."""
+"""The CMake bundle: target `<name>::<name>`; for a microcontroller with firmware that boots."""
 
 from __future__ import annotations
 
-from edgemnv2.codegen.emit import runtime_file
-from edgemnv2.codegen.linker_script import linker_script
+from edgemnv2.firmware.board_code import board_files, flash_commands
 from edgemnv2.firmware.parts import Files, Parts
 
 __all__ = ["cmake_files"]
 
-_NO_UART_TEXT = " Without a UART that we know, the console is the debugger's (semihosting)."
+_VERIFY = """\
+From outside, over the serial port, inputs of your choice:
+
+```sh
+edgemnv2 verify ARTEFACT --serial @PORT@
+```"""
+_HOST = "Without the toolchain file, the same code is built and tested on this computer."
+_PICO = """\
+The folder `pico` is a project of the Raspberry Pi Pico SDK (it also needs Debian's
+`libstdc++-arm-none-eabi-newlib`), which brings the boot block, the clock and the console: USB, and
+UART0 at GP0 and GP1. Without picotool, hold BOOTSEL while you plug the board in and copy
+`@PROGRAM@.uf2` onto the drive that appears."""
+_NO_DRIVER = """
+
+For @TARGET_NAME@ no UART driver is known: implement `board/board.h` for it and name the
+file, `-DEDGEMNV2_BOARD=FILE.c`; or, under a debugger that stays connected,
+`-DEDGEMNV2_SEMIHOSTING=ON`."""
+_CONSOLE = """
+
+Console and clock: `board/@CHIP@.c` (the manual's sections are named in it), 115200 8N1.
+Under a debugger without a serial port, `-DEDGEMNV2_SEMIHOSTING=ON` takes the debugger's console
+instead."""
 
 
 def cmake_files(parts: Parts) -> Files:
     """Every file of the bundle."""
-    if parts.artifact.target.is_bare_metal:
-        return _cortex_m(parts)
-    return _linux(parts)
+    if not parts.artifact.target.is_bare_metal:
+        return _linux(parts)
+    if "pico_board" in parts.board:
+        return _pico(parts)
+    return _cortex_m(parts)
 
 
 def _common(parts: Parts) -> Files:
@@ -29,12 +51,7 @@ def _common(parts: Parts) -> Files:
 
 def _linux(parts: Parts) -> Files:
     library = f"lib/lib{parts.name}.so"
-    lines = f"""\
-```sh
-cmake -B build
-cmake --build build
-build/{parts.name}_firmware < /dev/null
-```"""
+    lines = _block("cmake -B build", "cmake --build build", f"{_program(parts)} < /dev/null")
     return {
         **_common(parts),
         library: (parts.artifact.path / library).read_bytes(),
@@ -45,41 +62,79 @@ build/{parts.name}_firmware < /dev/null
 
 def _cortex_m(parts: Parts) -> Files:
     target, board = parts.artifact.target, parts.board
-    sources = sorted(n for n in parts.sources("src") if n.endswith(".c"))
-    console = ""
-    if "uart_base" in board:
-        console = (
-            f"        target_compile_definitions({parts.name}_firmware PRIVATE\n"
-            f"            EDGEMNV2_UART_BASE={board['uart_base']:#x}u "
-            f"EDGEMNV2_UART_HZ={board['uart_hz']}u)\n"
-        )
-    program = f"build/{parts.name}_firmware.elf"
-    run = f"# flash {program}"
+    program = _program(parts)
+    flash = flash_commands(parts, program)
+    emulate = ""
     if target.machine:
-        run = f"qemu-system-arm -M {target.machine} -nographic -kernel {program}"
-    lines = f"""\
-```sh
-cmake -B build -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake
-cmake --build build
-{run}
-```
-
-Without the toolchain file, the same code is built and tested on this computer."""
+        # The UARTs that come before the console's one are nobody's.
+        ports = "-serial null " * int(board.get("qemu_uart", 0)) + "-serial mon:stdio"
+        emulate = f"qemu-system-arm -M {target.machine} -display none {ports} -kernel {program}.elf"
+    build = ["cmake -B build -DCMAKE_TOOLCHAIN_FILE=toolchain.cmake", "cmake --build build"]
+    last = flash[0] if flash else emulate or f"# flash {program}.elf"
+    text = [_block(*build, last)]
+    if len(flash) > 1:
+        text.append(f"Instead of the last line, `{flash[1]}` does it too.")
+    text.append(board.get("console_note", "").strip())
+    if flash:
+        text.append(_VERIFY.replace("@PORT@", str(board["port"])))
+    if emulate:
+        text.append(
+            f"{f'`{emulate}` runs it without the board. ' if flash else ''}QEMU goes on until "
+            "Ctrl-A, X."
+        )
+    console = _CONSOLE.replace("@CHIP@", str(board["chip"])) if "chip" in board else _NO_DRIVER
     return {
         **_common(parts),
         **parts.sources("src"),
-        "CMakeLists.txt": parts.text(
-            "cmake/CMakeLists.txt",
-            SOURCES="\n".join(f"    {name}" for name in sources),
-            CONSOLE=console,
-        ),
+        **board_files(parts, "board"),
+        "CMakeLists.txt": _lists(parts, "cmake/firmware_board.cmake"),
         "toolchain.cmake": parts.text("cmake/toolchain.cmake"),
-        "board/board.ld": linker_script(target).encode(),
-        "board/startup.c": runtime_file("startup.c").read_bytes(),
-        "board/main_board.c": parts.c("board/main_board.c"),
         "README.md": parts.text(
             "cmake/README.md",
-            BUILD_LINES=lines,
-            CONSOLE_TEXT="" if console else _NO_UART_TEXT,
+            BUILD_LINES="\n\n".join([*filter(None, text), _HOST]),
+            CONSOLE_TEXT=console.replace("@TARGET_NAME@", target.name),
         ),
     }
+
+
+def _pico(parts: Parts) -> Files:
+    board = str(parts.board["pico_board"])
+    lines = _block(
+        "cmake -S pico -B build -DPICO_SDK_PATH=$HOME/pico-sdk",
+        "cmake --build build",
+        f"picotool load -fx {_program(parts)}.elf",
+    )
+    text = [
+        lines,
+        _PICO.replace("@PROGRAM@", _program(parts)),
+        _VERIFY.replace("@PORT@", "/dev/ttyACM0"),
+        "`cmake -B build-host` without the SDK builds and tests the same code on this computer.",
+    ]
+    return {
+        **_common(parts),
+        **parts.sources("src"),
+        "CMakeLists.txt": _lists(parts, "cmake/firmware_elsewhere.cmake"),
+        "pico/CMakeLists.txt": parts.text("pico/CMakeLists.txt", PICO_BOARD=board),
+        "pico/main_pico.c": parts.c("pico/main_pico.c"),
+        "README.md": parts.text("cmake/README.md", BUILD_LINES="\n\n".join(text), CONSOLE_TEXT=""),
+    }
+
+
+def _lists(parts: Parts, firmware: str) -> bytes:
+    """CMakeLists.txt of the library and the self-test, with what makes a firmware of them."""
+    sources = sorted(n for n in parts.sources("src") if n.endswith(".c"))
+    chip = parts.board.get("chip")
+    own = parts.text(firmware, BOARD_SOURCE=f"${{here}}/board/{chip}.c" if chip else "")
+    return parts.text(
+        "cmake/CMakeLists.txt",
+        SOURCES="\n".join(f"    {name}" for name in sources),
+        FIRMWARE=own.decode().rstrip(),
+    )
+
+
+def _program(parts: Parts) -> str:
+    return f"build/{parts.name}_firmware"
+
+
+def _block(*lines: str) -> str:
+    return "\n".join(["```sh", *lines, "```"])

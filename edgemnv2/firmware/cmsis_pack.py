@@ -43,6 +43,7 @@ def cmsis_pack_files(parts: Parts) -> Files:
         **selftest,
         **parts.licence(),
         "examples/main_board.c": parts.c("board/main_board.c"),
+        "examples/board.h": parts.c("board/board.h"),
         f"edgemnv2.{parts.name}.pdsc": description,
         "README.md": parts.text("cmsis-pack/README.md", PACK=pack),
     }

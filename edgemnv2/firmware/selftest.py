@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import tolerance
-from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.errors import ArtifactError
 from edgemnv2.ops import execute
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
 
@@ -44,13 +44,13 @@ def make_selftest(artifact: Artifact) -> SelfTest:
     noise for any other network.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    if graph.sha256 != artifact.manifest["model"]["sha256"]:
+    if graph.sha256 != artifact.manifest.model.sha256:
         raise ArtifactError(
             f"{artifact.path / REFERENCE_FOLDER}: is of another model than the code "
             "(compile the model again)"
         )
     choice = SampleChoice(seed=SEED, limit=1)
-    samples = choose_samples(graph, choice, str(artifact.manifest["preprocess"]))
+    samples = as_samples(choose_inputs(graph, choice, artifact.manifest.preprocess))
     sample = samples.x[:1]
     expected = execute.run(graph, sample, keep=False)[graph.outputs[0]]
     return SelfTest(sample, expected, tolerance(expected), samples.names[0])

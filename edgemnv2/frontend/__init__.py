@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from edgemnv2.errors import ModelError
+from edgemnv2.errors import ModelError, UsageError
 from edgemnv2.frontend import network
+from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.ops.model import Model
 
-__all__ = ["built_in_names", "integer_twin", "load_model"]
+__all__ = ["built_in_names", "copy_source", "integer_twin", "load_model", "source_file"]
 
 MODELS = Path(__file__).resolve().parent.parent / "samples" / "data"
 TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
@@ -29,49 +31,78 @@ def integer_twin(source: str | Path) -> str | Path:
     return INTEGER_TWINS.get(str(source), source)
 
 
-def load_model(source: str | Path) -> Model:
+def source_file(source: str | Path) -> Path | None:
+    """The file that `load_model` would read for `source`; None for a network made by its name."""
+    if str(source) in TRAINED:
+        return MODELS / TRAINED[str(source)]
+    return Path(source) if Path(source).suffix in LOADERS else None
+
+
+def copy_source(file: Path, folder: Path) -> None:
+    """Copy a model file, and the files of weights that belong to it, into `folder`."""
+    names = [Path(file.name)]
+    if file.suffix == ".onnx":
+        from edgemnv2.frontend.onnx import external_files
+
+        names += external_files(file)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.parent / name, folder / name)
+
+
+def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> Model:
     """The network in a .onnx or .tflite file, or under a built-in name.
 
-    Raises ModelError (damaged file, unknown name), UnsupportedOperator, DynamicShape.
+    `input_shapes` fix what is symbolic in the shapes of a file's inputs: name -> shape, batch 1
+    included. Raises ModelError (damaged file, unknown name), UnsupportedOperator, DynamicShape,
+    UsageError (shapes that contradict the file).
     """
     path = Path(source)
     if path.suffix in LOADERS:
-        return _load_file(path)
+        return _load_file(path, input_shapes)
     if path.exists():
         raise ModelError(
             f"{path.name or path}: unknown kind of model file (must end in "
             f"{', '.join(LOADERS)}); export the model to one of them"
         )
-    return _load_built_in(str(source))
+    model = _load_built_in(str(source))
+    for name, shape in (input_shapes or {}).items():
+        if (name, tuple(shape)) not in {(x.name, x.shape) for x in model.inputs}:
+            spec = model.inputs[0]
+            raise UsageError(
+                f"input_shapes={name}={','.join(map(str, shape))}: {source} takes {spec.name!r} of "
+                f"{list(spec.shape)} (the size is in the name of a built-in network); leave it out"
+            )
+    return model
 
 
-def _load_file(path: Path) -> Model:
+def _load_file(path: Path, input_shapes: InputShapes | None = None) -> Model:
     if not path.is_file():
         raise ModelError(
             f"{path}: no such file; give a .onnx, .tflite, .keras or .h5 file or a built-in name"
         )
-    return LOADERS[path.suffix](path)
+    return LOADERS[path.suffix](path, input_shapes)
 
 
-def _onnx(path: Path) -> Model:
+def _onnx(path: Path, input_shapes: InputShapes | None) -> Model:
     from edgemnv2.frontend.onnx import load_onnx
 
-    return load_onnx(path)
+    return load_onnx(path, input_shapes)
 
 
-def _tflite(path: Path) -> Model:
+def _tflite(path: Path, input_shapes: InputShapes | None) -> Model:
     from edgemnv2.frontend.tflite import load_tflite
 
-    return load_tflite(path)
+    return load_tflite(path, input_shapes)
 
 
-def _keras(path: Path) -> Model:
+def _keras(path: Path, input_shapes: InputShapes | None) -> Model:
     from edgemnv2.frontend.keras import load_keras
 
-    return load_keras(path)
+    return load_keras(path, input_shapes)
 
 
-LOADERS: dict[str, Callable[[Path], Model]] = {
+LOADERS: dict[str, Callable[[Path, InputShapes | None], Model]] = {
     ".onnx": _onnx,
     ".tflite": _tflite,
     ".keras": _keras,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.frontend.keras_file import KerasFile, read_keras
 from edgemnv2.frontend.keras_layers import LAYERS, OnnxNet
 from edgemnv2.frontend.onnx import model_from_proto
@@ -27,13 +28,16 @@ MODELS = ("Functional", "Sequential", "Model")
 Values = dict[tuple[str, int, int], str]
 
 
-def load_keras(path: Path) -> Model:
-    """The network of a `.h5` or `.keras` file; ModelError if it is none that we can compile."""
+def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
+    """The network of a `.h5` or `.keras` file; ModelError if it is none that we can compile.
+
+    `input_shapes` fix what is symbolic in the shapes of inputs.
+    """
     file = read_keras(path)
     net = OnnxNet(path.name)
     network = _Network(net, file, path.name)
     outputs = network.whole()
-    model = model_from_proto(net.proto(outputs), path.name)
+    model = model_from_proto(net.proto(outputs), path.name, input_shapes=input_shapes)
     data = path.read_bytes()
     return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
 

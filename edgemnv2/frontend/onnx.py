@@ -9,31 +9,42 @@ from typing import Any
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
+from edgemnv2.frontend.ends import InputShapes, check_output
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.onnx_prepare import inferred, prepare
 from edgemnv2.frontend.supported import build_flow
-from edgemnv2.model import TensorSpec
+from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["load_onnx", "model_from_proto"]
+__all__ = ["external_files", "load_onnx", "model_from_proto"]
 
 
-def load_onnx(path: Path) -> Model:
-    """The network of an .onnx file; ModelError if it is none, or not one that we can compile."""
+def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
+    """The network of an .onnx file; ModelError if it is none, or not one that we can compile.
+
+    `input_shapes` fix what is symbolic in the shapes of inputs.
+    """
     data = path.read_bytes()
-    model = model_from_proto(_parse(data, path), path.name, len(data))
+    model = model_from_proto(_parse(data, path), path.name, len(data), input_shapes)
     return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
 
 
-def model_from_proto(proto: Any, file: str, size_bytes: int | None = None) -> Model:
+def model_from_proto(
+    proto: Any,
+    file: str,
+    size_bytes: int | None = None,
+    input_shapes: InputShapes | None = None,
+) -> Model:
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
-        fixed = prepare(proto, file)
+        fixed = prepare(proto, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
     outputs = [tensors[x.name] for x in fixed.graph.output]
+    for output in outputs:
+        check_output(output.name, output.dtype, file)
     flow = build_flow(nodes, inputs, outputs, file, "onnx")
     return Model(
         file,
@@ -44,6 +55,30 @@ def model_from_proto(proto: Any, file: str, size_bytes: int | None = None) -> Mo
         "",
         "onnx",
     )
+
+
+def external_files(path: Path) -> list[Path]:
+    """The files of weights beside an .onnx file that it refers to, relative to its folder."""
+    import onnx
+
+    return _locations(onnx.load(str(path), load_external_data=False))
+
+
+def _locations(proto: Any) -> list[Path]:
+    """Where the values of a model's tensors lie outside of its file, sorted."""
+    import onnx
+
+    tensors = [*proto.graph.initializer]
+    for node in proto.graph.node:
+        tensors += [x.t for x in node.attribute if x.type == onnx.AttributeProto.TENSOR]
+    found = {
+        Path(entry.value)
+        for tensor in tensors
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return sorted(found)
 
 
 def _parse(data: bytes, path: Path) -> Any:
@@ -78,6 +113,9 @@ def _source_nodes(model: Any) -> tuple[list[SourceNode], dict[str, SourceTensor]
             value = onnx.numpy_helper.to_array(arrays[name]) if name in arrays else None
             shape = shapes.get(name, ()) if value is None else value.shape
             dtype = dtypes.get(name, "float32") if value is None else str(value.dtype)
+            if dtype == "float16":
+                # Computed in float32, which holds every float16.
+                dtype, value = "float32", None if value is None else value.astype("float32")
             tensors[name] = SourceTensor(name, tuple(shape), dtype, value)
         return tensors[name]
 
@@ -113,6 +151,4 @@ def _attribute(attribute: Any) -> Any:
 
 
 def _spec(tensor: SourceTensor, layout: str) -> TensorSpec:
-    rank = len(tensor.shape)
-    layout = layout if rank == 4 else "NC" if rank == 2 else "NHWC"
-    return TensorSpec(tensor.name, tensor.shape, tensor.dtype, layout)
+    return TensorSpec(tensor.name, tensor.shape, tensor.dtype, layout_of(tensor.shape, layout))

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import DynamicShape, ModelError
+from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
 
 __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
-INPUT_TYPES = ("float32", "int8", "uint8")
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
 # What exporters compute shapes with; evaluated where every input is known.
@@ -44,15 +43,16 @@ SHAPE_ARITHMETIC = (
 )
 
 
-def prepare(proto: Any, file: str) -> Any:
-    """A copy of the model with one fixed image for input and no shape arithmetic left."""
+def prepare(proto: Any, file: str, input_shapes: InputShapes | None = None) -> Any:
+    """A copy of the model whose inputs have numbers for shapes, and no shape arithmetic left.
+
+    `input_shapes` are the user's, for inputs with symbols in theirs.
+    """
     import onnx
 
     model = onnx.ModelProto()
     model.CopyFrom(proto)
-    _check_ends(model, file)
-    for value in _inputs(model):
-        _fix_shape(value, file)
+    _settle_inputs(model, file, input_shapes or {})
     shapes = _infer_shapes(model)
     _evaluate_known(model, shapes)
     _drop_passing(model)
@@ -65,50 +65,21 @@ def _inputs(model: Any) -> list[Any]:
     return [x for x in model.graph.input if x.name not in initializers]
 
 
-def _check_ends(model: Any, file: str) -> None:
+def _settle_inputs(model: Any, file: str, wanted: InputShapes) -> None:
+    """Every input of a type and rank that we compile; symbols -> numbers."""
     import onnx
 
     inputs = _inputs(model)
-    for what, values in (("inputs", inputs), ("outputs", model.graph.output)):
-        if len(values) != 1:
-            names = ", ".join(repr(x.name) for x in values)
-            raise ModelError(
-                f"{file}: the model has {len(values)} {what} ({names}), must have 1; cut the model "
-                "to the one that a MobileNetV2 has"
-            )
-    kind = inputs[0].type.tensor_type.elem_type
-    dtype = str(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else "unknown"
-    if dtype not in INPUT_TYPES:
-        raise ModelError(
-            f"{file}: input {inputs[0].name!r} has type {dtype} (must be float32, int8 or uint8); "
-            "export the model in float32"
-        )
-
-
-def _fix_shape(value: Any, file: str) -> None:
-    """Batch -> 1; any other dimension must be a number."""
-    dims = value.type.tensor_type.shape.dim
-    if len(dims) != 4:
-        raise ModelError(
-            f"{file}: input {value.name!r} has {len(dims)} dimensions (must be one image: 4, "
-            "[1, C, H, W] or [1, H, W, C])"
-        )
-    for index, dim in enumerate(dims):
-        if dim.dim_value > 0:
-            continue
-        if index == 0:
-            dim.dim_value = 1
-            continue
-        name = f" ({dim.dim_param!r})" if dim.dim_param else ""
-        raise DynamicShape(
-            f"{file}: input {value.name!r}: dimension {index}{name} is not fixed; height, width "
-            "and channels must be numbers: export the model with a fixed input size"
-        )
-    if dims[0].dim_value != 1:
-        raise ModelError(
-            f"{file}: input {value.name!r} holds {dims[0].dim_value} images (must be 1 or a "
-            "symbol); export the model with batch 1"
-        )
+    check_names([x.name for x in inputs], [x.name for x in model.graph.output], wanted, file)
+    for value in inputs:
+        kind = value.type.tensor_type.elem_type
+        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else "unknown"
+        dims = value.type.tensor_type.shape.dim
+        check_input(value.name, dtype, len(dims), file, "export")
+        extents = [x.dim_value if x.dim_value > 0 else str(x.dim_param) for x in dims]
+        shape = settled_shape(value.name, extents, wanted.get(value.name), file, "export")
+        for dim, extent in zip(dims, shape, strict=True):
+            dim.dim_value = extent
 
 
 def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:

@@ -83,12 +83,15 @@ def build_flow(
                 f"{_lower(refusal.remedy)}"
             )
     for tensor in outputs:
+        if tensor.is_constant or tensor.name in flow.known:
+            raise ModelError(
+                f"{file}: output {tensor.name!r} is a constant (must depend on an input); export "
+                "the model without it"
+            )
         if tensor.name not in made:
             raise ModelError(
                 f"{file}: no operator makes the output {tensor.name!r}; export the model again"
             )
-        if tensor.name in flow.known:
-            raise ModelError(f"{file}: the output {tensor.name!r} is a constant; cut it off")
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))

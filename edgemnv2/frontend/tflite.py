@@ -5,24 +5,32 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edgemnv2.errors import DynamicShape, ModelError
+from edgemnv2.errors import UsageError
+from edgemnv2.frontend.ends import (
+    InputShapes,
+    check_input,
+    check_names,
+    check_output,
+    settled_shape,
+)
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.supported import build_flow
 from edgemnv2.frontend.tflite_tables import TfliteGraph, read_tables
-from edgemnv2.model import TensorSpec
+from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceTensor
 
 __all__ = ["load_tflite"]
 
-INPUT_TYPES = ("float32", "int8", "uint8")
 
+def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
+    """The network of a .tflite file; ModelError if it is none, or not one that we can compile.
 
-def load_tflite(path: Path) -> Model:
-    """The network of a .tflite file; ModelError if it is none, or not one that we can compile."""
+    `input_shapes` may only say what the file says: it holds the shape of every inner tensor.
+    """
     data = path.read_bytes()
     graph = read_tables(data, path.name)
-    _check_ends(graph, path.name)
+    _check_ends(graph, path.name, input_shapes or {})
     flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite")
     return Model(
         path.stem,
@@ -35,39 +43,29 @@ def load_tflite(path: Path) -> Model:
     )
 
 
-def _check_ends(graph: TfliteGraph, file: str) -> None:
-    """One input, one output, one image of a fixed size and of a type that we compile."""
-    for what, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(tensors) != 1:
-            raise ModelError(
-                f"{file}: the model has {len(tensors)} {what}, must have 1; cut the model to the "
-                "one that a MobileNetV2 has"
-            )
+def _check_ends(graph: TfliteGraph, file: str, wanted: InputShapes) -> None:
+    """Inputs and outputs are ones that we compile, with numbers for shapes."""
+    check_names([x.name for x in graph.inputs], [x.name for x in graph.outputs], wanted, file)
     for tensor in graph.inputs:
-        if tensor.dtype not in INPUT_TYPES:
-            raise ModelError(
-                f"{file}: input {tensor.name!r} has type {tensor.dtype} (must be float32, int8 or "
-                "uint8); convert the model with float or 8-bit input"
+        check_input(tensor.name, tensor.dtype, len(tensor.shape), file, "convert")
+        signature = graph.signatures[tensor.name] or tensor.shape
+        # A free batch has 1 in the shape itself.
+        extents = [x if sign >= 0 else "" for x, sign in zip(tensor.shape, signature, strict=True)]
+        if extents[0] == "":
+            extents[0] = tensor.shape[0]
+        shape = settled_shape(tensor.name, extents, None, file, "convert")
+        given = wanted.get(tensor.name)
+        if given is not None and tuple(given) != shape:
+            raise UsageError(
+                f"input_shapes={tensor.name}={','.join(map(str, given))}: the input of {file} is "
+                f"{list(shape)} (a TFLite file holds the shapes of all inner tensors); convert the "
+                "model with another input size"
             )
-        if len(tensor.shape) != 4:
-            raise ModelError(
-                f"{file}: input {tensor.name!r} has {len(tensor.shape)} dimensions (must be one "
-                "image: 4)"
-            )
-        for index, extent in enumerate(graph.signatures[tensor.name]):
-            if index and extent < 0:
-                raise DynamicShape(
-                    f"{file}: input {tensor.name!r}: dimension {index} is not fixed; height, width "
-                    "and channels must be numbers: convert the model with a fixed input size"
-                )
-        if tensor.shape[0] != 1:
-            raise ModelError(
-                f"{file}: input {tensor.name!r} holds {tensor.shape[0]} images (must be 1); "
-                "convert the model with batch 1"
-            )
+    for tensor in graph.outputs:
+        check_output(tensor.name, tensor.dtype, file)
 
 
 def _spec(tensor: SourceTensor, layout: str) -> TensorSpec:
-    layout = "NC" if len(tensor.shape) == 2 else layout
     quant = tensor.quant if tensor.is_quantized else None
+    layout = layout_of(tensor.shape, layout)
     return TensorSpec(tensor.name, tensor.shape, tensor.dtype, layout, quant)

@@ -13,16 +13,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgemnv2.check.layers import LayerErrors, layer_errors
+from edgemnv2.check.frameworks import open_source
+from edgemnv2.check.layers import LayerErrors, compare_layers
 from edgemnv2.errors import EdgeError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
+from edgemnv2.samples.images import to_source
 
-__all__ = ["main"]
+__all__ = ["layer_errors", "main"]
+
+Array = NDArray[Any]
 
 MOST_DIFFERENT = 1e-5
 """Of all values: what float32's own errors come to."""
@@ -50,7 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if good else 1
 
 
-def _samples(graph: Graph, count: int, seed: int) -> np.ndarray:
+def layer_errors(graph: Graph, file: Path, batch: Array) -> tuple[LayerErrors, ...]:
+    """Every layer whose output the file names, for the samples `batch` `[N, H, W, C]`."""
+    found: dict[str, LayerErrors] = {}
+    (spec,), judge = graph.input_specs, open_source(file)
+    for index in range(len(batch)):
+        sample = batch[index : index + 1]
+        theirs = judge({spec.name: to_source(sample, spec)})
+        compare_layers(graph, {spec.name: sample}, theirs, found)
+    return tuple(found.values())
+
+
+def _samples(graph: Graph, count: int, seed: int) -> Array:
     """Seeded inputs in the graph's own type; floats like normalised images."""
     tensor = graph.tensors[graph.inputs[0]]
     random = np.random.default_rng(seed)

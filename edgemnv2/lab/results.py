@@ -128,10 +128,11 @@ def _compiled(
     network: str, target: str, say: Callable[[str], None], run: bool = True, io: str | None = None
 ) -> dict[str, Any]:
     """Compile, verify one random sample, count; a figure of wrong code is no figure."""
-    from edgemnv2.check.verify import SampleChoice, choose_samples, verify
+    from edgemnv2.check.verify import verify
     from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
     from edgemnv2.pipeline import CompileOptions, compile_model
     from edgemnv2.runners import runner_for
+    from edgemnv2.samples.inputs import SampleChoice, random_set
 
     say(f"{network} on {target}")
     with tempfile.TemporaryDirectory() as folder:
@@ -143,11 +144,11 @@ def _compiled(
             "network": network.removesuffix("-int8"),
             "dtype": "int8" if network.endswith("-int8") else "float32",
             "target": target,
-            "arena_bytes": manifest["arena_bytes"],
-            "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],
-            "stream_arena_bytes": manifest["stream_arena_bytes"],
-            "code_bytes": manifest["code_bytes"],
-            "macs": manifest["macs"],
+            "arena_bytes": manifest.arena_bytes,
+            "arena_lower_bound_bytes": manifest.arena_lower_bound_bytes,
+            "stream_arena_bytes": manifest.stream_arena_bytes,
+            "code_bytes": manifest.code_bytes,
+            "macs": manifest.macs,
         }
         if not run:
             return row
@@ -156,7 +157,7 @@ def _compiled(
         if not checked.passed:
             raise SystemExit(f"{network} on {target}: does not match the reference")
         graph = load_graph(artifact.path / REFERENCE_FOLDER)
-        sample = choose_samples(graph, SampleChoice(random=1), "raw").x[0]
+        (sample,) = random_set(graph, 1, 0).each(0, 1)
         result = runner.run(artifact, [sample], repeat=1)
         row |= {
             "metric": result.metric,

@@ -15,6 +15,7 @@ operand, or as a part of a concatenation) is the context's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class RowContext:
             tensor = self.graph.tensors[shape]
             layout = self.layouts.get(shape, RowLayout())
             self.add_tensor(
-                RowTensor(target, tensor.height, layout.row_bytes(tensor), min(4, tensor.itemsize))
+                RowTensor(target, tensor.height, layout.row_bytes(tensor), min(8, tensor.itemsize))
             )
         return target
 
@@ -173,12 +174,18 @@ class RowContext:
         self.add(layer, (read,), (self.write(layer.output),), height)
 
     def whole(self, layer: Layer) -> None:
-        """One step that reads all rows of every operand, each through one pointer."""
+        """One step that makes the whole map out of all rows of every operand.
+
+        The kernel gets one pointer to each map.
+        """
         reads = []
         for name in layer.inputs:
             target = self.declare(name)
             reads.append(Read.whole(target, self._tensors[target].height))
-        self.add(layer, tuple(reads), (self.write(layer.output),), 1)
+        write = self.write(layer.output)
+        if write.is_plain:
+            write = replace(write, rows=self.graph.tensor_out(layer).height)
+        self.add(layer, tuple(reads), (write,), 1)
 
     def row_ops(self) -> RowOps:
         """All that has been declared."""

@@ -27,7 +27,10 @@ def pad(x: Array, padding: tuple[int, int, int, int]) -> Array:
     return out
 
 
-def patches(x: Array, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
+def patches(
+    x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+) -> Array:
     """A view `[N, OH, OW, KH, KW, C]` of the windows of the padded input."""
-    windows = sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
-    return windows.transpose(0, 1, 2, 4, 5, 3)
+    span = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    windows = sliding_window_view(x, span, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    return windows[..., :: dilation[0], :: dilation[1]].transpose(0, 1, 2, 4, 5, 3)

@@ -12,10 +12,12 @@ from edgemnv2.ops.model import Model
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
 from edgemnv2.passes.fold_affine import fold_affine
+from edgemnv2.passes.fold_batch_blocks import fold_batch_blocks
 from edgemnv2.passes.fold_constants import fold_constants
 from edgemnv2.passes.fold_pad import fold_pad
 from edgemnv2.passes.fuse_clamp import fuse_clamp
 from edgemnv2.passes.name_layers import name_layers
+from edgemnv2.passes.separate_outputs import separate_outputs
 from edgemnv2.passes.to_layers import to_layers
 from edgemnv2.passes.to_maps import to_maps
 from edgemnv2.passes.validate import validate
@@ -27,6 +29,8 @@ def lower(model: Model) -> Graph:
     """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
     flow = fold_constants(model.flow)
+    # Convolutions over every n-th pixel as an image of its own -> dilated ones.
+    flow = fold_batch_blocks(flow)
     # Pad nodes -> the padding of the convolution behind them.
     flow = fold_pad(flow)
     # Any layout, reshape, transpose, matrix product -> maps [H, W, C] and convolutions over them.
@@ -42,6 +46,8 @@ def lower(model: Model) -> Graph:
     graph = to_layers(flow, model)
     # uint8 <-> int8 of one scale -> nothing; inner activations int8.
     graph = absorb_recasts(graph)
+    # No output is an input, and no tensor two outputs.
+    graph = separate_outputs(graph)
     # stem, block1.depthwise, block1.project, block2.expand, ..., head, pool, classifier, softmax.
     graph = name_layers(graph)
     return validate(graph)

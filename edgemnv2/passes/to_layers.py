@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.ops.flow import Flow
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.lowering import Lowering
+from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.table import lowering_of
 
@@ -25,6 +26,12 @@ def to_layers(flow: Flow, model: Model) -> Graph:
     to = Lowering(flow, model.format)
     for name in flow.inputs:
         to.declare(name)
+        tensor = to.tensors[name]
+        if tensor.dtype in INTEGER_TYPES and tensor.quant is None:
+            raise UnsupportedOperator(
+                f"{flow.source}: input {name!r} holds integers without a scale (nothing says which "
+                "real numbers they stand for); quantise the model again, or give it float input"
+            )
     for node in flow.nodes:
         if node.output in to.done:
             continue
@@ -53,4 +60,7 @@ def to_layers(flow: Flow, model: Model) -> Graph:
         output_specs=specs(model.outputs, flow.outputs),
         source=model.source,
         sha256=model.sha256,
+        origins={x: origin for x, origin in flow.origins.items() if x in to.tensors},
+        format=model.format,
+        notes=flow.notes,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.model import TensorSpec
+from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.flow import Flow
 from edgemnv2.ops.table import lowering_of
 from edgemnv2.ops.views import NCHW, NHWC, Views
@@ -39,14 +39,13 @@ def to_maps(
     names, specs = [], []
     for name, spec in zip(flow.outputs, outputs, strict=True):
         view = views.of(name)
-        layout = "NC" if len(spec.shape) == 2 else "NHWC"
-        if not view.is_plain and view.lies_as(NCHW) and len(spec.shape) == 4:
+        layout = layout_of(spec.shape, "NHWC")
+        image = len(spec.shape) == 4 and spec.shape[0] == 1 and view.lies_as(NCHW)
+        # Of one pixel or one channel both orders are the same data.
+        if image and (not view.is_plain or spec.layout == "NCHW"):
             layout = "NCHW"
         elif not view.is_plain:
             view = views.plain(view)
-        elif len(spec.shape) == 4 and spec.layout == "NCHW" and view.lies_as(NCHW):
-            # One pixel or one channel: both orders are the same data.
-            layout = "NCHW"
         if layout == "NCHW":
             view = views.as_image(view, "NCHW")
         names.append(view.name)

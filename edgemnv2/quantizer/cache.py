@@ -13,7 +13,7 @@ from edgemnv2.quantizer.quality import LayerQuality
 
 __all__ = ["CalibrationCache", "cache_key"]
 
-ALGORITHM = 7
+ALGORITHM = 9
 """Raised whenever calibration computes something else from the same inputs."""
 
 

@@ -72,14 +72,14 @@ def convert(
     *,
     per_channel: bool = True,
     method: str = "error",
-    scores: bool = False,
+    scores: str | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Converted:
     """`graph` in int8 between a float32 input and output, calibrated on `x` `[N, H, W, C]`.
 
-    `scores`: the output is class scores, of which the best ones matter.
+    `scores` names the tensor of the class scores, of which the best ones matter, if there is one.
     """
-    statistics = collect(graph, x, progress)
+    statistics = collect(graph, x, scores, progress)
     walk = _Walk(graph, statistics, per_channel, method, scores)
     converted = walk.run(x, progress)
     quality = _compare(graph, converted, walk.real_weights, x, progress)
@@ -107,7 +107,7 @@ class _Walk:
         statistics: Statistics,
         per_channel: bool,
         method: str,
-        scores: bool,
+        scores: str | None,
     ) -> None:
         self.float = graph
         self.statistics = statistics
@@ -183,9 +183,8 @@ class _Walk:
     def _range(self, layer: Layer) -> QuantParams:
         if isinstance(layer, Softmax):
             return SOFTMAX_QUANT
-        if self.scores and layer.output in self.float.outputs:
-            outputs = self.statistics.outputs
-            return choose_score_range(outputs.reshape(len(outputs), -1))
+        if self.statistics.scores is not None and layer.output == self.scores:
+            return choose_score_range(self.statistics.scores)
         histogram = self.statistics.histograms[layer.output]
         # The last layer's errors are the output's own: nothing that is seen may be cut off.
         target = choose_range(histogram, self.method if histogram.matters else "min-max")

@@ -20,13 +20,18 @@ from edgemnv2.quantizer.cache import CalibrationCache, cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights
 from edgemnv2.quantizer.export_onnx import export_onnx
-from edgemnv2.quantizer.float_graph import channel_peaks, check_float_graph
+from edgemnv2.quantizer.float_graph import (
+    check_float_graph,
+    class_scores_tensor,
+    expected_peaks,
+    image_peaks,
+)
 from edgemnv2.quantizer.quality import LayerQuality, signal_to_noise
 from edgemnv2.quantizer.ranges import METHODS
 from edgemnv2.quantizer.statistics import batches
 from edgemnv2.samples.images import Samples
 
-__all__ = ["Quantized", "quantize", "split"]
+__all__ = ["HEADS", "Calibrated", "Quantized", "calibrate", "quantize", "split"]
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -34,6 +39,20 @@ Progress = Callable[[str, int, int], None]
 MOST_CALIBRATION_SAMPLES = 100
 """More do not improve MobileNetV2, and each costs about 3 MB at 224 x 224."""
 FEWEST_TO_SPLIT = 10
+HEADS = ("auto", "scores", "values")
+"""`scores`: of classes, of which the best must stay apart; `values`: numbers that all count alike;
+`auto`: scores where the network ends in the form of a classifier."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """An int8 network as a file, and how well its layers follow the float ones."""
+
+    onnx: bytes
+    layers: tuple[LayerQuality, ...]
+    """In the order of the network."""
+    scheme: str
+    from_cache: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +114,7 @@ def split(count: int, every: int | None = None) -> tuple[list[int], list[int]]:
     if every is not None:
         if every < 1 or (every > 1 and count < 2):
             raise UsageError(
-                f"--calibrate-every {every}: expected at least 1, and with more than 1 two inputs "
+                f"every={every}: expected at least 1, and with more than 1 two inputs "
                 f"or more (here {count})"
             )
         chosen = list(range(0, count, every))
@@ -112,46 +131,35 @@ def quantize(
     *,
     per_channel: bool = True,
     method: str = "error",
+    head: str = "auto",
     every: int | None = None,
     cache: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
     """`graph` (float32) in int8, calibrated on some of `samples` and evaluated on the others.
 
-    With labels, the output is taken for class scores.
+    `head` is one of `HEADS`: what the output means, which decides its range.
     `per_channel`: one weight scale per output channel, else one per layer. `every`: which samples
     calibrate, see `split`. `cache` is a folder for
     calibrations; None keeps none.
 
-    Raises ModelError: quantised already, NaN; InputError: NaN inputs; UsageError: unknown method.
+    Raises ModelError: quantised already, NaN; InputError: NaN inputs; UsageError: unknown method
+    or head, class scores asked of a network that has none.
     """
-    if method not in METHODS:
-        raise UsageError(f"range method {method!r} is unknown; give one of {', '.join(METHODS)}")
     check_float_graph(graph)
     _check_inputs(samples)
     chosen, others = split(len(samples), every)
     x = np.ascontiguousarray(samples.x[chosen])
-    scores = samples.labels is not None
-    scheme = _scheme(per_channel, method, scores)
-    kept = CalibrationCache(cache)
-    key = cache_key(graph.sha256, x, scheme)
-    found = kept.load(key)
-    if found is None:
-        equalize = equalize_activations if per_channel else equalize_weights
-        equal = equalize(graph, channel_peaks(graph, _watched(x, "measure ranges", progress)))
-        converted = convert(
-            equal,
-            x,
-            per_channel=per_channel,
-            method=method,
-            scores=scores,
-            progress=progress,
-        )
-        onnx, layers = export_onnx(converted, equal), converted.quality
-        kept.store(key, onnx, layers)
-    else:
-        onnx, layers = found
-    integer = _read_back(onnx, graph.name)
+    found = calibrate(
+        graph,
+        x,
+        per_channel=per_channel,
+        method=method,
+        head=head,
+        cache=cache,
+        progress=progress,
+    )
+    integer = _read_back(found.onnx, graph.name)
     before = _outputs(graph, samples, others, "evaluate float", progress)
     after = _outputs(integer, samples, others, "evaluate int8", progress)
     labels = None if samples.labels is None else samples.labels[others]
@@ -159,9 +167,9 @@ def quantize(
     power = float((before.astype(np.float64) ** 2).sum())
     return Quantized(
         model=graph.source or graph.name,
-        onnx=onnx,
+        onnx=found.onnx,
         graph=integer,
-        scheme=scheme,
+        scheme=found.scheme,
         calibration_samples=len(chosen),
         evaluation_samples=len(others),
         held_out=chosen != others,
@@ -171,9 +179,59 @@ def quantize(
         agreement=agreement(before, after),
         output_snr_db=signal_to_noise(power, noise),
         outputs=after,
-        from_cache=found is not None,
-        layers=layers,
+        from_cache=found.from_cache,
+        layers=found.layers,
     )
+
+
+def calibrate(
+    graph: Graph,
+    x: Array,
+    *,
+    per_channel: bool = True,
+    method: str = "error",
+    head: str = "auto",
+    cache: Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Calibrated:
+    """`graph` (float32, checked) in int8, calibrated on all of `x` `[N, H, W, C]`, all finite.
+
+    Labels have no part in it. Errors and options are those of `quantize`.
+    """
+    if method not in METHODS:
+        raise UsageError(f"range method {method!r} is unknown; give one of {', '.join(METHODS)}")
+    scores = _scores(graph, head)
+    scheme = _scheme(per_channel, method, scores is not None)
+    kept = CalibrationCache(cache)
+    key = cache_key(graph.sha256, x, scheme)
+    found = kept.load(key)
+    if found is not None:
+        return Calibrated(*found, scheme, from_cache=True)
+    peaks = image_peaks(graph, _watched(x, "measure ranges", progress))
+    if per_channel:
+        equal = equalize_activations(graph, expected_peaks(graph, peaks))
+    else:
+        equal = equalize_weights(graph, {name: seen.max(axis=0) for name, seen in peaks.items()})
+    converted = convert(
+        equal, x, per_channel=per_channel, method=method, scores=scores, progress=progress
+    )
+    onnx = export_onnx(converted, equal)
+    kept.store(key, onnx, converted.quality)
+    return Calibrated(onnx, converted.quality, scheme, from_cache=False)
+
+
+def _scores(graph: Graph, head: str) -> str | None:
+    """The tensor whose range suits class scores; labels, which may be there or not, have no say."""
+    if head not in HEADS:
+        raise UsageError(f"head {head!r} is unknown; give one of {', '.join(HEADS)}")
+    found = None if head == "values" else class_scores_tensor(graph)
+    if head == "scores" and found is None:
+        raise UsageError(
+            f"head=scores: {graph.source or graph.name} does not end in class scores (expected "
+            "a vector from a dense layer without activation, with or without Softmax); give "
+            "head=values"
+        )
+    return found
 
 
 def _check_inputs(samples: Samples) -> None:

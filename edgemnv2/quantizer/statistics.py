@@ -40,8 +40,8 @@ class Statistics:
     """By layer name; see `weights.mean_patch`."""
     covariances: Mapping[str, Array]
     """By layer name, where rounding errors are handed on; see `weights.CovarianceSum`."""
-    outputs: Array
-    """Of the network, `[N, H, W, C]`."""
+    scores: Array | None
+    """Of the classes, `[N, classes]`; None where the network has none."""
 
 
 def batches(x: Array) -> Iterator[Array]:
@@ -50,9 +50,10 @@ def batches(x: Array) -> Iterator[Array]:
         yield x[first : first + BATCH]
 
 
-def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
+def collect(graph: Graph, x: Array, scores: str | None, progress: Progress) -> Statistics:
     """The statistics of `graph` on the inputs `[N, H, W, C]`, in two passes.
 
+    `scores` names the tensor of the class scores, if there is one.
     Raises ModelError where an activation is not finite.
     """
     run = ExactRun(graph)
@@ -65,11 +66,12 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
         layer.name: CovarianceSum(layer, len(x)) for layer in convolutions if hands_errors_on(layer)
     }
     patches: dict[str, Array] = {}
-    outputs: list[Array] = []
+    found_scores: list[Array] = []
     done = 0
     for batch in batches(x):
         values = run(batch)
-        outputs.append(values[graph.outputs[0]])
+        if scores is not None:
+            found_scores.append(values[scores].reshape(len(batch), -1))
         for name, histogram in histograms.items():
             histogram.add(values[name])
         for layer in convolutions:
@@ -86,7 +88,7 @@ def collect(graph: Graph, x: Array, progress: Progress) -> Statistics:
         histograms,
         patches,
         {name: covariance for name, covariance in found.items() if covariance is not None},
-        np.concatenate(outputs),
+        np.concatenate(found_scores) if found_scores else None,
     )
 
 

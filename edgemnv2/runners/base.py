@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,9 @@ __all__ = [
     "Job",
     "RunResult",
     "Runner",
+    "Sample",
     "TraceRow",
+    "TrackerLost",
     "check_threads",
     "on_one_board",
     "pack_inputs",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+Sample = Array | Mapping[str, Array]
+"""All inputs of one inference."""
 _T = TypeVar("_T")
 _ATTEMPTS = 4
 
@@ -51,14 +56,14 @@ class TraceRow:
 class RunResult:
     """What one `Runner.run` brought back.
 
-    `outputs` has one array `[1, H, W, C]` per sample. `values` has one figure per repeat, in
-    `metric` ("seconds", "instructions" or "cycles"; None where nothing was measured): one
-    inference, steady state. `functions` splits an instruction count by function, `layers` one more
-    inference by graph layer. `stack_bytes` is what one inference
-    used, None where that cannot be measured; `peak_rss_bytes` likewise, on Linux.
+    `results` has the outputs of each sample, `[1, H, W, C]` by the source's names. `values` has one
+    figure per repeat, in `metric` ("seconds", "instructions" or "cycles"; None where nothing was
+    measured): one inference, steady state. `functions` splits an instruction count by function,
+    `layers` one more inference by graph layer. `stack_bytes` is what one inference used, None where
+    that cannot be measured; `peak_rss_bytes` likewise, on Linux.
     """
 
-    outputs: tuple[Array, ...]
+    results: tuple[Mapping[str, Array], ...]
     metric: str | None = None
     values: tuple[float, ...] = ()
     trace: tuple[TraceRow, ...] = ()
@@ -67,6 +72,11 @@ class RunResult:
     functions: Mapping[str, int] = field(default_factory=dict)
     layers: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Array, ...]:
+        """The only output of each sample; ValueError where there are several."""
+        return tuple(one for result in self.results for (one,) in [result.values()])
 
 
 @dataclass(frozen=True)
@@ -91,14 +101,18 @@ class Job:
 
 
 class Runner(ABC):
-    """A place where artefacts run."""
+    """A place where artefacts run.
+
+    `lost` names the boards that went away in the course of it, and how; the runs went on on others.
+    """
 
     name: str
+    lost: tuple[str, ...] = ()
 
     def run(
         self,
         artifact: Artifact,
-        inputs: Sequence[Array],
+        inputs: Sequence[Sample],
         *,
         repeat: int = 0,
         trace: bool = False,
@@ -106,8 +120,10 @@ class Runner(ABC):
         rows: bool = False,
         layers: bool = False,
     ) -> RunResult:
-        """Run every sample of `inputs` (`[H, W, C]` or `[1, H, W, C]`, stored dtype) once.
+        """Run every sample of `inputs` once.
 
+        A sample has an array for each input by the source's names, `[H, W, C]` or `[1, H, W, C]`
+        in the stored dtype; where there is one input, it may be that array alone.
         `repeat` more inferences of the first sample are measured, after a warm-up; `trace` records
         every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
         measured nor traced); `layers` measures one more inference step by step. Traces, fed rows
@@ -119,24 +135,27 @@ class Runner(ABC):
         return self._run(artifact, inputs, Job(repeat, trace, threads, rows, layers))
 
     @abstractmethod
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         """What `run` gives, by a runner of one kind."""
 
 
 def check_threads(artifact: Artifact, threads: int) -> None:
     """UsageError for a number of threads that the artefact has no plan for."""
-    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
+    planned = artifact.manifest.threads
     if threads not in planned:
         counts = ", ".join(map(str, planned))
-        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
+        remedy = "" if artifact.target.is_bare_metal else f" (compile threads={threads})"
         raise UsageError(
-            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
-            f"{threads}{remedy}"
+            f"threads={threads}: {artifact.path} has plans for {counts}, not for {threads}{remedy}"
         )
 
 
+class TrackerLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
+    """The tracker of a farm does not answer; nothing that was to run there is to blame."""
+
+
 class BoardLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
-    """A board went away while it was held; what had been measured on it stands alone."""
+    """A board went away, so that what had been measured on it stands alone, or all of them did."""
 
 
 @runtime_checkable
@@ -166,37 +185,62 @@ def on_one_board(runner: Runner, work: Callable[[], _T]) -> _T:
     raise AssertionError("unreachable")
 
 
-def pack_inputs(artifact: Artifact, inputs: Sequence[Array]) -> bytes:
-    """All samples, raw, one after another, checked against the artefact's input."""
-    tensor = artifact.inputs[0]
-    expected = np.dtype(tensor.dtype)
+def pack_inputs(artifact: Artifact, inputs: Sequence[Sample]) -> bytes:
+    """All samples, raw, one after another, checked against the artefact's inputs."""
     packed = []
     for index, sample in enumerate(inputs):
-        if tuple(sample.shape) not in (tensor.nhwc, (1, *tensor.nhwc)):
-            raise InputError(
-                f"sample {index}: shape {list(sample.shape)}, but input {tensor.name!r} takes "
-                f"{[1, *tensor.nhwc]} (NHWC)"
-            )
-        if sample.dtype != expected:
-            raise InputError(
-                f"sample {index}: dtype {sample.dtype}, but input {tensor.name!r} takes {expected}"
-            )
-        packed.append(np.ascontiguousarray(sample).tobytes())
+        for tensor, array in zip(artifact.inputs, _arrays(artifact, sample, index), strict=True):
+            if tuple(array.shape) not in (tensor.nhwc, (1, *tensor.nhwc)):
+                raise InputError(
+                    f"sample {index}: shape {list(array.shape)}, but input {tensor.name!r} takes "
+                    f"{[1, *tensor.nhwc]} (NHWC)"
+                )
+            if array.dtype != np.dtype(tensor.dtype):
+                raise InputError(
+                    f"sample {index}: dtype {array.dtype}, but input {tensor.name!r} takes "
+                    f"{np.dtype(tensor.dtype)}"
+                )
+            packed.append(np.ascontiguousarray(array).tobytes())
     return b"".join(packed)
 
 
-def unpack_outputs(artifact: Artifact, data: bytes, samples: int) -> tuple[Array, ...]:
-    """`samples` arrays `[1, H, W, C]` out of what the device wrote."""
-    tensor = artifact.outputs[0]
-    shape = (1, *tensor.nhwc)
-    size = int(np.prod(shape)) * np.dtype(tensor.dtype).itemsize
+def _arrays(artifact: Artifact, sample: Sample, index: int) -> list[Array]:
+    """The arrays of a sample in the order of the artefact's inputs."""
+    names = [tensor.name for tensor in artifact.inputs]
+    if isinstance(sample, np.ndarray):
+        if len(names) != 1:
+            raise InputError(
+                f"sample {index}: one array, but {artifact.name} has {len(names)} inputs "
+                f"(expected {', '.join(map(repr, names))})"
+            )
+        return [sample]
+    for name in names:
+        if name not in sample:
+            found = ", ".join(map(repr, sample)) or "nothing"
+            raise InputError(f"sample {index}: no input {name!r} (found {found})")
+    return [sample[name] for name in names]
+
+
+def unpack_outputs(
+    artifact: Artifact, data: bytes, samples: int
+) -> tuple[Mapping[str, Array], ...]:
+    """The outputs of `samples` samples, `[1, H, W, C]` by name, out of what the device wrote."""
+    sizes = [math.prod(x.nhwc) * np.dtype(x.dtype).itemsize for x in artifact.outputs]
+    size = sum(sizes)
     if len(data) != size * samples:
         raise RunnerError(
             f"{artifact.path}: the program wrote {len(data)} output bytes "
             f"(expected {samples} samples of {size})"
         )
-    flat = np.frombuffer(data, tensor.dtype)
-    return tuple(a.reshape(shape).copy() for a in np.split(flat, samples)) if samples else ()
+    results = []
+    for index in range(samples):
+        at, found = index * size, {}
+        for tensor, length in zip(artifact.outputs, sizes, strict=True):
+            flat = np.frombuffer(data[at : at + length], tensor.dtype)
+            found[tensor.name] = flat.reshape(1, *tensor.nhwc).copy()
+            at += length
+        results.append(found)
+    return tuple(results)
 
 
 def parse_trace(data: bytes) -> tuple[TraceRow, ...]:

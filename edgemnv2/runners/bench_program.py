@@ -11,10 +11,10 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
 from edgemnv2.runners.base import (
-    Array,
     Facts,
     Job,
     RunResult,
+    Sample,
     pack_inputs,
     parse_facts,
     parse_trace,
@@ -35,7 +35,7 @@ Launcher = Callable[[Sequence[str], Path], str]
 
 def run_bench_program(
     artifact: Artifact,
-    inputs: Sequence[Array],
+    inputs: Sequence[Sample],
     launch: Launcher,
     job: Job,
     *,

@@ -8,14 +8,14 @@ least-recently-used replacement, virtual addresses, instruction fetches left out
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, Job, check_threads
+from edgemnv2.runners.base import Array, Job, Sample, check_threads
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import MARK, built_plugin
 from edgemnv2.runners.qemu_user import find_qemu_user
@@ -65,7 +65,7 @@ class Misses:
 class CacheRun:
     """One inference in steady state; `instructions` per core, waiting left out."""
 
-    output: Array
+    outputs: Mapping[str, Array]
     line_bytes: int
     kinds: dict[str, Misses]
     instructions: tuple[int, ...]
@@ -80,7 +80,7 @@ class CacheRun:
         return self.line_bytes * sum(misses.l2_written_back for misses in self.kinds.values())
 
 
-def run_in_cache_model(artifact: Artifact, sample: Array, threads: int = 1) -> CacheRun:
+def run_in_cache_model(artifact: Artifact, sample: Sample, threads: int = 1) -> CacheRun:
     """One inference of `sample` on `threads` threads under the emulator.
 
     Raises UsageError where the target has no L1 and L2 to model, RunnerError without emulator.
@@ -114,17 +114,17 @@ def run_in_cache_model(artifact: Artifact, sample: Array, threads: int = 1) -> C
         raise RunnerError(
             f"{artifact.path}: the cache model saw {len(lines)} inferences (expected {_REPEAT})"
         )
-    return _parse(result.outputs[0], lines[-1], cpu.cache_line_bytes)
+    return _parse(result.results[0], lines[-1], cpu.cache_line_bytes)
 
 
-def _parse(output: Array, line: str, line_bytes: int) -> CacheRun:
+def _parse(outputs: Mapping[str, Array], line: str, line_bytes: int) -> CacheRun:
     numbers = [int(word) for word in line.split()]
     size = len(Misses.__dataclass_fields__)
     kinds = {
         kind: Misses(*numbers[index * size : (index + 1) * size])
         for index, kind in enumerate(KINDS)
     }
-    return CacheRun(output, line_bytes, kinds, tuple(numbers[len(KINDS) * size + 1 :]))
+    return CacheRun(outputs, line_bytes, kinds, tuple(numbers[len(KINDS) * size + 1 :]))
 
 
 def _plugin_options(
@@ -141,7 +141,7 @@ def _plugin_options(
                 f"{program}: has no symbol {symbol} (compile the artefact with this version)"
             )
     start = addresses[constants]
-    weights = (start, start + int(artifact.manifest["constants_bytes"]))
+    weights = (start, start + artifact.manifest.constants_bytes)
     ranges = folder / "ranges.txt"
     ranges.write_text(
         "".join(f"{a:x} {b:x} {kind}\n" for a, b, kind in _ranges(elf, weights)),

@@ -15,7 +15,7 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_executable
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import Target, load_target, missing_local_features
@@ -43,12 +43,12 @@ class LocalRunner(Runner):
 
     name = "local"
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         if artifact.target.is_bare_metal:
             if job.measures:
                 raise UsageError(
                     f"{artifact.path}: code for {artifact.target.cpu.core} cannot be timed on "
-                    "this machine (use --runner qemu-system, or a board)"
+                    "this machine (use runner=qemu-system, or a board)"
                 )
             with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
                 return _run_program(_build_for_host(artifact, Path(folder)), artifact, inputs, job)
@@ -56,7 +56,7 @@ class LocalRunner(Runner):
         if missing:
             raise RunnerError(
                 f"{artifact.path}: this machine's processor cannot run code for "
-                f"{artifact.target.name} (it lacks {', '.join(missing)}; use --runner qemu-user)"
+                f"{artifact.target.name} (it lacks {', '.join(missing)}; use runner=qemu-user)"
             )
         before = local_state() if job.repeat else None
         result = _run_program(artifact.path.resolve() / "bench", artifact, inputs, job)
@@ -65,7 +65,9 @@ class LocalRunner(Runner):
         return replace(result, notes=state_notes(before, local_state()))
 
 
-def _run_program(program: Path, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+def _run_program(
+    program: Path, artifact: Artifact, inputs: Sequence[Sample], job: Job
+) -> RunResult:
     timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat)
 
     def launch(arguments: Sequence[str], folder: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult, sum_steps
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample, sum_steps
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
@@ -31,7 +31,7 @@ def find_qemu_user(isa: str, *, counting: bool = False) -> str:
     """
     program = _PROGRAMS.get(isa)
     if program is None:
-        raise RunnerError(f"qemu-user: runs Linux programs, not {isa} (use --runner qemu-system)")
+        raise RunnerError(f"qemu-user: runs Linux programs, not {isa} (use runner=qemu-system)")
     names = [program] if counting else [program, f"{program}-static"]
     for name in names:
         path = shutil.which(name)
@@ -45,7 +45,7 @@ class QemuUserRunner(Runner):
 
     name = "qemu-user"
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         target = artifact.target
         emulator = find_qemu_user(target.cpu.isa, counting=job.measures)
         program = artifact.path.resolve() / "bench"

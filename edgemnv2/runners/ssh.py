@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.base import Array, Job, Runner, RunResult
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import run_bench_program
 from edgemnv2.runners.device_state import DeviceState, state_notes
 from edgemnv2.runners.linux_board import STATE_COMMAND, check_linux, parse_states
@@ -50,13 +50,13 @@ class SshRunner(Runner):
         match = re.fullmatch(r"([\w.+-]+@)?([\w.-]+|\[[0-9a-fA-F:]+\])(?::(\d+))?", address)
         # An address that starts with a dash would be an option of ssh.
         if not match or match[2].startswith("-"):
-            raise UsageError(f"--ssh {address}: expected USER@HOST or USER@HOST:PORT")
+            raise UsageError(f"ssh={address}: expected USER@HOST or USER@HOST:PORT")
         self._address = address
         self._host = (match[1] or "") + match[2].strip("[]")
         self._options = [*(["-p", match[3]] if match[3] else []), *options]
         self._held: _Session | None = None
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         check_linux(artifact)
         if self._held is not None:
             return self._held.run(artifact, inputs, job)
@@ -100,7 +100,7 @@ class _Session:
         """Remove the folder."""
         self._connection.run(f"rm -rf {self._folder}", checked=False)
 
-    def run(self, artifact: Artifact, inputs: Sequence[Array], job: Job) -> RunResult:
+    def run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         """See `Runner.run`."""
         program = self._program(artifact)
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)
@@ -128,7 +128,7 @@ class _Session:
                 f"{self._address}: is {self._machine}, but {artifact.path} is for "
                 f"{artifact.target.name} ({artifact.target.cpu.isa}); compile for this board"
             )
-        key = str(artifact.manifest["seal"])
+        key = artifact.manifest.seal
         if key not in self._programs:
             name = f"bench{len(self._programs)}"
             path = f"{self._folder}/{name}"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Predicts with the compiled network beside this file; needs NumPy alone.
 
-    python3 run.py image.jpg [--top 5] [--labels labels.txt]
+    python3 run.py image.jpg [--top 5] [--labels labels.txt] [--outputs y.npz]
 
 IMAGE may be .ppm or .pgm, any other image where Pillow is installed, or .npy / .npz with the
-tensor as the source model has it. For use from Python: `Network(folder)(nhwc_array)`.
+tensors as the source model has them; several inputs need .npz. For use from Python:
+`Network(folder)(nhwc_array)`, or with a dict of arrays by name where there are several inputs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 # Evaluation images are resized to 256 on the shorter side for a crop of 224.
 RESIZE = 256 / 224
+Arrays = dict[str, "np.ndarray[Any, Any]"]
 STATUS = {-1: "null pointer", -2: "misaligned arena", -3: "arena too small"}
 
 
@@ -55,60 +57,101 @@ class Network:
         self._run = getattr(library, f"{name}_run")
         self._run.restype = ctypes.c_int32
         self._run.argtypes = [ctypes.c_void_p] * 3
-        self.input = self.manifest["inputs"][0]
-        self.output = self.manifest["outputs"][0]
+        self.inputs = self.manifest["inputs"]
+        self.outputs = self.manifest["outputs"]
         # 64 bytes is every artefact's alignment or more.
         self._store = np.zeros(self.manifest["arena_bytes"] + 64, np.uint8)
         self._arena = self._store.ctypes.data + -self._store.ctypes.data % 64
 
-    def __call__(self, sample: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """The output `[1, H, W, C]` for one input `[1, H, W, C]`, both as stored."""
-        shape = (1, *self.input["nhwc"])
-        if sample.shape not in (shape, shape[1:]) or sample.dtype != self.input["dtype"]:
-            raise RunError(
-                f"input: {sample.dtype} {list(sample.shape)}, "
-                f"expected {self.input['dtype']} {list(shape)} (NHWC)"
-            )
-        data = np.ascontiguousarray(sample)
-        result: np.ndarray[Any, Any]
-        result = np.zeros((1, *self.output["nhwc"]), self.output["dtype"])
-        # struct <name>_inputs and _outputs: one pointer each.
-        inputs, outputs = ctypes.c_void_p(data.ctypes.data), ctypes.c_void_p(result.ctypes.data)
+    def run(self, sample: Arrays) -> Arrays:
+        """Every output `[1, H, W, C]` for one sample, by name and as stored, as inputs are."""
+        data = []
+        for tensor in self.inputs:
+            if tensor["name"] not in sample:
+                raise RunError(f"input {tensor['name']!r} is missing")
+            array, shape = sample[tensor["name"]], (1, *tensor["nhwc"])
+            if array.shape not in (shape, shape[1:]) or array.dtype != tensor["dtype"]:
+                raise RunError(
+                    f"input {tensor['name']!r}: {array.dtype} {list(array.shape)}, "
+                    f"expected {tensor['dtype']} {list(shape)} (NHWC)"
+                )
+            data.append(np.ascontiguousarray(array))
+        results = [np.zeros((1, *x["nhwc"]), x["dtype"]) for x in self.outputs]
+        # struct <name>_inputs and _outputs: a pointer for each.
+        inputs = (ctypes.c_void_p * len(data))(*(x.ctypes.data for x in data))
+        outputs = (ctypes.c_void_p * len(results))(*(y.ctypes.data for y in results))
         status = self._run(ctypes.byref(inputs), ctypes.byref(outputs), self._arena)
         if status:
             raise RunError(f"the network answered {status} ({STATUS.get(status, 'unknown')})")
-        return result
+        return {x["name"]: results[i] for i, x in enumerate(self.outputs)}
+
+    def __call__(self, sample: Any) -> Any:
+        """As `run`; where there is one input, or one output, its array alone."""
+        if isinstance(sample, np.ndarray):
+            if len(self.inputs) != 1:
+                names = ", ".join(repr(x["name"]) for x in self.inputs)
+                raise RunError(f"one array, but there are {len(self.inputs)} inputs: {names}")
+            sample = {self.inputs[0]["name"]: sample}
+        results = self.run(sample)
+        return results if len(results) > 1 else next(iter(results.values()))
 
 
-def real_scores(network: Network, stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Stored outputs as real numbers."""
-    tensor = network.output
+def real_scores(tensor: dict[str, Any], stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Stored values of an output as real numbers."""
     if tensor.get("scale") is None:
         return stored.astype(np.float64)
     scale, zero_point = float(tensor["scale"]), int(tensor["zero_point"])
     return (stored.astype(np.float64) - zero_point) * scale
 
 
-def load_sample(network: Network, path: Path) -> np.ndarray[Any, Any]:
-    """One input `[1, H, W, C]` from an image or array file."""
-    tensor = network.input
+def score_output(network: Network) -> dict[str, Any]:
+    """The output that can be class scores, of one pixel before of a grid; else the first."""
+    found = [
+        x for x in network.outputs if x["nhwc"][2] > 1 and x["dtype"] not in ("int32", "int64")
+    ]
+    single = [x for x in found if x["nhwc"][:2] == [1, 1]]
+    best: dict[str, Any] = [*single, *found, *network.outputs][0]
+    return best
+
+
+def load_sample(network: Network, path: Path) -> Arrays:
+    """One sample, `[1, H, W, C]` each, from an image or array file."""
     if path.suffix in (".npy", ".npz"):
         try:
             content = np.load(path)
         except (OSError, ValueError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
-        if path.suffix == ".npz":
+        if path.suffix == ".npy":
+            _expect_one_input(network, path)
+            return {network.inputs[0]["name"]: _from_source(content, network.inputs[0], path)}
+        sample = {}
+        for tensor in network.inputs:
             if tensor["name"] not in content:
                 raise RunError(
                     f"{path}: no array {tensor['name']!r} (it has {', '.join(content.files)})"
                 )
-            content = content[tensor["name"]]
-        return _from_source(content, tensor, path)
+            sample[tensor["name"]] = _from_source(content[tensor["name"]], tensor, path)
+        return sample
+    _expect_one_input(network, path)
+    (tensor,) = network.inputs
     height, width, channels = tensor["nhwc"]
     if channels not in (1, 3):
         raise RunError(f"{path}: the network takes {channels} channels, give an .npy file")
     pixels = _fit(_read_pixels(path, channels), height, width, path)
-    return _preprocess(pixels, tensor, network.manifest["preprocess"])
+    return {tensor["name"]: _preprocess(pixels, tensor, network.manifest["preprocess"])}
+
+
+def _expect_one_input(network: Network, path: Path) -> None:
+    if len(network.inputs) != 1:
+        names = ", ".join(repr(x["name"]) for x in network.inputs)
+        raise RunError(f"{path}: the network has the inputs {names}, give them in an .npz file")
+
+
+def to_source(array: np.ndarray[Any, Any], tensor: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """An output `[1, H, W, C]` in the source model's layout."""
+    if tensor["layout"] == "NCHW":
+        array = array.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(array).reshape(tensor["shape"])
 
 
 def _from_source(
@@ -119,7 +162,7 @@ def _from_source(
     source = tuple(tensor["shape"])
     if array.dtype != tensor["dtype"]:
         raise RunError(f"{path}: dtype {array.dtype}, expected {tensor['dtype']}")
-    if array.shape in (source, source[1:]):
+    if array.shape in (source, source[1:] if source[:1] == (1,) else source):
         if tensor["layout"] == "NCHW":
             array = array.reshape(source).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(array.reshape(nhwc))
@@ -226,14 +269,23 @@ def main() -> int:
     parser.add_argument("image", type=Path, help="image, .npy or .npz")
     parser.add_argument("--top", type=int, default=5, metavar="N")
     parser.add_argument("--labels", type=Path, help="text file, one label a line")
+    parser.add_argument("--outputs", type=Path, help="write all outputs into this .npz")
     args = parser.parse_args()
     try:
         labels = args.labels.read_text("utf-8").splitlines() if args.labels else []
         network = Network(Path(__file__).resolve().parent)
-        scores = real_scores(network, network(load_sample(network, args.image)))
+        results = network.run(load_sample(network, args.image))
+        if args.outputs:
+            named: dict[str, Any] = {
+                x["name"]: to_source(results[x["name"]], x) for x in network.outputs
+            }
+            with args.outputs.open("wb") as file:
+                np.savez(file, **named)
     except (RunError, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
+    tensor = score_output(network)
+    scores = real_scores(tensor, results[tensor["name"]])
     _, height, width, _ = scores.shape
     # Equal scores: the lowest index wins.
     order = np.argsort(-scores, axis=None, kind="stable")[: args.top]

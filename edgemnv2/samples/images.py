@@ -1,7 +1,6 @@
-"""What is fed to a network: image folders, `.npz` files, seeded random numbers.
+"""Images and random numbers as one input of a network, NHWC `[N, H, W, C]` in its own type.
 
-Everything inside is NHWC `[N, H, W, C]` in the network's own input type; `.npz` files are in the
-source model's names and layout, and `to_nhwc` / `to_source` lead from one to the other.
+`to_nhwc` and `to_source` lead from the source model's layout to ours and back.
 
 An image that already has the network's size is taken as it is. Any other is resized (Pillow,
 bilinear, antialiased) so that its shorter side is 256/224 of the network's, then its centre is
@@ -11,11 +10,11 @@ cropped: torchvision's and Keras's usual evaluation, at any resolution.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,10 @@ __all__ = [
     "Samples",
     "check_limit",
     "default_preset",
+    "image_input",
     "load_images",
-    "load_npz",
     "preprocess",
+    "random_array",
     "random_inputs",
     "seeded_generator",
     "to_nhwc",
@@ -82,7 +82,20 @@ class Samples:
 def check_limit(limit: int | None) -> None:
     """UsageError for a limit that leaves no sample."""
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit}: expected at least 1")
+        raise UsageError(f"limit={limit}: expected at least 1")
+
+
+def image_input(graph: Graph) -> int:
+    """Number of the input for images: the largest with four dimensions and 1 or 3 channels.
+
+    The first one where there is none.
+    """
+    pixels = []
+    for name, spec in zip(graph.inputs, graph.input_specs, strict=True):
+        tensor = graph.tensors[name]
+        image = len(spec.shape) == 4 and tensor.channels in (1, 3)
+        pixels.append(tensor.height * tensor.width if image else 0)
+    return pixels.index(max(pixels))
 
 
 def default_preset(graph: Graph) -> str:
@@ -91,10 +104,11 @@ def default_preset(graph: Graph) -> str:
     `raw` for a quantised input; `torchvision` for float NCHW with 3 channels, whose mean and
     deviation are per colour; `keras` for every other float input.
     """
-    tensor = graph.tensors[graph.inputs[0]]
+    index = image_input(graph)
+    tensor = graph.tensors[graph.inputs[index]]
     if tensor.quant is not None:
         return "raw"
-    colour = graph.input_specs[0].layout == "NCHW" and tensor.channels == 3
+    colour = graph.input_specs[index].layout == "NCHW" and tensor.channels == 3
     return "torchvision" if colour else "keras"
 
 
@@ -154,93 +168,57 @@ def preprocess(image: Image.Image, tensor: Tensor, preset: str) -> Array:
     return np.asarray(np.clip(rounded, limits.min, limits.max), tensor.dtype)
 
 
-def load_npz(path: str | Path, graph: Graph) -> Samples:
-    """The inputs in a `.npz` file that names them, types them and lays them out as the source does.
-
-    The batch may be any number, or left out. Raises InputError: no file, missing name, wrong
-    dtype or shape, values that are no numbers.
-    """
-    spec = graph.input_specs[0]
-    place = Path(path).name
-    if Path(path).is_file() and not is_zipfile(path):
-        raise InputError(
-            f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a .npz file of inputs") from None
-    except (OSError, TypeError, ValueError, BadZipFile) as error:
-        raise InputError(
-            f"{place}: not a readable .npz file ({error}); write it with numpy.savez"
-        ) from None
-    if spec.name not in arrays:
-        found = ", ".join(repr(name) for name in sorted(arrays)) or "nothing"
-        raise InputError(
-            f"{place}: no array named {spec.name!r} (found {found}); name it as the model does"
-        )
-    array = arrays[spec.name]
-    if array.dtype != np.dtype(spec.dtype):
-        raise InputError(
-            f"{place}: array {spec.name!r} is {array.dtype} (must be {spec.dtype}); convert it"
-        )
-    if array.shape == spec.shape[1:]:
-        array = array[np.newaxis]
-    if array.ndim != len(spec.shape) or array.shape[1:] != spec.shape[1:] or not len(array):
-        wanted = ", ".join(map(str, spec.shape[1:]))
-        raise InputError(
-            f"{place}: array {spec.name!r} has shape {list(array.shape)} "
-            f"(must be [N, {wanted}], {spec.layout}, as the model has it)"
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        count = int((~np.isfinite(array)).sum())
-        raise InputError(
-            f"{place}: array {spec.name!r} has {count} values that are no numbers (NaN or "
-            "infinity); correct them"
-        )
-    names = tuple(f"{place}[{i}]" for i in range(len(array)))
-    return Samples(to_nhwc(array, spec), names)
-
-
 def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
     """`count` inputs of seeded noise: integers over their whole range, floats standard normal.
 
     Raises UsageError for a count below 1 and for a negative seed.
     """
     if count < 1:
-        raise UsageError(f"--random {count}: expected at least 1")
-    generator = seeded_generator(seed)
-    shape = (count, *tensor.shape)
-    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
-        limits = np.iinfo(tensor.dtype)
-        x = generator.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True)
-    else:
-        x = generator.standard_normal(shape, np.float32).astype(tensor.dtype)
+        raise UsageError(f"random={count}: expected at least 1")
+    x = random_array(seeded_generator(seed), (count, *tensor.shape), tensor.dtype)
     return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
+
+
+def random_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+    """Noise: integers over their whole range, floats standard normal."""
+    if np.issubdtype(np.dtype(dtype), np.integer):
+        limits = np.iinfo(dtype)
+        return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+    return generator.standard_normal(shape, np.float32).astype(dtype)
 
 
 def seeded_generator(seed: int) -> np.random.Generator:
     """Random numbers that the seed alone decides; UsageError for a negative one."""
     if seed < 0:
-        raise UsageError(f"--seed {seed}: expected 0 or more")
+        raise UsageError(f"seed={seed}: expected 0 or more")
     return np.random.default_rng(seed)
 
 
 def to_nhwc(array: Array, spec: TensorSpec) -> Array:
-    """A batch in the source's layout as `[N, H, W, C]`."""
-    batch = array.reshape(len(array), *spec.shape[1:])
+    """A batch in the source's layout as `[N, H, W, C]`.
+
+    What is no image has its last dimension in the channels, the one before in the width.
+    """
+    inner = spec.sample_shape
+    batch = array.reshape(len(array), *inner)
     if spec.layout == "NCHW":
         batch = batch.transpose(0, 2, 3, 1)
-    elif spec.layout == "NC":
-        batch = batch.reshape(len(batch), 1, 1, -1)
+    elif len(inner) != 3:
+        padded = (1, 1, 1, *inner)
+        batch = batch.reshape(len(batch), math.prod(padded[:-2]), *padded[-2:])
     return np.ascontiguousarray(batch)
 
 
 def to_source(array: Array, spec: TensorSpec) -> Array:
-    """A batch `[N, H, W, C]` in the source's layout and shape."""
+    """A batch `[N, H, W, C]` in the source's layout and shape, N for the batch.
+
+    A single sample of a shape without a batch has that shape alone.
+    """
     batch = array.transpose(0, 3, 1, 2) if spec.layout == "NCHW" else array
-    return np.ascontiguousarray(batch).reshape(len(array), *spec.shape[1:])
+    batch = np.ascontiguousarray(batch)
+    if len(array) == 1 and not spec.has_batch:
+        return batch.reshape(spec.shape)
+    return batch.reshape(len(array), *spec.sample_shape)
 
 
 def _listing(root: Path, classes: int | None) -> tuple[list[str], Array | None]:

@@ -93,4 +93,4 @@ class LayerKind:
 
 def of_kind(kinds: Mapping[str, LayerKind], layer: Layer) -> LayerKind | None:
     """The functions for `layer`; None where the family has no kernel for it."""
-    return kinds.get(layer.op)
+    return kinds.get(layer.op) if layer.is_plain else None

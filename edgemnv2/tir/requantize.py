@@ -14,6 +14,7 @@ from edgemnv2.tir.builder import Builder, cast, load, scalar
 __all__ = [
     "Clamp",
     "clamped",
+    "even_facts",
     "halves_to_even",
     "requantize",
     "requantize_constants",
@@ -40,6 +41,13 @@ def srdhm(a: Expr, b: Expr) -> Expr:
     (a * b + 2**30) / 2**31. A multiplier is never -2**31, so nothing saturates.
     """
     return (a * b + wide(1 << 30)) >> wide(31)
+
+
+def even_facts(factor: Requantize | None) -> dict[str, Any]:
+    """What of ONNX's rounding shapes the code; nothing for TFLite's."""
+    if factor is None or factor.rounding != "even":
+        return {}
+    return {"rounding": "even", "addend": factor.addend is not None}
 
 
 def halves_to_even(k: Builder, product: Expr, bits: Expr) -> Expr:

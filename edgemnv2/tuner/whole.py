@@ -15,7 +15,7 @@ from statistics import median
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
-from edgemnv2.errors import EdgeError
+from edgemnv2.ops.execute import by_source
 from edgemnv2.records.task import Task
 from edgemnv2.runners.base import Runner, on_one_board
 from edgemnv2.tuner.trial import Candidate, TrialBench, wrong_layers
@@ -55,17 +55,12 @@ def threads_of(task: Task) -> int:
 def versus(
     bench: TrialBench, ours: Artifact, theirs: Artifact, pairs: int, threads: int = 1
 ) -> Versus:
-    """Check `ours`, then measure it against `theirs`."""
+    """Check `ours`, then measure it against `theirs`; raises what hinders either."""
     with bench.runner() as runner:
-        try:
-            reason = _wrong(bench, runner, ours, threads)
-            if reason:
-                return Versus(reason=reason)
-            return on_one_board(
-                runner, lambda: _measure(bench, runner, ours, theirs, pairs, threads)
-            )
-        except EdgeError as error:
-            return Versus(reason=str(error))
+        reason = _wrong(bench, runner, ours, threads)
+        if reason:
+            return Versus(reason=reason)
+        return on_one_board(runner, lambda: _measure(bench, runner, ours, theirs, pairs, threads))
 
 
 def faster_share(ratios: Sequence[float]) -> float:
@@ -84,22 +79,23 @@ def outgrown(bench: TrialBench, candidates: Sequence[Candidate], most_bytes: int
 
 def _wrong(bench: TrialBench, runner: Runner, artifact: Artifact, threads: int) -> str:
     """What is wrong with the outputs; "" if nothing is."""
-    result = runner.run(artifact, list(bench.sample), trace=True)
+    result = runner.run(artifact, [bench.sample], trace=True)
     wrong = wrong_layers(bench.graph, artifact, result, bench.sample, bench.expected)
     if wrong or threads == 1:
         return next(iter(wrong.values()), "")
-    together = runner.run(artifact, list(bench.sample), threads=threads).outputs[0]
-    comparison = compare(bench.expected[bench.graph.outputs[0]], together)
-    if comparison.passed:
-        return ""
-    return f"{threads} threads: {comparison.different} of {comparison.elements} values are wrong"
+    together = runner.run(artifact, [bench.sample], threads=threads).results[0]
+    for name, wanted in by_source(bench.graph, bench.expected).items():
+        found = compare(wanted, together[name])
+        if not found.passed:
+            return f"{threads} threads: {found.different} of {found.elements} values are wrong"
+    return ""
 
 
 def _measure(
     bench: TrialBench, runner: Runner, ours: Artifact, theirs: Artifact, pairs: int, threads: int
 ) -> Versus:
     def once(artifact: Artifact) -> tuple[str, float]:
-        result = runner.run(artifact, list(bench.sample), repeat=REPEATS, threads=threads)
+        result = runner.run(artifact, [bench.sample], repeat=REPEATS, threads=threads)
         return str(result.metric), median(result.values)
 
     ratios: list[float] = []

@@ -41,9 +41,15 @@ def test_1001_outputs_lose_their_background_class():
 
 
 def test_agreement_counts_positions():
-    a = np.array([[[[1, 2], [5, 2]]], [[[1, 2], [1, 2]]]])
-    b = np.array([[[[0, 7], [1, 9]]], [[[1, 2], [1, 2]]]])
+    a = np.array([[[[1, 2], [5, 2]]], [[[1, 2], [1, 2]]]], np.int8)
+    b = np.array([[[[0, 7], [1, 9]]], [[[1, 2], [1, 2]]]], np.int8)
     assert agreement(a, b) == 75.0
+
+
+def test_agreement_of_classes_counts_equal_ones():
+    a = np.array([[[[3, 2, 5, 2]]]], np.int64)
+    b = np.array([[[[3, 7, 5, 9]]]], np.int64)
+    assert agreement(a, b) == 50.0
     assert agreement(a, a) == 100.0
 
 

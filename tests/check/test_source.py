@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.samples import digits
-from edgemnv2.samples.images import random_inputs
+from edgemnv2.samples.inputs import random_set
 from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
 from tests.frontend.tiny_onnx import TinyOnnx
 
@@ -34,8 +34,8 @@ def source(
     return path
 
 
-def _batch(graph: Graph) -> np.ndarray:
-    return random_inputs(graph.tensors[graph.inputs[0]], 2, 0).x
+def _batch(graph: Graph) -> Mapping[str, np.ndarray]:
+    return random_set(graph, 2, 0).arrays
 
 
 def _with_layer(graph: Graph, index: int, **changes: object) -> Graph:

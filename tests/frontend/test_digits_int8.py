@@ -16,7 +16,6 @@ import pytest
 
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check.run import run as run_artifact
-from edgemnv2.check.verify import SampleChoice, choose_samples
 from edgemnv2.cli.main import main
 from edgemnv2.errors import UsageError
 from edgemnv2.firmware.bundle import bundle
@@ -29,6 +28,7 @@ from edgemnv2.runners import make_runner
 from edgemnv2.samples import digits
 from edgemnv2.samples.digit_samples import heldout_digits, is_digits
 from edgemnv2.samples.images import default_preset
+from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
 from tests.firmware.firmware_harness import boot, build_cmake, cross_cmake, run, verdict
 
 LEAST_TOP1 = 97.0
@@ -69,7 +69,7 @@ def test_the_file_is_small_standard_qdq_with_integer_ends() -> None:
 @pytest.mark.parametrize("name", ["digits", "digits-int8"])
 def test_held_out_digits_are_recognised_with_the_preset_that_needs_no_flag(name: str) -> None:
     graph = lowered(name)
-    samples = choose_samples(graph, SampleChoice(), default_preset(graph))
+    samples = as_samples(choose_inputs(graph, SampleChoice(), default_preset(graph)))
     assert samples.labels is not None and len(samples) == 360
     scores = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(360, -1)
     assert 100 * (scores.argmax(axis=1) == samples.labels).mean() >= LEAST_TOP1
@@ -105,8 +105,8 @@ def test_a_target_without_float_gets_the_int8_network(
         "model      digits-int8 (the int8 network of 'digits': mps2-an500 runs int8 only)"
     )
     manifest = load_artifact(tmp_path / "net").manifest
-    assert manifest["model"]["source"] == "digits-int8" and manifest["preprocess"] == "raw"
-    assert manifest["inputs"][0]["dtype"] == manifest["outputs"][0]["dtype"] == "int8"
+    assert manifest.model.source == "digits-int8" and manifest.preprocess == "raw"
+    assert manifest.inputs[0].dtype == manifest.outputs[0].dtype == "int8"
 
 
 def test_a_linux_target_gets_the_float_network(
@@ -116,7 +116,7 @@ def test_a_linux_target_gets_the_float_network(
     assert main(["compile", "digits", "--target", "host", "-o", folder]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "model      digits"
     manifest = load_artifact(tmp_path / "net").manifest
-    assert manifest["model"]["source"] == "digits" and manifest["preprocess"] == "keras"
+    assert manifest.model.source == "digits" and manifest.preprocess == "keras"
     # No inputs named: the held-out images.
     assert main(["verify", folder, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -130,10 +130,10 @@ def test_host_m7_and_reference_give_the_dozen_the_same_classes(
     on_host = run_artifact(host, make_runner("local"), DOZEN)
     on_m7 = run_artifact(m7, make_runner("qemu-system"), DOZEN)
     graph = lowered("digits-int8")
-    samples = choose_samples(graph, DOZEN, default_preset(graph))
+    samples = as_samples(choose_inputs(graph, DOZEN, default_preset(graph)))
     expected = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(12, -1)
-    assert np.array_equal(on_host.outputs.reshape(12, -1), expected)
-    assert np.array_equal(on_m7.outputs.reshape(12, -1), expected)
+    assert np.array_equal(next(iter(on_host.outputs.values())).reshape(12, -1), expected)
+    assert np.array_equal(next(iter(on_m7.outputs.values())).reshape(12, -1), expected)
     assert [p.classes[0] for p in on_m7.predictions] == shown_classes()
 
 
@@ -173,7 +173,7 @@ def test_held_out_samples_are_for_the_built_in_names_alone() -> None:
     assert not is_digits("digits.onnx") and not is_digits("mobilenetv2-0.35-96")
     tensor = Tensor("input", 32, 32, 1, "float32")
     assert len(heldout_digits(tensor, "keras", limit=5)) == 5
-    with pytest.raises(UsageError, match="--limit 0: expected at least 1"):
+    with pytest.raises(UsageError, match="limit=0: expected at least 1"):
         heldout_digits(tensor, "keras", limit=0)
 
 

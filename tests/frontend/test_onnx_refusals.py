@@ -132,7 +132,7 @@ def test_a_dynamic_height_is_refused_by_name(tmp_path: Path) -> None:
     message = refusal(one_node("Relu", ["N", 3, "height", 8]), tmp_path, DynamicShape)
     assert message == (
         "m.onnx: input 'x': dimension 2 ('height') is not fixed; height, width and channels must "
-        "be numbers: export the model with a fixed input size"
+        "be numbers: export the model with a fixed input size, or give it with input_shapes="
     )
 
 
@@ -143,10 +143,11 @@ def test_a_fixed_batch_other_than_one_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_an_input_that_is_no_image_is_refused(tmp_path: Path) -> None:
-    message = refusal(one_node("Relu", [1, 10]), tmp_path, ModelError)
+def test_an_input_of_five_dimensions_is_refused(tmp_path: Path) -> None:
+    message = refusal(one_node("Relu", [1, 2, 3, 4, 5]), tmp_path, ModelError)
     assert message == (
-        "m.onnx: input 'x' has 2 dimensions (must be one image: 4, [1, C, H, W] or [1, H, W, C])"
+        "m.onnx: input 'x' has 5 dimensions (must be 1 to 4; an image has 4, [1, C, H, W] or "
+        "[1, H, W, C]); export the model with such an input"
     )
 
 
@@ -159,12 +160,40 @@ def test_float16_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_two_outputs_are_refused(tmp_path: Path) -> None:
+def test_an_output_that_no_operator_makes_is_refused(tmp_path: Path) -> None:
     model = TinyOnnx().build()
-    model.graph.output.append(helper.make_tensor_value_info("head", TensorProto.FLOAT, None))
+    model.graph.output.append(helper.make_tensor_value_info("nowhere", TensorProto.FLOAT, None))
     assert refusal(model, tmp_path, ModelError) == (
-        "m.onnx: the model has 2 outputs ('logits', 'head'), must have 1; cut the model to the one "
-        "that a MobileNetV2 has"
+        "m.onnx: no operator makes the output 'nowhere'; export the model again"
+    )
+
+
+def test_an_output_twice_is_refused(tmp_path: Path) -> None:
+    model = TinyOnnx().build()
+    model.graph.output.append(model.graph.output[0])
+    assert refusal(model, tmp_path, ModelError) == (
+        "m.onnx: output 'logits' is listed 2 times (must be once); export the model with each of "
+        "them once"
+    )
+
+
+def test_a_constant_output_is_refused(tmp_path: Path) -> None:
+    model = one_node("Relu", [1, 3, 8, 8])
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "anchors"))
+    model.graph.output.append(helper.make_tensor_value_info("anchors", TensorProto.FLOAT, [3]))
+    assert refusal(model, tmp_path, ModelError) == (
+        "m.onnx: output 'anchors' is a constant (must depend on an input); export the model "
+        "without it"
+    )
+
+
+def test_an_output_of_a_strange_type_is_refused(tmp_path: Path) -> None:
+    model = one_node("Not", [1, 3, 8, 8])
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.BOOL
+    message = refusal(model, tmp_path, ModelError)
+    assert message == (
+        "m.onnx: output 'y' has type bool (must be one of float32, int8, uint8, int32, int64); cut "
+        "the model in front of it, or cast it"
     )
 
 

@@ -115,13 +115,13 @@ def test_int16_activations_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_two_outputs_are_refused(tmp_path: Path) -> None:
+def test_an_output_twice_is_refused(tmp_path: Path) -> None:
     file = TinyTflite()
     x, y = file.tensor("x", (1, 8, 8, 3)), file.tensor("y", (1, 8, 8, 3))
     file.operator("RELU6", [x], y)
-    assert refusal(file.build([x], [x, y]), tmp_path, ModelError) == (
-        "m.tflite: the model has 2 outputs, must have 1; cut the model to the one that a "
-        "MobileNetV2 has"
+    assert refusal(file.build([x], [y, y]), tmp_path, ModelError) == (
+        "m.tflite: output 'y' is listed 2 times (must be once); export the model with each of "
+        "them once"
     )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.errors import UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE, to_float16
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.runners import runner_for
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 
 
@@ -46,4 +47,4 @@ def test_outputs_stay_within_the_stated_accuracy(
     result = verify(artifact, runner_for(artifact, "qemu-user"), SampleChoice(random=2))
     assert result.passed
     assert not result.exact, "float16 that equals float32 to the bit was not computed in float16"
-    assert artifact.manifest["relative_tolerance"] == FLOAT16_TOLERANCE
+    assert artifact.manifest.relative_tolerance == FLOAT16_TOLERANCE

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import make_runner
 from edgemnv2.samples.images import load_images, random_inputs, to_source
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 
 INTEGER_MODELS = (

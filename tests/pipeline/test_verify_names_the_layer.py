@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact, load_artifact
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
@@ -18,6 +18,7 @@ from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.runners import make_runner
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 
 

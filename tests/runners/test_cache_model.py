@@ -124,14 +124,15 @@ def test_instructions_are_those_of_the_counting_plugin(artifact) -> None:
     run = run_in_cache_model(artifact, sample)
     # The mark itself lies on other sides of the two counts.
     assert abs(run.instructions[0] - counted.values[0]) < 10
-    assert (run.output == counted.outputs[0]).all()
+    (output,) = run.outputs.values()
+    assert (output == counted.outputs[0]).all()
     accesses = {kind: run.kinds[kind].loads for kind in KINDS}
     assert min(accesses["weights"], accesses["arena"], accesses["image"]) > 10_000
 
 
 def test_all_weights_and_the_image_fit_behind_l2_and_are_missed_at_most_once(artifact) -> None:
     figures = locality(artifact)
-    constants = artifact.manifest["constants_bytes"]
+    constants = artifact.manifest.constants_bytes
     assert figures.l2_missed_bytes["weights"] <= constants + LINE
     assert figures.l1_missed_bytes["weights"] >= 0.9 * constants - 32768
     assert figures.memory_bytes == figures.l2_missed_bytes["all"] + figures.written_back_bytes

@@ -12,13 +12,14 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.benchmark.latency import bench
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.errors import RunnerError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_model
 from edgemnv2.records.log import TuneLog
 from edgemnv2.runners.ssh import SshRunner
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 from edgemnv2.tuner.tuner import TuneOptions, tune_graph
 from tests.runners.arm64_guest import CORES, Guest, GuestUnavailable, missing_tools

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.check.verify import verify
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
@@ -18,6 +18,7 @@ from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions, tuned_or_default
 from edgemnv2.records.task import find_tasks
 from edgemnv2.runners import make_runner, runner_for
+from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
 from edgemnv2.tuner.manage import check_log, log_folders
@@ -114,6 +115,6 @@ def test_it_gives_right_numbers(
     artifact = compile_graph(
         lower(load_model(MODEL)), target, tmp_path / "art", CompileOptions(tune_logs=folder)
     )
-    assert any(k["schedule"] not in ("default", "fallback") for k in artifact.manifest["kernels"])
+    assert any(k.schedule not in ("default", "fallback") for k in artifact.manifest.kernels)
     runner = make_runner(target.runner) if target.is_bare_metal else runner_for(artifact)
     assert verify(artifact, runner, SampleChoice(random=2)).exact

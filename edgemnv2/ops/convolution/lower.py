@@ -12,16 +12,25 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import convolution_requantize, dense_requantize
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import (
+    Conv2D,
+    DepthwiseConv2D,
+    TransposedConv2D,
+    window_of,
+)
 from edgemnv2.ops.flow import Array, Constant, Node
-from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
 from edgemnv2.ops.views import NCHW, NHWC, View, Views
 
 __all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
 
-NODES = ("conv2d", "depthwise", "matmul")
+NODES = ("conv2d", "conv2d_transpose", "depthwise", "matmul")
 CLAMPS = True
+KINDS: dict[str, Any] = {
+    "conv2d": Conv2D,
+    "conv2d_transpose": TransposedConv2D,
+    "depthwise": DepthwiseConv2D,
+}
 BIAS_SCALE_TOLERANCE = 1e-6
 """Of the scale of the sums: what float32 products of the same scales may differ by."""
 
@@ -36,8 +45,29 @@ def arrange(node: Node, views: Views) -> None:
         if not isinstance(name, str):
             raise views.refuse(node, "the left operand must be an activation, not a constant")
         _product(node, views, views.unsettled(name), views.constant(node, 1), dense=True)
+    elif node.op == "conv2d_transpose":
+        _transposed(node, views)
     else:
         _convolution(node, views)
+
+
+def _transposed(node: Node, views: Views) -> None:
+    attrs = node.attrs
+    layout, kernel = attrs["data_layout"], attrs["kernel_layout"]
+    weight = views.constant(node, 1).transpose(tuple(kernel.index(x) for x in "HWIO"))
+    view = views.as_image(views.view(node), layout)
+    order = NHWC if layout == "NHWC" else NCHW
+    shape = views.shape(node.output)
+    if weight.values.shape[2:] != (view.map[2], shape[order[3]]):
+        raise views.refuse(
+            node,
+            f"weights {list(weight.values.shape)} for {view.map[2]} channels; export the model "
+            "again",
+        )
+    made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    inputs = (view.name, weight, *node.inputs[2:])
+    new = replace(node, inputs=inputs, attrs={**_kept(node), **made})
+    views.emit(new, (shape[order[1]], shape[order[2]], shape[order[3]]), order)
 
 
 def _convolution(node: Node, views: Views) -> None:
@@ -55,25 +85,33 @@ def _convolution(node: Node, views: Views) -> None:
     view = views.as_image(views.view(node), layout)
     height, width, channels = view.map
     groups = attrs["groups"]
-    if any(x != 1 for x in attrs["dilation"]):
-        raise views.refuse(node, f"dilation {attrs['dilation']} is not supported (must be 1)")
-    if groups == 1:
-        op = "conv2d"
-    elif groups == channels == outer and inner == 1:
-        op, weight = "depthwise", weight.reshape((kh, kw, channels))
-    else:
+    if min(attrs["padding"]) < 0:
+        raise views.refuse(node, f"negative padding {list(attrs['padding'])} (cut the map before)")
+    if channels != groups * inner or outer % groups:
         raise views.refuse(
             node,
-            f"group={groups} with {outer} output channels is not supported (group must be 1, "
-            f"or the number of input channels and of output channels, {channels})",
+            f"{channels} input channels, {outer} output channels and weights for {inner} do not "
+            f"make {groups} groups; export the model again",
         )
+    op = "conv2d"
+    if groups == channels == outer and groups > 1:
+        op, weight = "depthwise", weight.reshape((kh, kw, channels))
     top, left, bottom, right = attrs["padding"]
     (sy, sx) = attrs["stride"]
-    out = ((height + top + bottom - kh) // sy + 1, (width + left + right - kw) // sx + 1, outer)
+    # A kernel of one row or column has nothing to be spread.
+    dilation = tuple(1 if k == 1 else d for k, d in zip((kh, kw), attrs["dilation"], strict=True))
+    rows, columns = window_of((kh, kw), (dilation[0], dilation[1]))
+    out = (height + top + bottom - rows) // sy + 1, (width + left + right - columns) // sx + 1
+    if min(out) < 1:
+        raise views.refuse(node, f"a window of {rows}x{columns} on a padded map smaller than it")
     made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    if dilation != (1, 1):
+        made["dilation"] = dilation
+    if op == "conv2d" and groups > 1:
+        made["groups"] = groups
     inputs = (view.name, weight, *node.inputs[2:])
     new = replace(node, op=op, inputs=inputs, attrs={**_kept(node), **made})
-    views.emit(new, out, NHWC if layout == "NHWC" else NCHW)
+    views.emit(new, (*out, outer), NHWC if layout == "NHWC" else NCHW)
 
 
 def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: bool) -> None:
@@ -119,6 +157,11 @@ def _kept(node: Node) -> dict[str, Any]:
     return {key: value for key, value in node.attrs.items() if key == "clamp"}
 
 
+def _spread(node: Node) -> dict[str, Any]:
+    """Dilation and groups, where there are any."""
+    return {key: node.attrs[key] for key in ("dilation", "groups") if key in node.attrs}
+
+
 # -- layers ----------------------------------------------------------------------------------------
 
 
@@ -130,15 +173,15 @@ def is_integer(node: Node) -> bool:
 
 def lower(node: Node, to: Lowering) -> None:
     """A float convolution."""
-    kind = DepthwiseConv2D if node.op == "depthwise" else Conv2D
     to.add(
-        kind(
+        KINDS[node.op](
             **to.common(node),
             weight=np.ascontiguousarray(node.constant(1).real()),
             bias=np.ascontiguousarray(node.constant(2).real().reshape(-1)),
             stride=node.attrs["stride"],
             padding=node.attrs["padding"],
             clamp=node.attrs["clamp"],
+            **_spread(node),
         )
     )
 
@@ -148,7 +191,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     to.add(_integer(node, site, to))
 
 
-def _integer(node: Node, site: Site, to: Lowering) -> Layer:
+def _integer(node: Node, site: Site, to: Lowering) -> Any:
     weight, bias = node.constant(1), node.constant(2)
     (x,), y = site.x, site.y
     assert weight.scale is not None
@@ -170,8 +213,7 @@ def _integer(node: Node, site: Site, to: Lowering) -> Layer:
             factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
         stored = _tflite_bias(bias, x, weight, y)
     narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
-    kind = Conv2D if node.op == "conv2d" else DepthwiseConv2D
-    return kind(
+    return KINDS[node.op](
         **site.common,
         weight=np.ascontiguousarray(values.astype(np.int8 if narrow else np.int16)),
         bias=stored,
@@ -179,6 +221,7 @@ def _integer(node: Node, site: Site, to: Lowering) -> Layer:
         padding=node.attrs["padding"],
         clamp=site.clamp,
         requantize=factor,
+        **_spread(node),
     )
 
 

@@ -8,13 +8,14 @@ stay in the cache. Source: TFLite `kernels/internal/reference/{conv,depthwisecon
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.values import clamp_floats, quant_of
 from edgemnv2.ops.windows import BLOCK_ELEMENTS, pad, patches
@@ -31,20 +32,80 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     """The output `[N, H, W, C]` of `layer`."""
     source, target, x = graph.tensor_in(layer), graph.tensor_out(layer), inputs[0]
     if isinstance(layer, Conv2D):
+        shares = _groups(layer, x)
         if layer.requantize is None:
-            return float_conv2d(layer, x)
-        return conv2d(layer, x, source, target)
+            return np.concatenate([float_conv2d(part, share) for part, share in shares], axis=-1)
+        made = [conv2d(part, share, source, target) for part, share in shares]
+        return np.concatenate(made, axis=-1)
+    if isinstance(layer, TransposedConv2D):
+        plain, spread = _spread_out(layer, x, source, target)
+        if layer.requantize is None:
+            return float_conv2d(plain, spread)
+        return conv2d(plain, spread, source, target)
     assert isinstance(layer, DepthwiseConv2D)
     if layer.requantize is None:
         return float_depthwise(layer, x)
     return depthwise(layer, x, source, target)
 
 
+def _groups(layer: Conv2D, x: Array) -> list[tuple[Conv2D, Array]]:
+    """Each group as a convolution of its own, with the input channels that it sees."""
+    if layer.groups == 1:
+        return [(layer, x)]
+    inner = layer.weight.shape[2]
+    outer = layer.weight.shape[3] // layer.groups
+    parts = []
+    for group in range(layer.groups):
+        made = slice(group * outer, (group + 1) * outer)
+        factor = layer.requantize
+        if factor is not None:
+            factor = replace(factor, multiplier=factor.multiplier[made], shift=factor.shift[made])
+        part = replace(
+            layer,
+            weight=layer.weight[..., made],
+            bias=layer.bias[made],
+            requantize=factor,
+            groups=1,
+        )
+        parts.append((part, x[..., group * inner : (group + 1) * inner]))
+    return parts
+
+
+def _spread_out(
+    layer: TransposedConv2D, x: Array, source: Tensor, target: Tensor
+) -> tuple[Conv2D, Array]:
+    """The convolution with the kernel turned round, over the pixels `stride` apart in zeros."""
+    (kh, kw), (sy, sx) = layer.kernel, layer.stride
+    zero = 0 if source.quant is None else source.quant.zero_point
+    n, h, w, c = x.shape
+    before = kh - 1 - layer.padding[0], kw - 1 - layer.padding[1]
+    height, width = target.height + kh - 1, target.width + kw - 1
+    canvas = np.full((n, height, width, c), zero, x.dtype)
+    rows, columns = before[0] + sy * np.arange(h), before[1] + sx * np.arange(w)
+    seen_rows = (rows >= 0) & (rows < height)
+    seen_columns = (columns >= 0) & (columns < width)
+    canvas[np.ix_(np.arange(n), rows[seen_rows], columns[seen_columns])] = x[:, seen_rows][
+        :, :, seen_columns
+    ]
+    plain = Conv2D(
+        layer.name,
+        layer.inputs,
+        layer.output,
+        np.ascontiguousarray(layer.weight[::-1, ::-1]),
+        layer.bias,
+        (1, 1),
+        (0, 0, 0, 0),
+        layer.clamp,
+        layer.requantize,
+    )
+    return plain, canvas
+
+
 def float_conv2d(layer: Conv2D, x: Array) -> Array:
     """Dense convolution, bias and clamp."""
     kh, kw, cin, cout = layer.weight.shape
     weight = np.ascontiguousarray(layer.weight, np.float32).reshape(kh * kw * cin, cout)
-    windows = patches(pad(x, layer.padding), layer.kernel, layer.stride)
+    windows = patches(pad(x, layer.padding), layer.kernel, layer.stride, layer.dilation)
     n, oh, ow = windows.shape[:3]
     out = windows.reshape(n * oh * ow, kh * kw * cin) @ weight
     out += layer.bias
@@ -57,21 +118,23 @@ def float_depthwise(layer: DepthwiseConv2D, x: Array) -> Array:
     padded = pad(x, layer.padding)
     kh, kw = layer.kernel
     sy, sx = layer.stride
+    dy, dx = layer.dilation
+    rows, columns = layer.window
     n, h, w, c = padded.shape
-    oh, ow = (h - kh) // sy + 1, (w - kw) // sx + 1
+    oh, ow = (h - rows) // sy + 1, (w - columns) // sx + 1
     out = np.empty((n, oh, ow, c), np.float32)
-    rows = max(1, BLOCK_ELEMENTS // (ow * c))
+    step = max(1, BLOCK_ELEMENTS // (ow * c))
     for image in range(n):
-        for first in range(0, oh, rows):
-            part = out[image, first : first + rows]
+        for first in range(0, oh, step):
+            part = out[image, first : first + step]
             part[...] = layer.bias
             for ky in range(kh):
                 for kx in range(kw):
-                    y = first * sy + ky
+                    y, left = first * sy + ky * dy, kx * dx
                     source = padded[
                         image,
                         y : y + (len(part) - 1) * sy + 1 : sy,
-                        kx : kx + (ow - 1) * sx + 1 : sx,
+                        left : left + (ow - 1) * sx + 1 : sx,
                     ]
                     part += source * layer.weight[ky, kx]
             clamp_floats(part, layer.clamp)
@@ -184,7 +247,8 @@ def conv2d(layer: Conv2D, x: Array, source: Tensor, target: Tensor) -> Array:
     weight = np.ascontiguousarray(weight, _float_type(bound))
     if layer.op == "pointwise":
         return _pointwise(layer, x, weight, bound, source, target)
-    windows = patches(_centred(x, source, layer.padding, weight), layer.kernel, layer.stride)
+    centred = _centred(x, source, layer.padding, weight)
+    windows = patches(centred, layer.kernel, layer.stride, layer.dilation)
     n, oh, ow = windows.shape[:3]
     out = np.empty((n, oh, ow, cout), target.dtype)
     step = min(oh, max(1, BLOCK_ELEMENTS // (ow * max(depth, cout))))
@@ -228,7 +292,8 @@ def depthwise(layer: DepthwiseConv2D, x: Array, source: Tensor, target: Tensor) 
     dtype = _float_type(bound)
     padded = _centred(x, source, layer.padding, np.empty(0, dtype))
     n, h, w = padded.shape[:3]
-    oh, ow = (h - kh) // sy + 1, (w - kw) // sx + 1
+    (dy, dx), (high, wide) = layer.dilation, layer.window
+    oh, ow = (h - high) // sy + 1, (w - wide) // sx + 1
     out = np.empty((n, oh, ow, c), target.dtype)
     step = min(oh, max(1, BLOCK_ELEMENTS // (ow * c)))
     shape = (step, ow, c)
@@ -242,10 +307,10 @@ def depthwise(layer: DepthwiseConv2D, x: Array, source: Tensor, target: Tensor) 
             acc, product = sums[: len(part)], products[: len(part)]
             acc.fill(0)
             for ky in range(kh):
-                top = first * sy + ky
+                top = first * sy + ky * dy
                 rows = padded[image, top : top + (len(part) - 1) * sy + 1 : sy]
                 for kx in range(kw):
-                    taps = rows[:, kx : kx + (ow - 1) * sx + 1 : sx]
+                    taps = rows[:, kx * dx : kx * dx + (ow - 1) * sx + 1 : sx]
                     acc += np.multiply(taps, weight[ky, kx], out=product)
             epilogue(acc, part)
     return out

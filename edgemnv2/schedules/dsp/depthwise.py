@@ -40,6 +40,8 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if layer.requantize is None or layer.kernel != (3, 3) or not int8_io(source, out):
         return None
+    if not layer.is_plain:
+        return None
     if layer.stride not in ((1, 1), (2, 2)):
         return None
     assert source.quant is not None and out.quant is not None

@@ -188,6 +188,8 @@ def matmul_of(graph: Graph, layer: Conv2D) -> MatMul | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if layer.requantize is None or not int8_io(out) or source.quant is None:
         return None
+    if not layer.is_plain:
+        return None
     # Bytes of a uint8 image become int8 on the way into patches: only those are copied.
     flipped = source.dtype == "uint8" and layer.op != "pointwise"
     if source.dtype != "int8" and not flipped:

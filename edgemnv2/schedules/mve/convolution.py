@@ -38,6 +38,8 @@ def convolution_channels(graph: Graph, layer: Conv2D) -> Channels | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     if layer.requantize is None or not int8_io(out) or source.quant is None:
         return None
+    if not layer.is_plain:
+        return None
     if source.dtype != "int8" and (source.dtype != "uint8" or layer.op == "pointwise"):
         return None
     if str(layer.weight.dtype) != "int8":

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemnv2.check.layers import layer_errors
 from edgemnv2.frontend import load_model
+from edgemnv2.lab.layer_errors import layer_errors
 from edgemnv2.passes import lower
 from tests.networks.qdq_net import QdqNet
 

@@ -1,0 +1,143 @@
+/* STM32F4: clock of the PLL at its highest, console on a USART. Reference manual RM0390
+ * (STM32F446); what is used here is the same in RM0090 (STM32F405), but for the over-drive, which
+ * that lacks. */
+#include "board.h"
+#include "board_facts.h"
+#include "stm32_gpio.h"
+
+/* RM0390 section 2.2.2, the memory map. */
+#define RCC 0x40023800u
+#define FLASH_ACR 0x40023C00u
+#define PWR_CR 0x40007000u
+#define PWR_CSR 0x40007004u
+#define GPIOA 0x40020000u
+
+/* Section 6.3, RCC registers. */
+enum {
+    RCC_CR = 0x00,
+    RCC_PLLCFGR = 0x04,
+    RCC_CFGR = 0x08,
+    RCC_AHB1ENR = 0x30,
+    RCC_APB1ENR = 0x40,
+    CR_HSEON = 1u << 16,
+    CR_HSERDY = 1u << 17,
+    CR_HSEBYP = 1u << 18,
+    CR_PLLON = 1u << 24,
+    CR_PLLRDY = 1u << 25,
+    PLLCFGR_M_N_P_Q = 0x0F037FFF,
+    PLLCFGR_HSE = 1u << 22,
+    CFGR_SW = 3u << 0,
+    CFGR_SW_PLL = 2u << 0,
+    CFGR_SWS = 3u << 2,
+    CFGR_SWS_PLL = 2u << 2,
+    CFGR_PRESCALERS = 0xFCF0,
+    CFGR_APB1_BY_4 = 5u << 10,
+    CFGR_APB2_BY_2 = 4u << 13,
+    APB1ENR_PWR = 1u << 28
+};
+
+/* Section 5.4, power; section 3.8.1, flash. */
+enum {
+    CR_VOS_SCALE_1 = 3u << 14,
+    CR_ODEN = 1u << 16,
+    CR_ODSWEN = 1u << 17,
+    CSR_ODRDY = 1u << 16,
+    CSR_ODSWRDY = 1u << 17,
+    ACR_LATENCY = 15u << 0,
+    ACR_PREFETCH_AND_CACHES = 7u << 8
+};
+
+/* Section 25.6: the older USART. */
+enum {
+    USART_SR = 0x00,
+    USART_DR = 0x04,
+    USART_BRR = 0x08,
+    USART_CR1 = 0x0C,
+    SR_RXNE = 1u << 5,
+    SR_TXE = 1u << 7,
+    CR1_RE = 1u << 2,
+    CR1_TE = 1u << 3,
+    CR1_UE = 1u << 13,
+    BAUD = 115200
+};
+
+enum { RESET_HZ = 16000000 }; /* the internal oscillator, HSI */
+
+static uint32_t clock_hz = RESET_HZ;
+
+/* The oscillator's 2 MHz, as section 6.3.2 advises, times N, by 2: at most 180 MHz. */
+enum { PLL_M = BOARD_HSE_HZ / 2000000, PLL_N = BOARD_CLOCK_HZ / 1000000, PLL_Q = 8 };
+
+/* Section 5.1.4: without the over-drive the core may not go beyond 168 MHz. */
+static int start_over_drive(void) {
+    change_register(PWR_CR, 0, CR_ODEN);
+    if (!wait_for_bits(PWR_CSR, CSR_ODRDY, CSR_ODRDY))
+        return 0;
+    change_register(PWR_CR, 0, CR_ODSWEN);
+    return wait_for_bits(PWR_CSR, CSR_ODSWRDY, CSR_ODSWRDY);
+}
+
+static enum board_fault start_clock(void) {
+    change_register(RCC + RCC_APB1ENR, 0, APB1ENR_PWR);
+    (void)read_register(RCC + RCC_APB1ENR); /* the clock is there two cycles later */
+    if (BOARD_HSE_IS_A_CLOCK)
+        change_register(RCC + RCC_CR, 0, CR_HSEBYP);
+    change_register(RCC + RCC_CR, 0, CR_HSEON);
+    if (!wait_for_bits(RCC + RCC_CR, CR_HSERDY, CR_HSERDY))
+        return BOARD_NO_OSCILLATOR;
+    change_register(PWR_CR, 0, CR_VOS_SCALE_1);
+    change_register(RCC + RCC_PLLCFGR, PLLCFGR_M_N_P_Q,
+                    (uint32_t)PLL_M | (uint32_t)PLL_N << 6 | PLLCFGR_HSE | (uint32_t)PLL_Q << 24);
+    change_register(RCC + RCC_CR, 0, CR_PLLON);
+    if (BOARD_CLOCK_HZ > 168000000 && !start_over_drive())
+        return BOARD_NO_VOLTAGE;
+    if (!wait_for_bits(RCC + RCC_CR, CR_PLLRDY, CR_PLLRDY))
+        return BOARD_NO_PLL;
+    change_register(FLASH_ACR, ACR_LATENCY, BOARD_FLASH_WAITS | ACR_PREFETCH_AND_CACHES);
+    if (!wait_for_bits(FLASH_ACR, ACR_LATENCY, BOARD_FLASH_WAITS))
+        return BOARD_NO_FLASH_DELAY;
+    /* APB1 at most 45 MHz, APB2 at most 90 MHz. */
+    change_register(RCC + RCC_CFGR, CFGR_PRESCALERS, CFGR_APB1_BY_4 | CFGR_APB2_BY_2);
+    change_register(RCC + RCC_CFGR, CFGR_SW, CFGR_SW_PLL);
+    if (!wait_for_bits(RCC + RCC_CFGR, CFGR_SWS, CFGR_SWS_PLL)) {
+        change_register(RCC + RCC_CFGR, CFGR_SW | CFGR_PRESCALERS, 0);
+        return BOARD_NO_SWITCH;
+    }
+    clock_hz = BOARD_CLOCK_HZ;
+    return BOARD_READY;
+}
+
+static void start_console(void) {
+    const uint32_t usart_hz = clock_hz == RESET_HZ ? clock_hz : clock_hz / 4u;
+    change_register(RCC + RCC_AHB1ENR, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
+    change_register(RCC + RCC_APB1ENR, 0, 1u << BOARD_UART_ENABLE_BIT);
+    (void)read_register(RCC + RCC_APB1ENR);
+    give_pin(GPIOA, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
+    give_pin(GPIOA, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
+    /* A sixteenth of a bit is the unit of BRR, and so is the clock with 16 samples a bit. */
+    write_register(BOARD_UART + USART_BRR, (usart_hz + BAUD / 2) / BAUD);
+    write_register(BOARD_UART + USART_CR1, CR1_UE | CR1_TE | CR1_RE);
+}
+
+enum board_fault board_start(void) {
+    const enum board_fault fault = start_clock();
+    start_console();
+    return fault;
+}
+
+uint32_t board_clock_hz(void) {
+    return clock_hz;
+}
+
+void board_put(int byte) {
+    while ((read_register(BOARD_UART + USART_SR) & SR_TXE) == 0) {
+    }
+    write_register(BOARD_UART + USART_DR, (uint32_t)byte);
+}
+
+int board_get(void) {
+    /* Reading the state and then the byte clears an overrun too. */
+    while ((read_register(BOARD_UART + USART_SR) & SR_RXNE) == 0) {
+    }
+    return (int)(read_register(BOARD_UART + USART_DR) & 0xFFu);
+}

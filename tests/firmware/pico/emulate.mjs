@@ -1,0 +1,58 @@
+// Runs the ELF of a Pico's firmware in rp2040js, its UART0 on standard input and output.
+// node emulate.mjs RP2040JS_FOLDER PROGRAM.elf [BOOTROM.bin]
+//
+// Starts at the vector table behind the second stage, 0x10000100 (RP2040 datasheet, section 2.8.1):
+// the emulated flash can be executed from the start, which is what a second stage is for.
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [folder, program, bootrom] = process.argv.slice(2);
+const { Simulator } = await import(pathToFileURL(path.resolve(folder, 'dist/esm/index.js')));
+const simulator = new Simulator();
+const chip = simulator.rp2040;
+chip.logger = { debug() {}, info() {}, warn() {}, error() {} };
+if (bootrom) {
+    const bytes = fs.readFileSync(bootrom);
+    chip.loadBootrom(new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + 16384)));
+}
+chip.onBreak = (code) => {
+    console.error(`break ${code} at ${chip.core.PC.toString(16)}`);
+    process.exit(3);
+};
+
+const elf = fs.readFileSync(program);
+const header = new DataView(elf.buffer, elf.byteOffset);
+const count = header.getUint16(44, true);
+for (let i = 0; i < count; i++) {
+    const at = header.getUint32(28, true) + i * header.getUint16(42, true);
+    const [type, offset, , address, size] = [0, 4, 8, 12, 16].map((n) => header.getUint32(at + n, true));
+    if (type === 1 && size && address >= 0x10000000 && address < 0x11000000)
+        chip.flash.set(elf.subarray(offset, offset + size), address - 0x10000000);
+}
+
+const VECTORS = 0x10000100;
+chip.core.VTOR = VECTORS;
+chip.core.SP = chip.readUint32(VECTORS);
+chip.core.PC = chip.readUint32(VECTORS + 4) & ~1;
+
+// Bytes arrive as a line of 115200 baud brings them, in the chip's time: what it does not take from
+// its FIFO of 32 in time is lost.
+const BYTE_NANOSECONDS = 10 * 1e9 / 115200;
+const uart = chip.uart[0];
+const line = [];
+const next = chip.clock.createAlarm(() => {
+    if (!uart.rxFIFO.full)
+        uart.feedByte(line[0]);
+    line.shift();
+    if (line.length)
+        next.schedule(BYTE_NANOSECONDS);
+});
+uart.onByte = (byte) => process.stdout.write(Buffer.from([byte]));
+process.stdin.on('data', (data) => {
+    if (!line.length)
+        next.schedule(BYTE_NANOSECONDS);
+    line.push(...data);
+});
+process.stdin.on('end', () => process.exit(0));
+simulator.execute();
