@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
-from edgemnv2.arithmetic.tflite import clamp_limits
+from edgemnv2.arithmetic import onnx, tflite
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
@@ -52,6 +51,8 @@ class Lowering:
     def __init__(self, flow: Flow, format_: SourceFormat) -> None:
         self.flow = flow
         self.format = format_
+        self.arithmetic: Any = onnx if format_ == "onnx" else tflite
+        """The module of `arithmetic` whose constants the format's integer layers have."""
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -160,7 +161,7 @@ class Lowering:
         inputs = tuple(self.resolve(str(x)) for x in sources)
         self.declare(name)
         y, dtype = self.quant[name], self.tensors[name].dtype
-        low, high = clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
+        low, high = self.arithmetic.clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
@@ -247,7 +248,7 @@ class Lowering:
         self.tensors[inner] = made
         changes: dict[str, Any] = {"clamp": everything} if clamps else {}
         self.add(replace(layer, name=inner, output=inner, **changes))
-        factor = make_requantize([site.x[0].scale / site.y.scale])
+        factor = self.arithmetic.rescale_requantize(site.x[0], site.y)
         self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.ops.concat.layer import AXES, Concat
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
@@ -61,7 +60,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         inner = f"{site.name}.{index}"
         shape = to.tensors[name]
         to.tensors[inner] = replace(shape, name=inner, dtype=site.dtype, quant=site.y)
-        factor = make_requantize([x.scale / site.y.scale])
+        factor = to.arithmetic.rescale_requantize(x, site.y)
         to.add(Rescale(inner, (name,), inner, requantize=factor, clamp=site.clamp))
         names.append(inner)
     to.add(Concat(site.name, tuple(names), site.name, axis=node.attrs["axis"]))
