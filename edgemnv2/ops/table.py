@@ -35,7 +35,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "cast": ("Cast",),
     "clamp": ("Clamp",),
     "concat": ("Concat",),
-    "convolution": ("Conv2D", "DepthwiseConv2D"),
+    "convolution": ("Conv2D", "DepthwiseConv2D", "TransposedConv2D"),
     "copy": ("Copy",),
     "dequantize": ("Dequantize",),
     "elu": ("Elu",),
