@@ -31,8 +31,9 @@ def build_flow(
     outputs: Sequence[SourceTensor],
     file: str,
     format_: SourceFormat,
+    settle: Callable[[SourceNode], SourceNode] = lambda node: node,
 ) -> Flow:
-    """The flow of a file's nodes.
+    """The flow of a file's nodes; `settle` gives shapes that the file leaves open.
 
     Raises UnsupportedOperator with every node that cannot be done: place, fact, what must hold, and
     what to do.
@@ -59,6 +60,8 @@ def build_flow(
             behind.update(names)
             if node.operator in rules:
                 continue
+        with reading(f"{file}: {node.place}"):
+            node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
             flow.declare(tensor)
         rule = rules.get(node.operator)
@@ -69,7 +72,6 @@ def build_flow(
                 f"{_remedy(node.operator, tuple(rules))}"
             )
             continue
-        node = replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs))
         try:
             with reading(f"{file}: {node.place}"):
                 rule(node, flow)
@@ -97,9 +99,11 @@ def build_flow(
 
 
 def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:
-    """The tensor with its values, where earlier nodes have turned out to be constant."""
-    if tensor is None or tensor.is_constant or tensor.name not in flow.known:
+    """The tensor with its shape, and its values where earlier nodes have turned out constant."""
+    if tensor is None or tensor.is_constant:
         return tensor
+    if tensor.name not in flow.known:
+        return replace(tensor, shape=flow.shapes.get(tensor.name, tensor.shape))
     known = flow.known[tensor.name]
     values = known.values if known.scale is not None else known.values.astype(tensor.dtype)
     return replace(tensor, value=values, scale=known.scale, zero_point=known.zero_point)

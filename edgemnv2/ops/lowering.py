@@ -38,6 +38,8 @@ class Site:
     y: QuantParams
     dtype: str
     clamp: Clamp
+    of_floats: bool = False
+    """Whether the file computes in floats here."""
 
     @property
     def common(self) -> dict[str, Any]:
@@ -165,13 +167,21 @@ class Lowering:
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
-        return Site(name, inputs, x, y, dtype, clamp)
+        return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
 
     def feeds_integers(self, node: Node) -> bool:
         """Whether `site` would give a place."""
         return self.quantizer(node) is not None and all(
             self.dequantized(name) is not None for name in node.tensors
         )
+
+    def computes_floats(self, node: Node) -> bool:
+        """Whether the file computes `node` in floats, between operators that convert.
+
+        A table of all values does the same to the bit; arithmetic of integers would not.
+        """
+        quantizer = node if node.op == "quantize" else self.quantizer(node)
+        return quantizer is not None and bool(quantizer.attrs.get("of_floats"))
 
     def is_needed(self, node: Node) -> bool:
         """Whether somebody reads the floats of a dequantise node as floats."""
@@ -187,6 +197,8 @@ class Lowering:
         if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
             return False
         if self.format not in getattr(module, "INTEGER_FORMATS", (self.format,)):
+            return False
+        if self.computes_floats(node) and not getattr(module, "TABLES", False):
             return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from edgemnv2.arithmetic.lookup import lookup_table
 from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lookup.layer import Lookup
 from edgemnv2.ops.lowering import UNBOUNDED, Lowering
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.rescale.layer import Rescale
@@ -33,6 +37,13 @@ def lower(node: Node, to: Lowering) -> None:
     common: dict[str, Any] = {"name": node.output, "output": to.declare(node.output)}
     if integer is not None:
         source = to.resolve(integer)
+        if to.computes_floats(node):
+            tensor = to.tensors[source]
+            ends = to.quant_of(source), tensor.dtype, y, dtype
+            table = lookup_table(lambda real: real, *ends, to.format, divides=True)
+            table = np.clip(table, int(clamp[0]), int(clamp[1]))
+            to.add(Lookup(**common, inputs=(source,), table=table))
+            return
         factor = to.arithmetic.rescale_requantize(to.quant_of(source), y)
         to.add(Rescale(**common, inputs=(source,), requantize=factor, clamp=clamp))
         return
