@@ -12,59 +12,19 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
 from edgemnv2.errors import ArtifactError
+from edgemnv2.manifest import ArtifactTensor, Manifest, decode, encode
 from edgemnv2.target import Target, parse_target
 
-__all__ = ["SCHEMA", "Artifact", "ArtifactTensor", "ArtifactWriter", "load_artifact"]
+__all__ = ["SCHEMA", "Artifact", "ArtifactWriter", "load_artifact"]
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-
-# What every manifest of this schema holds; `files` and `seal` are added by the writer.
-REQUIRED_KEYS = (
-    "arena_bytes",
-    "arena_lower_bound_bytes",
-    "code_bytes",
-    "constants_bytes",
-    "edgemnv2",
-    "inputs",
-    "kernels",
-    "layers",
-    "macs",
-    "model",
-    "name",
-    "outputs",
-    "preprocess",
-    "stream_arena_bytes",
-    "target",
-    "target_file",
-)
-
-
-@dataclass(frozen=True)
-class ArtifactTensor:
-    """One input or output: as the source model has it, and as the C interface takes it.
-
-    `shape` and `layout` ("NHWC", "NCHW", "NC") are the source's; `nhwc` is `(H, W, C)`, batch 1.
-    `scale` and `zero_point` are None for float tensors.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    layout: str
-    nhwc: tuple[int, int, int]
-    scale: float | None = None
-    zero_point: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The manifest's form."""
-        return {**asdict(self), "shape": list(self.shape), "nhwc": list(self.nhwc)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,34 +32,34 @@ class Artifact:
     """One loaded artefact; every file in it has been checked against the manifest."""
 
     path: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     target: Target
 
     @property
     def name(self) -> str:
         """The C identifier that prefixes everything: `<name>_run`."""
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
     def inputs(self) -> tuple[ArtifactTensor, ...]:
         """Input tensors, in the order of the C structure."""
-        return tuple(_tensor(t) for t in self.manifest["inputs"])
+        return self.manifest.inputs
 
     @property
     def outputs(self) -> tuple[ArtifactTensor, ...]:
         """Output tensors, in the order of the C structure."""
-        return tuple(_tensor(t) for t in self.manifest["outputs"])
+        return self.manifest.outputs
 
     @property
     def arena_bytes(self) -> int:
         """Size of the arena that the caller brings."""
-        return int(self.manifest["arena_bytes"])
+        return self.manifest.arena_bytes
 
     def files(self, folder: str, suffix: str = "") -> tuple[Path, ...]:
         """Paths of the files below `folder` whose name ends in `suffix`, sorted."""
         return tuple(
             self.path / name
-            for name in sorted(self.manifest["files"])
+            for name in sorted(self.manifest.files)
             if name.startswith(f"{folder}/") and name.endswith(suffix)
         )
 
@@ -114,7 +74,7 @@ class ArtifactWriter:
 
     def __init__(self, output: Path, *, force: bool = False) -> None:
         self.output = output
-        self.manifest: Mapping[str, Any] = {}
+        self.manifest: Manifest | None = None
         self._force = force
         self._check_output()
 
@@ -124,7 +84,7 @@ class ArtifactWriter:
             name = tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent)
         except OSError as error:
             raise ArtifactError(
-                f"{self.output}: cannot be written ({error.strerror}), choose another with -o"
+                f"{self.output}: cannot be written ({error.strerror}), choose another with output="
             ) from error
         self.folder = Path(name)
         self.folder.chmod(0o755)  # mkdtemp makes it private
@@ -152,10 +112,12 @@ class ArtifactWriter:
                 self._check_foreign()
                 return
             what = "an artefact is there already" if ours else "the folder is not empty"
-            remedy = "use --force to replace it, or " if ours else ""
-            raise ArtifactError(f"{self.output}: {what} ({remedy}choose another folder with -o)")
+            remedy = "use force=True to replace it, or " if ours else ""
+            raise ArtifactError(
+                f"{self.output}: {what} ({remedy}choose another folder with output=)"
+            )
         if self.output.exists() or self.output.is_symlink():
-            raise ArtifactError(f"{self.output}: is not a folder (choose another one with -o)")
+            raise ArtifactError(f"{self.output}: is not a folder (choose another one with output=)")
 
     def _check_foreign(self) -> None:
         """ArtifactError for files in the old artefact that compile did not put there."""
@@ -171,16 +133,15 @@ class ArtifactWriter:
         if foreign:
             more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
             raise ArtifactError(
-                f"{self.output / foreign[0]}{more}: not made by compile, and --force would delete "
-                "it (move it, or choose another folder with -o)"
+                f"{self.output / foreign[0]}{more}: not made by compile, and force=True would "
+                "delete it (move it, or choose another folder with output=)"
             )
 
     def _write_manifest(self) -> None:
-        missing = [key for key in REQUIRED_KEYS if key not in self.manifest]
-        assert not missing, f"manifest lacks {missing}"
+        assert self.manifest is not None, "the manifest is what makes a folder an artefact"
         paths = sorted(p for p in self.folder.rglob("*") if p.is_file())
         files = {p.relative_to(self.folder).as_posix(): _sha256(p) for p in paths}
-        content = {**self.manifest, "schema": SCHEMA, "files": files}
+        content = {**encode(self.manifest), "schema": SCHEMA, "files": files}
         content["seal"] = _seal(content)
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         (self.folder / MANIFEST).write_text(text, encoding="utf-8")
@@ -206,15 +167,16 @@ def load_artifact(path: Path) -> Artifact:
     Raises ArtifactError when there is none, when its schema is another, and when a file is missing
     or is not the one that `compile` wrote (it is named).
     """
-    manifest = _read_manifest(path)
-    if manifest.get("schema") != SCHEMA:
+    content = _read_manifest(path)
+    if content.get("schema") != SCHEMA:
         raise ArtifactError(
-            f"{path}: schema {manifest.get('schema')!r}, but this edgemnv2 reads {SCHEMA} "
+            f"{path}: schema {content.get('schema')!r}, but this edgemnv2 reads {SCHEMA} "
             "(compile the model again)"
         )
-    if manifest.get("seal") != _seal(manifest):
+    if content.get("seal") != _seal(content):
         raise ArtifactError(f"{path / MANIFEST}: was changed after compile (compile again)")
-    for name, digest in sorted(manifest["files"].items()):
+    manifest = decode(content, str(path / MANIFEST))
+    for name, digest in sorted(manifest.files.items()):
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts:
             raise ArtifactError(f"{path / MANIFEST}: file {name!r} is outside the artefact")
@@ -223,7 +185,7 @@ def load_artifact(path: Path) -> Artifact:
             raise ArtifactError(f"{file}: is missing (the manifest lists it; compile again)")
         if _sha256(file) != digest:
             raise ArtifactError(f"{file}: was changed after compile (compile again)")
-    target = parse_target(manifest["target"], manifest["target_file"], str(path / MANIFEST))
+    target = parse_target(manifest.target, manifest.target_file, str(path / MANIFEST))
     return Artifact(path, manifest, target)
 
 
@@ -252,13 +214,6 @@ def _is_artifact(path: Path) -> bool:
     except ArtifactError:
         return False
     return {"schema", "edgemnv2", "files"} <= set(manifest) and isinstance(manifest["files"], dict)
-
-
-def _tensor(entry: Mapping[str, Any]) -> ArtifactTensor:
-    height, width, channels = entry["nhwc"]
-    return ArtifactTensor(
-        **{**entry, "shape": tuple(entry["shape"]), "nhwc": (height, width, channels)}
-    )
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

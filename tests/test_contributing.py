@@ -107,11 +107,7 @@ def test_add_a_simd_family_as_it_is_written(
     graph = lower(load_model("digits"))
     adds = {layer.name for layer in graph.layers if layer.op == "add"}
     artifact = compile_graph(graph, host, tmp_path / "net")
-    made = {
-        kernel["name"]
-        for kernel in artifact.manifest["kernels"]
-        if kernel["schedule"] != "fallback"
-    }
+    made = {kernel.name for kernel in artifact.manifest.kernels if kernel.schedule != "fallback"}
     assert adds and made == adds
     assert verify(artifact, runner_for(artifact), SampleChoice(random=2)).passed
     for layer in graph.layers:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.model import QuantParams, SourceFormat
 
-__all__ = ["lookup_table"]
+__all__ = ["FURTHEST", "lookup_table", "stored_table"]
 
 Array = NDArray[Any]
 FURTHEST = 2.0**31 - 1
@@ -42,8 +42,8 @@ def lookup_table(
     table = np.empty(256, np.int16)
     for index in range(256):
         real = scale * np.float32(int(limits_in.min) + index - x.zero_point)
-        value = np.float32(function(float(real)))
         with np.errstate(over="ignore"):
+            value = np.float32(function(float(real)))
             ratio = value / np.float32(y.scale) if format_ == "onnx" else value * inverse
         scaled = 0.0 if np.isnan(ratio) else min(max(float(ratio), -FURTHEST), FURTHEST)
         if format_ == "onnx":
@@ -51,4 +51,17 @@ def lookup_table(
         else:
             rounded = math.copysign(math.floor(abs(scaled) + 0.5), scaled)
         table[index] = min(max(int(rounded) + y.zero_point, int(limits.min)), int(limits.max))
+    return table
+
+
+def stored_table(
+    function: Callable[[int], int], x: QuantParams, x_dtype: str, y: QuantParams, y_dtype: str
+) -> Array:
+    """int16 `[256]` as above, of a function of and to whole steps from the zero points."""
+    limits_in, limits = np.iinfo(x_dtype), np.iinfo(y_dtype)
+    table = np.empty(256, np.int16)
+    for index in range(256):
+        steps = int(limits_in.min) + index - x.zero_point
+        value = function(steps) + y.zero_point
+        table[index] = min(max(value, int(limits.min)), int(limits.max))
     return table

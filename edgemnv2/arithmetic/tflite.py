@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, quantize_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul, scaled
 from edgemnv2.model import QuantParams
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "has_exact_factors",
     "lift",
     "mean_requantize",
+    "softmax_distances",
 ]
 
 Array = NDArray[Any]
@@ -130,43 +132,42 @@ def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tupl
 
 def exp_table(scale: float, beta: float = 1.0) -> Array:
     """`[256]` int32: exp(-d * scale * beta) in Q0.31 for d = max - x; see `graph.Softmax`."""
-    fraction_bits = 31 - SOFTMAX_INTEGER_BITS
-    real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
-    multiplier, left_shift = quantize_multiplier(real)
-    radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << left_shift)
-    diff_min = -math.floor(radius)
+    distances, furthest, _ = softmax_distances(scale, beta)
     table = np.zeros(256, np.int32)
-    for distance in range(256):
-        if -distance >= diff_min:
-            scaled = _high_mul(-distance * (1 << left_shift), multiplier)
-            table[distance] = _exp_on_negative_values(scaled)
+    for distance in range(min(furthest, 255) + 1):
+        table[distance] = _exp_on_negative_values(int(distances[distance]))
     return table
 
 
-def _high_mul(a: int, b: int) -> int:
-    """gemmlowp SaturatingRoundingDoublingHighMul on Python integers."""
-    product = a * b
-    total = product + ((1 << 30) if product >= 0 else 1 - (1 << 30))
-    quotient = total >> 31 if total >= 0 else -((-total) >> 31)
-    return min(quotient, 2**31 - 1)
+def softmax_distances(scale: float, beta: float = 1.0) -> tuple[Array, int, Requantize]:
+    """How softmax and its logarithm see the distance d = max - x.
 
-
-def _divide_by_pot(x: int, exponent: int) -> int:
-    """gemmlowp RoundingDivideByPOT."""
-    mask = (1 << exponent) - 1
-    return (x >> exponent) + int((x & mask) > (mask >> 1) + (x < 0))
+    `[256]` int32, -d * scale * beta in Q5.26 as far as that can be told; the furthest that it can;
+    and the factor back, from Q5.26 to whole steps.
+    """
+    fraction_bits = 31 - SOFTMAX_INTEGER_BITS
+    real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
+    multiplier, left_shift = quantize_multiplier(real)
+    radius = math.ldexp((1 << SOFTMAX_INTEGER_BITS) - 1, fraction_bits - left_shift)
+    furthest = math.floor(min(radius, 2.0**31 - 2))
+    distances = np.zeros(256, np.int32)
+    for distance in range(256):
+        distances[distance] = scaled(-min(distance, furthest), multiplier, left_shift)
+    # A scale of next to nothing has no way back, and needs none.
+    back = make_requantize([math.ldexp(1.0, 31 - left_shift) / multiplier if multiplier else 0.0])
+    return distances, furthest, back
 
 
 def _exp_on_interval(a: int) -> int:
     """exp(a) for a in [-1/4, 0), Q0.31: Taylor series around -1/8."""
     exp_minus_eighth, third = 1895147668, 715827883
     x = a + (1 << 28)
-    x2 = _high_mul(x, x)
-    x3 = _high_mul(x2, x)
-    x4 = _high_mul(x2, x2)
-    x4_over_4 = _divide_by_pot(x4, 2)
-    series = _divide_by_pot(_high_mul(x4_over_4 + x3, third) + x2, 1)
-    return exp_minus_eighth + _high_mul(exp_minus_eighth, x + series)
+    x2 = high_mul(x, x)
+    x3 = high_mul(x2, x)
+    x4 = high_mul(x2, x2)
+    x4_over_4 = divide_by_pot(x4, 2)
+    series = divide_by_pot(high_mul(x4_over_4 + x3, third) + x2, 1)
+    return exp_minus_eighth + high_mul(exp_minus_eighth, x + series)
 
 
 def _exp_on_negative_values(a: int) -> int:
@@ -182,5 +183,5 @@ def _exp_on_negative_values(a: int) -> int:
     factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
     for exponent, factor in enumerate(factors, start=-2):
         if remainder & (1 << (fraction_bits + exponent)):
-            result = _high_mul(result, factor)
+            result = high_mul(result, factor)
     return result

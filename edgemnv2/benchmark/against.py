@@ -93,18 +93,16 @@ def against(
     if artifact.target.is_bare_metal or missing:
         raise RunnerError(
             f"{artifact.path}: is for {artifact.target.name} and cannot run on this machine "
-            "(--against times engines side by side: compile for host)"
+            "(against= times engines side by side: compile for host)"
         )
     if rounds < 1:
-        raise UsageError(f"--repeat {rounds}: expected at least 1")
+        raise UsageError(f"repeat={rounds}: expected at least 1")
     check_threads(artifact, threads)
     chosen = {name: choose_model(name, models) for name in peers}
     for path in models:
         if path not in chosen.values():
             suffixes = ", ".join(SUFFIXES[name] for name in peers)
-            raise UsageError(
-                f"--model {path}: no engine of --against takes it (expected {suffixes})"
-            )
+            raise UsageError(f"model={path}: no engine of against= takes it (expected {suffixes})")
     if len(artifact.inputs) != 1:
         raise UsageError(
             f"{artifact.path}: has {len(artifact.inputs)} inputs, and engines are timed side by "
@@ -214,8 +212,8 @@ class Ours:
         self._x = [np.ascontiguousarray(sample[x.name]) for x in artifact.inputs]
         self._tensor = artifact.outputs[0]
         self._y = [np.zeros(y.nhwc, y.dtype) for y in artifact.outputs]
-        align = int(artifact.manifest["arena_align_bytes"])
-        arenas = artifact.manifest.get("threads_arena_bytes", {})
+        align = artifact.manifest.arena_align_bytes
+        arenas = artifact.manifest.threads_arena_bytes
         arena_bytes = max(artifact.arena_bytes, *arenas.values(), 0)
         self._memory = np.zeros(arena_bytes + align, np.uint8)
         start = -self._memory.ctypes.data % align
@@ -223,7 +221,7 @@ class Ours:
         # `struct <name>_inputs` and `_outputs`: a pointer for each end.
         self._inputs = (ctypes.c_void_p * len(self._x))(*(x.ctypes.data for x in self._x))
         self._outputs = (ctypes.c_void_p * len(self._y))(*(y.ctypes.data for y in self._y))
-        most = max(artifact.manifest.get("threads", [1]))
+        most = max(artifact.manifest.threads)
         self._pool = np.zeros(POOL_WORDS + POOL_WORKER_WORDS * most, np.uint64)
         self._more = [] if threads == 1 else [ctypes.c_void_p(self._pool.ctypes.data)]
         self._stop: Callable[[], None] = lambda: None

@@ -74,7 +74,7 @@ def bench(
     Raises UsageError for a repeat below 1, RunnerError when the runner cannot measure.
     """
     if repeat is not None and repeat < 1:
-        raise UsageError(f"--repeat {repeat}: expected at least 1")
+        raise UsageError(f"repeat={repeat}: expected at least 1")
     emulated = runner.name.startswith("qemu")
     count = repeat or DEFAULT_REPEAT["instructions" if emulated else "seconds"]
     sample = random_sample(artifact, seed)
@@ -94,7 +94,7 @@ def bench(
         runner=runner.name,
         target=artifact.target.name,
         artifact=artifact.name,
-        macs=int(artifact.manifest["macs"]),
+        macs=artifact.manifest.macs,
         arena_bytes=artifact.arena_bytes,
         stack_bytes=result.stack_bytes,
         peak_rss_bytes=result.peak_rss_bytes,
@@ -122,12 +122,12 @@ def random_sample(artifact: Artifact, seed: int) -> dict[str, Array]:
 def _layer_figures(artifact: Artifact, result: RunResult) -> tuple[LayerFigure, ...]:
     """The measured layers, in order. A fused layer's work is in the layer that it runs with."""
     total = sum(result.layers.values()) or 1.0
-    described = artifact.manifest["layers"]
+    described = artifact.manifest.layers
     return tuple(
         LayerFigure(
-            name=str(described[index]["name"]),
-            op=str(described[index]["op"]),
-            macs=int(described[index]["macs"]),
+            name=described[index].name,
+            op=described[index].op,
+            macs=described[index].macs,
             value=value,
             share=value / total,
         )

@@ -66,7 +66,7 @@ def locality(artifact: Artifact, threads: int = 1, seed: int = 0) -> Locality:
 
 
 def _figures(artifact: Artifact, threads: int, run: CacheRun) -> Locality:
-    arenas = artifact.manifest["threads_arena_bytes"]
+    arenas = artifact.manifest.threads_arena_bytes
 
     def missed(level: str) -> dict[str, int]:
         by_kind = {kind: run.missed_bytes(level, [kind]) for kind in KINDS}
@@ -74,11 +74,11 @@ def _figures(artifact: Artifact, threads: int, run: CacheRun) -> Locality:
 
     return Locality(
         target=artifact.target.name,
-        chains=str(artifact.manifest["chains"]),
+        chains=artifact.manifest.chains,
         threads=threads,
         instructions=sum(run.instructions),
         busiest_thread_instructions=max(run.instructions),
-        arena_bytes=artifact.arena_bytes if threads == 1 else int(arenas[str(threads)]),
+        arena_bytes=artifact.arena_bytes if threads == 1 else arenas[threads],
         l1_missed_bytes=missed("l1"),
         l2_missed_bytes=missed("l2"),
         written_back_bytes=run.written_back_bytes(),

@@ -12,24 +12,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
-from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import peak_tensors, plan_record, step_name
-from edgemnv2.memory.variants import (
-    arena_align,
-    default_chains,
-    default_io,
-    plan_graph,
-    plan_quickly,
-)
+from edgemnv2.memory.variants import arena_align, plan_quickly
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
+from edgemnv2.pipeline import (
+    CompileOptions,
+    Scheduled,
+    plan_network,
+    plan_scheduled,
+    schedule_network,
+)
 from edgemnv2.program import FEED
 from edgemnv2.samples.images import image_input
 from edgemnv2.samples.pixels import Pixels, wanted_pixels
-from edgemnv2.schedules import Schedule, ScheduleOptions, schedule_graph
-from edgemnv2.streaming.lower import RowOps, lower_to_rows
+from edgemnv2.schedules import Schedule
 from edgemnv2.target import Target, load_target, target_names
 
 __all__ = ["Analysis", "EndFacts", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
@@ -124,17 +123,8 @@ class Analysis:
         ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Scheduled:
-    """A network with the kernels of one target, as row operations."""
-
-    target: Target
-    schedule: Schedule
-    rows: RowOps
-
-    @property
-    def constants_bytes(self) -> int:
-        return len(pack_constants(self.schedule.kernels).data)
+PLAIN = CompileOptions(use_tune_logs=False, threads=1)
+"""As `compile` plans it by default, tuning logs and threads left out."""
 
 
 def analyze(
@@ -151,16 +141,14 @@ def analyze(
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
     progress(f"plan memory for {target.name}")
-    main = _scheduled(graph, target)
-    whole, stream = plan_graph(
-        main.rows, default_io(target), default_chains(target), arena_align(target)
-    )
+    plan = plan_network(graph, target, PLAIN)
+    main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
     facts = tuple(_layer_facts(graph, main.schedule, whole))
     return Analysis(
         model=graph.name,
         target=target.name,
-        io=default_io(target),
+        io=plan.io,
         integer=graph.is_integer,
         macs=sum(x.macs for x in facts),
         params=sum(x.params for x in facts),
@@ -169,7 +157,7 @@ def analyze(
         arena_lower_bound_bytes=whole.plan.lower_bound_bytes,
         stream_arena_bytes=stream.plan.arena_bytes,
         layer_by_layer_bytes=layer_by_layer_bytes(graph),
-        constants_bytes=main.constants_bytes,
+        constants_bytes=len(main.constants.data),
         peak_step=step,
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
@@ -210,11 +198,6 @@ def layer_by_layer_bytes(graph: Graph) -> int:
     return most
 
 
-def _scheduled(graph: Graph, target: Target) -> _Scheduled:
-    schedule = schedule_graph(graph, target, ScheduleOptions.default(target))
-    return _Scheduled(target, schedule, lower_to_rows(graph, schedule.kernels, schedule.layouts))
-
-
 def _layer_facts(graph: Graph, schedule: Schedule, whole: Planned) -> Iterator[LayerFacts]:
     program = whole.program
     per_step = live_bytes_per_step(program, live_rows(program)).tolist()
@@ -241,7 +224,7 @@ def _layer_facts(graph: Graph, schedule: Schedule, whole: Planned) -> Iterator[L
 
 def _fits(
     graph: Graph,
-    main: _Scheduled,
+    main: Scheduled,
     plans: tuple[Planned, Planned],
     progress: Callable[[str], None],
 ) -> Iterator[Fit]:
@@ -251,7 +234,7 @@ def _fits(
     if main.target.name not in names:
         targets.insert(0, main.target)
     # What each set of core features needs: kernels follow from it.
-    known: list[tuple[_Scheduled, tuple[Planned, Planned], bool]] = [(main, plans, True)]
+    known: list[tuple[Scheduled, tuple[Planned, Planned], bool]] = [(main, plans, True)]
     by_features = {kernel_set(main.target): known[0]}
     for target in targets:
         if not target.is_bare_metal:
@@ -262,15 +245,15 @@ def _fits(
             key = kernel_set(target)
             if key not in by_features:
                 progress(f"plan memory for {target.name} and its like")
-                by_features[key] = _plan_like(_scheduled(graph, target), known)
+                by_features[key] = _plan_like(schedule_network(graph, target, PLAIN), known)
                 known.append(by_features[key])
             scheduled, (whole, stream), exact = by_features[key]
             yield _bare_metal_fit(target, scheduled, whole, stream, exact)
 
 
 def _plan_like(
-    scheduled: _Scheduled, known: Sequence[tuple[_Scheduled, tuple[Planned, Planned], bool]]
-) -> tuple[_Scheduled, tuple[Planned, Planned], bool]:
+    scheduled: Scheduled, known: Sequence[tuple[Scheduled, tuple[Planned, Planned], bool]]
+) -> tuple[Scheduled, tuple[Planned, Planned], bool]:
     """The plan of `scheduled`: a known one of equal rows, else a new one with known chains."""
     align = arena_align(scheduled.target)
     for other, plans, exact in known:
@@ -279,16 +262,15 @@ def _plan_like(
     if known[0][0].target.is_bare_metal:
         whole, stream = (plan_quickly(scheduled.rows, plan, align) for plan in known[0][1])
         return scheduled, (whole, stream), False
-    target = scheduled.target
-    plans = plan_graph(scheduled.rows, default_io(target), default_chains(target), align)
-    return scheduled, plans, True
+    plan = plan_scheduled(scheduled, PLAIN)
+    return scheduled, (plan.whole, plan.stream), True
 
 
 def _bare_metal_fit(
-    target: Target, scheduled: _Scheduled, whole: Planned, stream: Planned, exact: bool
+    target: Target, scheduled: Scheduled, whole: Planned, stream: Planned, exact: bool
 ) -> Fit:
     arena, fed = whole.plan.arena_bytes, stream.plan.arena_bytes
-    constants = scheduled.constants_bytes
+    constants = len(scheduled.constants.data)
     flash_fits = constants < target.flash_bytes
     fits = flash_fits and arena <= target.ram_bytes
     stream_fits = flash_fits and fed <= target.ram_bytes

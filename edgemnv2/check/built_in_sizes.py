@@ -14,13 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from edgemnv2.codegen.constants import pack_constants
-from edgemnv2.frontend import load_model
 from edgemnv2.frontend.network import PUBLISHED_RESOLUTIONS, PUBLISHED_WIDTHS
-from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
-from edgemnv2.passes import lower
-from edgemnv2.schedules import ScheduleOptions, schedule_graph
-from edgemnv2.streaming.lower import lower_to_rows
+from edgemnv2.pipeline import CompileOptions, lower_source, plan_network
 from edgemnv2.target import Target, load_target
 
 __all__ = ["BuiltInSize", "built_in_sizes", "kernel_set", "largest_built_in", "measure_built_in"]
@@ -55,19 +50,15 @@ def kernel_set(target: Target) -> str:
 
 def measure_built_in(name: str, target: Target) -> BuiltInSize:
     """Plan the built-in network `name` for `target`, as `compile` does."""
-    graph = lower(load_model(name))
-    schedule = schedule_graph(graph, target, ScheduleOptions.default(target))
-    rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
-    whole, stream = plan_graph(
-        rows, default_io(target), default_chains(target), arena_align(target)
-    )
+    graph = lower_source(name)
+    plan = plan_network(graph, target, CompileOptions(use_tune_logs=False, threads=1))
     return BuiltInSize(
         name=name,
         kernels=kernel_set(target),
         macs=sum(graph.macs(layer) for layer in graph.layers),
-        arena_bytes=whole.plan.arena_bytes,
-        stream_arena_bytes=stream.plan.arena_bytes,
-        constants_bytes=len(pack_constants(schedule.kernels).data),
+        arena_bytes=plan.whole.plan.arena_bytes,
+        stream_arena_bytes=plan.stream.plan.arena_bytes,
+        constants_bytes=len(plan.scheduled.constants.data),
     )
 
 

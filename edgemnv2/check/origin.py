@@ -61,8 +61,8 @@ def find_origin(
 
 def _recorded(artifact: Artifact) -> tuple[str, str]:
     """sha256 and name of the file that was compiled."""
-    model = artifact.manifest["model"]
-    return str(model["sha256"]), str(model["source"])
+    model = artifact.manifest.model
+    return model.sha256, model.source
 
 
 def _given(artifact: Artifact, given: Path) -> Path:

@@ -11,9 +11,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.artifact import Artifact, ArtifactTensor
+from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
 from edgemnv2.errors import InputError
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
 from edgemnv2.samples.images import to_source
@@ -64,7 +65,7 @@ def run(
     Raises InputError for unsuitable inputs and for an output file that cannot be written.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    inputs = choose_inputs(graph, choice, str(artifact.manifest["preprocess"]))
+    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
     stored = run_set(artifact, runner, inputs, threads)
     source = {spec.name: to_source(stored[spec.name], spec) for spec in graph.output_specs}
     if outputs is not None:

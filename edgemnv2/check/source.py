@@ -155,7 +155,7 @@ class _Outputs:
 
 
 def _drifts(graph: Graph) -> str | None:
-    """Why outputs may differ though every layer is right; None where they may not."""
+    """Why outputs may differ from the framework's though every layer is right, or None."""
     kinds = {note.kind for note in graph.notes}
     if DYNAMIC_RANGE in kinds:
         return "it rounds the activations of dynamic-range networks to 8 bits on the way"

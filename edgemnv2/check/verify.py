@@ -101,7 +101,7 @@ def verify(
     source = "the model as given" if graph is not None else "the graph in the artefact"
     if graph is None:
         graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    inputs = choose_inputs(graph, choice, str(artifact.manifest["preprocess"]))
+    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
     outputs: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     expected: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     stack: int | None = None
@@ -118,7 +118,7 @@ def verify(
                 outputs[name].append(found[name])
         stack = result.stack_bytes if result.stack_bytes is not None else stack
         progress(stop, count)
-    relative = artifact.manifest.get("relative_tolerance")
+    relative = artifact.manifest.relative_tolerance
     ends = [
         _End(name, np.concatenate(expected[name]), np.concatenate(outputs[name]), relative)
         for name in outputs
@@ -174,9 +174,9 @@ def _against_source(
 class _End:
     """One output of all samples, ours and the reference's."""
 
-    def __init__(self, name: str, wanted: Array, actual: Array, relative: Any) -> None:
+    def __init__(self, name: str, wanted: Array, actual: Array, relative: float | None) -> None:
         self.name, self.wanted, self.actual = name, wanted, actual
-        allowed = None if relative is None else float(relative) * float(np.abs(wanted).max())
+        allowed = None if relative is None else relative * float(np.abs(wanted).max())
         self.comparison = compare(wanted, actual, allowed)
 
     def different_samples(self) -> set[int]:
@@ -234,7 +234,7 @@ def _diverging_layer(
 
 def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, Array]:
     """Tensors `[1, H, W, C]` put together from traced rows, where all rows came in plain NHWC."""
-    padded = set(artifact.manifest.get("packed_rows", ()))
+    padded = set(artifact.manifest.packed_rows)
     rows: dict[int, list[TraceRow]] = {}
     for row in result.trace:
         rows.setdefault(row.layer, []).append(row)

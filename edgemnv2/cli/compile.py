@@ -7,9 +7,12 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgemnv2.cli.progress import Stages
+
+if TYPE_CHECKING:
+    from edgemnv2.manifest import Manifest
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -125,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             artifact = compile_model(model, args.target, output, options, stages.enter)
     facts = summary(artifact.manifest, output)
-    for note in (*artifact.manifest.get("notes", ()), *artifact.manifest["tuning_notes"]):
+    for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {note}", file=sys.stderr)
     better = more_capable_local_target(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
@@ -142,35 +145,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model_text(wanted: str | None, manifest: Any) -> str:
+def _model_text(wanted: str | None, manifest: Manifest) -> str:
     from edgemnv2.frontend import integer_twin
 
     if wanted is None:
         return f"{DEFAULT_MODEL} (the paper's network; seeded weights, not trained)"
-    taken = manifest["model"]["source"]
+    taken = manifest.model.source
     if taken != wanted and taken == integer_twin(wanted):
-        return f"{taken} (the int8 network of {wanted!r}: {manifest['target']} runs int8 only)"
+        return f"{taken} (the int8 network of {wanted!r}: {manifest.target} runs int8 only)"
     return wanted
 
 
-def summary(manifest: Any, output: Path) -> dict[str, Any]:
+def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
     """The JSON of `compile`."""
     return {
         "artifact": str(output),
-        "model": manifest["model"]["source"],
-        "target": manifest["target"],
-        "arena_bytes": manifest["arena_bytes"],
-        "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],
-        "stream_arena_bytes": manifest["stream_arena_bytes"],
-        "constants_bytes": manifest["constants_bytes"],
-        "code_bytes": manifest["code_bytes"],
-        "macs": manifest["macs"],
-        "io": manifest["io"],
-        "threads": manifest["threads"],
-        "threads_arena_bytes": manifest["threads_arena_bytes"],
+        "model": manifest.model.source,
+        "target": manifest.target,
+        "arena_bytes": manifest.arena_bytes,
+        "arena_lower_bound_bytes": manifest.arena_lower_bound_bytes,
+        "stream_arena_bytes": manifest.stream_arena_bytes,
+        "constants_bytes": manifest.constants_bytes,
+        "code_bytes": manifest.code_bytes,
+        "macs": manifest.macs,
+        "io": manifest.io,
+        "threads": manifest.threads,
+        "threads_arena_bytes": manifest.threads_arena_bytes,
         "kernels": [
-            {key: kernel[key] for key in ("name", "op", "shape", "schedule")}
-            for kernel in manifest["kernels"]
+            {key: getattr(kernel, key) for key in ("name", "op", "shape", "schedule")}
+            for kernel in manifest.kernels
         ],
     }
 
@@ -183,19 +186,19 @@ def _thread_lines(facts: dict[str, Any]) -> list[str]:
     return [f"threads    arena for {sizes}"]
 
 
-def _text(manifest: Any, facts: dict[str, Any]) -> str:
+def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
     schedules: dict[str, int] = {}
     for kernel in facts["kernels"]:
         kind = kernel["schedule"] if kernel["schedule"] in ("default", "fallback") else "tuned"
         schedules[kind] = schedules.get(kind, 0) + 1
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(schedules.items()))
-    held = "image included" if manifest["io"] == "arena" else "image and result are the caller's"
+    held = "image included" if manifest.io == "arena" else "image and result are the caller's"
     code = f"{facts['code_bytes'] / 1024:.1f} KiB" if facts["code_bytes"] else "not measured"
     return "\n".join(
         [
-            f"target     {facts['target']}: {manifest['target_file']['description']}",
+            f"target     {facts['target']}: {manifest.target_file['description']}",
             f"network    {facts['macs'] / 1e6:.1f} M multiply-accumulates, "
-            f"{len(manifest['layers'])} layers",
+            f"{len(manifest.layers)} layers",
             f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
             f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB (the image never in memory)",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from edgemnv2 import __version__
+from edgemnv2.cli.words import as_flags
 from edgemnv2.errors import EdgeError, UsageError
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -129,12 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
     try:
         return int(module.run(args))
-    except UsageError as error:
-        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
-        return 2
     except EdgeError as error:
-        print(f"edgemnv2 {args.verb}: {error}", file=sys.stderr)
-        return 1
+        print(f"edgemnv2 {args.verb}: {as_flags(str(error))}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         # Folders and files are written in one go at the end, or kept on purpose (tuning logs).
         print(f"edgemnv2 {args.verb}: interrupted", file=sys.stderr)

@@ -35,6 +35,11 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where it runs (the target's own runner without)")
     group.add_argument("--runner", choices=RUNNER_NAMES, metavar="R", help=", ".join(RUNNER_NAMES))
     group.add_argument(
+        "--emulate",
+        action="store_true",
+        help="a microcontroller's code on QEMU's board of the same core, when no board is there",
+    )
+    group.add_argument(
         "--ssh", metavar="USER@HOST[:PORT]", help="a Linux board: copies the bench program there"
     )
     group.add_argument(
@@ -61,8 +66,17 @@ def implied_runner(args: argparse.Namespace) -> str | None:
 
     Raises UsageError for the addresses of several boards.
     """
-    given = {"ssh": args.ssh, "serial": args.serial, "rpc": getattr(args, "rpc_given", False)}
+    given = {
+        "ssh": args.ssh,
+        "serial": args.serial,
+        "rpc": getattr(args, "rpc_given", False),
+        "qemu-system": args.emulate,
+    }
     implied = [name for name, value in given.items() if value]
+    if args.emulate and args.runner not in (None, "qemu-system"):
+        from edgemnv2.errors import UsageError
+
+        raise UsageError(f"--emulate with --runner {args.runner}: give one of them")
     if len(implied) > 1 and not args.runner:
         from edgemnv2.errors import UsageError
 
@@ -75,7 +89,11 @@ def chosen_runner(args: argparse.Namespace, artifact: Artifact) -> Runner:
     from edgemnv2.runners import RunnerOptions, runner_for
 
     options = RunnerOptions(
-        ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
+        ssh=args.ssh,
+        serial=args.serial,
+        rpc_tracker=args.rpc_tracker,
+        rpc_key=args.rpc_key,
+        emulate=args.emulate,
     )
     return runner_for(artifact, implied_runner(args), options)
 

@@ -105,7 +105,11 @@ def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
     from edgemnv2.target import missing_local_features
 
     options = RunnerOptions(
-        ssh=args.ssh, serial=args.serial, rpc_tracker=args.rpc_tracker, rpc_key=args.rpc_key
+        ssh=args.ssh,
+        serial=args.serial,
+        rpc_tracker=args.rpc_tracker,
+        rpc_key=args.rpc_key,
+        emulate=args.emulate,
     )
     local = not target.is_bare_metal and not missing_local_features(target)
     name = implied_runner(args) or ("local" if local else target.runner)
@@ -146,6 +150,7 @@ def _text(result: TuneResult) -> str:
         f"after      {_figure(result.best_after, result.metric)} ({ratio:.3f} of it)",
         f"log        {result.log}: {result.records} records",
     ]
+    lines += [f"lost       board {text}" for text in result.lost_boards]
     for rejection in result.rejections[:10]:
         lines.append(
             f"rejected   {rejection['task']} {rejection['decisions']}: {rejection['reason']}"

@@ -98,10 +98,10 @@ def run(args: argparse.Namespace) -> int:
         from edgemnv2.passes import lower
 
         graph = lower(load_model(args.model))
-        wanted = artifact.manifest["model"]["sha256"]
+        wanted = artifact.manifest.model.sha256
         if graph.sha256 != wanted:
             raise ArtifactError(
-                f"{args.artifact}: was compiled from {artifact.manifest['model']['source']} "
+                f"{args.artifact}: was compiled from {artifact.manifest.model.source} "
                 f"(sha256 {wanted[:12]}…), not from {args.model} (give that file, or none)"
             )
     origin = None

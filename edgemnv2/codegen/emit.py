@@ -85,7 +85,7 @@ def _emit_source(
         if budget is None or sizes[-1] <= budget:
             return sizes[-1]
     raise DoesNotFit(
-        f"--code-size-budget {budget}: the smallest code for {source_name} on "
+        f"code_size_budget={budget}: the smallest code for {source_name} on "
         f"{target.name} has {min(sizes)} bytes (a network with fewer kinds of layers needs less)"
     )
 

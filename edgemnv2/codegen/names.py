@@ -36,17 +36,15 @@ RESERVED = frozenset(" ".join([_STANDARD, _POSIX, _INTERNAL, _OWN]).split())
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError for a `--name` that cannot be one."""
+    """Raise UsageError for a name that cannot be one."""
     shown = name if len(name) <= MOST_LETTERS else f"{name[:20]}…"
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise UsageError(f"--name {shown}: expected a C identifier, such as my_net")
+        raise UsageError(f"name={shown}: expected a C identifier, such as my_net")
     if len(name) > MOST_LETTERS:
-        raise UsageError(
-            f"--name {shown}: has {len(name)} letters, expected at most {MOST_LETTERS}"
-        )
+        raise UsageError(f"name={shown}: has {len(name)} letters, expected at most {MOST_LETTERS}")
     if _is_reserved(name):
         raise UsageError(
-            f"--name {name}: {name}.h would hide the compiler's header of that name "
+            f"name={name}: {name}.h would hide the compiler's header of that name "
             f"(choose another, such as {name}_net)"
         )
 

@@ -32,7 +32,7 @@ def ncnn_files(graph: Graph) -> tuple[str, bytes]:
     """The `.param` text and the `.bin` bytes. Raises UsageError for an integer network."""
     if any(t.dtype != "float32" for t in graph.tensors.values()):
         raise UsageError(
-            f"--against ncnn: {graph.source} is no float32 network (give --model FILE.param)"
+            f"against=ncnn: {graph.source} is no float32 network (give model=FILE.param)"
         )
     return _Writer(graph).write()
 

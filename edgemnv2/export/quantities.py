@@ -37,7 +37,7 @@ def activation_of(out: Tensor, clamp: tuple[float, float], place: str) -> str:
             )
             if tuple(stored) == tuple(clamp):
                 return name
-    raise UsageError(f"{place}: a clamp to {clamp} has no name in other engines (give --model)")
+    raise UsageError(f"{place}: a clamp to {clamp} has no name in other engines (give model=)")
 
 
 def weight_scales(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> Array | None:
@@ -54,7 +54,7 @@ def weight_scales(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> Array | None
     if layer.weight.dtype != np.int8:
         raise UsageError(
             f"{layer.name}: its weights are {layer.weight.dtype}, as of uint8 models "
-            "(give the engine's own file with --model)"
+            "(give the engine's own file with model=)"
         )
     real = np.ldexp(factor.multiplier.astype(np.float64), factor.shift.astype(np.int64) - 31)
     scales = real * out.scale / source.scale

@@ -58,7 +58,7 @@ def board_facts_header(description: str, board: Mapping[str, Any]) -> str:
     lines = [f"/* {description}.", f" * {board['manual']}. */"]
     lines += ["#ifndef EDGEMNV2_BOARD_FACTS_H", "#define EDGEMNV2_BOARD_FACTS_H", ""]
     for key, value in sorted(board["facts"].items()):
-        spelled = f"{value:#x}u" if value >= 2**28 and value % 256 == 0 else f"{value}u"
+        spelled = f"{value:#x}u" if key == "uart" else f"{value}u"
         lines.append(f"#define BOARD_{key.upper()} {spelled}")
     return "\n".join([*lines, "", "#endif", ""])
 

@@ -64,7 +64,7 @@ def bundle(artifact: Artifact, format_name: str, output: Path) -> Bundle:
     suited = formats_for(artifact)
     if format_name not in (*suited, ALL):
         raise UsageError(
-            f"--format {format_name}: does not suit {artifact.target.name} "
+            f"format={format_name}: does not suit {artifact.target.name} "
             f"(expected one of {', '.join((*suited, ALL))})"
         )
     if len(artifact.inputs) != 1 or len(artifact.outputs) != 1:
@@ -93,7 +93,7 @@ def _check_output(output: Path) -> None:
         return
     if output.exists() or output.is_symlink():
         what = "the folder is not empty" if output.is_dir() else "is not a folder"
-        raise ArtifactError(f"{output}: {what} (choose another one with -o)")
+        raise ArtifactError(f"{output}: {what} (choose another one with output=)")
 
 
 def _write(files: Files, output: Path) -> None:
@@ -102,7 +102,7 @@ def _write(files: Files, output: Path) -> None:
         staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     except OSError as error:
         raise ArtifactError(
-            f"{output}: cannot be written ({error.strerror}), choose another with -o"
+            f"{output}: cannot be written ({error.strerror}), choose another with output="
         ) from error
     try:
         staging.chmod(0o755)  # mkdtemp makes it private

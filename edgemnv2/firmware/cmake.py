@@ -14,15 +14,21 @@ From outside, over the serial port, inputs of your choice:
 edgemnv2 verify ARTEFACT --serial @PORT@
 ```"""
 _HOST = "Without the toolchain file, the same code is built and tested on this computer."
+_PICO = """\
+The folder `pico` is a project of the Raspberry Pi Pico SDK (it also needs Debian's
+`libstdc++-arm-none-eabi-newlib`), which brings the boot block, the clock and the console: USB, and
+UART0 at GP0 and GP1. Without picotool, hold BOOTSEL while you plug the board in and copy
+`@PROGRAM@.uf2` onto the drive that appears."""
 _NO_DRIVER = """
 
-For @TARGET_NAME@ no UART driver is known: implement `board/board.h` for it and name the file,
-`-DEDGEMNV2_BOARD=FILE.c`; or, under a debugger that stays connected,
+For @TARGET_NAME@ no UART driver is known: implement `board/board.h` for it and name the
+file, `-DEDGEMNV2_BOARD=FILE.c`; or, under a debugger that stays connected,
 `-DEDGEMNV2_SEMIHOSTING=ON`."""
 _CONSOLE = """
 
-Console and clock: `board/@CHIP@.c` (the manual's sections are named in it), 115200 8N1. Under a
-debugger without a serial port, `-DEDGEMNV2_SEMIHOSTING=ON` takes the debugger's console instead."""
+Console and clock: `board/@CHIP@.c` (the manual's sections are named in it), 115200 8N1.
+Under a debugger without a serial port, `-DEDGEMNV2_SEMIHOSTING=ON` takes the debugger's console
+instead."""
 
 
 def cmake_files(parts: Parts) -> Files:
@@ -100,10 +106,7 @@ def _pico(parts: Parts) -> Files:
     )
     text = [
         lines,
-        "The folder `pico` is a project of the Raspberry Pi Pico SDK, which brings the boot block,\n"
-        "the clock and the console: USB, and UART0 at GP0 and GP1. Without picotool, hold BOOTSEL\n"
-        "while you "
-        f"plug the board in and copy `{_program(parts)}.uf2` onto the drive that appears.",
+        _PICO.replace("@PROGRAM@", _program(parts)),
         _VERIFY.replace("@PORT@", "/dev/ttyACM0"),
         "`cmake -B build-host` without the SDK builds and tests the same code on this computer.",
     ]

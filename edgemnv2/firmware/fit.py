@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
-from edgemnv2.artifact import Artifact, ArtifactTensor
+from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.linker_script import STACK_BYTES
 from edgemnv2.errors import DoesNotFit
 from edgemnv2.firmware.selftest import SelfTest
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.memory.report import kib
 from edgemnv2.target import MemoryRegion
 
@@ -63,7 +64,7 @@ def ram_bytes(artifact: Artifact) -> int:
 
 
 def _code(artifact: Artifact) -> list[Part]:
-    code = int(artifact.manifest["code_bytes"]) or UNMEASURED_CODE_BYTES
+    code = artifact.manifest.code_bytes or UNMEASURED_CODE_BYTES
     return [("code", code + FIRMWARE_CODE_BYTES)]
 
 
@@ -74,7 +75,7 @@ def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
         for p in (plan, plan["stream"])
     )
     return [
-        ("weights", int(artifact.manifest["constants_bytes"])),
+        ("weights", artifact.manifest.constants_bytes),
         ("tables", tables),
         ("self-test data", selftest.size_bytes),
     ]
@@ -82,7 +83,7 @@ def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
 
 def _arena(artifact: Artifact) -> list[Part]:
     parts = [("arena", artifact.arena_bytes)]
-    if artifact.manifest["io"] != "arena":
+    if artifact.manifest.io != "arena":
         parts.append(
             ("input and output", sum(map(_tensor_bytes, (*artifact.inputs, *artifact.outputs))))
         )

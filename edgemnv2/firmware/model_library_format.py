@@ -32,12 +32,14 @@ FOLDERS = {"src": "codegen/host/src", "include": "codegen/host/include", "lib": 
 def check_output(output: Path, force: bool) -> None:
     """Raise ArtifactError if `output` cannot become the archive; before any work is done."""
     if output.is_dir():
-        raise ArtifactError(f"{output}: is a folder (name the archive with -o, as in -o net.tar)")
+        raise ArtifactError(
+            f"{output}: is a folder (name the archive with output=, as in output=net.tar)"
+        )
     if output.exists() and not force:
-        raise ArtifactError(f"{output}: is there already (use --force to replace it)")
+        raise ArtifactError(f"{output}: is there already (use force=True to replace it)")
     if output.exists() and not _is_library(output):
         raise ArtifactError(
-            f"{output}: is there already and no archive of compile's (choose another with -o)"
+            f"{output}: is there already and no archive of compile's (choose another with output=)"
         )
 
 
@@ -57,7 +59,7 @@ def write_model_library(artifact: Artifact, output: Path, force: bool = False) -
     """
     check_output(output, force)
     files = {"metadata.json": _json(_metadata(artifact))}
-    for name in artifact.manifest["files"]:
+    for name in artifact.manifest.files:
         folder, _, rest = name.partition("/")
         if folder in FOLDERS:
             files[f"{FOLDERS[folder]}/{rest}"] = (artifact.path / name).read_bytes()
@@ -76,7 +78,7 @@ def write_model_library(artifact: Artifact, output: Path, force: bool = False) -
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ArtifactError(
-            f"{output}: cannot be written ({error.strerror}), choose another with -o"
+            f"{output}: cannot be written ({error.strerror}), choose another with output="
         ) from error
 
 
@@ -92,17 +94,17 @@ def _metadata(artifact: Artifact) -> dict[str, Any]:
     main = {
         "device": CPU,
         "workspace_size_bytes": artifact.arena_bytes,
-        "constants_size_bytes": manifest["constants_bytes"],
+        "constants_size_bytes": manifest.constants_bytes,
         "io_size_bytes": sum(t["size"] for t in (*inputs.values(), *outputs.values())),
         "inputs": inputs,
         "outputs": outputs,
     }
     operators = {
-        kernel["symbol"]: {
-            "function_name": kernel["symbol"],
-            "workspace": [{"device": CPU, "workspace_size_bytes": kernel["scratch_bytes"]}],
+        kernel.symbol: {
+            "function_name": kernel.symbol,
+            "workspace": [{"device": CPU, "workspace_size_bytes": kernel.scratch_bytes}],
         }
-        for kernel in manifest["kernels"]
+        for kernel in manifest.kernels
     }
     module = {
         "model_name": name,

@@ -9,10 +9,11 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
-from edgemnv2.artifact import Artifact, ArtifactTensor
+from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.firmware.selftest import SelfTest, data_source
 from edgemnv2.firmware.templates import c_file, read_template, text_file
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.runners.serial import MODEL_DIGITS
 
 __all__ = ["Files", "Parts", "board_facts"]
@@ -45,7 +46,7 @@ class Parts:
     @property
     def version(self) -> str:
         """Of edgemnv2: the bundle's own."""
-        return str(self.artifact.manifest["edgemnv2"])
+        return self.artifact.manifest.edgemnv2
 
     @property
     def board(self) -> Mapping[str, Any]:
@@ -94,9 +95,9 @@ class Parts:
             "NAME": self.name,
             "UPPER": self.name.upper(),
             "VERSION": self.version,
-            "DESCRIPTION": str(manifest["model"]["name"]),
-            "SOURCE": str(manifest["model"]["source"]),
-            "MODEL_SHORT": str(manifest["model"]["sha256"])[:12],
+            "DESCRIPTION": manifest.model.name,
+            "SOURCE": manifest.model.source,
+            "MODEL_SHORT": manifest.model.sha256[:12],
             "TARGET_NAME": target.name,
             "CORE": target.cpu.core,
             "CPU_FLAGS": " ".join(self.cpu_flags),
@@ -119,15 +120,15 @@ class Parts:
     def _facts(self) -> str:
         manifest = self.artifact.manifest
         return (
-            f"{manifest['model']['name']} for {self.artifact.target.description}, by edgemnv2 "
-            f"{self.version}: {manifest['arena_bytes']} bytes of arena, "
-            f"{manifest['constants_bytes']} bytes of constants."
+            f"{manifest.model.name} for {self.artifact.target.description}, by edgemnv2 "
+            f"{self.version}: {manifest.arena_bytes} bytes of arena, "
+            f"{manifest.constants_bytes} bytes of constants."
         )
 
     def _arena_line(self) -> str:
         """The arena's declaration; what alignment C99 alone can give is enough on a Cortex-M."""
         upper = self.name.upper()
-        if int(self.artifact.manifest["arena_align_bytes"]) <= 8:
+        if self.artifact.manifest.arena_align_bytes <= 8:
             return f"static uint64_t arena[({upper}_ARENA_BYTES + 7) / 8];"
         return (
             f"static unsigned char arena[{upper}_ARENA_BYTES]\n"
@@ -144,7 +145,7 @@ class Parts:
                 "",
                 f'#define {upper}_IDENTITY_NAME "{self.name}"',
                 f'#define {upper}_IDENTITY_VERSION "{self.version}"',
-                f'#define {upper}_IDENTITY_MODEL "{manifest["model"]["sha256"][:MODEL_DIGITS]}"',
+                f'#define {upper}_IDENTITY_MODEL "{manifest.model.sha256[:MODEL_DIGITS]}"',
                 "",
                 "#endif",
                 "",

@@ -44,13 +44,13 @@ def make_selftest(artifact: Artifact) -> SelfTest:
     noise for any other network.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    if graph.sha256 != artifact.manifest["model"]["sha256"]:
+    if graph.sha256 != artifact.manifest.model.sha256:
         raise ArtifactError(
             f"{artifact.path / REFERENCE_FOLDER}: is of another model than the code "
             "(compile the model again)"
         )
     choice = SampleChoice(seed=SEED, limit=1)
-    samples = as_samples(choose_inputs(graph, choice, str(artifact.manifest["preprocess"])))
+    samples = as_samples(choose_inputs(graph, choice, artifact.manifest.preprocess))
     sample = samples.x[:1]
     expected = execute.run(graph, sample, keep=False)[graph.outputs[0]]
     return SelfTest(sample, expected, tolerance(expected), samples.names[0])

@@ -142,6 +142,9 @@ def _source_nodes(model: Any) -> tuple[list[SourceNode], dict[str, SourceTensor]
             value = onnx.numpy_helper.to_array(arrays[name]) if name in arrays else None
             shape = shapes.get(name, ()) if value is None else value.shape
             dtype = dtypes.get(name, "float32") if value is None else str(value.dtype)
+            if dtype == "float16":
+                # Computed in float32, which holds every float16.
+                dtype, value = "float32", None if value is None else value.astype("float32")
             tensors[name] = SourceTensor(name, tuple(shape), dtype, value)
         return tensors[name]
 

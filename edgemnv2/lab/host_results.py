@@ -119,7 +119,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     rows = []
     for threads in (1, 2):
-        say(f"{artifact.manifest['model']['name']} on {artifact.target.name}, threads {threads}")
+        say(f"{artifact.manifest.model.name} on {artifact.target.name}, threads {threads}")
         for _ in range(ATTEMPTS):
             # One thread does not care.
             distance = _await_near_cores(say) if threads > 1 else 0.0
@@ -143,12 +143,12 @@ def _rows(
             {
                 "network": "1.0-224",
                 "dtype": dtype,
-                "model": artifact.manifest["model"],
+                "model": asdict(artifact.manifest.model),
                 "machine": machine(),
                 **result.to_dict(),
                 "bench_program_median": program.median,
                 "peak_rss_bytes": program.peak_rss_bytes,
-                "constants_bytes": artifact.manifest["constants_bytes"],
+                "constants_bytes": artifact.manifest.constants_bytes,
                 "speed_up": None if faster is None else asdict(faster),
                 "priority": priority,
                 "core_distance": distance,

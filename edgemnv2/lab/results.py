@@ -144,11 +144,11 @@ def _compiled(
             "network": network.removesuffix("-int8"),
             "dtype": "int8" if network.endswith("-int8") else "float32",
             "target": target,
-            "arena_bytes": manifest["arena_bytes"],
-            "arena_lower_bound_bytes": manifest["arena_lower_bound_bytes"],
-            "stream_arena_bytes": manifest["stream_arena_bytes"],
-            "code_bytes": manifest["code_bytes"],
-            "macs": manifest["macs"],
+            "arena_bytes": manifest.arena_bytes,
+            "arena_lower_bound_bytes": manifest.arena_lower_bound_bytes,
+            "stream_arena_bytes": manifest.stream_arena_bytes,
+            "code_bytes": manifest.code_bytes,
+            "macs": manifest.macs,
         }
         if not run:
             return row

@@ -62,9 +62,9 @@ def plan_graph(
     other words.
     """
     if io not in ("arena", "caller"):
-        raise UsageError(f"--io {io}: expected arena or caller")
+        raise UsageError(f"io={io}: expected arena or caller")
     if chains not in CHAINS:
-        raise UsageError(f"--chains {chains}: expected one of {', '.join(CHAINS)}")
+        raise UsageError(f"chains={chains}: expected one of {', '.join(CHAINS)}")
     fed = rows.inputs[:1] if fed is None else fed
     everything = frozenset({*rows.inputs, *rows.outputs})
     whole_external = frozenset[str]() if io == "arena" else everything

@@ -88,9 +88,11 @@ class Layer:
         """Whether stored integers come out as they went in: in and out have one type and scale."""
         return False
 
-    @property
-    def rounds_storage(self) -> bool:
-        """Whether it rounds stored values, so that other zero points would round otherwise."""
+    def rounds_storage(self, source: Tensor) -> bool:
+        """Whether it rounds stored values, so that other zero points would round otherwise.
+
+        `source` is the tensor that it reads.
+        """
         return False
 
     def stored_higher(self, by: int) -> Layer:

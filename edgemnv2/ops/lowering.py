@@ -8,16 +8,18 @@ or compares without looking at their scale. Each operator's `lower.py` says what
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.tflite import clamp_limits
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.table import lowering_of
 
 __all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site"]
@@ -183,6 +185,8 @@ class Lowering:
         module = lowering_of(node.op)
         if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
             return False
+        if self.format not in getattr(module, "INTEGER_FORMATS", (self.format,)):
+            return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
 
     # -- writing ---------------------------------------------------------------------------------
@@ -224,6 +228,27 @@ class Lowering:
     def add(self, layer: Layer) -> None:
         """The next layer."""
         self.layers.append(layer)
+
+    def add_keeping(self, layer: Layer, site: Site) -> None:
+        """`layer`, which keeps what is stored, and a rescale behind it where `site` wants another.
+
+        Extremes of stored values are those of the real ones.
+        """
+        source = self.tensors[site.inputs[0]]
+        clamps = any(item.name == "clamp" for item in fields(layer))
+        limits = np.iinfo(source.dtype)
+        everything = float(limits.min), float(limits.max)
+        same = (site.x[0], source.dtype) == (site.y, site.dtype)
+        if same and (clamps or site.clamp == everything):
+            self.add(layer)
+            return
+        inner = f"{site.name}.kept"
+        made = replace(self.tensors[site.name], name=inner, dtype=source.dtype, quant=source.quant)
+        self.tensors[inner] = made
+        changes: dict[str, Any] = {"clamp": everything} if clamps else {}
+        self.add(replace(layer, name=inner, output=inner, **changes))
+        factor = make_requantize([site.x[0].scale / site.y.scale])
+        self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:
         """What to raise where `node` cannot be done."""

@@ -28,11 +28,11 @@ def to_float16(graph: Graph, target: Target) -> Graph:
     """
     if not target.has("fp16"):
         raise UsageError(
-            f"--dtype float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
+            f"dtype=float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
             "(leave it out, or choose a target with the feature fp16)"
         )
     if any(tensor.dtype != "float32" for tensor in graph.tensors.values()):
-        raise UsageError(f"--dtype float16: {graph.source} is not a float32 network (leave it out)")
+        raise UsageError(f"dtype=float16: {graph.source} is not a float32 network (leave it out)")
     kept = {*graph.inputs, *graph.outputs}
     kept |= {name for layer in graph.layers if isinstance(layer, Softmax) for name in layer.inputs}
     tensors = {

@@ -114,7 +114,7 @@ def split(count: int, every: int | None = None) -> tuple[list[int], list[int]]:
     if every is not None:
         if every < 1 or (every > 1 and count < 2):
             raise UsageError(
-                f"--calibrate-every {every}: expected at least 1, and with more than 1 two inputs "
+                f"every={every}: expected at least 1, and with more than 1 two inputs "
                 f"or more (here {count})"
             )
         chosen = list(range(0, count, every))
@@ -227,9 +227,9 @@ def _scores(graph: Graph, head: str) -> str | None:
     found = None if head == "values" else class_scores_tensor(graph)
     if head == "scores" and found is None:
         raise UsageError(
-            f"--head scores: {graph.source or graph.name} does not end in class scores (expected "
+            f"head=scores: {graph.source or graph.name} does not end in class scores (expected "
             "a vector from a dense layer without activation, with or without Softmax); give "
-            "--head values"
+            "head=values"
         )
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgemnv2.artifact import load_artifact
 from edgemnv2.errors import ArtifactError, EdgeError, InputError
+from edgemnv2.manifest import Manifest, decode
 
 __all__ = ["Result", "Subject", "load"]
 
@@ -33,17 +34,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Subject:
-    """One artefact: its folder's name, its manifest, its memory plan if it has one, its results."""
+    """One artefact: its folder's name, its manifest, its memory plan if it has one, its results.
+
+    `content` is the manifest as the file has it, for the data of the page.
+    """
 
     folder: str
-    manifest: Mapping[str, Any]
+    manifest: Manifest
+    content: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     results: tuple[Result, ...]
 
     @property
     def label(self) -> str:
         """`name for target`, as titles have it."""
-        return f"{self.manifest['name']} for {self.manifest['target']}"
+        return f"{self.manifest.name} for {self.manifest.target}"
 
     def of_kind(self, kind: str) -> list[Result]:
         """Results of one verb."""
@@ -66,10 +71,11 @@ def load(
         Subject(
             folder,
             manifest,
+            content,
             plan,
             tuple(r for r, owner in zip(read, owners, strict=True) if owner == index),
         )
-        for index, (folder, manifest, plan) in enumerate(folders)
+        for index, (folder, manifest, content, plan) in enumerate(folders)
     ]
     return subjects, [r for r, owner in zip(read, owners, strict=True) if owner is None]
 
@@ -78,25 +84,29 @@ def _folder_name(path: Path) -> str:
     return path.name or path.resolve().name
 
 
-def _artifact(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+Read = tuple[Manifest, Mapping[str, Any], Mapping[str, Any] | None]
+
+
+def _artifact(folder: Path) -> Read:
     path = folder / "manifest.json"
     if not path.is_file():
         raise ArtifactError(
             f"{folder}: no manifest.json in it, expected an artefact folder, "
             "make one with 'edgemnv2 compile'"
         )
-    manifest = _object(path)
-    lacking = [key for key in ("name", "target", "arena_bytes") if key not in manifest]
+    content = _object(path)
+    lacking = [key for key in ("name", "target", "arena_bytes") if key not in content]
     if lacking:
         raise ArtifactError(
             f"{path}: {', '.join(lacking)} is missing, expected an artefact's manifest, "
             "compile the model again"
         )
-    if "seal" in manifest:
+    if "seal" in content:
         # What is shown must be what was compiled: refuses files that were changed since.
         load_artifact(folder)
     plan = folder / "memory_plan.json"
-    return manifest, _object(plan) if plan.is_file() else None
+    manifest = decode(content, str(path), partial=True)
+    return manifest, content, _object(plan) if plan.is_file() else None
 
 
 def _object(
@@ -122,16 +132,16 @@ def _result(path: Path) -> Result:
 
 def _owner(
     content: Mapping[str, Any],
-    folders: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]],
+    folders: Sequence[tuple[str, Manifest, Mapping[str, Any], Mapping[str, Any] | None]],
 ) -> int | None:
     stated = content.get("artifact")
     if stated is not None:
         wanted = _folder_name(Path(str(stated)))
-        by_folder = [i for i, (folder, _, _) in enumerate(folders) if folder == wanted]
-        by_name = [i for i, (_, manifest, _) in enumerate(folders) if manifest["name"] == wanted]
+        by_folder = [i for i, (folder, *_) in enumerate(folders) if folder == wanted]
+        by_name = [i for i, (_, manifest, *_) in enumerate(folders) if manifest.name == wanted]
         found = by_folder or by_name
     elif content.get("target") is not None:
-        found = [i for i, (_, m, _) in enumerate(folders) if m["target"] == content["target"]]
+        found = [i for i, (_, m, *_) in enumerate(folders) if m.target == content["target"]]
     else:
         found = list(range(len(folders)))
     return found[0] if len(found) == 1 else None

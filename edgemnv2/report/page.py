@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from edgemnv2 import __version__
+from edgemnv2.manifest import LayerRecord, Manifest
 from edgemnv2.report.canvas import TIMES, kib, si
 from edgemnv2.report.load import Result, Subject
-from edgemnv2.report.plots import blocks_of, macs_svg, memory_svg, shape_of, sizes_svg
+from edgemnv2.report.plots import block_of, macs_svg, memory_svg, sizes_svg
 from edgemnv2.report.results import cost_words, layer_costs, results_html, verdict
 from edgemnv2.report.table import Cell, badge, number, table, text
 
@@ -71,7 +73,7 @@ def _embedded(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
         "artifacts": [
             {
                 "folder": subject.folder,
-                "manifest": subject.manifest,
+                "manifest": subject.content,
                 "memory_plan": subject.plan,
                 "results": listed(subject.results),
             }
@@ -95,7 +97,7 @@ def _compared(subjects: Sequence[Subject]) -> str:
         m = subject.manifest
         verified, benched = subject.of_kind("verify"), subject.of_kind("bench")
         counts = _schedule_counts(subject)
-        link = f'<a href="#artifact-{index}">{escape(str(m["name"]))}</a>'
+        link = f'<a href="#artifact-{index}">{escape(m.name)}</a>'
         cost: Cell = text(None)
         if benched:
             x = benched[0].content
@@ -103,13 +105,13 @@ def _compared(subjects: Sequence[Subject]) -> str:
         rows.append(
             [
                 Cell(link, wraps=True),
-                text(m["target"]),
-                _size(m["arena_bytes"]),
-                _size(m.get("arena_lower_bound_bytes")),
-                _size(m.get("stream_arena_bytes")),
-                _size(m.get("constants_bytes")),
-                _size(m.get("code_bytes")),
-                number(m.get("macs"), si(m.get("macs") or 0)),
+                text(m.target),
+                _size(m.arena_bytes),
+                _size(m.arena_lower_bound_bytes or None),
+                _size(m.stream_arena_bytes or None),
+                _size(m.constants_bytes or None),
+                _size(m.code_bytes or None),
+                number(m.macs or None, si(m.macs)),
                 number(counts["tuned"], str(counts["tuned"])),
                 number(counts["fallback"], str(counts["fallback"])),
                 Cell(verdict(verified[0]) if verified else ""),
@@ -128,44 +130,42 @@ def _compared(subjects: Sequence[Subject]) -> str:
 # -- one artefact --------------------------------------------------------------------------------
 
 
-def _schedule_kind(schedule: Any) -> str:
+def _schedule_kind(schedule: str) -> str:
     """`default`, `fallback`, or `tuned` for a tuning record's id."""
-    return str(schedule) if schedule in ("default", "fallback") else "tuned"
+    return schedule if schedule in ("default", "fallback") else "tuned"
 
 
 def _schedule_counts(subject: Subject) -> dict[str, int]:
     counts = {"tuned": 0, "default": 0, "fallback": 0}
-    for kernel in subject.manifest.get("kernels") or ():
-        counts[_schedule_kind(kernel.get("schedule", "default"))] += 1
+    for kernel in subject.manifest.kernels:
+        counts[_schedule_kind(kernel.schedule or "default")] += 1
     return counts
 
 
 def _artifact(index: int, subject: Subject) -> str:
     m = subject.manifest
-    model = m.get("model")
-    source = model.get("source", model.get("name", "")) if isinstance(model, Mapping) else model
+    source = m.model.source or m.model.name
     parts = [
         f'<section class="artifact" id="artifact-{index}">',
-        f"<h2>{escape(str(m['name']))} "
-        f"<span class='faint'>for {escape(str(m['target']))}</span></h2>",
-        f'<p class="faint">from {escape(str(source))}, folder {escape(subject.folder)}</p>',
+        f"<h2>{escape(m.name)} <span class='faint'>for {escape(m.target)}</span></h2>",
+        f'<p class="faint">from {escape(source)}, folder {escape(subject.folder)}</p>',
         _cards(subject),
         results_html(subject.results),
         _ends(m),
-        _chain(m.get("layers") or ()),
+        _chain(m.layers),
     ]
     if subject.plan is not None:
         parts.append(_memory(subject.plan, "Memory"))
         if subject.plan.get("stream"):
             parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
     metric, costs = layer_costs(subject)
-    layers = m.get("layers") or ()
-    if any(layer.get("macs") for layer in layers):
-        parts.append(_figure("Work", macs_svg(layers), "Hover for the single layers."))
+    entries = [{"name": x.name, "op": x.op, "out": x.output, "macs": x.macs} for x in m.layers]
+    if m.macs or any(layer.macs for layer in m.layers):
+        parts.append(_figure("Work", macs_svg(entries), "Hover for the single layers."))
     if costs:
-        with_costs = [{**layer, metric: costs.get(str(layer.get("name")))} for layer in layers]
+        with_costs = [{**entry, metric: costs.get(str(entry["name"]))} for entry in entries]
         parts.append(_figure("Cost", macs_svg(with_costs, metric, metric), "As measured by bench."))
-    if layers:
+    if m.layers:
         parts.append(_layers(subject, metric, costs))
     return "\n".join([*parts, "</section>\n"])
 
@@ -180,19 +180,16 @@ def _figure(title: str, svg: str, caption: str) -> str:
 def _cards(subject: Subject) -> str:
     m = subject.manifest
     cards: list[tuple[str, str, str]] = []
-    bound = m.get("arena_lower_bound_bytes")
-    above = f"{100 * (m['arena_bytes'] / bound - 1):.1f} % above the bound" if bound else ""
-    cards.append(("Arena", kib(m["arena_bytes"]), above))
-    if m.get("stream_arena_bytes"):
-        cards.append(("Arena, rows fed", kib(m["stream_arena_bytes"]), "the image is never in RAM"))
-    flash = [m.get("constants_bytes"), m.get("code_bytes")]
-    if any(flash):
-        both = f"{kib(flash[0] or 0)} constants, {kib(flash[1] or 0)} code"
-        cards.append(("Flash", kib(sum(x or 0 for x in flash)), both))
-    if m.get("macs"):
-        cards.append(
-            ("Multiply-accumulates", si(m["macs"]), f"{len(m.get('layers') or ())} layers")
-        )
+    bound = m.arena_lower_bound_bytes
+    above = f"{100 * (m.arena_bytes / bound - 1):.1f} % above the bound" if bound else ""
+    cards.append(("Arena", kib(m.arena_bytes), above))
+    if m.stream_arena_bytes:
+        cards.append(("Arena, rows fed", kib(m.stream_arena_bytes), "the image is never in RAM"))
+    if m.constants_bytes or m.code_bytes:
+        both = f"{kib(m.constants_bytes)} constants, {kib(m.code_bytes)} code"
+        cards.append(("Flash", kib(m.constants_bytes + m.code_bytes), both))
+    if m.macs:
+        cards.append(("Multiply-accumulates", si(m.macs), f"{len(m.layers)} layers"))
     counts = _schedule_counts(subject)
     if sum(counts.values()):
         some = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
@@ -215,52 +212,44 @@ def _cards(subject: Subject) -> str:
     return f'<dl class="cards">{body}</dl>'
 
 
-def _shape_words(value: Any) -> str:
-    return TIMES.join(map(str, shape_of(value)))
+def _shape_words(shape: Sequence[int]) -> str:
+    return TIMES.join(map(str, shape)) if any(shape) else ""
 
 
-def _ends(manifest: Mapping[str, Any]) -> str:
+def _ends(manifest: Manifest) -> str:
     """Inputs and outputs with their quantisation."""
-    rows = []
-    for end in ("inputs", "outputs"):
-        for tensor in manifest.get(end) or ():
-            quant = next(
-                (
-                    tensor[k]
-                    for k in ("quant", "quantization")
-                    if isinstance(tensor.get(k), Mapping)
-                ),
-                tensor,
-            )
-            scale = quant.get("scale")
-            rows.append(
-                [
-                    text(end[:-1]),
-                    text(tensor.get("name")),
-                    text(tensor.get("dtype")),
-                    text(_shape_words(tensor)),
-                    number(scale, "" if scale is None else f"{scale:.9g}"),
-                    number(quant.get("zero_point"), str(quant.get("zero_point"))),
-                ]
-            )
+    rows = [
+        [
+            text(end),
+            text(tensor.name),
+            text(tensor.dtype),
+            text(_shape_words(tensor.shape)),
+            number(tensor.scale, "" if tensor.scale is None else f"{tensor.scale:.9g}"),
+            number(tensor.zero_point, str(tensor.zero_point)),
+        ]
+        for end, tensors in (("input", manifest.inputs), ("output", manifest.outputs))
+        for tensor in tensors
+    ]
     if not rows:
         return ""
     headings = ["end", "name", "dtype", "shape", "scale", "zero point"]
     return f"<h3>Inputs and outputs</h3>{table(headings, rows, 'inputs and outputs')}"
 
 
-def _chain(layers: Sequence[Mapping[str, Any]]) -> str:
+def _chain(layers: Sequence[LayerRecord]) -> str:
     """The network as a chain of blocks, each with the shape it makes."""
     items = []
-    for name, group in blocks_of(layers):
-        ops = [str(layer.get("op", "")) for layer in group]
+    for name, run in groupby(layers, key=lambda layer: block_of(layer.name)):
+        group = list(run)
+        ops = [layer.op for layer in group]
         inside = " + ".join(dict.fromkeys(ops)) if len(ops) > 1 else ops[0]
         if "add" in ops and len(ops) > 1:
             inside = inside.replace(" + add", ", residual")
-        taken, made = shape_of(group[0].get("in")), shape_of(group[-1].get("out"))
-        stride = taken[0] // made[0] if taken and made and 1 < made[0] < taken[0] else 1
+        taken = group[0].inputs[0] if group[0].inputs else (0, 0, 0)
+        made = group[-1].output
+        stride = taken[0] // made[0] if 1 < made[0] < taken[0] else 1
         reduced = f" /{stride}" if stride > 1 else ""
-        shape = f"<br>{_shape_words(made)}{reduced}" if made else ""
+        shape = f"<br>{_shape_words(made)}{reduced}" if any(made) else ""
         items.append(
             f"<li><b>{escape(name)}</b><span class='faint'>{escape(inside)}</span>{shape}</li>"
         )
@@ -311,30 +300,26 @@ def _live_at_peak(plan: Mapping[str, Any]) -> list[tuple[str, int, int]]:
 
 def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
     """Every layer: shapes, work, the schedule its kernel got, its cost where one was measured."""
-    layers = subject.manifest.get("layers") or ()
-    kernels = subject.manifest.get("kernels") or ()
+    layers = subject.manifest.layers
     by_name = {
-        str(name): kernel
-        for kernel in kernels
-        for name in (*(kernel.get("fuses") or ()), kernel.get("name"))
+        name: kernel for kernel in subject.manifest.kernels for name in (*kernel.fuses, kernel.name)
     }
-    total = sum(layer.get("macs") or 0 for layer in layers) or 1
+    total = sum(layer.macs for layer in layers) or 1
     kinds = {"tuned": "good", "fallback": "warn", "default": ""}
     rows = []
     for index, layer in enumerate(layers):
-        name = str(layer.get("name", index))
-        kernel = by_name.get(name, {})
-        macs = layer.get("macs") or 0
-        schedule = kernel.get("schedule")
+        name, macs = layer.name, layer.macs
+        kernel = by_name.get(name)
+        schedule = "" if kernel is None else kernel.schedule
         kind = _schedule_kind(schedule)
         words = kind if kind == schedule else f"{kind}: {schedule}"
-        decisions = kernel.get("decisions") or {}
+        decisions = {} if kernel is None else kernel.decisions
         row = [
             number(index, str(index)),
             text(name),
-            text(layer.get("op")),
-            text(_shape_words(layer.get("in"))),
-            text(_shape_words(layer.get("out"))),
+            text(layer.op),
+            text(_shape_words(layer.inputs[0] if layer.inputs else ())),
+            text(_shape_words(layer.output)),
             number(macs, si(macs)),
             number(macs / total, f"{100 * macs / total:.1f} %"),
             Cell(badge(words, kinds[kind]) if schedule else ""),

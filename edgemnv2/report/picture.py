@@ -25,12 +25,12 @@ def check_picture(path: Path) -> None:
     Raises UsageError (another suffix, no folder) and ToolchainError (.png without a browser).
     """
     if path.suffix not in (".svg", ".png"):
-        raise UsageError(f"--plot: {path}: expected a name that ends in .svg or .png")
+        raise UsageError(f"plot=: {path}: expected a name that ends in .svg or .png")
     if not path.parent.is_dir():
-        raise UsageError(f"--plot: {path}: there is no folder {path.parent}")
+        raise UsageError(f"plot=: {path}: there is no folder {path.parent}")
     if path.suffix == ".png" and _browser() is None:
         raise ToolchainError(
-            f"--plot: {path}: a .png is drawn by Chromium, which is not installed "
+            f"plot=: {path}: a .png is drawn by Chromium, which is not installed "
             "(apt install chromium, or ask for an .svg)"
         )
 
@@ -61,7 +61,7 @@ def write_picture(path: Path, plan: Mapping[str, Any], layers: Sequence[Mapping[
             _draw_png(svg, path)
     except OSError as error:
         raise UsageError(
-            f"--plot: {path}: {error.strerror}, expected a file that can be written"
+            f"plot=: {path}: {error.strerror}, expected a file that can be written"
         ) from error
 
 
@@ -98,5 +98,5 @@ def _draw_png(svg: str, path: Path) -> None:
         done = subprocess.run(command, capture_output=True, timeout=120, check=False)
         if not picture.is_file():
             lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-            raise ToolchainError(f"--plot: {browser} failed: {lines[-1]} (ask for an .svg)")
+            raise ToolchainError(f"plot=: {browser} failed: {lines[-1]} (ask for an .svg)")
         shutil.copyfile(picture, path)

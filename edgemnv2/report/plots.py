@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Any
 
+from edgemnv2.manifest import Manifest
 from edgemnv2.report.canvas import (
     LEFT,
     PALETTE,
@@ -25,7 +26,15 @@ from edgemnv2.report.canvas import (
     ticks,
 )
 
-__all__ = ["blocks_of", "line_svg", "macs_svg", "memory_svg", "role_of", "shape_of", "sizes_svg"]
+__all__ = [
+    "block_of",
+    "blocks_of",
+    "line_svg",
+    "macs_svg",
+    "memory_svg",
+    "role_of",
+    "sizes_svg",
+]
 
 # -- memory over the steps ---------------------------------------------------------------------
 
@@ -252,11 +261,16 @@ def shape_of(value: Any) -> list[int]:
     return shape_of(value[0]) if not isinstance(value[0], int) else [int(x) for x in value]
 
 
+def block_of(name: str) -> str:
+    """The block that a layer belongs to: its name up to the dot."""
+    return name.partition(".")[0]
+
+
 def blocks_of(layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """Neighbouring layers with one name before the dot, as `(block name, layers)`."""
     return [
         (name, list(group))
-        for name, group in groupby(layers, key=lambda x: str(x.get("name", "")).partition(".")[0])
+        for name, group in groupby(layers, key=lambda x: block_of(str(x.get("name", ""))))
     ]
 
 
@@ -337,7 +351,7 @@ def line_svg(points: Sequence[tuple[float, float]], title: str, x_words: str, y_
     return canvas.svg()
 
 
-def sizes_svg(artifacts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def sizes_svg(artifacts: Sequence[tuple[str, Manifest]]) -> str:
     """RAM and flash of several artefacts as bars, from `(label, manifest)` pairs."""
     top, pitch, start = 58, 20, 250
     parts = (
@@ -345,7 +359,7 @@ def sizes_svg(artifacts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         ("flash", (("constants_bytes", "constants", "c1"), ("code_bytes", "code", "c2"))),
     )
     sums = [
-        sum(float(manifest.get(key) or 0) for key, _, _ in keys)
+        sum(float(getattr(manifest, key)) for key, _, _ in keys)
         for _, manifest in artifacts
         for _, keys in parts
     ]
@@ -365,11 +379,11 @@ def sizes_svg(artifacts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             canvas.text(start - 8, y + 12, words, "soft", "end")
             at = float(start)
             for key, name, kind in keys:
-                size_bytes = float(manifest.get(key) or 0)
+                size_bytes = float(getattr(manifest, key))
                 width = size_bytes / largest * (WIDTH - 100 - start)
                 canvas.rect(at, y, width, pitch - 5, kind, f"{label}, {name}: {kib(size_bytes)}")
                 at += width
-            total = sum(float(manifest.get(key) or 0) for key, _, _ in keys)
+            total = sum(float(getattr(manifest, key)) for key, _, _ in keys)
             canvas.text(at + 6, y + 12, kib(total), "soft")
             y += pitch
         y += 10

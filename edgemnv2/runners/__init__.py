@@ -24,12 +24,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """Where the boards are: `user@host[:port]`, a serial device, a tracker and its key."""
+    """Where the boards are: `user@host[:port]`, a serial device, a tracker and its key.
+
+    `emulate`: a microcontroller's code on an emulated board of the same core.
+    """
 
     ssh: str | None = None
     serial: str | None = None
     rpc_tracker: str | None = None
     rpc_key: str | None = None
+    emulate: bool = False
 
 
 def _local(options: RunnerOptions) -> Runner:
@@ -47,14 +51,14 @@ def _qemu_user(options: RunnerOptions) -> Runner:
 def _qemu_system(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.qemu_system import QemuSystemRunner
 
-    return QemuSystemRunner()
+    return QemuSystemRunner(options.emulate)
 
 
 def _ssh(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.ssh import SshRunner
 
     if options.ssh is None:
-        raise UsageError("--runner ssh needs --ssh USER@HOST[:PORT]")
+        raise UsageError("runner=ssh needs ssh=USER@HOST[:PORT]")
     return SshRunner(options.ssh)
 
 
@@ -62,7 +66,7 @@ def _serial(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.serial import SerialRunner
 
     if options.serial is None:
-        raise UsageError("--runner serial needs --serial DEVICE, such as /dev/ttyACM0")
+        raise UsageError("runner=serial needs serial=DEVICE, such as /dev/ttyACM0")
     return SerialRunner(options.serial)
 
 
@@ -70,7 +74,7 @@ def _rpc(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.rpc import RpcRunner
 
     if options.rpc_tracker is None or options.rpc_key is None:
-        raise UsageError("--runner rpc needs --rpc-tracker HOST:PORT and --rpc-key K")
+        raise UsageError("runner=rpc needs rpc_tracker=HOST:PORT and rpc_key=K")
     return RpcRunner(options.rpc_tracker, options.rpc_key)
 
 
@@ -96,7 +100,7 @@ def default_runner(artifact: Artifact) -> str:
 def make_runner(name: str, options: RunnerOptions | None = None) -> Runner:
     """The runner of that name; UsageError for another one, or when its address is not given."""
     if name not in _RUNNERS:
-        raise UsageError(f"--runner {name}: expected one of {', '.join(RUNNER_NAMES)}")
+        raise UsageError(f"runner={name}: expected one of {', '.join(RUNNER_NAMES)}")
     return _RUNNERS[name](options or RunnerOptions())
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Runner",
     "Sample",
     "TraceRow",
+    "TrackerLost",
     "check_threads",
     "on_one_board",
     "pack_inputs",
@@ -100,9 +101,13 @@ class Job:
 
 
 class Runner(ABC):
-    """A place where artefacts run."""
+    """A place where artefacts run.
+
+    `lost` names the boards that went away in the course of it, and how; the runs went on on others.
+    """
 
     name: str
+    lost: tuple[str, ...] = ()
 
     def run(
         self,
@@ -136,18 +141,21 @@ class Runner(ABC):
 
 def check_threads(artifact: Artifact, threads: int) -> None:
     """UsageError for a number of threads that the artefact has no plan for."""
-    planned = [int(count) for count in artifact.manifest.get("threads", [1])]
+    planned = artifact.manifest.threads
     if threads not in planned:
         counts = ", ".join(map(str, planned))
-        remedy = "" if artifact.target.is_bare_metal else f" (compile --threads {threads})"
+        remedy = "" if artifact.target.is_bare_metal else f" (compile threads={threads})"
         raise UsageError(
-            f"--threads {threads}: {artifact.path} has plans for {counts}, not for "
-            f"{threads}{remedy}"
+            f"threads={threads}: {artifact.path} has plans for {counts}, not for {threads}{remedy}"
         )
 
 
+class TrackerLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
+    """The tracker of a farm does not answer; nothing that was to run there is to blame."""
+
+
 class BoardLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
-    """A board went away while it was held; what had been measured on it stands alone."""
+    """A board went away, so that what had been measured on it stands alone, or all of them did."""
 
 
 @runtime_checkable

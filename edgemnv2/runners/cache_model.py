@@ -141,7 +141,7 @@ def _plugin_options(
                 f"{program}: has no symbol {symbol} (compile the artefact with this version)"
             )
     start = addresses[constants]
-    weights = (start, start + int(artifact.manifest["constants_bytes"]))
+    weights = (start, start + artifact.manifest.constants_bytes)
     ranges = folder / "ranges.txt"
     ranges.write_text(
         "".join(f"{a:x} {b:x} {kind}\n" for a, b, kind in _ranges(elf, weights)),

@@ -18,7 +18,7 @@ def check_linux(artifact: Artifact) -> None:
     if artifact.target.is_bare_metal:
         raise UsageError(
             f"{artifact.path}: code for {artifact.target.cpu.core} does not run on Linux "
-            "(use --serial for a board)"
+            "(use serial= for a board)"
         )
 
 

@@ -48,7 +48,7 @@ class LocalRunner(Runner):
             if job.measures:
                 raise UsageError(
                     f"{artifact.path}: code for {artifact.target.cpu.core} cannot be timed on "
-                    "this machine (use --runner qemu-system, or a board)"
+                    "this machine (use runner=qemu-system, or a board)"
                 )
             with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
                 return _run_program(_build_for_host(artifact, Path(folder)), artifact, inputs, job)
@@ -56,7 +56,7 @@ class LocalRunner(Runner):
         if missing:
             raise RunnerError(
                 f"{artifact.path}: this machine's processor cannot run code for "
-                f"{artifact.target.name} (it lacks {', '.join(missing)}; use --runner qemu-user)"
+                f"{artifact.target.name} (it lacks {', '.join(missing)}; use runner=qemu-user)"
             )
         before = local_state() if job.repeat else None
         result = _run_program(artifact.path.resolve() / "bench", artifact, inputs, job)

@@ -4,6 +4,9 @@ The program is the artefact's C source with `runtime/board_main.c` and a linker 
 target's memories. Samples and results pass through semihosting files, many a boot. The arena lies
 between fences; the stack that one inference used is measured on a painted stack. The metric is
 executed instructions of one inference in steady state.
+
+A board that no emulator has runs, for who asks for it, on the emulated board of the same core: the
+same objects, linked by that board's memories.
 """
 
 from __future__ import annotations
@@ -33,8 +36,9 @@ from edgemnv2.runners.base import (
 from edgemnv2.runners.bench_program import execute
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 from edgemnv2.runners.local import RUNTIME, artifact_flags
+from edgemnv2.target import Target, load_target, target_names
 
-__all__ = ["QemuSystemRunner", "build_board_program", "find_qemu_system"]
+__all__ = ["QemuSystemRunner", "build_board_program", "emulated_board", "find_qemu_system"]
 
 EMULATOR = "qemu-system-arm"
 _SECONDS_PER_INFERENCE = 60.0
@@ -50,14 +54,28 @@ def find_qemu_system() -> str:
     return path
 
 
-def build_board_program(artifact: Artifact, folder: Path) -> Path:
+def emulated_board(target: Target) -> Target | None:
+    """The target whose QEMU board has `target`'s core: itself, else a shipped one; None: no such.
+
+    A core of QEMU's has every unit that such a core may have, whatever the board's own lacks.
+    """
+    if target.machine:
+        return target
+    boards = map(load_target, target_names())
+    return next(
+        (b for b in boards if b.runner == "qemu-system" and b.cpu.core == target.cpu.core), None
+    )
+
+
+def build_board_program(artifact: Artifact, folder: Path, board: Target | None = None) -> Path:
     """`board.elf` in `folder`, with symbols: artefact, test program and start code.
 
+    It is compiled for the artefact's target, and linked for the memories of `board`, if given.
     Raises ToolchainError when the compiler is missing or the program does not fit the memories.
     """
     target = artifact.target
     script = folder / "board.ld"
-    script.write_text(linker_script(target), encoding="ascii")
+    script.write_text(linker_script(board or target), encoding="ascii")
     own = artifact.files("src", ".c")
     sources = [*own, RUNTIME / "board_main.c", RUNTIME / "startup.c"]
     objects = [folder / f"{number}.o" for number in range(len(sources))]
@@ -78,12 +96,14 @@ def build_board_program(artifact: Artifact, folder: Path) -> Path:
 class QemuSystemRunner(Runner):
     """Boots the target's emulated board; the built program is kept for the next call.
 
-    One boot runs all samples.
+    One boot runs all samples. With `emulate`, a board that has none itself runs on that of the same
+    core.
     """
 
     name = "qemu-system"
 
-    def __init__(self) -> None:
+    def __init__(self, emulate: bool = False) -> None:
+        self._emulate = emulate
         self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
@@ -91,22 +111,18 @@ class QemuSystemRunner(Runner):
         if not target.is_bare_metal:
             raise UsageError(
                 f"{artifact.path}: qemu-system runs bare-metal code, and {target.name} is a Linux "
-                "target (use --runner qemu-user)"
+                "target (use runner=qemu-user)"
             )
-        if not target.machine:
-            raise UsageError(
-                f"{artifact.path}: no emulator has the board {target.name} (run.machine is empty "
-                "in its target file); compile for mps2-an386, mps2-an500 or mps3-an547 to emulate"
-            )
+        board = self._board(artifact)
         emulator = find_qemu_system()
         packed = pack_inputs(artifact, inputs)
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
             folder = Path(name)
-            program = self._program(artifact)
+            program = self._program(artifact, board)
             (folder / "in.bin").write_bytes(packed)
             words = (len(inputs), job.repeat, job.trace, job.rows, job.layers)
             (folder / "job.bin").write_bytes(struct.pack("<5i", *words))
-            command = [emulator, "-M", target.machine, "-nographic", "-monitor", "none"]
+            command = [emulator, "-M", board.machine, "-nographic", "-monitor", "none"]
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
@@ -126,7 +142,7 @@ class QemuSystemRunner(Runner):
         if counter:
             version = ".".join(map(str, qemu_version(emulator)))
             notes = (
-                f"instructions executed in QEMU {version} on {target.machine}: exact, not time",
+                f"instructions executed in QEMU {version} on {board.machine}: exact, not time",
             )
         return RunResult(
             outputs,
@@ -139,10 +155,29 @@ class QemuSystemRunner(Runner):
             notes=notes,
         )
 
-    def _program(self, artifact: Artifact) -> Path:
+    def _board(self, artifact: Artifact) -> Target:
+        """Whose emulated board runs the artefact."""
+        target = artifact.target
+        if target.machine:
+            return target
+        board = emulated_board(target)
+        if board is None:
+            raise UsageError(
+                f"{artifact.path}: no emulator has the board {target.name}, and none that we know "
+                f"has its core, {target.cpu.core} (use --runner serial with the board itself)"
+            )
+        if not self._emulate:
+            raise UsageError(
+                f"{artifact.path}: no emulator has the board {target.name} (run.machine is empty "
+                f"in its target file); --emulate runs the same code on {board.machine}, which has "
+                f"a {target.cpu.core} too"
+            )
+        return board
+
+    def _program(self, artifact: Artifact, board: Target) -> Path:
         """The board program, built at the first call for this artefact."""
-        key = str(artifact.manifest["seal"])
+        key = artifact.manifest.seal
         if key not in self._programs:
             folder = tempfile.TemporaryDirectory(prefix="edgemnv2-")
-            self._programs[key] = folder, build_board_program(artifact, Path(folder.name))
+            self._programs[key] = folder, build_board_program(artifact, Path(folder.name), board)
         return self._programs[key][1]

@@ -31,7 +31,7 @@ def find_qemu_user(isa: str, *, counting: bool = False) -> str:
     """
     program = _PROGRAMS.get(isa)
     if program is None:
-        raise RunnerError(f"qemu-user: runs Linux programs, not {isa} (use --runner qemu-system)")
+        raise RunnerError(f"qemu-user: runs Linux programs, not {isa} (use runner=qemu-system)")
     names = [program] if counting else [program, f"{program}-static"]
     for name in names:
         path = shutil.which(name)

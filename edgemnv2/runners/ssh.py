@@ -50,7 +50,7 @@ class SshRunner(Runner):
         match = re.fullmatch(r"([\w.+-]+@)?([\w.-]+|\[[0-9a-fA-F:]+\])(?::(\d+))?", address)
         # An address that starts with a dash would be an option of ssh.
         if not match or match[2].startswith("-"):
-            raise UsageError(f"--ssh {address}: expected USER@HOST or USER@HOST:PORT")
+            raise UsageError(f"ssh={address}: expected USER@HOST or USER@HOST:PORT")
         self._address = address
         self._host = (match[1] or "") + match[2].strip("[]")
         self._options = [*(["-p", match[3]] if match[3] else []), *options]
@@ -128,7 +128,7 @@ class _Session:
                 f"{self._address}: is {self._machine}, but {artifact.path} is for "
                 f"{artifact.target.name} ({artifact.target.cpu.isa}); compile for this board"
             )
-        key = str(artifact.manifest["seal"])
+        key = artifact.manifest.seal
         if key not in self._programs:
             name = f"bench{len(self._programs)}"
             path = f"{self._folder}/{name}"

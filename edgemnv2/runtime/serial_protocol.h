@@ -7,12 +7,17 @@
  *   profile%       m-input-BYTES, m-output-BYTES, m-arena-BYTES, m-clock-HERTZ (0: not known)
  *   db load N%     m-load-N               N bytes follow in `db` commands
  *   db HEX%        m-loaded-COUNT-CRC32   bytes so far, and their CRC-32 (IEEE 802.3), hexadecimal
- *   infer N W%     W inferences unmeasured, then N:  m-status-S, m-cycles-C for each of the N
- *                  (C is 0 where the core has no cycle counter)
+ *   infer N W%     W inferences unmeasured, then N:  m-cycles-C for each of the N (C is 0 where the
+ *                  core has no cycle counter), m-status-S
  *   results%       m-results-HEX lines, then m-crc-CRC32
  *
  * Anything else: m-error-REASON. An inference uses its input up, so load before every one whose
- * results count. */
+ * results count.
+ *
+ * Who may find the board at work numbers the commands, `17:name%`: the answer then lies between the
+ * lines `m-for-17` and `m-ready-17`, so that one left over from before is told from it. Before
+ * every inference, those of the self-test too, comes m-busy-K, K inferences to go: until the next
+ * line the board hears nothing, and what is sent to it may be lost. */
 #ifndef EDGEMNV2_SERIAL_PROTOCOL_H
 #define EDGEMNV2_SERIAL_PROTOCOL_H
 
@@ -37,7 +42,7 @@ struct serial_network {
     int32_t (*run)(void);
 };
 
-enum { SERIAL_COMMAND_BYTES = 32, SERIAL_LINE_BYTES = 32 };
+enum { SERIAL_COMMAND_BYTES = 32, SERIAL_LINE_BYTES = 32, SERIAL_NUMBER_DIGITS = 9 };
 
 static void serial_text(const struct serial_port *port, const char *text) {
     while (*text) {
@@ -136,9 +141,11 @@ static void serial_infer(const struct serial_port *port, const struct serial_net
     int32_t status = 0;
     serial_start_cycles();
     for (uint32_t i = 0; i < warmup && status == 0; i++) {
+        serial_number(port, "m-busy-", warmup - i + measured);
         status = network->run();
     }
     for (uint32_t i = 0; i < measured && status == 0; i++) {
+        serial_number(port, "m-busy-", measured - i);
         const uint32_t start = serial_cycles();
         status = network->run();
         const uint32_t cycles = serial_cycles() - start;
@@ -194,14 +201,24 @@ static uint32_t serial_load(const struct serial_port *port, const struct serial_
     return loaded;
 }
 
+/* Whether `command` is digits alone: the number of the command that follows. */
+static int serial_is_number(const char *command, uint32_t length) {
+    for (uint32_t i = 0; i < length; i++) {
+        if (command[i] < '0' || command[i] > '9') {
+            return 0;
+        }
+    }
+    return length > 0 && length <= SERIAL_NUMBER_DIGITS;
+}
+
 /* Serves the network for ever. */
 static void serial_serve(const struct serial_port *port, const struct serial_network *network) {
     char command[SERIAL_COMMAND_BYTES + 1];
     uint32_t loaded = 0, expected = 0;
     serial_text(port, "m-ready\r\n");
     for (;;) {
-        uint32_t length = 0;
-        int byte;
+        uint32_t length = 0, number = 0;
+        int byte, is_numbered = 0;
         const char *rest;
         while ((byte = port->get()) != '%') {
             if (length == 2 && command[0] == 'd' && command[1] == 'b' && serial_nibble(byte) >= 0) {
@@ -210,11 +227,20 @@ static void serial_serve(const struct serial_port *port, const struct serial_net
             if (length == 2 && byte == ' ') {
                 continue; /* `db load` and `db HEX`; other spaces part numbers */
             }
-            if (byte >= ' ' && length < SERIAL_COMMAND_BYTES) {
+            if (byte == ':' && serial_is_number(command, length)) {
+                command[length] = 0;
+                rest = command;
+                number = serial_parse(&rest);
+                is_numbered = 1;
+                length = 0;
+            } else if (byte >= ' ' && length < SERIAL_COMMAND_BYTES) {
                 command[length++] = (char)byte;
             }
         }
         command[length] = 0;
+        if (is_numbered) {
+            serial_number(port, "m-for-", number);
+        }
         if (byte != '%') {
             loaded = serial_load(port, network, loaded, expected, byte);
         } else if (serial_is(command, "name", &rest)) {
@@ -240,10 +266,14 @@ static void serial_serve(const struct serial_port *port, const struct serial_net
             serial_infer(port, network, rest);
         } else if (serial_is(command, "results", &rest)) {
             serial_results(port, network);
-        } else {
+        } else if (length > 0) {
             serial_text(port, "m-error-command\r\n");
         }
-        serial_text(port, "m-ready\r\n");
+        if (is_numbered) {
+            serial_number(port, "m-ready-", number);
+        } else {
+            serial_text(port, "m-ready\r\n");
+        }
     }
 }
 

@@ -83,7 +83,7 @@ class Samples:
 def check_limit(limit: int | None) -> None:
     """UsageError for a limit that leaves no sample."""
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit}: expected at least 1")
+        raise UsageError(f"limit={limit}: expected at least 1")
 
 
 def image_input(graph: Graph) -> int:
@@ -177,7 +177,7 @@ def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
     Raises UsageError for a count below 1 and for a negative seed.
     """
     if count < 1:
-        raise UsageError(f"--random {count}: expected at least 1")
+        raise UsageError(f"random={count}: expected at least 1")
     x = random_array(seeded_generator(seed), (count, *tensor.shape), tensor.dtype)
     return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
 
@@ -193,7 +193,7 @@ def random_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: 
 def seeded_generator(seed: int) -> np.random.Generator:
     """Random numbers that the seed alone decides; UsageError for a negative one."""
     if seed < 0:
-        raise UsageError(f"--seed {seed}: expected 0 or more")
+        raise UsageError(f"seed={seed}: expected 0 or more")
     return np.random.default_rng(seed)
 
 

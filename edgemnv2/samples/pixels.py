@@ -49,6 +49,8 @@ def wanted_pixels(graph: Graph, index: int) -> Pixels | None:
     if found is None:
         return None
     factor, _ = found
+    if np.all(factor == 1):
+        return None
     for white in (FULL_BYTE, UNIT):
         span = white * float(np.abs(factor).max())
         if LEAST_SPAN <= span <= MOST_SPAN:

@@ -25,6 +25,7 @@ __all__ = [
     "copy_pieces",
     "depthwise_tiles",
     "equal_runs",
+    "looped_pieces",
     "pack_columns",
     "panels_of",
     "pixel_tiles",
@@ -33,6 +34,10 @@ __all__ = [
 ]
 
 Expr = Any
+LONGEST_PIECE = 8
+"""Elements of a copy at most."""
+MOST_PIECES = 16
+"""Longest copies in a stretch that are written out; more are a loop."""
 PixelTile = tuple[Expr, int, Callable[[int], bool]]
 """First output pixel, pixels, and which input columns (from the first one read) exist."""
 
@@ -230,11 +235,11 @@ def column_cache(
 
 
 def window_pieces(
-    inside: Callable[[int], bool], columns: int, channels: int
-) -> Iterator[tuple[int, int, bool]]:
+    k: Builder, inside: Callable[[int], bool], columns: int, channels: int
+) -> Iterator[tuple[Expr, int, bool]]:
     """`(offset, lanes, exists)` copies of one row of a window, column by column of the image."""
     for begin, end, exists in equal_runs([inside(c) for c in range(columns)]):
-        for offset, lanes in copy_pieces(begin * channels, end * channels):
+        for offset, lanes in looped_pieces(k, begin * channels, end * channels):
             yield offset, lanes, exists
 
 
@@ -249,10 +254,20 @@ def equal_runs(flags: list[bool]) -> list[tuple[int, int, bool]]:
     return runs
 
 
+def looped_pieces(k: Builder, begin: int, end: int) -> Iterator[tuple[Expr, int]]:
+    """`copy_pieces`; those of a long stretch in a loop, so that code does not grow with it."""
+    vectors = (end - begin) // LONGEST_PIECE
+    if vectors > MOST_PIECES:
+        with k.loop(vectors) as i:
+            yield i * LONGEST_PIECE + begin, LONGEST_PIECE
+        begin += vectors * LONGEST_PIECE
+    yield from copy_pieces(begin, end)
+
+
 def copy_pieces(begin: int, end: int) -> list[tuple[int, int]]:
     """`(offset, lanes)` copies that cover `begin .. end`, the largest first."""
     pieces = []
-    for lanes in (8, 4, 1):
+    for lanes in (LONGEST_PIECE, 4, 1):
         while end - begin >= lanes:
             pieces.append((begin, lanes))
             begin += lanes

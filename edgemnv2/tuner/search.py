@@ -67,7 +67,7 @@ def make_search(strategy: str, seed: int) -> Search:
 def check_strategy(strategy: str) -> None:
     """UsageError for an unknown strategy."""
     if strategy not in STRATEGIES:
-        raise UsageError(f"--strategy {strategy}: expected one of {', '.join(STRATEGIES)}")
+        raise UsageError(f"strategy={strategy}: expected one of {', '.join(STRATEGIES)}")
 
 
 def assignments(task: Task) -> list[dict[str, Any]]:

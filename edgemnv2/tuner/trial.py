@@ -25,16 +25,15 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
 from edgemnv2.check.verify import traced_tensors
 from edgemnv2.errors import RunnerError
-from edgemnv2.memory.variants import arena_align, default_chains, default_io, plan_graph
+from edgemnv2.memory.variants import default_chains
 from edgemnv2.ops import execute
 from edgemnv2.ops.execute import by_source, run_layer
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.pipeline import CompileOptions, compile_graph
+from edgemnv2.pipeline import CompileOptions, compile_graph, plan_network
 from edgemnv2.records.task import Task
-from edgemnv2.runners.base import Runner, RunResult, on_one_board
+from edgemnv2.runners.base import BoardLost, Runner, RunResult, TrackerLost, on_one_board
 from edgemnv2.samples.inputs import random_set
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
-from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
 
 __all__ = ["Candidate", "Trial", "TrialBench", "constant_bytes", "wrong_layers"]
@@ -77,6 +76,7 @@ class TrialBench:
     ) -> None:
         self.graph, self.target = graph, target
         self.boards, self.runner_name = len(runners), runners[0].name
+        self._runners = tuple(runners)
         self._free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
         for runner in runners:
             self._free.put(runner)
@@ -115,14 +115,14 @@ class TrialBench:
         the guilty one is found: a failed candidate is a result, not an error. Raises RunnerError
         when nobody is guilty (the runner itself fails).
         """
-        with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
-            try:
-                artifact = self.build(candidates, Path(name))
-                return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
-            except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
-                failure = error
+        failure = self._try(candidates, final)
+        if isinstance(failure, BoardLost) and len(candidates) == 1:
+            # Boards come and go; only a candidate that they never survive is suspect.
+            failure = self._try(candidates, final)
+        if isinstance(failure, Trial):
+            return failure
         if len(candidates) == 1:
-            self._blame_runner(failure)
+            self.blame_runner(failure)
             reason = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
             return Trial("", {}, {candidates[0].task.name: reason})
         middle = len(candidates) // 2
@@ -133,8 +133,24 @@ class TrialBench:
             rejected={**halves[0].rejected, **halves[1].rejected},
         )
 
-    def _blame_runner(self, failure: Exception) -> None:
-        """Raise `failure` again if the runner cannot even run the default program."""
+    def _try(self, candidates: Sequence[Candidate], final: bool) -> Trial | Exception:
+        """The trial of all candidates together, or what hindered it; raises TrackerLost."""
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
+            try:
+                artifact = self.build(candidates, Path(name))
+                return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
+            except TrackerLost:
+                raise
+            except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
+                return error
+
+    def blame_runner(self, failure: Exception) -> None:
+        """Raise `failure` again if the runner cannot even run the default program.
+
+        A tracker that does not answer is to blame without a trial.
+        """
+        if isinstance(failure, TrackerLost):
+            raise failure
         if not isinstance(failure, RunnerError) or self.default_artifact is None:
             return
         with self.runner() as runner:
@@ -142,6 +158,11 @@ class TrialBench:
                 runner.run(self.default_artifact, [])
             except RunnerError as error:
                 raise error from failure
+
+    @property
+    def lost_boards(self) -> tuple[str, ...]:
+        """Boards that went away, and how, whichever runner had them."""
+        return tuple(sorted(text for runner in self._runners for text in runner.lost))
 
     @contextmanager
     def runner(self) -> Iterator[Runner]:
@@ -178,14 +199,9 @@ class TrialBench:
 
     def arena_bytes(self, candidates: Sequence[Candidate]) -> int:
         """The arena that a program with `candidates` needs, which takes no code to know."""
-        options = self.options(candidates)
-        assert options.schedule is not None and options.chains is not None
         with self._building:
-            schedule = schedule_graph(self.graph, self.target, options.schedule)
-        rows = lower_to_rows(self.graph, schedule.kernels, schedule.layouts)
-        align = arena_align(self.target)
-        whole, _ = plan_graph(rows, default_io(self.target), options.chains, align)
-        return max(whole.plan.arena_bytes, 1)
+            plan = plan_network(self.graph, self.target, self.options(candidates))
+        return max(plan.whole.plan.arena_bytes, 1)
 
     def _too_big(self, candidate: Candidate) -> str:
         """Why a microcontroller does not take the candidate: constants that outgrow the default's.
@@ -207,12 +223,12 @@ class TrialBench:
         with self.runner() as runner:
             result = runner.run(artifact, [self.sample], trace=True, layers=True)
             if result.metric is None:
-                raise RunnerError(f"{runner.name}: measures nothing (choose another --runner)")
+                raise RunnerError(f"{runner.name}: measures nothing (choose another runner=)")
             layers = on_one_board(
                 runner, lambda: self._exact_or_paired(runner, artifact, result, pairs)
             )
         wrong = wrong_layers(self.graph, artifact, result, self.sample, self.expected)
-        fallback = {k["name"] for k in artifact.manifest["kernels"] if k["schedule"] == "fallback"}
+        fallback = {k.name for k in artifact.manifest.kernels if k.schedule == "fallback"}
         costs: dict[str, float] = {}
         rejected: dict[str, str] = {}
         for candidate in candidates:
@@ -279,7 +295,7 @@ def wrong_layers(
     their reader cannot be looked at: their maker answers for what the reader makes of them.
     """
     traced = traced_tensors(graph, artifact, result)
-    fuses = {k["name"]: tuple(k["fuses"]) for k in artifact.manifest["kernels"]}
+    fuses = {k.name: k.fuses for k in artifact.manifest.kernels}
     covered = {name for names in fuses.values() for name in names}
     by_name = {layer.name: layer for layer in graph.layers}
     ends = zip(graph.inputs, graph.input_specs, strict=True)

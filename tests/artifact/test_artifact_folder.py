@@ -76,7 +76,7 @@ def test_force_deletes_nothing_that_compile_did_not_make(tmp_path: Path) -> None
 
 def test_an_artefact_is_replaced_only_by_force(tmp_path: Path) -> None:
     folder = write(tmp_path / "art")
-    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use --force"):
+    with pytest.raises(ArtifactError, match=r"an artefact is there already \(use force=True"):
         write(folder)
     write(folder, force=True, text="int y;\n")
     assert (load_artifact(folder).path / "src" / "tiny.c").read_text() == "int y;\n"

@@ -99,16 +99,16 @@ def test_progress_counts_rounds(host: Path) -> None:
 @pytest.mark.parametrize(
     ("peer", "files", "message"),
     [
-        ("tflite", [], "--against tflite: expected some of litert, ncnn, onnxruntime"),
+        ("tflite", [], "against=tflite: expected some of litert, ncnn, onnxruntime"),
         (
             "onnxruntime",
             ["a.onnx", "b.onnx"],
-            "--against onnxruntime: 2 models ending in .onnx given, expected one "
+            "against=onnxruntime: 2 models ending in .onnx given, expected one "
             "(--model FILE.onnx, the same network in that engine's format)",
         ),
-        ("litert", ["gone.tflite"], "--model gone.tflite: no such file"),
-        ("onnxruntime", ["gone.onnx"], "--model gone.onnx: no such file"),
-        ("ncnn", ["gone.param"], "--model gone.param: no such file"),
+        ("litert", ["gone.tflite"], "model=gone.tflite: no such file"),
+        ("onnxruntime", ["gone.onnx"], "model=gone.onnx: no such file"),
+        ("ncnn", ["gone.param"], "model=gone.param: no such file"),
     ],
 )
 def test_unsuitable_peers_and_models(peer: str, files: list[str], message: str) -> None:
@@ -120,11 +120,11 @@ def test_unsuitable_peers_and_models(peer: str, files: list[str], message: str) 
 def test_a_model_that_no_engine_takes_is_named(host: Path) -> None:
     with pytest.raises(UsageError) as caught:
         against(load_artifact(host), ["litert"], [Path("m.pb")])
-    assert str(caught.value) == ("--model m.pb: no engine of --against takes it (expected .tflite)")
+    assert str(caught.value) == ("model=m.pb: no engine of against= takes it (expected .tflite)")
 
 
 def test_no_rounds_are_no_measurement(host: Path) -> None:
-    with pytest.raises(UsageError, match="--repeat 0: expected at least 1"):
+    with pytest.raises(UsageError, match="repeat=0: expected at least 1"):
         against(load_artifact(host), [], rounds=0)
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_is_no_model(
     path.write_bytes(b"no model")
     with pytest.raises(UsageError) as caught:
         make_peer(peer, path, 1, SAMPLE)
-    assert str(caught.value).startswith(f"--model {path}: {message}")
+    assert str(caught.value).startswith(f"model={path}: {message}")
     if peer == "ncnn":
         path.with_suffix(".bin").write_bytes(b"")
         with pytest.raises(UsageError, match="its Input line has no fixed size"):
@@ -182,7 +182,7 @@ def test_an_engine_that_is_not_installed(
     with pytest.raises(UsageError) as caught:
         make_peer(peer, path, 1, SAMPLE)
     message = str(caught.value)
-    assert message.startswith(f"--against {peer}: {module}")
+    assert message.startswith(f"against={peer}: {module}")
     assert message.endswith(" is not installed (pip install 'edgemnv2[peers]')")
 
 
@@ -199,7 +199,7 @@ def test_code_for_another_machine_is_refused(tmp_path: Path) -> None:
 
 
 def test_threads_without_a_plan_are_refused(host: Path) -> None:
-    with pytest.raises(UsageError, match=r"--threads 4: .* has plans for 1, 2, not for 4"):
+    with pytest.raises(UsageError, match=r"threads=4: .* has plans for 1, 2, not for 4"):
         against(load_artifact(host), [], [], threads=4)
 
 

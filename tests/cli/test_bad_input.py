@@ -233,6 +233,8 @@ def test_values_that_are_no_numbers(
         (["bench", "ART", "--seed", "-1"], "--seed -1: expected 0 or more"),
         (["verify", "ART", "--random", "1", "--images", "."], "give one of --images, --inputs"),
         (["verify", "ART", "--ssh", "a@b", "--serial", "c"], "boards by ssh and serial"),
+        (["verify", "ART", "--emulate", "--serial", "c"], "boards by serial and qemu-system"),
+        (["verify", "ART", "--emulate", "--runner", "local"], "--emulate with --runner local"),
         (
             ["tune", "digits", "--target", "host", "--rpc-key", "K"],
             "--runner rpc needs --rpc-tracker",

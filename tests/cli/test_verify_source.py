@@ -15,6 +15,7 @@ from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check import origin as origin_module
 from edgemnv2.check.origin import find_origin
 from edgemnv2.cli.main import main
+from edgemnv2.manifest import decode
 from edgemnv2.ops import tflite_terms
 from edgemnv2.ops.convolution import onnx as convolution_onnx
 from edgemnv2.ops.dequantize import onnx as dequantize_onnx
@@ -224,7 +225,8 @@ def test_a_network_made_by_its_name_has_no_file(tmp_path: Path, capsys: Captured
     command = ["compile", name, "--target", "host", "-o", str(tmp_path / "art"), "--keep-source"]
     assert main(command) == 2
     assert "--keep-source" in capsys.readouterr().err
-    manifest = {"model": {"source": name, "sha256": "0" * 64}, "files": {}}
+    entry = {"model": {"source": name, "sha256": "0" * 64}}
+    manifest = decode(entry, "manifest.json", partial=True)
     found = find_origin(Artifact(tmp_path, manifest, load_target("host")))
     assert found.file is None and found.reason is not None and "no file" in found.reason
 
@@ -233,7 +235,7 @@ def test_the_artefact_knows_the_files_tensors_and_no_path(tflite_file: Path) -> 
     folder = _compile(tflite_file)
     record = json.loads((folder / "reference" / "source.json").read_text())
     assert record["file"] == "net.tflite" and record["format"] == "tflite"
-    assert record["sha256"] == load_artifact(folder).manifest["model"]["sha256"]
+    assert record["sha256"] == load_artifact(folder).manifest.model.sha256
     assert str(tflite_file.parent) not in (folder / "reference" / "source.json").read_text()
     graph = load_graph(folder / "reference")
     assert graph.origins == record["origins"]

@@ -193,9 +193,9 @@ class _Net:
         source, out = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
         self.image = np.random.default_rng(0).integers(-128, 128, source.shape).astype(np.int8)
         self.result = np.zeros(out.shape, out.dtype)
-        self.align = int(artefact.manifest["arena_align_bytes"])
+        self.align = int(artefact.manifest.arena_align_bytes)
         self.arena_bytes = artefact.arena_bytes
-        stream = int(artefact.manifest["stream_arena_bytes"])
+        stream = int(artefact.manifest.stream_arena_bytes)
         self.memory = np.zeros(max(self.arena_bytes, stream) + 2 * self.align, np.uint8)
         self.arena = -(-self.memory.ctypes.data // self.align) * self.align
 

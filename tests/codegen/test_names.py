@@ -41,7 +41,7 @@ COMPILERS = {
     ],
 )
 def test_a_name_that_cannot_be_is_refused(name: str, message: str) -> None:
-    with pytest.raises(UsageError, match=f"^--name .*{message}") as caught:
+    with pytest.raises(UsageError, match=f"^name=.*{message}") as caught:
         check_name(name)
     assert len(str(caught.value)) < 200
 

@@ -110,7 +110,7 @@ def test_clamps_that_others_have_no_word_for_are_refused() -> None:
 
 def test_an_integer_network_is_nothing_for_ncnn(tmp_path: Path) -> None:
     graph = lower(load_model("mobilenetv2-0.35-96-int8"))
-    with pytest.raises(UsageError, match=r"is no float32 network \(give --model FILE\.param\)"):
+    with pytest.raises(UsageError, match=r"is no float32 network \(give model=FILE\.param\)"):
         write_model("ncnn", graph, tmp_path)
 
 

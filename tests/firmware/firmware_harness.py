@@ -94,9 +94,10 @@ def build_cmake(folder: Path, *arguments: str) -> Path:
     return programs[0]
 
 
-def cross_cmake(folder: Path) -> Path:
+def cross_cmake(folder: Path, *arguments: str) -> Path:
     """The firmware for the board, by the bundle's own toolchain file."""
-    return build_cmake(folder, f"-DCMAKE_TOOLCHAIN_FILE={folder / 'toolchain.cmake'}")
+    toolchain = f"-DCMAKE_TOOLCHAIN_FILE={folder / 'toolchain.cmake'}"
+    return build_cmake(folder, toolchain, *arguments)
 
 
 def build_arduino(artifact: Artifact, folder: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import ArtifactError, DoesNotFit, UsageError
+from edgemnv2.firmware.board_code import CHIPS
 from edgemnv2.firmware.bundle import _MAKERS, ALL, FORMATS, bundle, formats_for
 from edgemnv2.firmware.fit import check_fit, flash_bytes, ram_bytes
 from edgemnv2.firmware.parts import board_facts
@@ -19,8 +20,13 @@ from edgemnv2.firmware.selftest import make_selftest
 from edgemnv2.firmware.templates import c_file, text_file
 from edgemnv2.ops import execute
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
-from edgemnv2.target import MemoryRegion, target_names
+from edgemnv2.target import MemoryRegion, load_target, target_names
 from tests.firmware.firmware_harness import NAME, compiled, cross_cmake, run
+
+KEYS = {
+    *("zephyr", "platformio", "arduino", "pico_board", "chip", "manual", "facts"),
+    *("flash", "port", "console_note", "qemu_uart"),
+}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -115,7 +121,7 @@ def test_a_format_that_does_not_suit_the_target_is_refused(
 ) -> None:
     for artifact, wrong in ((m7, "linux"), (rpi4, "arduino"), (m7, "make")):
         with pytest.raises(
-            UsageError, match=rf"--format {wrong}: does not suit .* \(expected one of"
+            UsageError, match=rf"format={wrong}: does not suit .* \(expected one of"
         ):
             bundle(artifact, wrong, tmp_path / "x")
     assert not (tmp_path / "x").exists()
@@ -192,17 +198,24 @@ def test_the_selftest_is_the_reference_models_own_answer(m7: Artifact) -> None:
 
 
 def test_a_reference_of_another_model_is_refused(m7: Artifact) -> None:
-    model = {**m7.manifest["model"], "sha256": "0" * 64}
+    model = replace(m7.manifest.model, sha256="0" * 64)
     with pytest.raises(ArtifactError, match="is of another model than the code"):
-        make_selftest(replace(m7, manifest={**m7.manifest, "model": model}))
+        make_selftest(replace(m7, manifest=replace(m7.manifest, model=model)))
 
 
 def test_boards_are_targets_and_their_facts_are_complete() -> None:
     for name in target_names():
         facts = board_facts(name)
-        assert set(facts) <= {"uart_base", "uart_hz", "zephyr", "platformio", "arduino"}
-        assert ("uart_base" in facts) == ("uart_hz" in facts)
+        assert set(facts) <= KEYS
         assert set(facts.get("platformio", {})) in (set(), {"platform", "board"})
+        if not load_target(name).is_bare_metal:
+            assert facts == {}
+            continue
+        # One of the two ways to a firmware; and a real board's can be put on it.
+        assert ("chip" in facts) != ("pico_board" in facts), name
+        assert {"chip", "manual", "facts"}.isdisjoint(facts) or facts["chip"] in CHIPS
+        is_emulated = load_target(name).runner == "qemu-system"
+        assert is_emulated or "pico_board" in facts or {"flash", "port"} <= set(facts)
     assert board_facts("no such board") == {}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,19 +91,30 @@ def test_each_core_passes_and_its_code_on_the_host(target: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_debugger_is_the_console_where_no_uart_is_known(tmp_path: Path, m7: Artifact) -> None:
+def test_a_debugger_is_the_console_for_who_asks(tmp_path: Path, m7: Artifact) -> None:
     bundle(m7, "cmake", tmp_path / "net")
-    lists = tmp_path / "net/CMakeLists.txt"
-    text = lists.read_text()
-    without = re.sub(r" +target_compile_definitions\(\w+_firmware PRIVATE\n.*\)\n", "", text)
-    assert without != text
-    lists.write_text(without)
-    program = cross_cmake(tmp_path / "net")
+    program = cross_cmake(tmp_path / "net", "-DEDGEMNV2_SEMIHOSTING=ON")
     command = ["timeout", "10", "qemu-system-arm", "-M", m7.target.machine, "-display", "none"]
     command += ["-monitor", "none", "-serial", "none", "-kernel", str(program)]
     command += ["-chardev", "stdio,id=c", "-semihosting-config", "enable=on,chardev=c"]
     said = run(["sh", "-c", f"{' '.join(command)} < /dev/null || true"], tmp_path)
     assert verdict(said) == "PASS"
+
+
+def test_a_board_without_a_known_uart_asks_for_one_and_takes_it(
+    tmp_path: Path, m7: Artifact
+) -> None:
+    own = replace(m7, target=replace(m7.target, name="myboard"))
+    bundle(own, "cmake", tmp_path / "net")
+    bundle(m7, "cmake", tmp_path / "known")
+    with pytest.raises(AssertionError) as told:
+        cross_cmake(tmp_path / "net")
+    for words in ("No UART driver for myboard", "implement board/board.h", "SEMIHOSTING=ON"):
+        assert words in re.sub(r"\s+", " ", str(told.value))
+    shutil.rmtree(tmp_path / "net/build")
+    board = tmp_path / "known/board/cmsdk.c"
+    program = cross_cmake(tmp_path / "net", f"-DEDGEMNV2_BOARD={board}")
+    assert verdict(boot(program, m7.target.machine)) == "PASS"
 
 
 @pytest.mark.slow

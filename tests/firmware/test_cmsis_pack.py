@@ -74,12 +74,12 @@ def test_its_components_build_and_pass(
     headers = [
         pack / str(f.get("name")) for f in root.iter("file") if f.get("category") == "header"
     ]
-    sources += [pack / "examples/main_board.c", tmp_path / "board/board/startup.c"]
+    board = tmp_path / "board/board"
+    sources += [pack / "examples/main_board.c", board / "startup.c", board / "cmsdk.c"]
     (tmp_path / "x.ld").write_text(linker_script(m7.target))
     # A build system that takes a pack adds the folder of each header.
     includes = sorted({f"-I{header.parent}" for header in headers})
     command = [gcc, "-std=c99", "-O2", "-mthumb", "-mcpu=cortex-m7", *includes, "-nostartfiles"]
-    command += ["-DEDGEMNV2_UART_BASE=0x40004000u", "-DEDGEMNV2_UART_HZ=25000000u"]
     command += ["--specs=nano.specs", "-Wl,--gc-sections", "-T", "x.ld", "-o", "x.elf"]
     run([*command, *sources], tmp_path)
     assert verdict(boot(tmp_path / "x.elf", m7.target.machine)) == "PASS"

@@ -163,7 +163,7 @@ def test_zephyr_module_and_sample_descriptions_are_well_formed(
     (test,) = sample["tests"].values()
     assert test["integration_platforms"] == ["mps2/an500"]
     assert test["harness_config"] == {"type": "one_line", "regex": ["Test_result: PASS"]}
-    flash = m7.manifest["constants_bytes"] // 1024
+    flash = m7.manifest.constants_bytes // 1024
     assert flash < test["min_flash"] < flash + 128
     assert m7.arena_bytes // 1024 < test["min_ram"] < m7.arena_bytes // 1024 + 32
 

@@ -105,8 +105,8 @@ def test_a_target_without_float_gets_the_int8_network(
         "model      digits-int8 (the int8 network of 'digits': mps2-an500 runs int8 only)"
     )
     manifest = load_artifact(tmp_path / "net").manifest
-    assert manifest["model"]["source"] == "digits-int8" and manifest["preprocess"] == "raw"
-    assert manifest["inputs"][0]["dtype"] == manifest["outputs"][0]["dtype"] == "int8"
+    assert manifest.model.source == "digits-int8" and manifest.preprocess == "raw"
+    assert manifest.inputs[0].dtype == manifest.outputs[0].dtype == "int8"
 
 
 def test_a_linux_target_gets_the_float_network(
@@ -116,7 +116,7 @@ def test_a_linux_target_gets_the_float_network(
     assert main(["compile", "digits", "--target", "host", "-o", folder]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "model      digits"
     manifest = load_artifact(tmp_path / "net").manifest
-    assert manifest["model"]["source"] == "digits" and manifest["preprocess"] == "keras"
+    assert manifest.model.source == "digits" and manifest.preprocess == "keras"
     # No inputs named: the held-out images.
     assert main(["verify", folder, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -173,7 +173,7 @@ def test_held_out_samples_are_for_the_built_in_names_alone() -> None:
     assert not is_digits("digits.onnx") and not is_digits("mobilenetv2-0.35-96")
     tensor = Tensor("input", 32, 32, 1, "float32")
     assert len(heldout_digits(tensor, "keras", limit=5)) == 5
-    with pytest.raises(UsageError, match="--limit 0: expected at least 1"):
+    with pytest.raises(UsageError, match="limit=0: expected at least 1"):
         heldout_digits(tensor, "keras", limit=0)
 
 

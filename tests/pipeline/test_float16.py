@@ -47,4 +47,4 @@ def test_outputs_stay_within_the_stated_accuracy(
     result = verify(artifact, runner_for(artifact, "qemu-user"), SampleChoice(random=2))
     assert result.passed
     assert not result.exact, "float16 that equals float32 to the bit was not computed in float16"
-    assert artifact.manifest["relative_tolerance"] == FLOAT16_TOLERANCE
+    assert artifact.manifest.relative_tolerance == FLOAT16_TOLERANCE

@@ -314,7 +314,7 @@ def test_every_kth_sample_calibrates_and_the_others_evaluate(every):
 
 @pytest.mark.parametrize(("count", "every"), [(5, 0), (5, -1), (1, 2)])
 def test_a_split_that_leaves_nothing_is_refused(count, every):
-    with pytest.raises(UsageError, match=f"--calibrate-every {every}: expected at least 1"):
+    with pytest.raises(UsageError, match=f"every={every}: expected at least 1"):
         split(count, every)
 
 
@@ -446,7 +446,7 @@ def test_a_keras_model_with_softmax_keeps_its_classes(shared_data: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("per_channel", "least_top1", "least_agreement"), [(True, 82.25, 94.0), (False, 80.0, 90.0)]
+    ("per_channel", "least_top1", "least_agreement"), [(True, 82.05, 95.0), (False, 81.25, 95.0)]
 )
 def test_torchvision_keeps_its_accuracy(shared_data, per_channel, least_top1, least_agreement):
     graph = lower(load_model(shared_data / "models" / "mobilenet_v2_torchvision.onnx"))

@@ -44,7 +44,7 @@ def fabricated_layers(size: int = 48) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "op": op,
-                "in": shapes if op == "add" else shapes[0],
+                "in": shapes,
                 "out": [out, out, made],
                 "macs": out * out * per_pixel,
             }

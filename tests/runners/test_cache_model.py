@@ -132,7 +132,7 @@ def test_instructions_are_those_of_the_counting_plugin(artifact) -> None:
 
 def test_all_weights_and_the_image_fit_behind_l2_and_are_missed_at_most_once(artifact) -> None:
     figures = locality(artifact)
-    constants = artifact.manifest["constants_bytes"]
+    constants = artifact.manifest.constants_bytes
     assert figures.l2_missed_bytes["weights"] <= constants + LINE
     assert figures.l1_missed_bytes["weights"] >= 0.9 * constants - 32768
     assert figures.memory_bytes == figures.l2_missed_bytes["all"] + figures.written_back_bytes

@@ -224,7 +224,7 @@ def test_what_is_compared_is_measured_on_one_of_unequal_boards(
 
 def test_threads_reach_the_board(farm: Farm, host, tmp_path: Path) -> None:
     """The board's own `cat` of the program's arguments: a real pool needs a compiled network."""
-    manifest = {**host.manifest, "threads": [1, 2]}
+    manifest = replace(host.manifest, threads=(1, 2))
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "chmod").write_text(
@@ -246,7 +246,7 @@ def test_a_fault_of_the_code_is_no_fault_of_the_board(
     require_tool("gcc")
     farm.add_server()
     farm.await_free(1)
-    runner = RpcRunner(farm.address, KEY, seconds_per_inference=0.1)
+    runner = RpcRunner(farm.address, KEY)
     for fault, message in [
         ("status", "the code answered status -2"),
         ("crash", r"did not finish \(exit 139\)"),
@@ -274,7 +274,7 @@ def test_addresses_and_missing_trackers_are_one_line(
     for address in ("nowhere", "host:", ":9190", "host:port"):
         with pytest.raises(UsageError, match="expected HOST:PORT"):
             RpcRunner(address, KEY)
-    with pytest.raises(UsageError, match="--runner rpc needs --rpc-tracker"):
+    with pytest.raises(UsageError, match="runner=rpc needs rpc_tracker="):
         make_runner("rpc")
     runner = RpcRunner(f"127.0.0.1:{Farm._free_port()}", KEY, wait_seconds=0.1)
     with pytest.raises(RunnerError, match="no RPC tracker answers"):

@@ -6,14 +6,24 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgemnv2.errors import InputError, RunnerError, UsageError
-from edgemnv2.runners import base, default_runner, insn_plugin, make_runner, runner_for
+from edgemnv2.runners import (
+    RunnerOptions,
+    base,
+    default_runner,
+    insn_plugin,
+    make_runner,
+    runner_for,
+)
 from edgemnv2.runners.local import RUNTIME, artifact_flags
+from edgemnv2.runners.qemu_system import emulated_board
+from edgemnv2.target import load_target, target_names
 from tests.runners.tiny_artifact import HEIGHT, WIDTH, make_tiny_artifact, tiny_samples
 
 NEEDS = {
@@ -24,6 +34,7 @@ NEEDS = {
     "mps2-an385": ["qemu-system-arm", "arm-none-eabi-gcc"],
     "mps2-an386": ["qemu-system-arm", "arm-none-eabi-gcc"],
     "mps2-an500": ["qemu-system-arm", "arm-none-eabi-gcc"],
+    "mps2-an505": ["qemu-system-arm", "arm-none-eabi-gcc"],
     "mps3-an547": ["qemu-system-arm", "arm-none-eabi-gcc"],
     "cortex-m0plus": ["qemu-system-arm", "arm-none-eabi-gcc"],
 }
@@ -134,16 +145,16 @@ def test_runners_refuse_what_they_cannot_run(artifact_for) -> None:
         make_runner("qemu-user").run(board, sample)
     with pytest.raises(RunnerError, match=r"cannot run code for rpi4 \(it lacks aarch64"):
         make_runner("local").run(pi, sample)
-    with pytest.raises(UsageError, match="--runner moon: expected one of local"):
+    with pytest.raises(UsageError, match="runner=moon: expected one of local"):
         make_runner("moon")
-    with pytest.raises(UsageError, match="--threads 9"):
+    with pytest.raises(UsageError, match="threads=9"):
         make_runner("local").run(host, sample, threads=9)
 
 
 def test_a_board_without_emulator_is_named(tmp_path: Path) -> None:
     artifact = make_tiny_artifact(tmp_path / "art", "rpi-pico")
     assert default_runner(artifact) == "serial"
-    with pytest.raises(UsageError, match="no emulator has the board rpi-pico"):
+    with pytest.raises(UsageError, match=r"no emulator has the board rpi-pico .*--emulate runs"):
         make_runner("qemu-system").run(artifact, tiny_samples(1))
 
 
@@ -289,3 +300,35 @@ def test_plugin_compiles_without_warnings(
             text=True,
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", [n for n in target_names() if load_target(n).is_bare_metal])
+def test_every_microcontroller_has_an_emulated_board_of_its_core(name: str) -> None:
+    target = load_target(name)
+    board = emulated_board(target)
+    assert board is not None and board.machine
+    # Armv6-M has no board of its own size in QEMU: its code is a subset of the Cortex-M3's.
+    assert board.cpu.core == target.cpu.core
+
+
+@pytest.mark.parametrize("name", ["nucleo-h743zi", "rpi-pico2", "rpi-pico", "nucleo-f446re"])
+def test_a_boards_own_code_runs_on_the_emulated_board_of_its_core(
+    name: str, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("qemu-system-arm")
+    require_tool("arm-none-eabi-gcc")
+    artifact = make_tiny_artifact(tmp_path / "art", name)
+    runner = make_runner("qemu-system", RunnerOptions(emulate=True))
+    result = runner.run(artifact, tiny_samples(2), repeat=1)
+    for sample, output in zip(tiny_samples(2), result.outputs, strict=True):
+        np.testing.assert_array_equal(output, sample + 1)
+    board = emulated_board(artifact.target)
+    assert board is not None and board.machine in result.notes[0]
+
+
+def test_a_core_that_no_emulated_board_has_is_told(tmp_path: Path) -> None:
+    artifact = make_tiny_artifact(tmp_path / "art", "nucleo-h743zi")
+    cpu = replace(artifact.target.cpu, core="cortex-m85")
+    other = replace(artifact, target=replace(artifact.target, cpu=cpu))
+    with pytest.raises(UsageError, match="none that we know has its core, cortex-m85"):
+        make_runner("qemu-system", RunnerOptions(emulate=True)).run(other, tiny_samples(1))

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 import tty
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
 from edgemnv2.runners.local import RUNTIME, artifact_flags
 from edgemnv2.runners.serial import MODEL_DIGITS, SerialRunner
+from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 # Arm Application Notes AN385, AN386, AN500 (UART0) and AN547 (UART0, secure alias).
@@ -42,7 +44,7 @@ def build_firmware(artifact: Artifact, folder: Path) -> Path:
     (folder / "board.ld").write_text(linker_script(target))
     flags = artifact_flags(artifact)
     flags += [f"-DEDGEMNV2_UART_BASE={UART_BASE[target.name]:#x}u"]
-    flags += [f'-DEDGEMNV2_MODEL="{artifact.manifest["model"]["sha256"][:MODEL_DIGITS]}"']
+    flags += [f'-DEDGEMNV2_MODEL="{artifact.manifest.model.sha256[:MODEL_DIGITS]}"']
     sources = [*artifact.files("src", ".c"), RUNTIME / "serial_main.c", RUNTIME / "startup.c"]
     objects = []
     for source in sources:
@@ -70,6 +72,30 @@ def board(artifact: Artifact, folder: Path) -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for answers as briefly as a test may."""
+    for name, seconds in (("_ANSWER", 0.3), ("_INFERENCE", 0.3), ("_AGAIN", 0.05)):
+        monkeypatch.setattr(f"edgemnv2.runners.serial.{name}_SECONDS", seconds)
+
+
+def numbered(answer: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """What a board does with commands: a whole one is answered under its number."""
+    waiting = bytearray()
+
+    def serve(data: bytes) -> bytes:
+        waiting.extend(data)
+        said = b""
+        while b"%" in waiting:
+            command, _, rest = bytes(waiting).partition(b"%")
+            waiting[:] = rest
+            number, colon, words = command.partition(b":")
+            if colon:
+                said += b"m-for-%s\r\n%sm-ready-%s\r\n" % (number, answer(words), number)
+        return said
+
+    return serve
 
 
 @contextmanager
@@ -123,7 +149,7 @@ def test_outputs_are_exact_over_a_serial_line(
         # The line is free again, and QEMU's cores have no cycle counter.
         second = runner.run(artifact, samples[:1], repeat=5)
     assert second.metric == "seconds" and len(second.values) == 5 and second.values[0] > 0
-    assert "no cycle counter" in second.notes[0]
+    assert "no cycle counter" in second.notes[0] and len(set(second.values)) > 1
 
 
 def test_another_model_on_the_board_is_named(
@@ -132,7 +158,8 @@ def test_another_model_on_the_board_is_named(
     require_tool("qemu-system-arm")
     require_tool("arm-none-eabi-gcc")
     other = replace(
-        tiny, manifest={**tiny.manifest, "model": {**tiny.manifest["model"], "sha256": "f" * 64}}
+        tiny,
+        manifest=replace(tiny.manifest, model=replace(tiny.manifest.model, sha256="f" * 64)),
     )
     with (
         board(tiny, tmp_path) as device,
@@ -157,10 +184,10 @@ def test_an_error_status_of_the_board_is_told(
 
 
 def test_no_answer_is_told(tiny: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgemnv2.runners.serial._ANSWER_SECONDS", 0.3)
+    hurry(monkeypatch)
     with (
         line_that(lambda data: b"") as device,
-        pytest.raises(RunnerError, match=r"no answer to `name` \(is the board powered"),
+        pytest.raises(RunnerError, match=r"no answer to `name` in 0 s, .*\(is the board powered"),
     ):
         SerialRunner(device).run(tiny, tiny_samples(1))
 
@@ -169,7 +196,7 @@ def test_no_answer_is_told(tiny: Artifact, monkeypatch: pytest.MonkeyPatch) -> N
 def test_garbage_hints_at_the_baud_rate(
     noise: bytes, tiny: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgemnv2.runners.serial._ANSWER_SECONDS", 0.3)
+    hurry(monkeypatch)
     with (
         line_that(lambda data: noise) as device,
         pytest.raises(RunnerError, match=r"answers garbage \(is the board's baud rate 115200"),
@@ -180,14 +207,16 @@ def test_garbage_hints_at_the_baud_rate(
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"hello\r\nm-ready\r\n", "did not answer `name` as our firmware does"),
+        (b"hello\r\nm-ready\r\n", "did not answer `name` as our firmware does, but 'm-ready'"),
+        (b"m-name-tiny-0\r\nm-ready\r\n", "did not answer `name` as our firmware does"),
         (b"m-name-ti", "stopped in the middle of answering `name`"),
+        (b"m-for-1\r\nm-name-x\r\nm-ready-1\r\n", "did not answer `name` as our firmware does"),
     ],
 )
 def test_foreign_firmware_is_told(
     answer: bytes, message: str, tiny: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgemnv2.runners.serial._ANSWER_SECONDS", 0.3)
+    hurry(monkeypatch)
     with (
         line_that(lambda data: answer if b"name" in data else b"") as device,
         pytest.raises(RunnerError, match=message),
@@ -195,45 +224,129 @@ def test_foreign_firmware_is_told(
         SerialRunner(device).run(tiny, tiny_samples(1))
 
 
-def test_bytes_lost_on_the_way_in_and_out_are_noticed(tiny: Artifact) -> None:
-    name = f"m-name-tiny-{'0' * 16}\r\nm-ready\r\n".encode()
+NAME = f"m-name-tiny-{'0' * 16}\r\n".encode()
+LOADED = f"m-loaded-0000005a-{zlib.crc32(tiny_samples(1)[0].tobytes()):08x}\r\n".encode()
+RESULT = tiny_samples(1)[0] + 1
+RESULTS = f"m-results-{RESULT.tobytes().hex()}\r\nm-crc-{zlib.crc32(RESULT.tobytes()):08x}\r\n"
 
-    def lossy(loaded: bytes, load: bytes = b"m-load-90\r\nm-ready\r\n") -> Callable[[bytes], bytes]:
-        def answer(data: bytes) -> bytes:
-            if b"name" in data:
-                return name
-            if b"db load" in data:
-                return load
-            if b"db" in data:
-                return loaded + b"\r\nm-ready\r\n"
-            if b"infer" in data:
-                return b"m-status-0\r\nm-ready\r\n"
-            if b"results" in data:
-                return b"m-results-0011\r\nm-crc-12345678\r\nm-ready\r\n"
-            return b""
 
-        return answer
-
-    sample = tiny_samples(1)
-    busy = b"m-error-busy\r\nm-ready\r\n"
-    with (
-        line_that(lossy(b"", load=busy)) as device,
-        pytest.raises(RunnerError, match="the board answered 'busy'"),
+def good_board(words: bytes) -> bytes:
+    """The answers of a board with the tiny network."""
+    for start, said in (
+        (b"name", NAME),
+        (b"profile", b"m-input-90\r\nm-output-90\r\nm-arena-1\r\nm-clock-1000000\r\n"),
+        (b"db load", b"m-load-90\r\n"),
+        (b"db", LOADED),
+        (b"infer 1 0", b"m-busy-1\r\nm-cycles-7\r\nm-status-0\r\n"),
+        (
+            b"infer 2 1",
+            b"m-busy-3\r\nm-busy-2\r\nm-cycles-7\r\nm-busy-1\r\nm-cycles-8\r\nm-status-0\r\n",
+        ),
+        (b"results", RESULTS.encode()),
     ):
-        SerialRunner(device).run(tiny, sample)
-    with (
-        line_that(lossy(b"m-loaded-00000059-00000000")) as device,
-        pytest.raises(RunnerError, match="input bytes were lost on the line"),
-    ):
-        SerialRunner(device).run(tiny, sample)
-    import zlib
+        if words.startswith(start):
+            return said
+    return b"m-error-command\r\n"
 
-    right = f"m-loaded-0000005a-{zlib.crc32(sample[0].tobytes()):08x}".encode()
+
+@pytest.mark.parametrize(
+    ("command", "said", "message"),
+    [
+        (b"db load", b"m-error-busy\r\n", "the board answered 'busy'"),
+        (rb"db (?!load)", b"m-loaded-00000059-00000000\r\n", "input bytes were lost on the line"),
+        (b"results", b"m-results-0011\r\nm-crc-12345678\r\n", "output bytes were lost"),
+        (b"results", b"m-results-001\r\nm-crc-12345678\r\n", "output bytes were lost"),
+        (b"infer", b"m-busy-1\r\nm-status--2\r\n", "the code answered status -2"),
+        (b"infer", b"m-busy-1\r\nm-status-0\r\n", "the code answered status 0"),
+        (b"db load", b"", "did not answer `db load 90` as our firmware does"),
+    ],
+)
+def test_what_a_board_or_a_line_does_wrong_is_told(
+    command: bytes, said: bytes, message: str, tiny: Artifact
+) -> None:
+    def answer(words: bytes) -> bytes:
+        return said if re.match(command, words) else good_board(words)
+
     with (
-        line_that(lossy(right)) as device,
-        pytest.raises(RunnerError, match="output bytes were lost on the line"),
+        line_that(numbered(answer)) as device,
+        pytest.raises(RunnerError, match=message),
     ):
-        SerialRunner(device).run(tiny, sample)
+        SerialRunner(device).run(tiny, tiny_samples(1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_left_over_from_before_is_never_taken_for_an_answer(
+    seed: int, tiny: Artifact
+) -> None:
+    """Before every answer come answers of another session, whole or from their middle."""
+    random = np.random.default_rng(seed)
+    old = [
+        b"m-for-17\r\nm-name-other-1\r\nm-ready-17\r\n",
+        b"m-results-00\r\nm-crc-00000000\r\nm-ready-18\r\n",
+        b"m-cycles-99\r\nm-status--3\r\nm-ready-19\r\n",
+        b"m-error-data\r\nm-loaded-00000001-00000000\r\nm-ready\r\n",
+        b"m-busy-1\r\nm-cycles-5\r\n",
+        b"Test_result: PASS\r\nm-ready\r\n",
+    ]
+    board = numbered(good_board)
+
+    def answer(data: bytes) -> bytes:
+        said = board(data)
+        return b"".join(random.permutation(old)[: random.integers(7)]) + said if said else b""
+
+    with line_that(answer) as device:
+        result = SerialRunner(device).run(tiny, tiny_samples(1), repeat=2)
+    np.testing.assert_array_equal(result.outputs[0], RESULT)
+    assert (result.metric, result.values) == ("cycles", (7.0, 8.0))
+
+
+@pytest.mark.parametrize("says_so", [False, True])
+def test_a_board_at_work_is_waited_for_as_long_as_an_inference_takes(
+    says_so: bool, tiny: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hears nothing until it is done, and says that it is busy, or has said so before."""
+    hurry(monkeypatch)
+    network = replace(tiny, manifest=replace(tiny.manifest, macs=180_000_000 * 2 // 12))
+    network = replace(network, target=load_target("nucleo-f446re"))  # 2 s an inference
+    board = numbered(good_board)
+    began = time.monotonic()
+    lost: list[bytes] = []
+
+    def answer(data: bytes) -> bytes:
+        if time.monotonic() - began > 1.2:
+            return board(data)
+        lost.append(data)
+        return b"m-busy-1\r\n" if says_so and len(lost) == 1 else b""
+
+    with line_that(answer) as device:
+        result = SerialRunner(device).run(network, tiny_samples(1))
+    assert len(lost) > 1 or says_so
+    np.testing.assert_array_equal(result.outputs[0], RESULT)
+
+
+def test_a_board_that_freezes_in_an_inference_is_told_by_what_one_took(
+    tiny: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    freezes = b"m-busy-3\r\nm-busy-2\r\nm-cycles-7\r\nm-busy-1\r\n"
+    waiting = bytearray()
+
+    def answer(data: bytes) -> bytes:
+        waiting.extend(data)
+        if b"infer 2 1%" in waiting:
+            number = bytes(waiting).split(b"%")[-2].partition(b":")[0]
+            waiting.clear()
+            return b"m-for-%s\r\n%s" % (number, freezes)
+        return board(data)
+
+    board = numbered(good_board)
+    began = time.monotonic()
+    with (
+        line_that(answer) as device,
+        pytest.raises(RunnerError, match="no sign of life for 0 s in the middle of an inference"),
+    ):
+        SerialRunner(device).run(tiny, tiny_samples(1), repeat=2)
+    assert time.monotonic() - began < 5
 
 
 def test_a_port_in_use_missing_or_of_another_kind_is_told(tiny: Artifact, tmp_path: Path) -> None:
@@ -253,5 +366,5 @@ def test_a_port_in_use_missing_or_of_another_kind_is_told(tiny: Artifact, tmp_pa
 def test_what_a_serial_line_cannot_do_is_refused(tiny: Artifact) -> None:
     with pytest.raises(UsageError, match="do not pass over a serial line"):
         SerialRunner("/dev/null").run(tiny, tiny_samples(1), trace=True)
-    with pytest.raises(UsageError, match="--runner serial needs --serial"):
+    with pytest.raises(UsageError, match="runner=serial needs serial="):
         make_runner("serial")

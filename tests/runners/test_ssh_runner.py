@@ -152,7 +152,7 @@ def test_addresses_are_checked() -> None:
     for address in ("-oProxyCommand=x", "a b", "host:port", "user@"):
         with pytest.raises(UsageError, match="expected USER@HOST"):
             SshRunner(address)
-    with pytest.raises(UsageError, match="--runner ssh needs --ssh"):
+    with pytest.raises(UsageError, match="runner=ssh needs ssh="):
         make_runner("ssh")
     assert make_runner("ssh", RunnerOptions(ssh="pi@10.0.0.2:2222")).name == "ssh"
 

@@ -14,7 +14,8 @@ from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.cli.main import main
 from edgemnv2.codegen.elf import read_elf
 from edgemnv2.errors import UsageError
-from edgemnv2.pipeline import CompileOptions, compile_model, thread_counts
+from edgemnv2.pipeline import CompileOptions, compile_model
+from edgemnv2.pipeline.threads import thread_counts
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target, missing_local_features
 
@@ -32,12 +33,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_manifest_and_exports_tell_the_plans(host: Path) -> None:
     artifact = load_artifact(host)
-    assert artifact.manifest["threads"] == [1, 2, 4]
-    assert set(artifact.manifest["threads_arena_bytes"]) == {"2", "4"}
+    assert artifact.manifest.threads == (1, 2, 4)
+    assert set(artifact.manifest.threads_arena_bytes) == {2, 4}
     exported = read_elf(host / "lib" / "libnet.so").exported()
     assert {"net_pool_start", "net_pool_stop", "net_run_threads"} <= set(exported)
     header = (host / "include" / "net.h").read_text()
-    largest = max(artifact.arena_bytes, *artifact.manifest["threads_arena_bytes"].values())
+    largest = max(artifact.arena_bytes, *artifact.manifest.threads_arena_bytes.values())
     assert f"#define NET_THREADS_ARENA_BYTES {largest}\n" in header
 
 
@@ -66,7 +67,7 @@ def test_a_number_without_a_plan_is_refused(host: Path, capsys: pytest.CaptureFi
     assert main(["bench", str(host), "--threads", "3"]) != 0
     message = capsys.readouterr().err.strip()
     assert message.endswith(
-        f"--threads 3: {host} has plans for 1, 2, 4, not for 3 (compile --threads 3)"
+        f"threads=3: {host} has plans for 1, 2, 4, not for 3 (compile threads=3)"
     )
 
 
@@ -75,7 +76,7 @@ def test_any_number_can_be_planned_for(tmp_path: Path, require_tool: Callable[[s
     require_tool("aarch64-linux-gnu-gcc")
     require_tool("qemu-aarch64")
     artifact = compile_model(MODEL, "rpi4", tmp_path / "net", CompileOptions(threads=3))
-    assert artifact.manifest["threads"] == [1, 3]
+    assert artifact.manifest.threads == (1, 3)
     sample = random_sample(artifact, 3)
     runner = runner_for(artifact)
     alone = runner.run(artifact, [sample] * 2)
@@ -87,25 +88,25 @@ def test_any_number_can_be_planned_for(tmp_path: Path, require_tool: Callable[[s
 @pytest.mark.parametrize(
     ("target", "io", "threads", "message"),
     [
-        ("host", "caller", 0, "--threads 0: expected 1 to 64"),
-        ("host", "caller", 65, "--threads 65: expected 1 to 64"),
+        ("host", "caller", 0, "threads=0: expected 1 to 64"),
+        ("host", "caller", 65, "threads=65: expected 1 to 64"),
         (
             "mps2-an386",
             "arena",
             2,
-            "--threads 2: mps2-an386 runs without an operating system (leave it out)",
+            "threads=2: mps2-an386 runs without an operating system (leave it out)",
         ),
         (
             "rpi4",
             "arena",
             2,
-            "--threads 2: with --io arena there is one thread only (use --io caller)",
+            "threads=2: with io=arena there is one thread only (use io=caller)",
         ),
     ],
 )
 def test_impossible_numbers_are_refused(target: str, io: str, threads: int, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        thread_counts(load_target(target), io, CompileOptions(threads=threads))
+        thread_counts(load_target(target), io, threads)
     assert str(caught.value) == message
 
 
@@ -119,5 +120,5 @@ def test_impossible_numbers_are_refused(target: str, io: str, threads: int, mess
     ],
 )
 def test_default_numbers(target: str, io: str, counts: tuple[int, ...]) -> None:
-    assert thread_counts(load_target(target), io, CompileOptions()) == counts
-    assert thread_counts(load_target(target), io, CompileOptions(threads=1)) == ()
+    assert thread_counts(load_target(target), io, None) == counts
+    assert thread_counts(load_target(target), io, 1) == ()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgemnv2 import __version__
-from edgemnv2.artifact import Artifact, ArtifactTensor, ArtifactWriter, load_artifact
+from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
+from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
 from edgemnv2.runners.local import RUNTIME
 from edgemnv2.target import load_target
 
@@ -96,32 +97,40 @@ FAULTS = {
 }
 
 
-def tiny_manifest(target_name: str) -> dict[str, Any]:
-    """A manifest with every key that a real one has."""
+def tiny_manifest(target_name: str) -> Manifest:
+    """A manifest as a real one is."""
     target = load_target(target_name)
     shape = (HEIGHT, WIDTH, CHANNELS)
-    end = ArtifactTensor("image", (1, *shape), "int8", "NHWC", shape, 0.5, -3).to_dict()
-    row = {"name": "plus_one", "op": "add", "macs": 0}
-    return {
-        "edgemnv2": __version__,
-        "name": "tiny",
-        "target": target.name,
-        "target_file": target.to_dict(),
-        "model": {"name": "tiny", "source": "hand-written", "sha256": "0" * 64},
-        "inputs": [end],
-        "outputs": [{**end, "name": "plus"}],
-        "preprocess": "raw",
-        "arena_bytes": ARENA_BYTES,
-        "arena_lower_bound_bytes": ARENA_BYTES,
-        "stream_arena_bytes": 32,
-        "constants_bytes": 0,
-        "code_bytes": 100,
-        "macs": 0,
-        "layers": [{**row, "in": [list(shape)], "out": list(shape)}],
-        "kernels": [
-            {**row, "shape": list(shape), "schedule": "default", "symbol": "add_one"},
-        ],
-    }
+    end = ArtifactTensor("image", (1, *shape), "int8", "NHWC", shape, 0.5, -3)
+    return Manifest(
+        edgemnv2=__version__,
+        name="tiny",
+        target=target.name,
+        target_file=target.to_dict(),
+        model=ModelId("tiny", "hand-written", "0" * 64),
+        inputs=(end,),
+        outputs=(replace(end, name="plus"),),
+        preprocess="raw",
+        io="caller",
+        dtype=None,
+        relative_tolerance=None,
+        chains="memory",
+        thread_chains="memory",
+        packed_rows=(),
+        arena_bytes=ARENA_BYTES,
+        threads=(1,),
+        threads_arena_bytes={},
+        arena_align_bytes=8,
+        arena_lower_bound_bytes=ARENA_BYTES,
+        stream_arena_bytes=32,
+        stream_arena_lower_bound_bytes=32,
+        constants_bytes=0,
+        constants_align_bytes=64,
+        code_bytes=100,
+        macs=0,
+        layers=(LayerRecord("plus_one", "add", (shape,), shape, 0),),
+        kernels=(KernelRecord("plus_one", "add", (), shape, 1, 0, "add_one", "default", {}),),
+    )
 
 
 def make_tiny_artifact(folder: Path, target_name: str, fault: str = "") -> Artifact:

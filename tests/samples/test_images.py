@@ -152,7 +152,7 @@ def test_missing_and_empty_folders_and_empty_limits_are_refused(tmp_path, folder
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images in this folder"):
         load_images(tmp_path / "empty", UINT8, "raw")
-    with pytest.raises(UsageError, match="--limit 0: expected at least 1"):
+    with pytest.raises(UsageError, match="limit=0: expected at least 1"):
         load_images(folder, UINT8, "raw", limit=0)
 
 
@@ -227,9 +227,9 @@ def test_random_inputs_repeat_by_seed_and_cover_their_range():
     assert first.x.max() == 127
     assert first.x.dtype == np.int8
     assert random_inputs(FLOAT, 2, seed=0).x.dtype == np.float32
-    with pytest.raises(UsageError, match="--random 0: expected at least 1"):
+    with pytest.raises(UsageError, match="random=0: expected at least 1"):
         random_inputs(INT8, 0, seed=1)
-    with pytest.raises(UsageError, match="--seed -1: expected 0 or more"):
+    with pytest.raises(UsageError, match="seed=-1: expected 0 or more"):
         random_inputs(INT8, 1, seed=-1)
 
 
@@ -238,7 +238,7 @@ def test_the_first_samples_are_taken_and_never_none_of_them():
     np.testing.assert_array_equal(samples.first(2).x, samples.x[:2])
     assert len(samples.first(9)) == len(samples.first(None)) == 3
     for limit in (0, -1):
-        with pytest.raises(UsageError, match=f"--limit {limit}: expected at least 1"):
+        with pytest.raises(UsageError, match=f"limit={limit}: expected at least 1"):
             samples.first(limit)
 
 

@@ -19,7 +19,7 @@ from edgemnv2.codegen.threads import ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import cpu_flags, find_compiler
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.pipeline import plan_thread_parts
+from edgemnv2.pipeline.threads import plan_thread_parts
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target

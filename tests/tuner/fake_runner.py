@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.runners.base import Array, RunResult
+from edgemnv2.manifest import Manifest
+from edgemnv2.runners.base import RunResult, Sample
 from edgemnv2.runners.local import LocalRunner
 
 Price = Callable[[str, Mapping[str, Any]], float]
@@ -58,8 +59,11 @@ class FakeRunner:
     """Outputs and traces are real; "instructions" are what `price` says for each kernel.
 
     The whole network costs their sum times `network(manifest)`.
-    `after` runs that many figures long and then raises KeyboardInterrupt, as Ctrl-C does.
+    `after` runs that many figures long and then raises `ending`, as Ctrl-C does; with `endings`,
+    that many times only.
     """
+
+    lost: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -67,32 +71,36 @@ class FakeRunner:
         *,
         meeting: Meeting | None = None,
         after: int | None = None,
-        network: Callable[[Mapping[str, Any]], float] = lambda manifest: 1.0,
+        ending: BaseException | None = None,
+        endings: int = 1_000_000,
+        network: Callable[[Manifest], float] = lambda manifest: 1.0,
     ) -> None:
         self.name = "fake"
         self.price, self.after, self.network = price, after, network
+        self.ending, self.endings = ending or KeyboardInterrupt(), endings
         self.meeting = meeting or Meeting(1)
         self.runs = 0
         self.running = threading.Lock()
         self.seen: list[dict[str, dict[str, Any]]] = []
 
-    def run(self, artifact: Artifact, inputs: Sequence[Array], **wanted: Any) -> RunResult:
+    def run(self, artifact: Artifact, inputs: Sequence[Sample], **wanted: Any) -> RunResult:
         assert self.running.acquire(blocking=False), "one runner serves one caller at a time"
         try:
             return self._run(artifact, inputs, **wanted)
         finally:
             self.running.release()
 
-    def _run(self, artifact: Artifact, inputs: Sequence[Array], **wanted: Any) -> RunResult:
-        if self.after is not None and self.runs >= self.after:
-            raise KeyboardInterrupt
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], **wanted: Any) -> RunResult:
+        if self.after is not None and self.runs >= self.after and self.endings > 0:
+            self.endings -= 1
+            raise self.ending
         self.runs += 1
         trace, threads = bool(wanted.get("trace")), int(wanted.get("threads", 1))
         with self.meeting:
             result = LocalRunner().run(artifact, inputs, trace=trace, threads=threads)
-        kernels = {k["name"]: dict(k["decisions"]) for k in artifact.manifest["kernels"]}
+        kernels = {k.name: dict(k.decisions) for k in artifact.manifest.kernels}
         self.seen.append(kernels)
-        layers = [layer["name"] for layer in artifact.manifest["layers"]]
+        layers = [layer.name for layer in artifact.manifest.layers]
         figures = {
             layers.index(name): self.price(name, decisions)
             for name, decisions in kernels.items()

@@ -94,7 +94,7 @@ def test_the_model_learns_from_the_other_tasks_of_its_kind() -> None:
 def test_what_a_clock_says_does_not_change_the_candidates() -> None:
     assert default_strategy("seconds") == "neighbours"
     assert default_strategy("instructions") == default_strategy("cycles") == "evolutionary"
-    with pytest.raises(UsageError, match="--strategy guess: expected one of evolutionary"):
+    with pytest.raises(UsageError, match="strategy=guess: expected one of evolutionary"):
         make_search("guess", 0)
 
 

@@ -115,6 +115,6 @@ def test_it_gives_right_numbers(
     artifact = compile_graph(
         lower(load_model(MODEL)), target, tmp_path / "art", CompileOptions(tune_logs=folder)
     )
-    assert any(k["schedule"] not in ("default", "fallback") for k in artifact.manifest["kernels"])
+    assert any(k.schedule not in ("default", "fallback") for k in artifact.manifest.kernels)
     runner = make_runner(target.runner) if target.is_bare_metal else runner_for(artifact)
     assert verify(artifact, runner, SampleChoice(random=2)).exact

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgemnv2.errors import RunnerError, TuneLogError, UsageError
+from edgemnv2.manifest import Manifest
 from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions
 from edgemnv2.runners.local import LocalRunner
@@ -147,8 +148,8 @@ def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_pat
 
 
 def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_path: Path) -> None:
-    def cut(manifest: Mapping[str, Any]) -> float:
-        return 0.5 if manifest["chains"] == "memory" else 1.0
+    def cut(manifest: Manifest) -> float:
+        return 0.5 if manifest.chains == "memory" else 1.0
 
     result = _tune(host, tmp_path / "log", FakeRunner(network=cut), trials=6)
     (network,) = [w for w in result.winners if w["task"] == "network"]
@@ -164,7 +165,7 @@ def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_pat
 def test_a_cut_that_saves_next_to_nothing_does_not_replace_the_default(
     host: Target, tmp_path: Path
 ) -> None:
-    cheap = FakeRunner(network=lambda manifest: 0.995 if manifest["chains"] == "memory" else 1.0)
+    cheap = FakeRunner(network=lambda manifest: 0.995 if manifest.chains == "memory" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)
     (network,) = [w for w in result.winners if w["task"] == "network"]
     assert network["is_default"]
@@ -174,7 +175,7 @@ def test_a_cut_that_saves_next_to_nothing_does_not_replace_the_default(
 
 
 def test_a_count_takes_no_cut_that_needs_a_larger_arena(host: Target, tmp_path: Path) -> None:
-    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "layers" else 1.0)
+    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest.chains == "layers" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)
     rejected = [r for r in result.rejections if r["task"] == "network"]
     assert any(r["decisions"]["chains"] == "layers" for r in rejected)
@@ -187,10 +188,10 @@ def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
     host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(graph: Any, artifact: Any, *rest: Any) -> dict[str, str]:
-        return {"x": "x: all is wrong"} if artifact.manifest["chains"] == "memory" else {}
+        return {"x": "x: all is wrong"} if artifact.manifest.chains == "memory" else {}
 
     monkeypatch.setattr("edgemnv2.tuner.whole.wrong_layers", wrong)
-    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest["chains"] == "memory" else 1.0)
+    cheap = FakeRunner(network=lambda manifest: 0.5 if manifest.chains == "memory" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)
     reasons = [r["reason"] for r in result.rejections if r["decisions"].get("chains") == "memory"]
     assert reasons and set(reasons) == {"x: all is wrong"}
@@ -212,9 +213,9 @@ def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Pa
         _tune(load_target("rpi4"), tmp_path / "log")
     with pytest.raises(TuneLogError, match="holds instructions, but runner local measures seconds"):
         _tune(host, tmp_path / "log", LocalRunner(), trials=1)
-    with pytest.raises(UsageError, match="--trials 0"):
+    with pytest.raises(UsageError, match="trials=0"):
         _tune(host, tmp_path / "log", trials=0)
-    with pytest.raises(UsageError, match="--strategy guess"):
+    with pytest.raises(UsageError, match="strategy=guess"):
         _tune(host, tmp_path / "log", strategy="guess")
 
     class Unplugged(FakeRunner):

@@ -30,7 +30,7 @@ class LiteRT:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"--model {model}: LiteRT cannot load it ({reason})") from error
+            raise UsageError(f"model={model}: LiteRT cannot load it ({reason})") from error
         entry = self._interpreter.get_input_details()[0]
         x = fit_sample(sample, tuple(entry["shape"]), np.dtype(entry["dtype"]), nchw=False)
         self._interpreter.set_tensor(entry["index"], x)

@@ -26,7 +26,7 @@ class Ncnn:
         self.version = str(ncnn.__version__)
         weights = model.with_suffix(".bin")
         if not weights.is_file():
-            raise UsageError(f"--model {model}: {weights.name} is not beside it")
+            raise UsageError(f"model={model}: {weights.name} is not beside it")
         self._input, shape = _input_of(model)
         self._net = ncnn.Net()
         self._net.opt.num_threads = threads
@@ -34,7 +34,7 @@ class Ncnn:
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(self._net.opt, f"use_{kind}", False)
         if self._net.load_param(str(model)) or self._net.load_model(str(weights)):
-            raise UsageError(f"--model {model}: ncnn cannot load it and its .bin")
+            raise UsageError(f"model={model}: ncnn cannot load it and its .bin")
         self._output = self._net.output_names()[0]
         x = fit_sample(sample, (1, *shape), np.dtype(np.float32), nchw=True)
         self._x = ncnn.Mat(np.ascontiguousarray(x[0])).clone()
@@ -57,7 +57,7 @@ def _input_of(model: Path) -> tuple[str, tuple[int, int, int]]:
     try:
         lines = model.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise UsageError(f"--model {model}: not a text .param file") from error
+        raise UsageError(f"model={model}: not a text .param file") from error
     for line in lines:
         words = line.split()
         if words and words[0] == "Input":
@@ -65,4 +65,4 @@ def _input_of(model: Path) -> tuple[str, tuple[int, int, int]]:
             if {"0", "1", "2"} <= sizes.keys():
                 return words[4], (int(sizes["2"]), int(sizes["1"]), int(sizes["0"]))
             break
-    raise UsageError(f"--model {model}: its Input line has no fixed size (0=W 1=H 2=C)")
+    raise UsageError(f"model={model}: its Input line has no fixed size (0=W 1=H 2=C)")

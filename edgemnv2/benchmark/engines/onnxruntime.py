@@ -41,11 +41,11 @@ class OnnxRuntime:
         # Its exceptions are classes of a compiled module, with no common base but this.
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"--model {model}: onnxruntime cannot load it ({reason})") from error
+            raise UsageError(f"model={model}: onnxruntime cannot load it ({reason})") from error
         entry = self._session.get_inputs()[0]
         if entry.type not in TYPES:
             raise UsageError(
-                f"--model {model}: its input is a {entry.type} (must be one of {', '.join(TYPES)})"
+                f"model={model}: its input is a {entry.type} (must be one of {', '.join(TYPES)})"
             )
         shape = [size if isinstance(size, int) else 1 for size in entry.shape]
         x = fit_sample(sample, shape, np.dtype(TYPES[entry.type]), nchw=True)

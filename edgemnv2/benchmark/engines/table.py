@@ -52,16 +52,16 @@ def choose_model(peer: str, models: Sequence[Path]) -> Path | None:
     Raises UsageError for an unknown engine, more than one file, a file that is not there.
     """
     if peer not in PEERS:
-        raise UsageError(f"--against {peer}: expected some of {', '.join(sorted(PEERS))}")
+        raise UsageError(f"against={peer}: expected some of {', '.join(sorted(PEERS))}")
     suffix = SUFFIXES[peer]
     found = [path for path in models if path.suffix == suffix]
     if len(found) > 1:
         raise UsageError(
-            f"--against {peer}: {len(found)} models ending in {suffix} given, expected one "
-            f"(--model FILE{suffix}, the same network in that engine's format)"
+            f"against={peer}: {len(found)} models ending in {suffix} given, expected one "
+            f"(model=FILE{suffix}, the same network in that engine's format)"
         )
     if found and not found[0].is_file():
-        raise UsageError(f"--model {found[0]}: no such file")
+        raise UsageError(f"model={found[0]}: no such file")
     return found[0] if found else None
 
 
@@ -97,5 +97,5 @@ def make_peer(name: str, model: Path, threads: int, sample: Array) -> Peer:
         return PEERS[name](model, threads, sample)
     except ImportError as error:
         raise UsageError(
-            f"--against {name}: {error.name} is not installed (pip install 'edgemnv2[peers]')"
+            f"against={name}: {error.name} is not installed (pip install 'edgemnv2[peers]')"
         ) from error

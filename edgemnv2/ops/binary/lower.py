@@ -43,7 +43,7 @@ def arrange(node: Node, views: Views) -> None:
     view = views.of(name)
     if view.shape != shape:
         view = _spread_view(node, views, view, shape)
-    values, view = _constant_map(node, views, constant, view)
+    values, view = views.spread(node, constant, view)
     inputs = (view.name, values) if isinstance(first, str) else (values, view.name)
     views.emit_like(replace(node, inputs=inputs), view)
 
@@ -93,25 +93,6 @@ def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -
         if seen is not None:
             return seen
     raise views.refuse(node, f"a constant that spreads {list(view.shape)} to {list(shape)}")
-
-
-def _constant_map(
-    node: Node, views: Views, constant: Constant, view: View
-) -> tuple[Constant, View]:
-    """The constant in the map's terms, `[1]`, `[C]` or a whole map; and the view that it suits."""
-    if constant.values.size == 1:
-        return constant.reshape((1,)), view
-    rank = len(view.shape)
-    shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
-    spread = [axis for axis in range(rank) if shape[axis] != 1]
-    if len(spread) == 1:
-        view = views.channels_last(view, spread[0])
-        return constant.reshape((shape[spread[0]],)), view
-    whole = np.broadcast_to(constant.reshape(shape).values, view.shape)
-    if constant.per_axis:
-        raise views.refuse(node, "a constant with one scale per channel spreads over a map")
-    arranged = np.ascontiguousarray(np.transpose(whole, view.order)).reshape(view.map)
-    return replace(constant, values=arranged, axis=0), view
 
 
 def is_integer(node: Node) -> bool:

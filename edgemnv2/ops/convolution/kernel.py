@@ -6,21 +6,26 @@ loops run over contiguous channels, so that a compiler can vectorise them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.columns import columns_inside
 from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
 
-__all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels"]
+__all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels", "transposed_kernel"]
 
-Convolution = Conv2D | DepthwiseConv2D
+MOST_TAPS = 25
+"""Pixels under a kernel for each of which there is code of its own; more are looped over."""
+Convolution = Conv2D | DepthwiseConv2D | TransposedConv2D
+Windowed = Conv2D | DepthwiseConv2D
 Expr = Any
 
 
@@ -32,11 +37,32 @@ def _compute(layer: Convolution) -> str:
     return "float32" if layer.requantize is None else "int32"
 
 
+def _is_large(layer: Windowed) -> bool:
+    return layer.kernel[0] * layer.kernel[1] > MOST_TAPS
+
+
 def _constants(layer: Convolution) -> tuple[Any, ...]:
     weight = np.ascontiguousarray(layer.weight)
+    if isinstance(layer, Conv2D) and _is_large(layer):
+        # What one output channel needs lies together.
+        weight = np.ascontiguousarray(weight.transpose(3, 0, 1, 2))
+    if isinstance(layer, TransposedConv2D):
+        weight = np.ascontiguousarray(weight.transpose(0, 1, 3, 2))
     if layer.requantize is None:
         return (np.ascontiguousarray(layer.bias, np.float32), weight)
     return (*requantize_constants(layer.bias, layer.requantize), weight)
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """A pixel under the kernel, or `columns` of them in one row, each a tap further."""
+
+    row: Any
+    pixel: Expr
+    """Offset of its first channel in the row."""
+    weight: Expr
+    """Offset of its weights, in rows of output channels."""
+    columns: Expr = None
 
 
 class _Parameters:
@@ -63,12 +89,14 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "stride": layer.stride,
         "padding": layer.padding,
         "clamp": layer.clamp,
-        **({} if layer.is_plain else _spread_of(layer)),
+        **_spread_of(layer),
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
     }
 
 
 def _spread_of(layer: Convolution) -> dict[str, Any]:
+    if isinstance(layer, TransposedConv2D) or layer.is_plain:
+        return {}
     groups = layer.groups if isinstance(layer, Conv2D) else 0
     return {"dilation": layer.dilation, "groups": groups}
 
@@ -96,7 +124,7 @@ def _finish(
     )
 
 
-def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
+def _columns(layer: Windowed, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
     """Runs `(first, count, kx)` of output columns that see the same kernel columns."""
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):
@@ -124,16 +152,26 @@ def _weight(buffer: Any, at: Expr, layer: Convolution, compute: str) -> Expr:
     return value if str(layer.weight.dtype) == compute else cast(value, compute)
 
 
+def _each(k: Builder, taps: list[_Tap], across: int, step: int) -> Iterator[tuple[Any, Expr, Expr]]:
+    """`(row, offset of the pixel, weight offset)` of every tap, several of a row in a loop."""
+    for tap in taps:
+        if tap.columns is None:
+            yield tap.row, tap.pixel, tap.weight
+        else:
+            with k.loop(tap.columns) as i:
+                yield tap.row, k.let(tap.pixel + i * across), k.let(tap.weight + i * step)
+
+
 def _dense_pixel(
     k: Builder,
     layer: Conv2D,
     parameters: _Parameters,
-    taps: list[tuple[Any, Expr, int]],
+    taps: list[_Tap],
     source: Tensor,
     out: Tensor,
     store: Callable[[Expr, Expr], None],
 ) -> None:
-    """All output channels of one pixel; `taps` are (row, offset of the pixel, weight offset)."""
+    """All output channels of one pixel."""
     if layer.groups == 1:
         _dense_channels(k, layer, parameters, taps, source, out, store, None)
         return
@@ -145,7 +183,7 @@ def _dense_channels(
     k: Builder,
     layer: Conv2D,
     parameters: _Parameters,
-    taps: list[tuple[Any, Expr, int]],
+    taps: list[_Tap],
     source: Tensor,
     out: Tensor,
     store: Callable[[Expr, Expr], None],
@@ -159,11 +197,14 @@ def _dense_channels(
         n = i if group is None else k.let(group * (cout // layer.groups) + i)
         accumulator = k.registers(compute, 1)
         k.set(accumulator, 0, load(parameters.bias, n, compute))
-        for row, pixel, weight in taps:
+        for row, pixel, weight in _each(k, taps, layer.dilation[1] * source.channels, cin):
             at = k.let(pixel if group is None else pixel + group * cin)
             with k.loop(cin) as c:
                 x = _operand(row, at + c, source, compute)
-                w = _weight(parameters.weight, (c + weight) * cout + n, layer, compute)
+                place = (c + weight) * cout + n
+                if _is_large(layer):
+                    place = n * int(np.prod(layer.weight.shape[:3])) + (c + weight)
+                w = _weight(parameters.weight, place, layer, compute)
                 k.set(accumulator, 0, element(accumulator, 0) + x * w)
         total = k.let(element(accumulator, 0))
         store(n, _finish(k, layer, parameters, total, n, out))
@@ -173,14 +214,25 @@ def _depthwise_pixel(
     k: Builder,
     layer: DepthwiseConv2D,
     parameters: _Parameters,
-    taps: list[tuple[Any, Expr, int]],
+    taps: list[_Tap],
     source: Tensor,
     out: Tensor,
     store: Callable[[Expr, Expr], None],
 ) -> None:
-    """All channels of one pixel; `taps` as in `_dense_pixel`, weight offsets in taps."""
+    """All channels of one pixel; weight offsets in taps."""
     compute = _compute(layer)
-    offsets = [(row, k.let(pixel), tap) for row, pixel, tap in taps]
+    if any(tap.columns is not None for tap in taps):
+        with k.loop(source.channels) as c:
+            sums = k.registers(compute, 1)
+            k.set(sums, 0, load(parameters.bias, c, compute))
+            for row, at, tap in _each(k, taps, layer.dilation[1] * source.channels, 1):
+                x = _operand(row, at + c, source, compute)
+                w = _weight(parameters.weight, c + tap * source.channels, layer, compute)
+                k.set(sums, 0, element(sums, 0) + x * w)
+            total = k.let(element(sums, 0))
+            store(c, _finish(k, layer, parameters, total, c, out))
+        return
+    offsets = [(tap.row, k.let(tap.pixel), tap.weight) for tap in taps]
     with k.loop(source.channels) as c:
         accumulator = load(parameters.bias, c, compute)
         for row, at, tap in offsets:
@@ -192,21 +244,41 @@ def _depthwise_pixel(
 
 def _each_pixel(
     k: Builder,
-    layer: Convolution,
+    layer: Windowed,
     rows: list[Any],
     source: Tensor,
     out: Tensor,
-    body: Callable[[Expr, list[tuple[Any, Expr, int]]], None],
+    body: Callable[[Expr, list[_Tap]], None],
 ) -> None:
     """Call `body(x, taps)` inside a loop over each run of equal columns."""
     step = int(layer.weight.shape[2]) if isinstance(layer, Conv2D) else 1
-    apart = layer.dilation[1]
+    apart, width = layer.dilation[1], layer.kernel[1]
+    if _is_large(layer):
+        with k.loop(out.width) as x:
+            seen = columns_inside(
+                k,
+                x,
+                stride=layer.stride[1],
+                left=layer.padding[1],
+                kernel=width,
+                dilation=apart,
+                width=source.width,
+            )
+            pixel = k.let((seen.start + seen.low * apart) * source.channels)
+            body(
+                x,
+                [
+                    _Tap(row, pixel, (seen.low + ky * width) * step, seen.count)
+                    for ky, row in enumerate(rows)
+                ],
+            )
+        return
     for first, count, columns in _columns(layer, source, out):
         with k.loop(count) as i:
             x = k.let(i + first)
             start = k.let(x * layer.stride[1] - layer.padding[1])
             taps = [
-                (row, (start + kx * apart) * source.channels, (ky * layer.kernel[1] + kx) * step)
+                _Tap(row, (start + kx * apart) * source.channels, (ky * width + kx) * step)
                 for ky, row in enumerate(rows)
                 for kx in columns
             ]
@@ -215,11 +287,13 @@ def _each_pixel(
 
 def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     """The row kernel of `layer` by operation name."""
+    if isinstance(layer, TransposedConv2D):
+        return {layer.name: transposed_kernel(graph, layer)}
     assert isinstance(layer, Conv2D | DepthwiseConv2D)
     return {layer.name: convolution_kernel(graph, layer)}
 
 
-def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
+def convolution_kernel(graph: Graph, layer: Windowed) -> RowKernel:
     """The row kernel of one convolution: `row_0 .. row_{KH-1}, out, constants`."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     symbol = symbol_name("plain_" + layer.op, _describe(graph, layer))
@@ -228,7 +302,7 @@ def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
     target = k.pointer("out", out.dtype)
     parameters = _Parameters(k, layer)
 
-    def body(x: Expr, taps: list[tuple[Any, Expr, int]]) -> None:
+    def body(x: Expr, taps: list[_Tap]) -> None:
         base = k.let(x * out.channels)
 
         def store(channel: Expr, value: Expr) -> None:
@@ -241,6 +315,64 @@ def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
 
     _each_pixel(k, layer, rows, source, out, body)
     return RowKernel(symbol, _constants(layer), prim_func=k.function(), schedule="fallback")
+
+
+def _places(at: Expr, before: int, kernel: int, stride: int) -> tuple[Expr, Expr]:
+    """The first position whose window reaches output position `at`, and the tap that does.
+
+    Each further position does with a tap that is `stride` lower.
+    """
+    # Never negative: floor and modulo are what C has.
+    reach = at + (before - kernel + stride + kernel * stride)
+    apart = scalar(stride, "int32")
+    first = tirx.truncdiv(reach, apart) - kernel
+    return first, tirx.truncmod(reach, apart) + (kernel - stride)
+
+
+def transposed_kernel(graph: Graph, layer: TransposedConv2D) -> RowKernel:
+    """`row_0 .. row_{n-1}, out, row number, constants`; weights `[KH, KW, Cout, Cin]`."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    compute = _compute(layer)
+    symbol = symbol_name("plain_transposed", _describe(graph, layer))
+    k = Builder(symbol, scope="global")
+    rows = [k.pointer(f"row{i}", source.dtype) for i in range(layer.taps[0])]
+    target, number = k.pointer("out", out.dtype), k.number("row")
+    parameters = _Parameters(k, layer)
+    (kh, kw), (sy, sx), (top, left) = layer.kernel, layer.stride, layer.padding
+    zero, none = scalar(0, "int32"), scalar(-1, "int32")
+    cin, cout = source.channels, out.channels
+    ky = k.let(_places(number, top, kh, sy)[1])
+    with k.loop(out.width) as x:
+        place, tap = _places(x, left, kw, sx)
+        begin, kx = k.let(place), k.let(tap)
+        low = k.let(tirx.Max(zero - begin, zero))
+        # Of a negative tap nothing is reached.
+        taps = tirx.Select(kx > none, tirx.truncdiv(tirx.Max(kx, zero), scalar(sx, "int32")), none)
+        high = k.let(tirx.Min(scalar(source.width, "int32") - begin, taps + 1))
+        count = k.let(tirx.Max(high - low, zero))
+        base = k.let(x * cout)
+        with k.loop(cout) as n:
+            accumulator = k.registers(compute, 1)
+            k.set(accumulator, 0, load(parameters.bias, n, compute))
+            for index, row in enumerate(rows):
+                down = k.let(ky - index * sy)
+                with k.loop(tirx.Select(down > none, count, zero)) as i:
+                    at = k.let((begin + low + i) * cin)
+                    across = kx - (low + i) * sx
+                    w0 = k.let(((down * kw + across) * cout + n) * cin)
+                    with k.loop(cin) as c:
+                        value = _operand(row, at + c, source, compute)
+                        w = _weight(parameters.weight, w0 + c, layer, compute)
+                        k.set(accumulator, 0, element(accumulator, 0) + value * w)
+            total = k.let(element(accumulator, 0))
+            k.store(target, base + n, _finish(k, layer, parameters, total, n, out))
+    return RowKernel(
+        symbol,
+        _constants(layer),
+        takes_row_number=True,
+        prim_func=k.function(),
+        schedule="fallback",
+    )
 
 
 def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> RowKernel:
@@ -258,7 +390,7 @@ def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> 
     scratch = k.pointer("scratch", middle.dtype)
     first, second = _Parameters(k, depthwise), _Parameters(k, project, "2")
 
-    def body(x: Expr, taps: list[tuple[Any, Expr, int]]) -> None:
+    def body(x: Expr, taps: list[_Tap]) -> None:
         def keep(channel: Expr, value: Expr) -> None:
             k.store(scratch, channel, value)
 
@@ -268,7 +400,7 @@ def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> 
         def store(channel: Expr, value: Expr) -> None:
             k.store(target, base + channel, value)
 
-        pixel = [(scratch, tirx.const(0, "int32"), 0)]
+        pixel = [_Tap(scratch, tirx.const(0, "int32"), 0)]
         _dense_pixel(k, project, second, pixel, middle, out, store)
 
     _each_pixel(k, depthwise, rows, source, middle, body)

@@ -9,7 +9,7 @@ import numpy as np
 from edgemnv2.model import DYNAMIC_RANGE
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
-from edgemnv2.ops.tflite_terms import finish, spatial
+from edgemnv2.ops.tflite_terms import finish, same_padding, spatial
 
 __all__ = ["RULES"]
 
@@ -73,6 +73,27 @@ def batch_to_space(node: SourceNode, flow: FlowBuilder) -> None:
     flow.move("batch_to_space", [flow.stored(node.input(0))], node.output, attrs)
 
 
+def transpose_conv(node: SourceNode, flow: FlowBuilder) -> None:
+    """Weights and bias are constants."""
+    source, weight = node.input(2), _weights(node, flow, axis=0)
+    _one_arithmetic(node, flow, source, weight)
+    stride = int(node.get("stride_h", 1)), int(node.get("stride_w", 1))
+    padding = [0, 0]
+    if node.get("padding", "SAME") == "SAME":
+        for axis in (0, 1):
+            made, kernel = node.output.shape[1 + axis], weight.values.shape[1 + axis]
+            windows = -(-made // stride[axis])
+            padding[axis] = same_padding(made, windows, kernel, stride[axis], 1)[0]
+    attrs = {
+        "stride": stride,
+        "padding": (padding[0], padding[1]),
+        "data_layout": "NHWC",
+        "kernel_layout": "OHWI",
+    }
+    operands = [flow.real(source), weight, *_bias(node, flow, 3)]
+    finish(node, flow, "conv2d_transpose", operands, attrs)
+
+
 def _block(node: SourceNode) -> tuple[int, ...]:
     block = tuple(node.ints(1, "a block"))
     if len(block) != 2 or len(node.input(0).shape) != 4:
@@ -99,13 +120,13 @@ def _weights(node: SourceNode, flow: FlowBuilder, axis: int) -> Constant:
     return weight
 
 
-def _bias(node: SourceNode, flow: FlowBuilder) -> list[str | Constant]:
-    if node.optional(2) is None:
+def _bias(node: SourceNode, flow: FlowBuilder, index: int = 2) -> list[str | Constant]:
+    if node.optional(index) is None:
         return []
-    bias = flow.stored(node.input(2))
+    bias = flow.stored(node.input(index))
     if not isinstance(bias, Constant):
         raise Refusal(
-            f"bias {node.input(2).name!r} that is computed",
+            f"bias {node.input(index).name!r} that is computed",
             "export the model with its parameters in it",
         )
     return [bias]
@@ -146,4 +167,5 @@ RULES: dict[str, Rule] = {
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "FULLY_CONNECTED": fully_connected,
     "SPACE_TO_BATCH_ND": space_to_batch,
+    "TRANSPOSE_CONV": transpose_conv,
 }

@@ -1,7 +1,7 @@
 """The stem on AVX2: one output row, its receptive fields gathered into scratch, then a GEMM.
 
 Columns outside the image are filled with the zero point. int8 pixels are gathered as int16, as the
-GEMM wants them.
+GEMM wants them. Small float windows are read where they are, their taps written out.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from edgemnv2.tir.tiling import pack_columns, panels_of, pixel_tiles, window_pie
 __all__ = ["CONV2D"]
 
 Expr = Any
+MOST_DIRECT_TAPS = 256
+"""Of a float window whose multiplications are written out one by one."""
 
 
 def default_conv2d(graph: Graph, layer: Conv2D) -> dict[str, Any]:
@@ -57,21 +59,24 @@ def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
     # A uint8 image may come into an int8 network.
     if not supported(layer, "int8" if integer and unsigned else source.dtype, out.dtype):
         return None
-    if not integer:
-        return _direct_float(graph, layer, decisions)
     rows, columns = layer.kernel
     taps = columns * source.channels
     depth = rows * taps
+    if not integer and depth <= MOST_DIRECT_TAPS:
+        return _direct_float(graph, layer, decisions)
     ends = Ends.of(graph, layer)
     gemm = gemm_of(layer, layer.weight.reshape(depth, out.channels), decisions, ends)
     if gemm is None:
         return None
-    assert isinstance(gemm, Int8Gemm)
-    padded, factor, scratch_dtype = gemm.padded, gemm.epilogue.doubled, gemm.scratch_dtype
+    padded, factor, scratch_dtype = depth, 1, gemm.scratch_dtype
+    if isinstance(gemm, Int8Gemm):
+        padded, factor = gemm.padded, gemm.epilogue.doubled
     k, inputs, pointers = stem_builder(graph, layer, gemm, decisions, unsigned="uint8")
     stride, left = layer.stride[1], layer.padding[1]
 
     def gathered(value: Expr, lanes: int) -> Expr:
+        if not integer:
+            return value
         dtype = f"int16x{lanes}" if lanes > 1 else "int16"
         if lanes == 1:
             return cast(cast(value, "int32") * factor, dtype)
@@ -87,7 +92,7 @@ def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
         at = k.let((first * stride - left) * source.channels)
         to = k.let(first * padded)
         for r in range(rows):
-            for n, lanes, exists in window_pieces(inside, columns, source.channels):
+            for n, lanes, exists in window_pieces(k, inside, columns, source.channels):
                 dtype = f"{source.dtype}x{lanes}" if lanes > 1 else source.dtype
                 value = filled(ends.zero_in * factor, lanes)
                 if exists:

@@ -25,7 +25,7 @@ from edgemnv2.tir.builder import (
     scalar,
     symbol_name,
 )
-from edgemnv2.tir.tiling import Panel, copy_pieces, walk
+from edgemnv2.tir.tiling import Panel, looped_pieces, walk
 
 __all__ = ["STEM"]
 
@@ -79,7 +79,7 @@ def stem_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> Ro
     for r in range(rows):
         flip_bytes(k, inputs[r], 0, scratch, r * pitch + before, image, flip=signed)
         for begin, end in ((0, before), (before + image, pitch)):
-            for n, lanes in copy_pieces(begin, end):
+            for n, lanes in looped_pieces(k, begin, end):
                 value = constant(fill, "int8", lanes) if lanes > 1 else scalar(fill, "int8")
                 k.store(scratch, r * pitch + n, value)
 

@@ -89,7 +89,7 @@ def conv2d_kernel(
         for r in range(rows):
             at = k.let((first * stride - left) * source.channels)
             to = k.let(first * padded + r * taps)
-            for n, lanes, exists in window_pieces(inside, columns, source.channels):
+            for n, lanes, exists in window_pieces(k, inside, columns, source.channels):
                 suffix = f"x{lanes}" if lanes > 1 else ""
                 if exists:
                     value = load(inputs[r], at + n, stored + suffix)

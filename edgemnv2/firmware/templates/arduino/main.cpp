@@ -22,7 +22,8 @@ void setup() {
     /* The network takes a few hundred bytes; every core's stack has this much left here. */
     port.free_stack_bytes = 1024;
     Serial.begin(115200);
-    while (!Serial) {
+    /* A USB port takes a moment; a board without anybody at its port must not wait for ever. */
+    while (!Serial && millis() < 3000) {
     }
     @NAME@_selftest(&port);
     @NAME@_serve(&port);

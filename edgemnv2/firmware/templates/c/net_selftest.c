@@ -140,6 +140,7 @@ int32_t net_selftest(const struct net_port *board) {
     int32_t status;
     serial_text(&port,
                 "\r\nedgemnv2 " NET_IDENTITY_VERSION ", self-test of " NET_IDENTITY_NAME "\r\n");
+    serial_number(&port, "m-busy-", 2);
     status = infer_on_paint(board->free_stack_bytes, &stack_bytes);
     if (status == NET_OK) {
         different = compare(&first);
@@ -155,6 +156,7 @@ int32_t net_selftest(const struct net_port *board) {
     }
     if (status == NET_OK) {
         uint32_t start;
+        serial_number(&port, "m-busy-", 1);
         serial_start_cycles();
         start = serial_cycles();
         status = infer(net_selftest_input);

@@ -1,0 +1,139 @@
+"""A planned network -> its C interface, and what its manifest says."""
+
+from __future__ import annotations
+
+from edgemnv2 import __version__
+from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
+from edgemnv2.codegen.names import name_of
+from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
+from edgemnv2.memory.variants import arena_align
+from edgemnv2.model import TensorSpec
+from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES
+from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE
+from edgemnv2.pipeline.options import CompileOptions
+from edgemnv2.pipeline.plan import NetworkPlan
+from edgemnv2.program import RowOp
+from edgemnv2.samples.images import default_preset
+
+__all__ = ["interface_of", "manifest_of"]
+
+
+def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
+    """The C interface, its names prefixed by `name`, else by the network's own."""
+    graph, whole, threads = plan.scheduled.graph, plan.whole, plan.threads
+
+    def ends(kind: str, names: tuple[str, ...], rows: tuple[str, ...]) -> tuple[InterfaceEnd, ...]:
+        specs = graph.input_specs if kind == "input" else graph.output_specs
+        fields = field_names([spec.name for spec in specs], kind)
+        return tuple(
+            InterfaceEnd.of(
+                graph.tensors[name],
+                field,
+                row,
+                whole.plan.placements[row].offset(0) if plan.io == "arena" else 0,
+            )
+            for name, field, row in zip(names, fields, rows, strict=True)
+        )
+
+    return Interface(
+        name=name or name_of(graph.name),
+        io=plan.io,
+        title=graph.name,
+        layer_count=len(graph.layers),
+        inputs=ends("input", graph.inputs, whole.program.inputs),
+        outputs=ends("output", graph.outputs, whole.program.outputs),
+        arena_bytes=max(whole.plan.arena_bytes, 1),
+        arena_align_bytes=arena_align(plan.scheduled.target),
+        stream_arena_bytes=max(plan.stream.plan.arena_bytes, 1),
+        fed=whole.program.inputs.index(plan.stream.program.fed[0]),
+        threads=tuple(one.program.threads for one in threads),
+        threads_arena_bytes=max(
+            whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
+        ),
+    )
+
+
+def manifest_of(
+    plan: NetworkPlan, interface: Interface, code_bytes: int, options: CompileOptions
+) -> Manifest:
+    """What the artefact says of itself; its files are added when they are all there."""
+    scheduled, threads = plan.scheduled, plan.threads
+    graph, target, tuned = scheduled.graph, scheduled.target, scheduled.tuned
+    half = {t.name for t in graph.tensors.values() if t.dtype == "float16"}
+    return Manifest(
+        edgemnv2=__version__,
+        name=interface.name,
+        target=target.name,
+        target_file=target.to_dict(),
+        model=ModelId(graph.name, graph.source, graph.sha256),
+        inputs=_ends(graph, graph.input_specs, graph.inputs),
+        outputs=_ends(graph, graph.output_specs, graph.outputs),
+        preprocess=options.preprocess or default_preset(graph),
+        io=plan.io,
+        dtype=options.dtype,
+        relative_tolerance=FLOAT16_TOLERANCE if options.dtype == "float16" else None,
+        chains=scheduled.cuts.chains,
+        thread_chains=scheduled.cuts.thread_chains,
+        packed_rows=tuple(sorted({*scheduled.schedule.layouts, *half})),
+        arena_bytes=interface.arena_bytes,
+        threads=(1, *(one.program.threads for one in threads)),
+        threads_arena_bytes={one.program.threads: one.plan.arena_bytes for one in threads},
+        arena_align_bytes=interface.arena_align_bytes,
+        arena_lower_bound_bytes=plan.whole.plan.lower_bound_bytes,
+        stream_arena_bytes=interface.stream_arena_bytes,
+        stream_arena_lower_bound_bytes=plan.stream.plan.lower_bound_bytes,
+        constants_bytes=len(scheduled.constants.data),
+        constants_align_bytes=CONSTANT_ALIGN_BYTES,
+        code_bytes=code_bytes,
+        macs=sum(graph.macs(layer) for layer in graph.layers),
+        layers=tuple(
+            LayerRecord(
+                name=layer.name,
+                op=layer.op,
+                inputs=tuple(graph.tensors[t].shape for t in layer.inputs),
+                output=graph.tensor_out(layer).shape,
+                macs=graph.macs(layer),
+            )
+            for layer in graph.layers
+        ),
+        kernels=tuple(_kernel(plan, op) for op in plan.whole.program.ops),
+        network_records=dict(tuned.network_records),
+        tuning_notes=tuple(tuned.notes),
+        notes=tuple(note.text for note in graph.notes),
+    )
+
+
+def _kernel(plan: NetworkPlan, op: RowOp) -> KernelRecord:
+    graph = plan.scheduled.graph
+    kernel, layer = plan.scheduled.schedule.kernels[op.name], graph.layers[op.layer]
+    return KernelRecord(
+        name=op.name,
+        op=layer.op,
+        fuses=tuple(kernel.fuses),
+        shape=graph.tensor_out(layer).shape,
+        rows_per_step=op.rows_per_step,
+        scratch_bytes=op.scratch_bytes,
+        symbol=kernel.symbol,
+        schedule=kernel.schedule,
+        decisions=dict(kernel.decisions),
+    )
+
+
+def _ends(
+    graph: Graph, specs: tuple[TensorSpec, ...], names: tuple[str, ...]
+) -> tuple[ArtifactTensor, ...]:
+    return tuple(_end(spec, graph.tensors[name]) for spec, name in zip(specs, names, strict=True))
+
+
+def _end(spec: TensorSpec, tensor: Tensor) -> ArtifactTensor:
+    quant = tensor.quant if tensor.dtype != "float32" else None
+    return ArtifactTensor(
+        name=spec.name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        layout=spec.layout,
+        nhwc=tensor.shape,
+        scale=None if quant is None else quant.scale,
+        zero_point=None if quant is None else quant.zero_point,
+    )

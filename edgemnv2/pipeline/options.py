@@ -1,0 +1,59 @@
+"""What the user may choose of a compilation, and what can be told of it without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemnv2.codegen.names import check_name
+from edgemnv2.errors import UsageError
+from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.schedules import ScheduleOptions
+from edgemnv2.target import Target
+
+__all__ = ["CompileOptions", "check_options"]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What the user may choose. `None` stands for the target's default.
+
+    `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least), "blocks" (cut
+    after every block) or "layers" (nothing is streamed, to compare with), `thread_chains` the same
+    for several threads; `preprocess` names how images become inputs, recorded for `run.py`;
+    `threads` is the number of threads that there shall be a plan for, besides one.
+    `code_size_budget`: most bytes of machine code on bare metal.
+    `dtype` "float16" computes a float32 network in half precision.
+    `keep_source` puts the model's file into the artefact, for `verify`.
+    `input_shapes` fix what is symbolic in the shapes of a file's inputs: name -> shape.
+    `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
+    instead of it.
+    """
+
+    name: str | None = None
+    io: str | None = None
+    chains: str | None = None
+    thread_chains: str | None = None
+    preprocess: str | None = None
+    threads: int | None = None
+    dtype: str | None = None
+    code_size_budget: int | None = None
+    input_shapes: InputShapes | None = None
+    schedule: ScheduleOptions | None = None
+    force: bool = False
+    keep_source: bool = False
+    tune_logs: Path | None = None
+    use_tune_logs: bool = True
+
+
+def check_options(options: CompileOptions, target: Target) -> None:
+    """UsageError for what can be told without a network."""
+    if options.name is not None:
+        check_name(options.name)
+    budget = options.code_size_budget
+    if budget is not None and budget < 1:
+        raise UsageError(f"code_size_budget={budget}: expected at least 1")
+    if budget is not None and not target.is_bare_metal:
+        raise UsageError(
+            f"code_size_budget=: {target.name} is a Linux target (leave the budget out)"
+        )
