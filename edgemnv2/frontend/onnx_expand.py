@@ -1,7 +1,7 @@
-"""ONNX -> ONNX: quantised operators in one node -> what they stand for, in the standard's operators.
+"""ONNX -> ONNX: quantised operators in one node -> what they stand for, in plain operators.
 
-QLinearConv and its like (also onnxruntime's own, `com.microsoft`) are DequantizeLinear, the operator
-on real numbers, QuantizeLinear. So everything behind reads one form, and onnx's shape inference,
+QLinearConv and its like (also onnxruntime's own, `com.microsoft`) are DequantizeLinear, the
+operator on real numbers, QuantizeLinear. So all behind reads one form, and shape inference,
 which does not know onnxruntime's operators, sees none of them. Networks that onnxruntime quantises
 as they run (DynamicQuantizeLinear) are float networks here, which are more exact.
 """

@@ -295,9 +295,11 @@ def test_a_float_bias_is_quantised() -> None:
     step = 0.5 * float(WEIGHT_SCALE)
     layer = only(lower(source))
     assert layer.bias.dtype == np.int32
-    # What is no whole step is added to the product, before the one rounding.
+    # What is no whole step is added to the product, to 1/256, before the one rounding.
     rest = layer.requantize.addend / layer.requantize.multiplier.astype(np.float64)
-    np.testing.assert_allclose(layer.bias + rest, VECTORS[0].astype(np.float64) / step, atol=1e-5)
+    np.testing.assert_allclose(
+        layer.bias + rest, VECTORS[0].astype(np.float64) / step, atol=1 / 256
+    )
 
 
 def test_a_stored_bias_of_the_right_scale_is_kept() -> None:
