@@ -38,15 +38,7 @@ REFUSED = {
 }
 """File -> what the refusal says, remedy included."""
 WAITING = {
-    # Operators of other branches.
-    "keras_edge_impulse_int8.tflite": "REDUCE_PROD of shapes",
-    "ort_qop_perch.onnx": "QLinearConv and its like, built on one rounding",
-    # Not yet the framework's.
-    "keras_embed_l2_int8.tflite": "SUM of int8",
-    "ort_meanmean.onnx": "means of one axis in onnxruntime's rounding",
-    "r33_bias_scale_x_0_37.onnx": "biases of another scale than the sum's",
-    "r9_qdq_bias_2147483647.onnx": "sums that leave int32",
-    "r9_qdq_bias_in_float.onnx": "sums that leave int32",
+    "keras_embed_l2_int8.tflite": "LiteRT 2.3's SUM reads int8 as uint8: see tests/ops/test_reduce",
 }
 """Files that do not pass yet, and what they need. Each of them is tried: one that passes must leave
 the list."""
