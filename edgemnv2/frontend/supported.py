@@ -132,7 +132,7 @@ def _remedy(operator: str, operators: tuple[str, ...]) -> str:
     return "remove it before the export, or cut the model in front of it"
 
 
-def _condition(rule: Callable[..., Any]) -> str:
+def _condition(rule: Callable[..., None]) -> str:
     """What must hold, from the first paragraph of a rule's docstring; "-" for nothing."""
     return " ".join((rule.__doc__ or "-").split("\n\n")[0].split()).rstrip(".")
 
@@ -147,10 +147,7 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        known: dict[str, Callable[..., Any]] = {
-            **rules_of(format_),
-            **(EXPANSIONS if format_ == "onnx" else {}),
-        }
+        known: dict[str, Any] = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
         for operator, rule in sorted(known.items()):
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"
