@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, quantize_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.scalar import divide_by_pot, high_mul, scaled
 from edgemnv2.model import QuantParams
 
 __all__ = [
@@ -26,16 +27,14 @@ __all__ = [
     "convolution_requantize",
     "dense_requantize",
     "exp_table",
-    "has_exact_factors",
-    "lift",
     "mean_requantize",
+    "rescale_requantize",
+    "softmax_distances",
 ]
 
 Array = NDArray[Any]
 ADD_LEFT_SHIFT = 20
 SOFTMAX_INTEGER_BITS = 5
-FLOAT32_ERROR = 1e-3
-"""Of a whole number up to some thousands that comes out of float32 scales."""
 
 
 def convolution_requantize(
@@ -61,32 +60,7 @@ def dense_requantize(
     It multiplies in double (`reference/integer_ops/fully_connected.h`); 31 bits of the factor
     round alike unless the product lies within 2**-24 of a half, which int8 outputs never see.
     """
-    return replace(convolution_requantize(x, weight_scale, y, channels), single_rounding=True)
-
-
-def has_exact_factors(x: QuantParams, weight_scale: Array, y: QuantParams) -> bool:
-    """Whether all factors are one over an odd number, as `edgemnv2 quantize` makes them.
-
-    Then no accumulator is near a threshold between two outputs, and fixed point computes what an
-    ONNX runtime does (`quantize.exact`). Other files get TFLite's arithmetic unchanged.
-    """
-    n = y.scale / (x.scale * np.asarray(weight_scale, np.float64).reshape(-1))
-    nearest = np.rint(n)
-    odd = (nearest % 2 == 1) & (nearest >= 3)
-    return bool((odd & (np.abs(n - nearest) < FLOAT32_ERROR)).all())
-
-
-def lift(factor: Requantize, clamp: tuple[float, float], y: QuantParams) -> Array:
-    """By how many whole accumulators the first of two roundings lifts outputs, int32 `[C]`.
-
-    Rounding `acc * m` before `/ 2**r` (m in [1/2, 1), r at least 1) adds `1 / (2 m)` accumulators,
-    one half to one, to what is then rounded once. For outputs that are not cut off below zero the
-    sign of that depends on theirs, and nothing whole can be taken off.
-    """
-    if factor.single_rounding or clamp[0] < y.zero_point:
-        return np.zeros_like(factor.shift)
-    lifted: Array = ((factor.shift <= -1) & (factor.multiplier != 0)).astype(np.int32)
-    return lifted
+    return replace(convolution_requantize(x, weight_scale, y, channels), rounding="once")
 
 
 def add_rescale(
@@ -99,6 +73,11 @@ def add_rescale(
         make_requantize([b.scale / twice]),
         make_requantize([twice / ((1 << ADD_LEFT_SHIFT) * y.scale)]),
     )
+
+
+def rescale_requantize(x: QuantParams, y: QuantParams) -> Requantize:
+    """The factor from one quantisation to another, QUANTIZE's."""
+    return make_requantize([x.scale / y.scale])
 
 
 def mean_requantize(x: QuantParams, y: QuantParams, count: int) -> Requantize:
@@ -130,43 +109,42 @@ def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tupl
 
 def exp_table(scale: float, beta: float = 1.0) -> Array:
     """`[256]` int32: exp(-d * scale * beta) in Q0.31 for d = max - x; see `graph.Softmax`."""
-    fraction_bits = 31 - SOFTMAX_INTEGER_BITS
-    real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
-    multiplier, left_shift = quantize_multiplier(real)
-    radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << left_shift)
-    diff_min = -math.floor(radius)
+    distances, furthest, _ = softmax_distances(scale, beta)
     table = np.zeros(256, np.int32)
-    for distance in range(256):
-        if -distance >= diff_min:
-            scaled = _high_mul(-distance * (1 << left_shift), multiplier)
-            table[distance] = _exp_on_negative_values(scaled)
+    for distance in range(min(furthest, 255) + 1):
+        table[distance] = _exp_on_negative_values(int(distances[distance]))
     return table
 
 
-def _high_mul(a: int, b: int) -> int:
-    """gemmlowp SaturatingRoundingDoublingHighMul on Python integers."""
-    product = a * b
-    total = product + ((1 << 30) if product >= 0 else 1 - (1 << 30))
-    quotient = total >> 31 if total >= 0 else -((-total) >> 31)
-    return min(quotient, 2**31 - 1)
+def softmax_distances(scale: float, beta: float = 1.0) -> tuple[Array, int, Requantize]:
+    """How softmax and its logarithm see the distance d = max - x.
 
-
-def _divide_by_pot(x: int, exponent: int) -> int:
-    """gemmlowp RoundingDivideByPOT."""
-    mask = (1 << exponent) - 1
-    return (x >> exponent) + int((x & mask) > (mask >> 1) + (x < 0))
+    `[256]` int32, -d * scale * beta in Q5.26 as far as that can be told; the furthest that it can;
+    and the factor back, from Q5.26 to whole steps.
+    """
+    fraction_bits = 31 - SOFTMAX_INTEGER_BITS
+    real = min(beta * scale * (1 << fraction_bits), 2.0**31 - 1)
+    multiplier, left_shift = quantize_multiplier(real)
+    radius = math.ldexp((1 << SOFTMAX_INTEGER_BITS) - 1, fraction_bits - left_shift)
+    furthest = math.floor(min(radius, 2.0**31 - 2))
+    distances = np.zeros(256, np.int32)
+    for distance in range(256):
+        distances[distance] = scaled(-min(distance, furthest), multiplier, left_shift)
+    # A scale of next to nothing has no way back, and needs none.
+    back = make_requantize([math.ldexp(1.0, 31 - left_shift) / multiplier if multiplier else 0.0])
+    return distances, furthest, back
 
 
 def _exp_on_interval(a: int) -> int:
     """exp(a) for a in [-1/4, 0), Q0.31: Taylor series around -1/8."""
     exp_minus_eighth, third = 1895147668, 715827883
     x = a + (1 << 28)
-    x2 = _high_mul(x, x)
-    x3 = _high_mul(x2, x)
-    x4 = _high_mul(x2, x2)
-    x4_over_4 = _divide_by_pot(x4, 2)
-    series = _divide_by_pot(_high_mul(x4_over_4 + x3, third) + x2, 1)
-    return exp_minus_eighth + _high_mul(exp_minus_eighth, x + series)
+    x2 = high_mul(x, x)
+    x3 = high_mul(x2, x)
+    x4 = high_mul(x2, x2)
+    x4_over_4 = divide_by_pot(x4, 2)
+    series = divide_by_pot(high_mul(x4_over_4 + x3, third) + x2, 1)
+    return exp_minus_eighth + high_mul(exp_minus_eighth, x + series)
 
 
 def _exp_on_negative_values(a: int) -> int:
@@ -182,5 +160,5 @@ def _exp_on_negative_values(a: int) -> int:
     factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
     for exponent, factor in enumerate(factors, start=-2):
         if remainder & (1 << (fraction_bits + exponent)):
-            result = _high_mul(result, factor)
+            result = high_mul(result, factor)
     return result

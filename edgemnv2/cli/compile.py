@@ -81,12 +81,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the tuning log to use, or `none` (the target's own that ships with the package)",
     )
+    parser.add_argument(
+        "--keep-source",
+        action="store_true",
+        help="put the model's file into the artefact, for `verify` to check against its framework",
+    )
     parser.add_argument("--force", action="store_true", help="replace an artefact that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
+    from edgemnv2.errors import UsageError
     from edgemnv2.firmware.model_library_format import check_output, write_model_library
     from edgemnv2.pipeline import CompileOptions, compile_model
     from edgemnv2.target import more_capable_local_target
@@ -94,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
     archive = args.format == "mlf"
+    if archive and args.keep_source:
+        raise UsageError("--keep-source: an archive holds no source (leave it out, or --format)")
     suffix = ".tar" if archive else ""
     output = args.output or Path(f"{stem}-{Path(args.target).stem}{suffix}")
     options = CompileOptions(
@@ -105,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         code_size_budget=args.code_size_budget,
         force=args.force,
+        keep_source=args.keep_source,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",
     )
@@ -119,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             artifact = compile_model(model, args.target, output, options, stages.enter)
     facts = summary(artifact.manifest, output)
-    for note in artifact.manifest.tuning_notes:
+    for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {note}", file=sys.stderr)
     better = more_capable_local_target(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":

@@ -11,13 +11,14 @@ from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes, check_output
 from edgemnv2.frontend.layout import input_layout
+from edgemnv2.frontend.onnx_expand import expand
 from edgemnv2.frontend.onnx_prepare import inferred, prepare
 from edgemnv2.frontend.supported import build_flow
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["load_onnx", "model_from_proto"]
+__all__ = ["external_files", "load_onnx", "model_from_proto"]
 
 
 def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -38,7 +39,8 @@ def model_from_proto(
 ) -> Model:
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
-        fixed = prepare(proto, file, input_shapes)
+        expanded, notes = expand(proto, file)
+        fixed = prepare(expanded, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
@@ -46,6 +48,7 @@ def model_from_proto(
     for output in outputs:
         check_output(output.name, output.dtype, file)
     flow = build_flow(nodes, inputs, outputs, file, "onnx")
+    flow = replace(flow, notes=(*flow.notes, *notes))
     return Model(
         file,
         flow,
@@ -55,6 +58,30 @@ def model_from_proto(
         "",
         "onnx",
     )
+
+
+def external_files(path: Path) -> list[Path]:
+    """The files of weights beside an .onnx file that it refers to, relative to its folder."""
+    import onnx
+
+    return _locations(onnx.load(str(path), load_external_data=False))
+
+
+def _locations(proto: Any) -> list[Path]:
+    """Where the values of a model's tensors lie outside of its file, sorted."""
+    import onnx
+
+    tensors = [*proto.graph.initializer]
+    for node in proto.graph.node:
+        tensors += [x.t for x in node.attribute if x.type == onnx.AttributeProto.TENSOR]
+    found = {
+        Path(entry.value)
+        for tensor in tensors
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return sorted(found)
 
 
 def _parse(data: bytes, path: Path) -> Any:
@@ -89,6 +116,9 @@ def _source_nodes(model: Any) -> tuple[list[SourceNode], dict[str, SourceTensor]
             value = onnx.numpy_helper.to_array(arrays[name]) if name in arrays else None
             shape = shapes.get(name, ()) if value is None else value.shape
             dtype = dtypes.get(name, "float32") if value is None else str(value.dtype)
+            if dtype == "float16":
+                # Computed in float32, which holds every float16.
+                dtype, value = "float32", None if value is None else value.astype("float32")
             tensors[name] = SourceTensor(name, tuple(shape), dtype, value)
         return tensors[name]
 

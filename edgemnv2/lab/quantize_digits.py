@@ -1,8 +1,8 @@
 """Makes `digits_int8.onnx` from `digits.onnx`: the recipe of the built-in model `digits-int8`.
 
 Calibrated on every 15th image of the training part, the images that `train_digits.py` saw; the
-held-out ones play no part in it. Nothing is random: the same library versions on the same kind of
-processor give the same file. Needs scikit-learn for its digits (`pip install 'edgemnv2[train]'`):
+held-out ones play no part in it. Nothing is random: the same library versions give the same file on
+every machine. Needs scikit-learn for its digits (`pip install 'edgemnv2[train]'`):
 
     python -m edgemnv2.lab.quantize_digits [--output FILE]
 """

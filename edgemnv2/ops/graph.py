@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.model import Note, QuantParams, TensorSpec
 
 __all__ = [
     "Graph",
@@ -88,9 +88,11 @@ class Layer:
         """Whether stored integers come out as they went in: in and out have one type and scale."""
         return False
 
-    @property
-    def rounds_storage(self) -> bool:
-        """Whether it rounds stored values, so that other zero points would round otherwise."""
+    def rounds_storage(self, source: Tensor) -> bool:
+        """Whether it rounds stored values, so that other zero points would round otherwise.
+
+        `source` is the tensor that it reads.
+        """
         return False
 
     def stored_higher(self, by: int) -> Layer:
@@ -134,6 +136,10 @@ class Graph:
     sha256: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> the tensor of the source file that it is, where there is one."""
+    format: str = ""
+    """Whose integer arithmetic it is: "tflite" or "onnx"."""
+    notes: tuple[Note, ...] = ()
+    """What is computed otherwise than the file's framework does."""
 
     def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
         """The `index`-th input tensor of `layer`."""

@@ -8,16 +8,17 @@ or compares without looking at their scale. Each operator's `lower.py` says what
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.tflite import clamp_limits
+from edgemnv2.arithmetic import onnx, tflite
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.table import lowering_of
 
 __all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site"]
@@ -37,6 +38,8 @@ class Site:
     y: QuantParams
     dtype: str
     clamp: Clamp
+    of_floats: bool = False
+    """Whether the file computes in floats here."""
 
     @property
     def common(self) -> dict[str, Any]:
@@ -50,6 +53,8 @@ class Lowering:
     def __init__(self, flow: Flow, format_: SourceFormat) -> None:
         self.flow = flow
         self.format = format_
+        self.arithmetic: Any = onnx if format_ == "onnx" else tflite
+        """The module of `arithmetic` whose constants the format's integer layers have."""
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -158,17 +163,25 @@ class Lowering:
         inputs = tuple(self.resolve(str(x)) for x in sources)
         self.declare(name)
         y, dtype = self.quant[name], self.tensors[name].dtype
-        low, high = clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
+        low, high = self.arithmetic.clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
-        return Site(name, inputs, x, y, dtype, clamp)
+        return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
 
     def feeds_integers(self, node: Node) -> bool:
         """Whether `site` would give a place."""
         return self.quantizer(node) is not None and all(
             self.dequantized(name) is not None for name in node.tensors
         )
+
+    def computes_floats(self, node: Node) -> bool:
+        """Whether the file computes `node` in floats, between operators that convert.
+
+        A table of all values does the same to the bit; arithmetic of integers would not.
+        """
+        quantizer = node if node.op == "quantize" else self.quantizer(node)
+        return quantizer is not None and bool(quantizer.attrs.get("of_floats"))
 
     def is_needed(self, node: Node) -> bool:
         """Whether somebody reads the floats of a dequantise node as floats."""
@@ -182,6 +195,10 @@ class Lowering:
             return True
         module = lowering_of(node.op)
         if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
+            return False
+        if self.format not in getattr(module, "INTEGER_FORMATS", (self.format,)):
+            return False
+        if self.computes_floats(node) and not getattr(module, "TABLES", False):
             return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
 
@@ -224,6 +241,27 @@ class Lowering:
     def add(self, layer: Layer) -> None:
         """The next layer."""
         self.layers.append(layer)
+
+    def add_keeping(self, layer: Layer, site: Site) -> None:
+        """`layer`, which keeps what is stored, and a rescale behind it where `site` wants another.
+
+        Extremes of stored values are those of the real ones.
+        """
+        source = self.tensors[site.inputs[0]]
+        clamps = any(item.name == "clamp" for item in fields(layer))
+        limits = np.iinfo(source.dtype)
+        everything = float(limits.min), float(limits.max)
+        same = (site.x[0], source.dtype) == (site.y, site.dtype)
+        if same and (clamps or site.clamp == everything):
+            self.add(layer)
+            return
+        inner = f"{site.name}.kept"
+        made = replace(self.tensors[site.name], name=inner, dtype=source.dtype, quant=source.quant)
+        self.tensors[inner] = made
+        changes: dict[str, Any] = {"clamp": everything} if clamps else {}
+        self.add(replace(layer, name=inner, output=inner, **changes))
+        factor = self.arithmetic.rescale_requantize(site.x[0], site.y)
+        self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:
         """What to raise where `node` cannot be done."""

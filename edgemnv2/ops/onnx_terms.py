@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgemnv2.ops.source import Refusal, SourceNode, SourceTensor
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
-__all__ = ["axis_of", "image", "spatial"]
+__all__ = ["axes_of", "axis_of", "image", "over_one_axis", "spatial"]
 
 
 def image(node: SourceNode) -> SourceTensor:
@@ -27,6 +27,17 @@ def axis_of(node: SourceNode, default: int, rank: int) -> int:
     return int(node.get("axis", default)) % rank
 
 
+def axes_of(node: SourceNode) -> tuple[int, ...] | None:
+    """The axes of a reduction, sorted; None where it says that none stands for no reduction."""
+    rank = len(node.input(0).shape)
+    axes = node.get("axes")
+    if node.optional(1) is not None:
+        axes = node.ints(1, "axes")
+    if not axes:
+        return None if node.get("noop_with_empty_axes", 0) else tuple(range(rank))
+    return tuple(sorted({int(axis) % rank for axis in axes}))
+
+
 def spatial(node: SourceNode, source: SourceTensor, kernel: tuple[int, int]) -> dict[str, Any]:
     """`stride`, `dilation` and `padding` (top, left, bottom, right) of a windowed operator."""
     stride = tuple(int(x) for x in node.get("strides", (1, 1)))
@@ -44,3 +55,27 @@ def spatial(node: SourceNode, source: SourceTensor, kernel: tuple[int, int]) -> 
             upper = mode == "SAME_UPPER"
             pads[axis], pads[2 + axis] = (less, more) if upper else (more, less)
     return {"stride": stride, "dilation": dilation, "padding": tuple(pads)}
+
+
+def over_one_axis(op: str) -> Rule:
+    """The rule of softmax and its like.
+
+    Before opset 13 these run over all axes from the given one on, as one.
+    """
+
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """-"""
+        source, stored = node.input(0), flow.stored(node.input(0))
+        rank, opset = len(source.shape), int(node.get("opset", 13))
+        axis = axis_of(node, -1 if opset >= 13 else 1, rank)
+        behind = [extent for extent in source.shape[axis + 1 :] if extent != 1]
+        if opset >= 13 or not behind:
+            flow.move(op, [stored], node.output, {"axis": axis})
+            return
+        flat = (*source.shape[:axis], math.prod(source.shape[axis:]))
+        inner = flow.fresh(node.output, source.dtype, flat)
+        flow.add("reshape", [stored], inner, {"shape": flat})
+        made = flow.add(op, [inner], flow.fresh(node.output, source.dtype, flat), {"axis": axis})
+        flow.move("reshape", [made], node.output, {"shape": source.shape})
+
+    return rule

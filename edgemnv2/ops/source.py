@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.model import QuantParams
+from edgemnv2.model import Note, QuantParams
 from edgemnv2.ops.constants import evaluate
 from edgemnv2.ops.flow import Constant, Flow, Node
 
@@ -138,11 +138,14 @@ class FlowBuilder:
         self.aliases: dict[str, str] = {}
         self.known: dict[str, Constant] = {}
         self.place = ""
+        self.notes: dict[str, Note] = {}
+        self.origins: dict[str, str] = {}
         self._real: dict[str, str] = {}
         self._count = 0
 
     def declare(self, tensor: SourceTensor) -> str:
         """The tensor by its name."""
+        self.origins.setdefault(tensor.name, tensor.name)
         self.shapes.setdefault(tensor.name, tensor.shape)
         self.dtypes.setdefault(tensor.name, tensor.dtype)
         if tensor.is_quantized and tensor.quant is not None:
@@ -173,6 +176,10 @@ class FlowBuilder:
         else:
             self.known[output] = evaluate(node, self.source)
         return output
+
+    def note(self, kind: str, text: str) -> None:
+        """Say once what is computed otherwise than the file's framework does."""
+        self.notes.setdefault(kind, Note(kind, text))
 
     def step(self, op: str, x: str | Constant, like: SourceTensor, **attrs: Any) -> str:
         """A node of one operand into a new float tensor of the shape `attrs["shape"]` or `like`'s.
@@ -221,15 +228,19 @@ class FlowBuilder:
         self.result(name, output, activation)
 
     def result(
-        self, real: str, output: SourceTensor, activation: tuple[float, float] | None = None
+        self,
+        real: str,
+        output: SourceTensor,
+        activation: tuple[float, float] | None = None,
+        attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        """`output` is the float tensor `real`, clamped and stored."""
+        """`output` is the float tensor `real`, clamped and stored; `attrs` of the quantise node."""
         if activation is not None:
             name = self.fresh(output) if output.is_quantized else self.declare(output)
             real = self.add("clip", [real], name, {"clamp": activation})
         if output.is_quantized:
             self._check_scale(output)
-            attrs = {"axis": 0, "dtype": output.dtype}
+            attrs = {"axis": 0, "dtype": output.dtype, **(attrs or {})}
             self.add("quantize", [real, *self._parameters(output)], self.declare(output), attrs)
         elif real != output.name:
             self.alias(output, self.known.get(real, real))
@@ -252,6 +263,8 @@ class FlowBuilder:
             self.known[output.name] = name
         else:
             self.aliases[self.declare(output)] = name
+            # What is said to be equal is what a check shall compare.
+            self.origins[name] = output.name
 
     def _parameters(self, tensor: SourceTensor) -> tuple[Constant, Constant]:
         quant = tensor.quant
@@ -291,6 +304,8 @@ class FlowBuilder:
             tuple(resolve(x) for x in outputs),
             self.source,
             self.quants,
+            self.origins,
+            tuple(self.notes.values()),
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.lookup import lookup_table
+from edgemnv2.arithmetic.lookup import lookup_table, stored_table
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.lowering import Lowering, Site
@@ -60,13 +60,27 @@ def arrange_unary(node: Node, views: Views) -> None:
 
 
 def integer_unary(
-    kind: type[Unary], site: Site, to: Lowering, function: Callable[[float], float]
+    kind: type[Unary],
+    site: Site,
+    to: Lowering,
+    function: Callable[[float], float],
+    exact: Callable[[int], int] | None = None,
+    **fields: Any,
 ) -> None:
-    """The layer with its table; `function` of Python floats, in double."""
+    """The layer with its table; `function` of Python floats, in double.
+
+    `exact`, of and to steps from the zero points, is LiteRT's own kernel where that is no table.
+    `fields` are the layer's.
+    """
     x_dtype = to.tensors[site.inputs[0]].dtype
-    table = lookup_table(function, site.x[0], x_dtype, site.y, site.dtype, to.format)
+    if exact is not None and to.format == "tflite" and not site.of_floats:
+        table = stored_table(exact, site.x[0], x_dtype, site.y, site.dtype)
+    else:
+        table = lookup_table(
+            function, site.x[0], x_dtype, site.y, site.dtype, to.format, divides=site.of_floats
+        )
     low, high = site.clamp
-    to.add(kind(**site.common, table=np.clip(table, int(low), int(high))))
+    to.add(kind(**site.common, table=np.clip(table, int(low), int(high)), **fields))
 
 
 def tflite_unary(op: str, **attrs: Any) -> Rule:

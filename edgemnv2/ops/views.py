@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
+import numpy as np
+
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.ops.flow import Constant, Flow, Node
 
@@ -127,6 +129,7 @@ class Views:
         self.dtypes: dict[str, str] = dict(flow.dtypes)
         self._views: dict[str, View] = {}
         self._moved: dict[tuple[str, str, Map], str] = {}
+        self._makers: dict[str, Node] = {}
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -185,8 +188,7 @@ class Views:
         ModelError where the file gives the output another shape.
         """
         self.expect_size(node, prod(map_))
-        self.nodes.append(node)
-        self.shapes[node.output] = map_
+        self._add(node, map_, self.dtypes[node.output])
         self._views[node.output] = View(node.output, map_, self.flow.shapes[node.output], order)
 
     def expect_size(self, node: Node, elements: int) -> None:
@@ -248,9 +250,13 @@ class Views:
 
     def arranged(self, view: View, order: tuple[int, ...], map_: Map) -> View:
         """`view` with its axes in `order` and as `map_`; data moves where it has to."""
+        if view.lies_as(order) and view.map == map_:
+            return replace(view, order=order)
+        maker = self._makers.get(view.name)
+        if maker is not None and maker.op == "dequantize":
+            # What is stored moves, so that the operator in front finds it dequantised.
+            return self._dequantized(maker, view, order, map_)
         if view.lies_as(order):
-            if view.map == map_:
-                return replace(view, order=order)
             key = (view.name, "reshape", map_)
             if key not in self._moved:
                 self._moved[key] = self._move("reshape", view, map_, {})
@@ -264,12 +270,26 @@ class Views:
             self._moved[key] = self._move("transpose", view, map_, attrs)
         return replace(view, name=self._moved[key], map=map_, order=order)
 
+    def _dequantized(self, maker: Node, view: View, order: tuple[int, ...], map_: Map) -> View:
+        stored = self.arranged(replace(view, name=maker.tensors[0]), order, map_)
+        key = (stored.name, f"dequantize to {view.name}", map_)
+        if key not in self._moved:
+            name = f"{view.name}.moved{len(self._moved)}"
+            moved = replace(maker.with_input(0, stored.name), output=name)
+            self._add(moved, map_, "float32")
+            self._moved[key] = name
+        return replace(stored, name=self._moved[key])
+
     def _move(self, op: str, view: View, map_: Map, attrs: Mapping[str, object]) -> str:
         name = f"{view.name}.{op}{len(self._moved)}"
-        self.nodes.append(Node(op, (view.name,), name, dict(attrs)))
-        self.shapes[name] = map_
-        self.dtypes[name] = self.dtypes[view.name]
+        self._add(Node(op, (view.name,), name, dict(attrs)), map_, self.dtypes[view.name])
         return name
+
+    def _add(self, node: Node, map_: Map, dtype: str) -> None:
+        self.nodes.append(node)
+        self._makers[node.output] = node
+        self.shapes[node.output] = map_
+        self.dtypes[node.output] = dtype
 
     def vector(self, node: Node, index: int, view: View, axis: int) -> Constant:
         """Constant operand `index` as one value for each of `axis`, or a single one."""
@@ -282,3 +302,22 @@ class Views:
             shape_ = list(constant.values.shape)
             raise self.refuse(node, f"constant of shape {shape_} is not one per channel")
         return constant.reshape((constant.values.size,))
+
+    def spread(self, node: Node, constant: Constant, view: View) -> tuple[Constant, View]:
+        """A constant that is broadcast to `view`, as `[1]`, `[C]` or a whole map.
+
+        And the view that it suits: where it has one value for each of an axis, that is innermost.
+        """
+        if constant.values.size == 1:
+            return constant.reshape((1,)), view
+        rank = len(view.shape)
+        shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
+        axes = [axis for axis in range(rank) if shape[axis] != 1]
+        if len(axes) == 1:
+            view = self.channels_last(view, axes[0])
+            return constant.reshape((shape[axes[0]],)), view
+        whole = np.broadcast_to(constant.reshape(shape).values, view.shape)
+        if constant.per_axis:
+            raise self.refuse(node, "a constant with one scale per channel spreads over a map")
+        arranged = np.ascontiguousarray(np.transpose(whole, view.order)).reshape(view.map)
+        return replace(constant, values=arranged, axis=0), view

@@ -108,13 +108,12 @@ def _inner_to_int8(graph: Graph) -> Graph:
 def _kept_uint8(graph: Graph) -> set[str]:
     """The network's ends; what rounds stored values; and all whose storage hangs together with it.
 
-    Halves of an average are rounded away from zero in *stored* values; they occur for even counts.
+    Halves of an average are rounded away from zero in *stored* values.
     """
     kept = {*graph.inputs, *graph.outputs}
     keepers = [layer for layer in graph.layers if layer.keeps_storage]
     for layer in keepers:
-        source = graph.tensor_in(layer)
-        if layer.rounds_storage and source.height * source.width % 2 == 0:
+        if layer.rounds_storage(graph.tensor_in(layer)):
             kept.update((*layer.inputs, layer.output))
     grows = True
     while grows:

@@ -8,7 +8,7 @@ from tvm import tirx
 
 from edgemnv2.tir.builder import Builder, cast, scalar
 
-__all__ = ["exponential"]
+__all__ = ["exponential", "hyperbolic_tangent"]
 
 Expr = Any
 
@@ -30,3 +30,16 @@ def exponential(k: Builder, x: Expr) -> Expr:
         value = k.let(value * rest + scalar(1.0 / factor, "float32"))
     bits = k.let((n + scalar(127, "int32")) << scalar(23, "int32"))
     return value * tirx.reinterpret("float32", bits)
+
+
+def hyperbolic_tangent(k: Builder, x: Expr) -> Expr:
+    """tanh of a float32 expression, within 1e-6."""
+    # Of -2 |x|, whose exponential cannot overflow.
+    zero, one, two = (scalar(value, "float32") for value in (0.0, 1.0, 2.0))
+    power = k.let(exponential(k, k.let(tirx.Min(x, zero - x) * two)))
+    size = k.let((one - power) / (one + power))
+    large = tirx.Select(x > zero, size, zero - size)
+    # The difference cancels near zero, where the series is exact enough.
+    square = k.let(x * x)
+    series = x * (one - square * scalar(1.0 / 3.0, "float32"))
+    return tirx.Select(square < scalar(1e-4, "float32"), series, large)

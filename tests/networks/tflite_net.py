@@ -23,7 +23,10 @@ TYPES = {
 }
 VERSION = 2
 """Of every operator, but for those that have one only."""
-VERSIONS = {"RESHAPE": 1, "RELU_N1_TO_1": 1, "HARD_SWISH": 1}
+ONE_VERSION = (
+    "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1",
+    "RELU_N1_TO_1", "RESHAPE", "SQUARE",
+)  # fmt: skip
 BYTES = 1 << 16
 
 
@@ -191,7 +194,7 @@ class TfliteNet:
         return int(tflite.OperatorCodeEnd(b))
 
     def _version(self, name: str) -> int:
-        return VERSIONS.get(name.split(" ")[0], VERSION)
+        return 1 if name.split(" ")[0] in ONE_VERSION else VERSION
 
     def _ints(self, b: Any, start: Any, values: Any) -> int:
         start(b, len(values))

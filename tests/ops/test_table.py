@@ -21,8 +21,13 @@ NEEDED = {
 }
 # What may be missing, and the reason.
 LACKS = {
+    ("lookup", "onnx"): "concatenations make it",
+    ("lookup", "tflite"): "concatenations make it",
     ("copy", "tflite"): "outputs that are inputs, or one tensor, make it",
     ("copy", "onnx"): "outputs that are inputs, or one tensor, make it",
+    ("erf", "tflite"): "TFLite has GELU only",
+    ("hard_sigmoid", "tflite"): "TFLite writes it as additions, products, RELU6",
+    ("softplus", "tflite"): "TFLite writes it as EXP, LOG",
     ("rescale", "tflite"): "QUANTIZE of integers makes it",
     ("rescale", "onnx"): "QuantizeLinear behind DequantizeLinear makes it",
 }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
@@ -43,7 +44,7 @@ def arrange(node: Node, views: Views) -> None:
     view = views.of(name)
     if view.shape != shape:
         view = _spread_view(node, views, view, shape)
-    values, view = _constant_map(node, views, constant, view)
+    values, view = views.spread(node, constant, view)
     inputs = (view.name, values) if isinstance(first, str) else (values, view.name)
     views.emit_like(replace(node, inputs=inputs), view)
 
@@ -95,25 +96,6 @@ def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -
     raise views.refuse(node, f"a constant that spreads {list(view.shape)} to {list(shape)}")
 
 
-def _constant_map(
-    node: Node, views: Views, constant: Constant, view: View
-) -> tuple[Constant, View]:
-    """The constant in the map's terms, `[1]`, `[C]` or a whole map; and the view that it suits."""
-    if constant.values.size == 1:
-        return constant.reshape((1,)), view
-    rank = len(view.shape)
-    shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
-    spread = [axis for axis in range(rank) if shape[axis] != 1]
-    if len(spread) == 1:
-        view = views.channels_last(view, spread[0])
-        return constant.reshape((shape[spread[0]],)), view
-    whole = np.broadcast_to(constant.reshape(shape).values, view.shape)
-    if constant.per_axis:
-        raise views.refuse(node, "a constant with one scale per channel spreads over a map")
-    arranged = np.ascontiguousarray(np.transpose(whole, view.order)).reshape(view.map)
-    return replace(constant, values=arranged, axis=0), view
-
-
 def is_integer(node: Node) -> bool:
     """Whether TFLite has such an operator on integers, and its constant is quantised."""
     function = node.attrs.get("function", node.op)
@@ -123,7 +105,7 @@ def is_integer(node: Node) -> bool:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's ADD, SUB and MUL."""
+    """TFLite's ADD, SUB and MUL; or ONNX's, of real numbers, rounded once."""
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
     first = isinstance(node.inputs[0], Constant)
@@ -135,11 +117,22 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     elif len(quants) == 1:
         # A tensor with itself.
         quants, inputs = quants * 2, inputs * 2
-    if function == "multiply":
+    rescale: tuple[Requantize, ...]
+    shift = 0
+    if to.format == "onnx":
+        if function == "multiply":
+            rescale = (onnx.product_requantize(quants[0], quants[1], site.y),)
+        else:
+            dtypes = [to.tensors[x].dtype for x in inputs]
+            if constants:
+                dtypes.insert(0 if first else 1, "int8")
+            minus = function == "subtract"
+            pair = (dtypes[0], dtypes[1])
+            rescale = onnx.add_rescale(quants[0], quants[1], site.y, pair, subtract=minus)
+    elif function == "multiply":
         # In float32, as LiteRT's MUL does.
         a, b, y = (np.float32(q.scale) for q in (*quants, site.y))
-        shift = 0
-        rescale: tuple[Requantize, ...] = (make_requantize([float(a * b / y)]),)
+        rescale = (make_requantize([float(a * b / y)]),)
     else:
         shift, rescale = ADD_LEFT_SHIFT, add_rescale(quants[0], quants[1], site.y)
     to.add(

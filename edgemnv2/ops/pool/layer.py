@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.graph import Layer, Tensor
 
 __all__ = ["GlobalAveragePool"]
 
@@ -19,9 +19,9 @@ Array = NDArray[Any]
 class GlobalAveragePool(Layer):
     """Mean over height and width, `[H, W, C]` to `[1, 1, C]`.
 
-    Float: sum / count. Integer with `requantize` (TFLite MEAN): `sum - count * zx`, requantised by
-    a factor that has 1/count in it, `+ zy`. Integer without (TFLite AVERAGE_POOL_2D; same scale on
-    both sides): the sum divided by count, halves away from zero.
+    Float: sum / count. Integer with `requantize` (TFLite MEAN, ONNX): `sum - count * zx`,
+    requantised by a factor that has 1/count in it, `+ zy`. Integer without (TFLite
+    AVERAGE_POOL_2D; same scale on both sides): the sum divided by count, halves away from zero.
     """
 
     clamp: tuple[float, float]
@@ -37,7 +37,6 @@ class GlobalAveragePool(Layer):
         """TFLite's AVERAGE_POOL_2D averages what is stored."""
         return self.requantize is None
 
-    @property
-    def rounds_storage(self) -> bool:
-        """Halves are rounded away from zero."""
-        return self.requantize is None
+    def rounds_storage(self, source: Tensor) -> bool:
+        """Halves are rounded away from zero; only even counts make some."""
+        return self.requantize is None and source.height * source.width % 2 == 0

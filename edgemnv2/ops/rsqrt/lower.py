@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from edgemnv2.arithmetic.fixed_point import quantize_multiplier
+from edgemnv2.arithmetic.scalar import inverse_root, scaled
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.rsqrt.layer import Rsqrt
 from edgemnv2.ops.unary import arrange_unary as arrange
 from edgemnv2.ops.unary import integer_unary
 
-__all__ = ["NODES", "arrange", "integer", "lower"]
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
 
 NODES = ("rsqrt",)
+TABLES = True
+FINE_BITS = 20
+"""With which LiteRT keeps the root an integer."""
+HIGHEST = 1 << 9
+"""More than any zero point is from the end of its type."""
 
 
 def lower(node: Node, to: Lowering) -> None:
@@ -21,8 +30,18 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """By a table."""
-    integer_unary(Rsqrt, site, to, _function)
+    """By a table, of LiteRT's fixed point; what has no root gives the highest value there."""
+    x, y = np.float32(site.x[0].scale), np.float32(site.y.scale)
+    multiplier, shift = quantize_multiplier(1.0 / float(np.float32(math.sqrt(float(x))) * y))
+
+    def exact(steps: int) -> int:
+        if steps <= 0:
+            return HIGHEST
+        root, root_shift = inverse_root(steps)
+        fine = scaled(1, root, root_shift + FINE_BITS)
+        return scaled(fine, multiplier, shift - FINE_BITS)
+
+    integer_unary(Rsqrt, site, to, _function, exact)
 
 
 def _function(x: float) -> float:

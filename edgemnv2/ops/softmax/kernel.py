@@ -16,6 +16,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.exponential import exponential
+from edgemnv2.tir.fixed_point import keep, leading_zeros, reciprocal
 from edgemnv2.tir.requantize import srdhm, wide
 
 __all__ = ["kernels"]
@@ -37,6 +38,7 @@ def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:
     description = {
         "in": (source.width, source.channels, source.dtype),
         "out": out.dtype,
+        **({} if layer.beta == 1 else {"beta": layer.beta}),
     }
     symbol = symbol_name("plain_softmax", description)
     k = Builder(symbol, scope="global")
@@ -49,20 +51,24 @@ def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:
     with k.loop(source.width) as x:
         start = k.let(x * source.channels)
         if table is None:
-            _float_pixel(k, row, target, start, source.channels)
+            _float_pixel(k, row, target, start, source.channels, layer.beta)
         else:
             _integer_pixel(k, row, target, table, start, source.channels, source.dtype, out.dtype)
     return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
 
 
-def _float_pixel(k: Builder, row: Any, target: Any, start: Expr, channels: int) -> None:
+def _float_pixel(
+    k: Builder, row: Any, target: Any, start: Expr, channels: int, beta: float
+) -> None:
     biggest, total = k.registers("float32", 1), k.registers("float32", 1)
     k.set(biggest, 0, load(row, start, "float32"))
     with k.loop(channels) as c:
         k.set(biggest, 0, tirx.Max(element(biggest, 0), load(row, start + c, "float32")))
     k.set(total, 0, scalar(0.0, "float32"))
     with k.loop(channels) as c:
-        power = k.let(exponential(k, k.let(load(row, start + c, "float32") - element(biggest, 0))))
+        below = load(row, start + c, "float32") - element(biggest, 0)
+        below = k.let(below if beta == 1 else below * scalar(beta, "float32"))
+        power = k.let(exponential(k, below))
         k.store(target, start + c, power)
         k.set(total, 0, element(total, 0) + power)
     with k.loop(channels) as c:
@@ -95,46 +101,15 @@ def _integer_pixel(
         # RoundingDivideByPOT of a number that is never negative; the sum may need all 32 bits.
         scaled = (cast(power_of(c), "int64") + half) >> wide(INTEGER_BITS)
         k.set(total, 0, element(total, 0) + cast(scaled, "int32"))
-    reciprocal, over = _reciprocal(k, cast(element(total, 0), "int64"))
+    # gemmlowp's GetReciprocal: of the sum from 1 to 2, and its exponent.
+    headroom, normal = leading_zeros(k, cast(element(total, 0), "int64"))
+    inverse = reciprocal(k, normal >> wide(1))
+    over = keep(k, wide(INTEGER_BITS) - headroom)
     info = np.iinfo(dtype_out)
     with k.loop(channels) as c:
-        product = srdhm(reciprocal, cast(power_of(c), "int64"))
+        product = srdhm(inverse, cast(power_of(c), "int64"))
         right = over + wide(31 - 8)
         rounded = k.let((product + ((wide(1) << right) >> wide(1))) >> right)
         moved = rounded + wide(int(info.min))
         limited = tirx.Min(tirx.Max(moved, wide(int(info.min))), wide(int(info.max)))
         k.store(target, start + c, cast(limited, dtype_out))
-
-
-def _reciprocal(k: Builder, total: Expr) -> tuple[Expr, Expr]:
-    """gemmlowp's `GetReciprocal`: Q0.31 reciprocal of the normalised sum, and its exponent.
-
-    `total` > 0, an int64 expression with an int32 value of `INTEGER_BITS` integer bits.
-    """
-
-    # Each number goes through a local variable: TVM's simplifier would otherwise inline the whole
-    # chain into itself and not come back.
-    def keep(value: Expr) -> Expr:
-        cell = k.registers("int64", 1)
-        k.set(cell, 0, value)
-        return element(cell, 0)
-
-    normal = keep(total)
-    headroom = keep(wide(0))
-    # Count the leading zeros of the 32-bit value by halving.
-    for bits in (16, 8, 4, 2, 1):
-        small = normal < wide(1 << (32 - bits))
-        headroom = keep(headroom + tirx.Select(small, wide(bits), wide(0)))
-        normal = keep(tirx.Select(small, normal << wide(bits), normal))
-    # Newton-Raphson for 1 / (1 + fraction), three steps, Q2.29 (constants 48/17 and -32/17).
-    # The half denominator is RoundingHalfSum(normal - 2**31, 2**31 - 1).
-    half_denominator = keep(normal >> wide(1))
-    guess = keep(wide(1515870810) + srdhm(half_denominator, wide(-1010580540)))
-    for _ in range(3):
-        error = keep(wide(1 << 29) - srdhm(half_denominator, guess))
-        guess = keep(guess + _saturated(srdhm(guess, error) << wide(2)))
-    return keep(_saturated(guess << wide(1))), keep(wide(INTEGER_BITS) - headroom)
-
-
-def _saturated(value: Expr) -> Expr:
-    return tirx.Min(tirx.Max(value, wide(-(2**31))), wide(2**31 - 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.graph import Layer, added_field
 
 __all__ = ["Softmax"]
 
@@ -19,7 +19,9 @@ class Softmax(Layer):
     """Softmax over channels at every pixel.
 
     Integer: TFLite's reference kernel; `exp_table` int32 `[256]` holds exp(-d * scale * beta) in
-    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. Float: no table.
+    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. Float: no table, `beta` times
+    the difference.
     """
 
     exp_table: Array | None = None
+    beta: float = added_field(1.0)

@@ -23,13 +23,13 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     """The output `[N, H, W, C]` of `layer`."""
     assert isinstance(layer, Softmax)
     if layer.exp_table is None:
-        return float_softmax(inputs[0])
+        return float_softmax(inputs[0], layer.beta)
     return softmax(layer, inputs[0], graph.tensor_out(layer))
 
 
-def float_softmax(x: Array) -> Array:
+def float_softmax(x: Array, beta: float = 1.0) -> Array:
     """Softmax over channels; the maximum is taken off first, so that nothing overflows."""
-    out = np.exp(x - x.max(axis=-1, keepdims=True))
+    out = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(beta))
     out /= out.sum(axis=-1, keepdims=True)
     return np.asarray(out, np.float32)
 

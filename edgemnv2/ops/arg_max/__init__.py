@@ -1,0 +1,1 @@
+"""Which channel is the largest, or the smallest."""

@@ -1,0 +1,19 @@
+"""Error function in plain loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.ops.unary_kernel import unary_kernel
+from edgemnv2.tir.error_function import error_function
+
+__all__ = ["kernels"]
+
+Expr = Any
+
+
+def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
+    """The row kernel of `layer` by operation name."""
+    return unary_kernel(graph, layer, error_function)

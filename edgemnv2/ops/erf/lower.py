@@ -1,0 +1,30 @@
+"""Error function: from the source's terms to layers."""
+
+from __future__ import annotations
+
+import math
+
+from edgemnv2.ops.erf.layer import Erf
+from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lowering import Lowering, Site
+from edgemnv2.ops.unary import arrange_unary as arrange
+from edgemnv2.ops.unary import integer_unary
+
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
+
+NODES = ("erf",)
+TABLES = True
+
+
+def lower(node: Node, to: Lowering) -> None:
+    """Of floats."""
+    to.add(Erf(**to.common(node)))
+
+
+def integer(node: Node, site: Site, to: Lowering) -> None:
+    """By a table."""
+    integer_unary(Erf, site, to, _function)
+
+
+def _function(x: float) -> float:
+    return math.erf(x)

@@ -1,0 +1,1 @@
+"""Division of every pixel by its length."""

@@ -1,0 +1,16 @@
+"""Import rules of TFLite: leaky_relu."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def leaky_relu(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    attrs = {"alpha": float(node.get("alpha", 0.0))}
+    flow.compute("leaky_relu", [flow.real(node.input(0))], node.output, attrs)
+
+
+RULES: dict[str, Rule] = {"LEAKY_RELU": leaky_relu}

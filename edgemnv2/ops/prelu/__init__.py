@@ -1,0 +1,1 @@
+"""A rectifier whose slope below zero is learned."""

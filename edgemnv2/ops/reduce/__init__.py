@@ -1,0 +1,1 @@
+"""Sums, means, least and largest values over axes of a map."""

@@ -1,0 +1,36 @@
+"""Import rules of ONNX: reductions other than means."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.onnx_terms import axes_of
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def _reduction(function: str) -> Rule:
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """Axes are constants."""
+        axes = axes_of(node)
+        if axes is None:
+            flow.alias(node.output, flow.stored(node.input(0)))
+            return
+        attrs = {"axes": axes, "function": function}
+        flow.move("reduce", [flow.stored(node.input(0))], node.output, attrs)
+
+    return rule
+
+
+def global_max_pool(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    axes = tuple(range(2, len(node.input(0).shape)))
+    attrs = {"axes": axes, "function": "max"}
+    flow.move("reduce", [flow.stored(node.input(0))], node.output, attrs)
+
+
+RULES: dict[str, Rule] = {
+    "GlobalMaxPool": global_max_pool,
+    "ReduceMax": _reduction("max"),
+    "ReduceMin": _reduction("min"),
+    "ReduceSum": _reduction("sum"),
+}

@@ -1,0 +1,40 @@
+"""Import rules of TFLite: reductions other than means."""
+
+from __future__ import annotations
+
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+
+__all__ = ["RULES"]
+
+
+def _axes(node: SourceNode) -> tuple[int, ...]:
+    rank = len(node.input(0).shape)
+    return tuple(sorted({axis % rank for axis in node.ints(1, "axes")}))
+
+
+def _extreme(function: str) -> Rule:
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """Axes are constants; the output has the input's scale."""
+        source = node.input(0)
+        if source.is_quantized and source.quant != node.output.quant:
+            raise Refusal(
+                f"scale {source.quant} of the input and {node.output.quant} of the output",
+                "convert the model again",
+            )
+        attrs = {"axes": _axes(node), "function": function}
+        flow.move("reduce", [flow.stored(source)], node.output, attrs)
+
+    return rule
+
+
+def total(node: SourceNode, flow: FlowBuilder) -> None:
+    """Axes are constants."""
+    attrs = {"axes": _axes(node), "function": "sum"}
+    flow.compute("reduce", [flow.real(node.input(0))], node.output, attrs)
+
+
+RULES: dict[str, Rule] = {
+    "REDUCE_MAX": _extreme("max"),
+    "REDUCE_MIN": _extreme("min"),
+    "SUM": total,
+}

@@ -1,0 +1,1 @@
+"""Largest values and means under a window that moves over the map."""
