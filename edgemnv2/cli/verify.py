@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Bar
-from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
+from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.words import as_flags
+
+if TYPE_CHECKING:
+    from edgemnv2 import SampleChoice
 
 __all__ = ["EXAMPLES", "add_arguments", "add_sample_arguments", "run", "sample_choice"]
 
@@ -47,15 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the source model, imported again as the reference (the graph in the artefact)",
     )
+    add_shape_argument(parser)
     add_sample_arguments(parser)
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def sample_choice(args: argparse.Namespace) -> object:
+def sample_choice(args: argparse.Namespace) -> SampleChoice:
     """The `SampleChoice` that the arguments describe."""
-    from edgemnv2.samples.inputs import SampleChoice
+    from edgemnv2 import SampleChoice
 
     return SampleChoice(
         args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
@@ -64,29 +71,19 @@ def sample_choice(args: argparse.Namespace) -> object:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when every output matches, else 1."""
-    from edgemnv2.artifact import load_artifact
-    from edgemnv2.check.verify import verify
-    from edgemnv2.errors import ArtifactError
-    from edgemnv2.samples.inputs import SampleChoice
+    import edgemnv2
 
-    artifact = load_artifact(args.artifact)
-    graph = None
-    if args.model:
-        from edgemnv2.frontend import load_model
-        from edgemnv2.passes import lower
-
-        graph = lower(load_model(args.model))
-        wanted = artifact.manifest.model.sha256
-        if graph.sha256 != wanted:
-            raise ArtifactError(
-                f"{args.artifact}: was compiled from {artifact.manifest.model.source} "
-                f"(sha256 {wanted[:12]}…), not from {args.model} (give that file, or none)"
-            )
-    choice = sample_choice(args)
-    assert isinstance(choice, SampleChoice)
-    runner = chosen_runner(args, artifact)
+    artifact = edgemnv2.open_artifact(args.artifact)
     with Bar("verify", "sample") as bar:
-        result = verify(artifact, runner, choice, graph, bar.update, threads=args.threads)
+        result = edgemnv2.verify(
+            artifact,
+            sample_choice(args),
+            model=args.model,
+            input_shapes=input_shapes(args),
+            place=place_of(args),
+            threads=args.threads,
+            progress=bar.update,
+        )
     if args.json:
         ends = {"artifact": str(args.artifact), "target": artifact.target.name}
         print(json.dumps({**ends, **result.to_dict()}))
@@ -113,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _divergence_text(found: dict[str, object]) -> str:
     if found["layer"] is None:
-        return f"the layer could not be found: {found['reason']}"
+        return f"the layer could not be found: {as_flags(str(found['reason']))}"
     return (
         f"first layer that differs: {found['layer']} ({found['op']}), "
         f"{found['different']} of {found['elements']} elements, first at {found['position']}: "
