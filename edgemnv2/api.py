@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import load_artifact
 from edgemnv2.cache import cache_folder
+from edgemnv2.check.origin import find_origin
 from edgemnv2.check.run import RunOutputs, run_set
 from edgemnv2.check.run import run as run_samples
 from edgemnv2.check.verify import VerifyResult
@@ -321,6 +322,7 @@ def compile(
     input_shapes: InputShapes | None = None,
     tune_logs: str | Path | None = None,
     use_tune_logs: bool = True,
+    keep_source: bool = False,
     force: bool = False,
     progress: Stage = _no_stage,
 ) -> OpenArtifact:
@@ -344,6 +346,7 @@ def compile(
         input_shapes=input_shapes,
         tune_logs=None if tune_logs is None else Path(tune_logs),
         use_tune_logs=use_tune_logs,
+        keep_source=keep_source,
         force=force,
     )
     if isinstance(source, Network):
@@ -371,6 +374,7 @@ def verify(
     *,
     model: Network | str | Path | None = None,
     input_shapes: InputShapes | None = None,
+    against_source: str | Path | None = "auto",
     place: Place | None = None,
     threads: int = 1,
     progress: Count = _no_count,
@@ -379,6 +383,8 @@ def verify(
 
     `model` is the source, imported again as the reference, with the artefact's own input shapes
     unless `input_shapes` says otherwise; left out, the reference is the graph in the artefact.
+    `against_source` is the file that was compiled, or its folder: the reference itself is checked
+    against the file's own framework; "auto" does so where both are at hand, None leaves it out.
     Raises ArtifactError where `model` is another one than was compiled, InputError for unsuitable
     samples, RunnerError where the device or emulator fails.
     """
@@ -386,9 +392,20 @@ def verify(
     reference = None
     if model is not None:
         reference = _source_of(opened, model, input_shapes)
-    runner = opened._runner(place)
+    origin = None
+    if against_source is not None:
+        given = None if against_source == "auto" else Path(against_source)
+        beside = model if given is None and isinstance(model, str | Path) else None
+        found = Path(beside) if beside is not None and Path(beside).is_file() else None
+        origin = find_origin(opened.artifact, given, found)
     return verify_artifact(
-        opened.artifact, runner, samples or SampleChoice(), reference, progress, threads=threads
+        opened.artifact,
+        opened._runner(place),
+        samples or SampleChoice(),
+        reference,
+        progress,
+        threads=threads,
+        origin=origin,
     )
 
 

@@ -124,6 +124,8 @@ class Manifest:
     """Tuning records that decided about the network as a whole, by what they decided."""
     tuning_notes: tuple[str, ...] = ()
     """What of the tuning log could not be used, and why."""
+    notes: tuple[str, ...] = ()
+    """What is computed otherwise than the file's framework does it."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every other file of the artefact, by its path in it."""
     seal: str = ""
@@ -188,6 +190,7 @@ def encode(manifest: Manifest) -> dict[str, Any]:
         ],
         "network_records": dict(manifest.network_records),
         "tuning_notes": list(manifest.tuning_notes),
+        "notes": list(manifest.notes),
     }
 
 
@@ -241,6 +244,7 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         kernels=entry.each("kernels", _kernel),
         network_records=entry.mapping("network_records"),
         tuning_notes=entry.texts("tuning_notes"),
+        notes=entry.texts("notes"),
         files=entry.mapping("files"),
         seal=entry.text("seal"),
     )

@@ -5,9 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["QuantParams", "SourceFormat", "TensorSpec", "layout_of"]
+__all__ = [
+    "DYNAMIC_RANGE",
+    "FLOAT16",
+    "Note",
+    "QuantParams",
+    "SourceFormat",
+    "TensorSpec",
+    "layout_of",
+]
 
 SourceFormat = Literal["onnx", "tflite"]
+
+DYNAMIC_RANGE, FLOAT16 = "dynamic range", "float16"
+"""Kinds of notes."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is computed otherwise than the framework of the file computes it, on purpose.
+
+    `kind` is for programs, `text` for the user.
+    """
+
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Neither is a dependency: `available` says whether one is installed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError
 
-__all__ = ["available", "framework_name", "run_source"]
+__all__ = ["PACKAGES", "available", "framework_name", "open_source"]
 
 Array = NDArray[Any]
+Judge = Callable[[Mapping[str, Array]], dict[str, Array]]
 MODULES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime"}
+"""The distribution that runs a kind of file, by the end of its name."""
 KERNELS = {".tflite": "LiteRT {} reference kernels", ".onnx": "onnxruntime {} without optimisation"}
 
 
@@ -36,22 +38,29 @@ def framework_name(source: Path) -> str:
     return KERNELS[source.suffix].format(metadata.version(PACKAGES[source.suffix]))
 
 
-def run_source(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Every tensor of one inference, by the file's names: inputs, inner tensors, outputs.
+def open_source(source: Path) -> Judge:
+    """What runs the file: inputs of batch 1 in the file's own names, types and layouts -> all
+    tensors of that inference, by the file's names: inputs, inner tensors, outputs.
 
-    `inputs` in the file's own names, types and layouts, batch 1. Raises InputError where the
-    framework does not take the file or the inputs.
+    It raises InputError where the framework does not take the file or the inputs.
     """
-    try:
-        if source.suffix == ".tflite":
-            return _litert(source, inputs)
-        return _onnxruntime(source, inputs)
-    except Exception as error:  # each has error classes of its own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise InputError(f"{source.name}: {framework_name(source)} refuses it: {reason}") from error
+    opened: list[Judge] = []
+
+    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            if not opened:
+                opened.append(_litert(source) if source.suffix == ".tflite" else _onnx(source))
+            return opened[0](inputs)
+        except Exception as error:  # each has error classes of its own
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise InputError(
+                f"{source.name}: {framework_name(source)} refuses it: {reason}"
+            ) from error
+
+    return judge
 
 
-def _litert(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _litert(source: Path) -> Judge:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -59,25 +68,28 @@ def _litert(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
         experimental_preserve_all_tensors=True,
     )
-    details = interpreter.get_input_details()
-    for end in details:
-        x = inputs[end["name"]]
-        if tuple(end["shape"]) != x.shape:
-            interpreter.resize_tensor_input(end["index"], x.shape)
-    interpreter.allocate_tensors()
-    for end in interpreter.get_input_details():
-        interpreter.set_tensor(end["index"], inputs[end["name"]])
-    interpreter.invoke()
-    found: dict[str, Array] = {}
-    for tensor in interpreter.get_tensor_details():
-        try:
-            found.setdefault(tensor["name"], interpreter.get_tensor(tensor["index"]).copy())
-        except ValueError:  # temporaries and constants that hold no data
-            continue
-    return found
+
+    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        for end in interpreter.get_input_details():
+            x = inputs[end["name"]]
+            if tuple(end["shape"]) != x.shape:
+                interpreter.resize_tensor_input(end["index"], x.shape)
+        interpreter.allocate_tensors()
+        for end in interpreter.get_input_details():
+            interpreter.set_tensor(end["index"], inputs[end["name"]])
+        interpreter.invoke()
+        found: dict[str, Array] = {}
+        for tensor in interpreter.get_tensor_details():
+            try:
+                found.setdefault(tensor["name"], interpreter.get_tensor(tensor["index"]).copy())
+            except ValueError:  # temporaries and constants that hold no data
+                continue
+        return found
+
+    return judge
 
 
-def _onnxruntime(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _onnx(source: Path) -> Judge:
     import onnx
     import onnxruntime
 
@@ -93,6 +105,10 @@ def _onnxruntime(source: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    values = session.run(None, dict(inputs))
     names = [x.name for x in session.get_outputs()]
-    return {**inputs, **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
+
+    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        values = session.run(None, dict(inputs))
+        return {**inputs, **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
+
+    return judge

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.accuracy import accuracy, agreement
 from edgemnv2.check.compare import Divergence, compare, first_divergence
-from edgemnv2.errors import EdgeError
+from edgemnv2.check.origin import Origin
+from edgemnv2.check.source import SourceCheck, check_source
+from edgemnv2.errors import EdgeError, InputError
 from edgemnv2.ops import execute
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
-from edgemnv2.samples.inputs import SampleChoice, choose_inputs
+from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
 
 __all__ = ["OutputCheck", "VerifyResult", "score_index", "traced_tensors", "verify"]
 
@@ -25,6 +27,8 @@ Array = NDArray[Any]
 
 BATCH = 8
 """Samples per call of the reference and of the runner: what keeps memory and waiting small."""
+SOURCE_SAMPLES = 8
+"""Most that the framework of the source file computes as well."""
 SCORE_TYPES = ("float32", "int8", "uint8")
 """Of class scores; int32 and int64 are counts or indices."""
 
@@ -67,6 +71,10 @@ class VerifyResult:
     outputs: tuple[OutputCheck, ...]
     """In the order of the source."""
     stack_bytes: int | None = None
+    against_source: SourceCheck | None = None
+    """What the framework of the source file says of the reference; None where it was not asked."""
+    not_against_source: str | None = None
+    """Why it was not."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -81,8 +89,11 @@ def verify(
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     threads: int = 1,
+    origin: Origin | None = None,
 ) -> VerifyResult:
     """Run `artifact` on `runner` and compare every output with the reference.
+
+    With an `origin`, the reference is held against the framework of the source file, too.
 
     `graph` is the reference; left out, the one that came with the artefact. When outputs differ,
     one such sample runs again with a trace, to name the first layer that does.
@@ -118,11 +129,12 @@ def verify(
     if failed is not None and failed.comparison.position is not None:
         sample = failed.comparison.position[0]
         divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
+    against, why_not = _against_source(graph, origin, inputs)
     scores = ends[score_index(graph)]
     top1, top5 = _accuracy(scores.actual, inputs.labels)
     reference_top1, _ = _accuracy(scores.wanted, inputs.labels)
     return VerifyResult(
-        passed=failed is None,
+        passed=failed is None and (against is None or against.passed),
         samples=count,
         exact=all(end.comparison.exact for end in ends),
         different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
@@ -137,7 +149,26 @@ def verify(
         reference=f"NumPy, {'integer' if graph.is_integer else 'float32'}, of {source}",
         outputs=tuple(end.check() for end in ends),
         stack_bytes=stack,
+        against_source=against,
+        not_against_source=why_not,
     )
+
+
+def _against_source(
+    graph: Graph, origin: Origin | None, inputs: InputSet
+) -> tuple[SourceCheck | None, str | None]:
+    """The framework's verdict, or why there is none.
+
+    Raises InputError where the user asked for one and the framework refuses the file.
+    """
+    if origin is None or origin.file is None:
+        return None, None if origin is None else origin.reason
+    try:
+        return check_source(graph, origin.file, inputs.batch(0, SOURCE_SAMPLES)), None
+    except InputError as error:
+        if origin.demanded:
+            raise
+        return None, str(error)
 
 
 class _End:

@@ -87,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the tuning log to use, or `none` (the target's own that ships with the package)",
     )
     add_shape_argument(parser)
+    parser.add_argument(
+        "--keep-source",
+        action="store_true",
+        help="put the model's file into the artefact, for `verify` to check against its framework",
+    )
     parser.add_argument("--force", action="store_true", help="replace an artefact that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -94,10 +99,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
     from edgemnv2.api import check_archive, faster_target_here
+    from edgemnv2.errors import UsageError
 
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
     archive = args.format == "mlf"
+    if archive and args.keep_source:
+        raise UsageError("--keep-source: an archive holds no source (leave it out, or --format)")
     suffix = ".tar" if archive else ""
     output = args.output or Path(f"{stem}-{Path(args.target).stem}{suffix}")
     with Stages("compile") as stages:
@@ -109,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             artifact = _compiled(args, model, output, stages.enter)
     facts = summary(artifact.manifest, output)
-    for note in artifact.manifest.tuning_notes:
+    for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {as_flags(note)}", file=sys.stderr)
     better = faster_target_here(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
@@ -144,6 +152,7 @@ def _compiled(
         code_size_budget=args.code_size_budget,
         input_shapes=input_shapes(args),
         force=args.force,
+        keep_source=args.keep_source,
         tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
         use_tune_logs=args.tune_logs != "none",
         progress=progress,

@@ -14,7 +14,7 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """
 edgemnv2 logs check
 edgemnv2 logs check --measure
-edgemnv2 logs show tune_logs/rpi4
+edgemnv2 logs show rpi4
 edgemnv2 logs merge mine theirs -o both
 edgemnv2 logs prune both --keep 1
 """
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, summary in _ACTIONS.items():
         action = actions.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        folder = "a log, or a folder of logs (those that ship with the package)"
+        folder = "a log, a folder of logs, or a target's name for the log that ships (all of those)"
         if name in ("show", "check"):
             action.add_argument("folder", nargs="?", type=Path, metavar="DIR", help=folder)
         elif name == "merge":

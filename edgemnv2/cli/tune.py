@@ -136,6 +136,7 @@ def _text(result: TuneResult) -> str:
         f"after      {_figure(result.best_after, result.metric)} ({ratio:.3f} of it)",
         f"log        {result.log}: {result.records} records",
     ]
+    lines += [f"lost       board {text}" for text in result.lost_boards]
     for rejection in result.rejections[:10]:
         lines.append(
             f"rejected   {rejection['task']} {rejection['decisions']}: {rejection['reason']}"

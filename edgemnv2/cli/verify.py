@@ -14,6 +14,8 @@ from edgemnv2.cli.words import as_flags
 
 if TYPE_CHECKING:
     from edgemnv2 import SampleChoice
+    from edgemnv2.check.source import SourceCheck
+    from edgemnv2.check.verify import VerifyResult
 
 __all__ = ["EXAMPLES", "add_arguments", "add_sample_arguments", "run", "sample_choice"]
 
@@ -23,6 +25,7 @@ edgemnv2 verify net --images photos --limit 50
 edgemnv2 verify net --inputs x.npz --runner qemu-user
 edgemnv2 verify net --random 3 --serial /dev/ttyACM0
 edgemnv2 verify net model.tflite --random 20 --seed 7
+edgemnv2 verify net --against-source model.tflite
 """
 
 
@@ -55,6 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_shape_argument(parser)
     add_sample_arguments(parser)
+    against = parser.add_mutually_exclusive_group()
+    against.add_argument(
+        "--against-source",
+        default="auto",
+        metavar="FILE",
+        help="the file that was compiled, or its folder: the reference is checked against the "
+        "file's own framework, LiteRT or onnxruntime (auto: where both are at hand)",
+    )
+    against.add_argument(
+        "--no-against-source",
+        action="store_const",
+        const=None,
+        dest="against_source",
+        help="leave that check out",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -83,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
             place=place_of(args),
             threads=args.threads,
             progress=bar.update,
+            against_source=args.against_source,
         )
     if args.json:
         ends = {"artifact": str(args.artifact), "target": artifact.target.name}
@@ -91,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
     verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
     print(f"runner     {result.runner}")
     print(f"reference  {result.reference}")
+    print("\n".join(_source_lines(result)))
     print(f"samples    {result.samples}, {result.different_samples} with another output")
     for end in result.outputs if len(result.outputs) > 1 else ():
         says = "exact" if end.exact else f"max |error| {end.max_abs_error:.3g}"
@@ -103,9 +123,43 @@ def run(args: argparse.Namespace) -> int:
     if result.stack_bytes is not None:
         print(f"stack      {result.stack_bytes} bytes")
     print(f"{'PASSED' if result.passed else 'FAILED'}     {verdict}")
+    if result.against_source is not None and not result.against_source.passed:
+        print(_fault_text(result.against_source))
     if result.first_divergence:
         print(_divergence_text(result.first_divergence))
     return 0 if result.passed else 1
+
+
+def _source_lines(result: VerifyResult) -> list[str]:
+    """What the framework of the source says."""
+    found = result.against_source
+    if found is None:
+        why = result.not_against_source
+        return [f"source     not checked: {as_flags(why)}"] if why else []
+    verdict = "equal" if not found.different else f"{found.different} differ"
+    if found.different and found.passed:
+        verdict += f" (by {found.max_abs_error:.3g} at most)"
+    lines = [
+        f"source     {found.framework}: {found.samples} samples, {found.elements:,} values, "
+        f"{verdict}"
+    ]
+    if found.reason is not None:
+        lines += [
+            f"           {found.reason}",
+            f"           layer by layer {found.layer_different:,} of {found.layer_elements:,} "
+            f"values differ; same first class {found.same_class:.1f} %",
+        ]
+    return lines
+
+
+def _fault_text(found: SourceCheck) -> str:
+    where = ""
+    if found.layer is not None:
+        where = f"first at layer {found.layer} (in the file {found.tensor!r}); "
+    return (
+        f"edgemnv2's reference is not what {found.framework} computes: {where}this is a fault of "
+        "edgemnv2's import, please report it"
+    )
 
 
 def _divergence_text(found: dict[str, object]) -> str:

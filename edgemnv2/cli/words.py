@@ -10,6 +10,7 @@ __all__ = ["as_flags"]
 SPELLED = {"every": "--calibrate-every", "input_shapes": "--input-shape", "output": "-o"}
 ARGUMENTS = (
     "against",
+    "against_source",
     "chains",
     "code_size_budget",
     "dtype",
@@ -22,6 +23,7 @@ ARGUMENTS = (
     "input_shapes",
     "inputs",
     "io",
+    "keep_source",
     "limit",
     "log_dir",
     "model",

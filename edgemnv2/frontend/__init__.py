@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from edgemnv2.frontend import network
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.ops.model import Model
 
-__all__ = ["built_in_names", "integer_twin", "load_model"]
+__all__ = ["built_in_names", "copy_source", "integer_twin", "load_model", "source_file"]
 
 MODELS = Path(__file__).resolve().parent.parent / "samples" / "data"
 TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
@@ -28,6 +29,25 @@ def built_in_names() -> tuple[str, ...]:
 def integer_twin(source: str | Path) -> str | Path:
     """The int8 network to take where only int8 can run: another one for `digits` alone."""
     return INTEGER_TWINS.get(str(source), source)
+
+
+def source_file(source: str | Path) -> Path | None:
+    """The file that `load_model` would read for `source`; None for a network made by its name."""
+    if str(source) in TRAINED:
+        return MODELS / TRAINED[str(source)]
+    return Path(source) if Path(source).suffix in LOADERS else None
+
+
+def copy_source(file: Path, folder: Path) -> None:
+    """Copy a model file, and the files of weights that belong to it, into `folder`."""
+    names = [Path(file.name)]
+    if file.suffix == ".onnx":
+        from edgemnv2.frontend.onnx import external_files
+
+        names += external_files(file)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.parent / name, folder / name)
 
 
 def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> Model:

@@ -17,7 +17,7 @@ from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["load_onnx", "model_from_proto"]
+__all__ = ["external_files", "load_onnx", "model_from_proto"]
 
 
 def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -55,6 +55,30 @@ def model_from_proto(
         "",
         "onnx",
     )
+
+
+def external_files(path: Path) -> list[Path]:
+    """The files of weights beside an .onnx file that it refers to, relative to its folder."""
+    import onnx
+
+    return _locations(onnx.load(str(path), load_external_data=False))
+
+
+def _locations(proto: Any) -> list[Path]:
+    """Where the values of a model's tensors lie outside of its file, sorted."""
+    import onnx
+
+    tensors = [*proto.graph.initializer]
+    for node in proto.graph.node:
+        tensors += [x.t for x in node.attribute if x.type == onnx.AttributeProto.TENSOR]
+    found = {
+        Path(entry.value)
+        for tensor in tensors
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return sorted(found)
 
 
 def _parse(data: bytes, path: Path) -> Any:

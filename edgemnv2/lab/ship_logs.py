@@ -25,6 +25,7 @@ MODELS = {
     "host": _INT8[:1],
     "mps2-an386": _INT8,
     "mps2-an500": _INT8,
+    "mps2-an505": _INT8,
     "mps3-an547": _INT8,
     "rpi3": _INT8,
     "rpi4": (*_INT8, *_FLOAT),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.model import QuantParams
+from edgemnv2.model import Note, QuantParams
 
 __all__ = ["Constant", "Flow", "Node", "alias", "consumers", "producers", "same_quantization"]
 
@@ -145,6 +145,10 @@ class Flow:
     source: str
     quants: Mapping[str, QuantParams] = field(default_factory=dict)
     """Of integer tensors, where the file says it of the tensor itself."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Tensor -> the tensor of the file that it is, where there is one."""
+    notes: tuple[Note, ...] = ()
+    """What is computed otherwise than the file's framework does."""
 
     def with_nodes(self, nodes: Iterable[Node]) -> Flow:
         """The flow with other nodes."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.model import Note, QuantParams, TensorSpec
 
 __all__ = [
     "Graph",
@@ -136,6 +136,10 @@ class Graph:
     sha256: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> the tensor of the source file that it is, where there is one."""
+    format: str = ""
+    """Whose integer arithmetic it is: "tflite" or "onnx"."""
+    notes: tuple[Note, ...] = ()
+    """What is computed otherwise than the file's framework does."""
 
     def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
         """The `index`-th input tensor of `layer`."""

@@ -8,7 +8,7 @@ or compares without looking at their scale. Each operator's `lower.py` says what
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -235,15 +235,18 @@ class Lowering:
         Extremes of stored values are those of the real ones.
         """
         source = self.tensors[site.inputs[0]]
-        if (site.x[0], source.dtype) == (site.y, site.dtype):
+        clamps = any(item.name == "clamp" for item in fields(layer))
+        limits = np.iinfo(source.dtype)
+        everything = float(limits.min), float(limits.max)
+        same = (site.x[0], source.dtype) == (site.y, site.dtype)
+        if same and (clamps or site.clamp == everything):
             self.add(layer)
             return
         inner = f"{site.name}.kept"
         made = replace(self.tensors[site.name], name=inner, dtype=source.dtype, quant=source.quant)
         self.tensors[inner] = made
-        limits = np.iinfo(source.dtype)
-        clamp = float(limits.min), float(limits.max)
-        self.add(replace(layer, name=inner, output=inner, clamp=clamp))  # type: ignore[call-arg]
+        changes: dict[str, Any] = {"clamp": everything} if clamps else {}
+        self.add(replace(layer, name=inner, output=inner, **changes))
         factor = make_requantize([site.x[0].scale / site.y.scale])
         self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 

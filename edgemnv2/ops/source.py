@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.model import QuantParams
+from edgemnv2.model import Note, QuantParams
 from edgemnv2.ops.constants import evaluate
 from edgemnv2.ops.flow import Constant, Flow, Node
 
@@ -138,11 +138,14 @@ class FlowBuilder:
         self.aliases: dict[str, str] = {}
         self.known: dict[str, Constant] = {}
         self.place = ""
+        self.notes: dict[str, Note] = {}
+        self.origins: dict[str, str] = {}
         self._real: dict[str, str] = {}
         self._count = 0
 
     def declare(self, tensor: SourceTensor) -> str:
         """The tensor by its name."""
+        self.origins.setdefault(tensor.name, tensor.name)
         self.shapes.setdefault(tensor.name, tensor.shape)
         self.dtypes.setdefault(tensor.name, tensor.dtype)
         if tensor.is_quantized and tensor.quant is not None:
@@ -173,6 +176,10 @@ class FlowBuilder:
         else:
             self.known[output] = evaluate(node, self.source)
         return output
+
+    def note(self, kind: str, text: str) -> None:
+        """Say once what is computed otherwise than the file's framework does."""
+        self.notes.setdefault(kind, Note(kind, text))
 
     def step(self, op: str, x: str | Constant, like: SourceTensor, **attrs: Any) -> str:
         """A node of one operand into a new float tensor of the shape `attrs["shape"]` or `like`'s.
@@ -252,6 +259,8 @@ class FlowBuilder:
             self.known[output.name] = name
         else:
             self.aliases[self.declare(output)] = name
+            # What is said to be equal is what a check shall compare.
+            self.origins[name] = output.name
 
     def _parameters(self, tensor: SourceTensor) -> tuple[Constant, Constant]:
         quant = tensor.quant
@@ -291,6 +300,8 @@ class FlowBuilder:
             tuple(resolve(x) for x in outputs),
             self.source,
             self.quants,
+            self.origins,
+            tuple(self.notes.values()),
         )
 
 

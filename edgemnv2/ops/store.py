@@ -1,7 +1,7 @@
 """A graph as two files, so that an artefact carries what it is verified against.
 
-`graph.json` has the structure, `graph.npz` the arrays, named by layer and field. Both are
-byte-identical for equal graphs.
+`graph.json` has the structure, `graph.npz` the arrays, named by layer and field; `source.json` says
+what the file that the graph came from calls its tensors. All are byte-identical for equal graphs.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ import numpy as np
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.errors import ArtifactError
-from edgemnv2.model import QuantParams, TensorSpec
+from edgemnv2.model import Note, QuantParams, TensorSpec
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.table import layer_type
 
-__all__ = ["REFERENCE_FOLDER", "load_graph", "save_graph"]
+__all__ = ["KEPT_FOLDER", "REFERENCE_FOLDER", "load_graph", "save_graph"]
 
 REFERENCE_FOLDER = "reference"
 """Of an artefact."""
-STRUCTURE, ARRAYS = "graph.json", "graph.npz"
+KEPT_FOLDER = f"{REFERENCE_FOLDER}/source"
+"""Where an artefact keeps the file that it was compiled from, if it does."""
+STRUCTURE, ARRAYS, SOURCE = "graph.json", "graph.npz", "source.json"
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
-    """Write `graph.json` and `graph.npz` into `folder`."""
+    """Write `graph.json`, `graph.npz` and `source.json` into `folder`."""
     arrays: dict[str, Any] = {}
 
     def encode(value: Any, place: str) -> Any:
@@ -73,6 +75,14 @@ def save_graph(graph: Graph, folder: Path) -> None:
     (folder / STRUCTURE).write_text(json.dumps(structure, indent=1) + "\n")
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)
+    source = {
+        "file": graph.source,
+        "sha256": graph.sha256,
+        "format": graph.format,
+        "origins": dict(sorted(graph.origins.items())),
+        "notes": [dataclasses.asdict(note) for note in graph.notes],
+    }
+    (folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n")
 
 
 def load_graph(folder: Path) -> Graph:
@@ -81,7 +91,17 @@ def load_graph(folder: Path) -> Graph:
         structure = json.loads((folder / STRUCTURE).read_text())
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return _decode(structure, arrays)
+        graph = _decode(structure, arrays)
+        # Artefacts of earlier versions have none.
+        if not (folder / SOURCE).is_file():
+            return graph
+        source = json.loads((folder / SOURCE).read_text())
+        return dataclasses.replace(
+            graph,
+            origins=dict(source["origins"]),
+            format=str(source["format"]),
+            notes=tuple(Note(**note) for note in source["notes"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ArtifactError(
             f"{folder}: the reference graph cannot be read ({error}); compile the model again"

@@ -13,7 +13,7 @@ from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers
 
 __all__ = ["fold_affine"]
 
-CONVOLUTIONS = ("conv2d", "depthwise")
+CONVOLUTIONS = ("conv2d", "conv2d_transpose", "depthwise")
 AFFINE = ("add", "subtract", "multiply", "divide", "batch_norm")
 
 

@@ -39,7 +39,7 @@ def name_layers(graph: Graph) -> Graph:
         },
         inputs=tuple(names[x] for x in graph.inputs),
         outputs=tuple(names[x] for x in graph.outputs),
-        origins={names[name]: name for name in graph.tensors},
+        origins={names[x]: origin for x, origin in graph.origins.items() if x in names},
     )
 
 

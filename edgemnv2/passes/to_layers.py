@@ -60,4 +60,7 @@ def to_layers(flow: Flow, model: Model) -> Graph:
         output_specs=specs(model.outputs, flow.outputs),
         source=model.source,
         sha256=model.sha256,
+        origins={x: origin for x, origin in flow.origins.items() if x in to.tensors},
+        format=model.format,
+        notes=flow.notes,
     )

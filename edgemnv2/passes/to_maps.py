@@ -40,14 +40,12 @@ def to_maps(
     for name, spec in zip(flow.outputs, outputs, strict=True):
         view = views.of(name)
         layout = layout_of(spec.shape, "NHWC")
-        image = len(spec.shape) == 4 and spec.shape[0] == 1
-        if not view.is_plain and view.lies_as(NCHW) and image:
+        image = len(spec.shape) == 4 and spec.shape[0] == 1 and view.lies_as(NCHW)
+        # Of one pixel or one channel both orders are the same data.
+        if image and (not view.is_plain or spec.layout == "NCHW"):
             layout = "NCHW"
         elif not view.is_plain:
             view = views.plain(view)
-        elif image and spec.layout == "NCHW" and view.lies_as(NCHW):
-            # One pixel or one channel: both orders are the same data.
-            layout = "NCHW"
         if layout == "NCHW":
             view = views.as_image(view, "NCHW")
         names.append(view.name)

@@ -9,13 +9,13 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
-from edgemnv2.errors import ModelError
-from edgemnv2.frontend import integer_twin, load_model
+from edgemnv2.errors import ModelError, UsageError
+from edgemnv2.frontend import copy_source, integer_twin, load_model, source_file
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.memory.report import plan_record
 from edgemnv2.memory.variants import arena_align, default_io, plan_graph
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.store import REFERENCE_FOLDER, save_graph
+from edgemnv2.ops.store import KEPT_FOLDER, REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
 from edgemnv2.passes.to_float16 import to_float16
 from edgemnv2.pipeline.describe import interface_of, manifest_of
@@ -64,10 +64,14 @@ def compile_model(
     # Fails before the work, not after it, when the folder cannot be used.
     check_options(options, target)
     ArtifactWriter(output, force=options.force)
-    graph = lower_source(
-        integer_twin(source) if target.is_bare_metal else source, options.input_shapes, progress
-    )
-    return compile_graph(graph, target, output, options, progress)
+    taken = integer_twin(source) if target.is_bare_metal else source
+    kept = source_file(taken) if options.keep_source else None
+    if options.keep_source and kept is None:
+        raise UsageError(
+            f"keep_source=True: {source} is made by its name, there is no file (leave it out)"
+        )
+    graph = lower_source(taken, options.input_shapes, progress)
+    return compile_graph(graph, target, output, options, progress, kept)
 
 
 def compile_graph(
@@ -76,8 +80,9 @@ def compile_graph(
     output: Path,
     options: CompileOptions | None = None,
     progress: Progress = _silent,
+    kept: Path | None = None,
 ) -> Artifact:
-    """Compile a lowered network; see `compile_model`."""
+    """Compile a lowered network; see `compile_model`. The file `kept` goes into the artefact."""
     options = options or CompileOptions()
     check_options(options, target)
     if target.is_bare_metal and not graph.is_integer:
@@ -91,6 +96,8 @@ def compile_graph(
     with writer:
         # What outputs are held against is the network as it came.
         emit(plan, graph, writer, options, progress)
+        if kept is not None:
+            copy_source(kept, writer.folder / KEPT_FOLDER)
     return load_artifact(output)
 
 

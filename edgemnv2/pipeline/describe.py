@@ -100,6 +100,7 @@ def manifest_of(
         kernels=tuple(_kernel(plan, op) for op in plan.whole.program.ops),
         network_records=dict(tuned.network_records),
         tuning_notes=tuple(tuned.notes),
+        notes=tuple(note.text for note in graph.notes),
     )
 
 

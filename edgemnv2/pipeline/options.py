@@ -24,6 +24,7 @@ class CompileOptions:
     `threads` is the number of threads that there shall be a plan for, besides one.
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
+    `keep_source` puts the model's file into the artefact, for `verify`.
     `input_shapes` fix what is symbolic in the shapes of a file's inputs: name -> shape.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
@@ -40,6 +41,7 @@ class CompileOptions:
     input_shapes: InputShapes | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
+    keep_source: bool = False
     tune_logs: Path | None = None
     use_tune_logs: bool = True
 

@@ -1,4 +1,4 @@
-"""Tuning logs: a folder per target with MetaSchedule's database and where its figures come from.
+"""Tuning logs: a folder per core with MetaSchedule's database and where its figures come from.
 
     database_workload.json         one line: what stands for a kernel
     database_tuning_record.json    one line a candidate: task, trace and cost
@@ -11,11 +11,13 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,15 +33,15 @@ __all__ = [
     "WORKLOADS",
     "Record",
     "TuneLog",
+    "core_of",
     "ranked",
-    "target_digest",
     "write_database",
 ]
 
 PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
-SCHEMA = 3
+SCHEMA = 4
 KERNEL_VERSION = 1
 """Raised by hand when the decisions of old records come to mean something else. A release leaves it
 as it is: whether the code behind a record has changed is told by a digest of the code itself."""
@@ -74,18 +76,18 @@ def ranked(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda r: (-len(r.costs), r.cost, _canonical(r.decisions)))
 
 
-_CACHE_SHAPE = ("l1d_ways", "l2_ways", "l2_cores", "cache_line_bytes")
+_NOT_IN_KERNELS = ("fpu",)
+"""Features of a core that no kernel of ours asks for: integers are all that it tunes there."""
 
 
-def target_digest(target: Target) -> str:
-    """sha256 of what a target's code and figures depend on.
+def core_of(target: Target) -> str:
+    """Whom a log serves: instruction set, core and features, as in `thumb cortex-m7 dsp`.
 
-    Not of its memories' sizes, nor of how its caches are built, which only the cache model asks.
+    Kernels are made for a core and its features, and what they cost is the core's; boards around
+    it differ in clock, memories and caches, which decisions do not know.
     """
-    data = target.to_dict()
-    cpu = {key: value for key, value in data["cpu"].items() if key not in _CACHE_SHAPE}
-    facts = {"cpu": cpu, "toolchain": data["toolchain"], "machine": target.machine}
-    return hashlib.sha256(_canonical(facts).encode()).hexdigest()
+    features = sorted(set(target.cpu.features) - set(_NOT_IN_KERNELS))
+    return " ".join([target.cpu.isa, target.cpu.core, *features])
 
 
 class TuneLog:
@@ -95,6 +97,7 @@ class TuneLog:
         self.folder = folder
         self.header = dict(header)
         self._records: dict[tuple[str, str], Record] = {}
+        self._dropped: set[tuple[str, str, tuple[float, ...]]] = set()
         self._database: Any = None
         for record in records:
             self._keep(record)
@@ -106,7 +109,7 @@ class TuneLog:
             "schema": SCHEMA,
             "metric": metric,
             "unit": f"{metric} per layer and inference",
-            "target": {"name": target.name, "sha256": target_digest(target)},
+            "target": {"name": target.name, "core": core_of(target)},
             "versions": _versions(),
             "sessions": [],
             "codes": {},
@@ -116,11 +119,23 @@ class TuneLog:
     @staticmethod
     def load(folder: Path) -> TuneLog:
         """The log in `folder`; TuneLogError where it is missing, damaged or of another version."""
+        if not folder.is_dir():
+            return TuneLog._load(folder)
+        with _locked(folder):
+            return TuneLog._load(folder)
+
+    @staticmethod
+    def _load(folder: Path) -> TuneLog:
         header = _read_header(folder)
         for name in (WORKLOADS, RECORDS):
             if not (folder / name).is_file():
                 raise TuneLogError(f"{folder / name}: is missing (tune again, or restore it)")
         return TuneLog(folder, header, _read_records(folder))
+
+    @staticmethod
+    def load_header(folder: Path) -> TuneLog:
+        """The log in `folder` without its records: quick, where only its facts are asked for."""
+        return TuneLog(folder, _read_header(folder), ())
 
     @property
     def metric(self) -> str:
@@ -129,8 +144,13 @@ class TuneLog:
 
     @property
     def target_name(self) -> str:
-        """The target that the records are for."""
+        """The target that the records were measured on."""
         return str(self.header["target"]["name"])
+
+    @property
+    def core(self) -> str:
+        """The core that the records are for, as `core_of` spells it."""
+        return str(self.header["target"]["core"])
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -150,21 +170,19 @@ class TuneLog:
         return self._records.get((key, _canonical(decisions)))
 
     def check_target(self, target: Target) -> None:
-        """TuneLogError if the log is of another target, or the target file has changed since."""
-        if self.target_name != target.name:
+        """TuneLogError if the log is for another core than the target's, or for other features."""
+        if self.core != core_of(target):
             raise TuneLogError(
-                f"{self.folder}: is a log for {self.target_name}, not for {target.name}"
-            )
-        if self.header["target"]["sha256"] != target_digest(target):
-            raise TuneLogError(
-                f"{self.folder}: was made with another target file {target.name}.toml "
-                "(its cpu or toolchain differs; tune again)"
+                f"{self.folder}: is a log for {self.target_name} ({self.core}), not for "
+                f"{target.name} ({core_of(target)}); give another folder, or tune again"
             )
 
     def check_same(self, other: TuneLog) -> None:
         """TuneLogError if records of `other` cannot stand beside ours."""
-        for name in ("metric", "target", "versions"):
-            mine, theirs = self.header[name], other.header[name]
+        for name in ("metric", "core", "versions"):
+            mine, theirs = (
+                log.core if name == "core" else log.header[name] for log in (self, other)
+            )
             if mine != theirs:
                 raise TuneLogError(
                     f"{other.folder}: {name} is {_words(theirs)}, but {_words(mine)} in "
@@ -172,13 +190,19 @@ class TuneLog:
                 )
 
     def append(self, record: Record) -> None:
-        """Add a record, on disk at once. One of the same decisions is replaced by `save` only."""
+        """Add a record, on disk at once. One of the same decisions is replaced by `save` only.
+
+        Others may append to the same folder meanwhile.
+        """
         self._keep(record)
-        if self._database is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.write_header()
-            self._database = _open(self.folder, allow_missing=True)
-        _commit(self._database, record)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder):
+            if self._database is None:
+                if (self.folder / PROVENANCE).exists():
+                    self._take_over(TuneLog.load_header(self.folder))
+                self.write_header()
+                self._database = _open(self.folder, allow_missing=True)
+            _commit(self._database, record)
 
     def add_session(self, session: Mapping[str, Any]) -> None:
         """Note who added records, and how."""
@@ -209,8 +233,9 @@ class TuneLog:
     def prune(self, keep: int) -> int:
         """Keep the best `keep` records of each task; returns how many went."""
         before = len(self._records)
-        kept = [record for key in self.task_keys() for record in self.best_first(key)[:keep]]
-        self._records = {(r.key, _canonical(r.decisions)): r for r in kept}
+        for key in self.task_keys():
+            for record in self.best_first(key)[keep:]:
+                self._forget(record)
         self._forget_codes()
         return before - len(self._records)
 
@@ -222,33 +247,74 @@ class TuneLog:
 
     def drop(self, key: str) -> None:
         """Forget the records of one task; on disk they stay until `save`."""
-        self._records = {index: r for index, r in self._records.items() if index[0] != key}
+        for record in self.best_first(key):
+            self._forget(record)
+
+    def _forget(self, record: Record) -> None:
+        index = (record.key, _canonical(record.decisions))
+        del self._records[index]
+        self._dropped.add((*index, record.costs))
 
     def write_header(self) -> None:
         """`provenance.json` alone."""
         text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
-        (self.folder / PROVENANCE).write_text(text, encoding="utf-8")
+        draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(self.folder / PROVENANCE)
 
-    def save(self) -> None:
-        """Write the folder anew: tasks and records sorted, one record for each decisions."""
+    def save(self, *, alone: bool = False) -> None:
+        """Write the folder anew: tasks and records sorted, one record for each decisions.
+
+        What others have appended since it was read is taken over and stays, but for what was
+        dropped here; `alone`: what is there is replaced.
+        """
         self._database = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
-            draft = Path(name)
-            database = _open(draft, allow_missing=True)
-            for record in self.records:
-                _commit(database, record)
-            del database
-            for file in (WORKLOADS, RECORDS):
-                (draft / file).touch()
-                shutil.move(draft / file, self.folder / file)
-        self.write_header()
+        with _locked(self.folder):
+            if not alone and (self.folder / RECORDS).exists():
+                self._take_over(TuneLog._load(self.folder))
+            with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
+                draft = Path(name)
+                database = _open(draft, allow_missing=True)
+                for record in self.records:
+                    _commit(database, record)
+                del database
+                for file in (WORKLOADS, RECORDS):
+                    (draft / file).touch()
+                    shutil.move(draft / file, self.folder / file)
+            self.write_header()
+
+    def _take_over(self, other: TuneLog) -> None:
+        """What `other`, our folder as somebody has left it, has and we lack."""
+        self.check_same(other)
+        for record in other.records:
+            if (record.key, _canonical(record.decisions), record.costs) not in self._dropped:
+                self._keep(record)
+        for session in other.header["sessions"]:
+            self.add_session(session)
+        for model, codes in other.codes.items():
+            self.stamp(model, {**codes, **self.codes.get(model, {})})
+        if other.records:
+            self._forget_codes()
 
     def _keep(self, record: Record) -> None:
         index = (record.key, _canonical(record.decisions))
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Inside, nobody else reads or writes the log in `folder`; whoever comes waits for its turn."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks; there, as before, one writer at a time.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _versions() -> dict[str, str]:
@@ -315,8 +381,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
         )
     target = header["target"]
-    if not isinstance(target, dict) or {"name", "sha256"} - set(target):
-        raise TuneLogError(f"{path}: target must have name and sha256")
+    if not isinstance(target, dict) or {"name", "core"} - set(target):
+        raise TuneLogError(f"{path}: target must have name and core")
     for name, mine in _versions().items():
         theirs = str(header["versions"].get(name))
         if theirs != mine:

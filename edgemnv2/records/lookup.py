@@ -9,7 +9,7 @@ from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.ops.graph import Graph
-from edgemnv2.records.log import PROVENANCE, Record, TuneLog
+from edgemnv2.records.log import PROVENANCE, Record, TuneLog, core_of
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
@@ -39,8 +39,21 @@ def shipped_logs() -> Path:
 
 
 def log_folder(root: Path, target: Target) -> Path:
-    """The log of `target` in `root`: the folder itself, or the one with the target's name."""
-    return root if (root / PROVENANCE).exists() else root / target.name
+    """The log for `target` in `root`: the folder itself, the one with the target's name, or the
+    first one for the same core; where there is none, that with its name.
+    """
+    if (root / PROVENANCE).exists():
+        return root
+    own = root / target.name
+    if (own / PROVENANCE).exists():
+        return own
+    for path in sorted(root.glob(f"*/{PROVENANCE}")):
+        try:
+            if TuneLog.load_header(path.parent).core == core_of(target):
+                return path.parent
+        except TuneLogError:
+            continue  # somebody else's, and not asked for
+    return own
 
 
 def best_decisions(
@@ -53,7 +66,7 @@ def best_decisions(
 
     `options` (else the target's default) say which kernels there are. A record whose decisions are
     outside today's space is noted, and the next best or the default stands. Raises TuneLogError for
-    a log of another target or version.
+    a log for another core or of another version.
     """
     log = TuneLog.load(folder)
     log.check_target(target)
@@ -91,14 +104,14 @@ def tuned_or_default(
     """
     if root is not None:
         return best_decisions(graph, target, log_folder(root, target), options)
-    folder = shipped_logs() / target.name
+    folder = log_folder(shipped_logs(), target)
     if not folder.is_dir():
         return Tuned()
     try:
         return best_decisions(graph, target, folder, options)
     except TuneLogError as error:
         # No path of this machine may reach a manifest.
-        reason = str(error).replace(str(folder), f"tune_logs/{target.name}")
+        reason = str(error).replace(str(folder), f"tune_logs/{folder.name}")
         return Tuned(notes=(f"{reason}; defaults are used",))
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Runner",
     "Sample",
     "TraceRow",
+    "TrackerLost",
     "check_threads",
     "on_one_board",
     "pack_inputs",
@@ -100,9 +101,13 @@ class Job:
 
 
 class Runner(ABC):
-    """A place where artefacts run."""
+    """A place where artefacts run.
+
+    `lost` names the boards that went away in the course of it, and how; the runs went on on others.
+    """
 
     name: str
+    lost: tuple[str, ...] = ()
 
     def run(
         self,
@@ -145,8 +150,12 @@ def check_threads(artifact: Artifact, threads: int) -> None:
         )
 
 
+class TrackerLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
+    """The tracker of a farm does not answer; nothing that was to run there is to blame."""
+
+
 class BoardLost(RunnerError):  # noqa: N818 - named for the fact, as the message is
-    """A board went away while it was held; what had been measured on it stands alone."""
+    """A board went away, so that what had been measured on it stands alone, or all of them did."""
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
 """What runs in the worker process of the rpc runner: one session with one board.
 
 TVM's RPC client has no receive timeout, so a board that hangs would hang its caller; a worker can
-be killed. The functions are called in order: `wait_for_board`, `connect`, `execute` (once or more
-often), `disconnect`.
+be killed, and each of its calls has its own limit. They come in order: `connect`; `upload`,
+`execute` and `download`, once or more often; `disconnect`.
 """
 
 from __future__ import annotations
@@ -11,46 +11,30 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["connect", "disconnect", "execute", "wait_for_board"]
-
-_POLL_SECONDS = 0.05
+__all__ = ["connect", "disconnect", "download", "execute", "upload"]
 _session: Any = None
 _executor: Any = None
 
 
-def wait_for_board(host: str, port: int, key: str, seconds: float) -> str:
-    """ "free", or why not: "busy" (boards there, none free in time) or "none" (no such key)."""
-    from tvm import rpc
+def connect(host: str, port: int, word: str, session_seconds: int) -> None:
+    """Open a session on the board that the tracker gave us; `word` lets us in.
 
-    tracker = rpc.connect_tracker(host, port)
-    deadline = time.monotonic() + seconds
-    while True:
-        summary = tracker.summary()
-        if summary["queue_info"].get(key, {}).get("free", 0) > 0:
-            return "free"
-        if time.monotonic() > deadline:
-            known = any(info["key"] == f"server:{key}" for info in summary["server_info"])
-            return "busy" if known else "none"
-        time.sleep(_POLL_SECONDS)
-
-
-def connect(host: str, port: int, key: str, session_seconds: int) -> None:
-    """Take a board; the server itself ends the session after `session_seconds`."""
+    The server itself ends the session after `session_seconds`.
+    """
     global _session, _executor
     from tvm import rpc
 
-    tracker = rpc.connect_tracker(host, port)
     _executor = None
-    _session = tracker.request(key, session_timeout=session_seconds, max_retry=1)
+    try:
+        _session = rpc.connect(host, port, word, session_timeout=session_seconds)
+    except Exception as error:
+        raise ConnectionError("cannot be reached") from error
 
 
-def execute(
-    executor: bytes, files: Mapping[str, bytes], wanted: Sequence[str], seconds: int
-) -> tuple[int, dict[str, bytes]]:
-    """Upload `files`, run `job.sh`; its exit code and those of the `wanted` files that it made.
+def upload(executor: bytes, files: Mapping[str, bytes]) -> bool:
+    """Bring `files` to the board, and `executor`, the library that runs jobs.
 
-    `executor` is the library that runs jobs. Exit code -2: the board cannot load it, since it is
-    for another processor.
+    False: the board cannot load it, since it is for another processor.
     """
     global _executor
     if _executor is None:
@@ -60,16 +44,23 @@ def execute(
             _executor = _session.load_module("rpc_exec.so")
         except Exception as error:
             if "ELF" in str(error) or "shared object" in str(error):
-                return -2, {}
+                return False
             raise
     for name, content in files.items():
         _session.upload(bytearray(content), target=name)
-    code = int(_executor["edgemnv2_exec"](seconds))
-    made = {}
-    for name in wanted:
-        # Every file is made by job.sh, if only empty.
-        made[name] = bytes(_session.download(name))
-    return code, made
+    return True
+
+
+def execute(seconds: int) -> float:
+    """Run `job.sh`, which is killed after `seconds`; the seconds that it took."""
+    began = time.monotonic()
+    _executor["edgemnv2_exec"](seconds)
+    return time.monotonic() - began
+
+
+def download(wanted: Sequence[str]) -> dict[str, bytes]:
+    """The `wanted` files, each of which job.sh has made, if only empty."""
+    return {name: bytes(_session.download(name)) for name in wanted}
 
 
 def disconnect() -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import EdgeError, ModelError, TuneLogError
+from edgemnv2.errors import EdgeError, ModelError, TargetError, TuneLogError
 from edgemnv2.records.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
-from edgemnv2.records.lookup import shipped_logs
+from edgemnv2.records.lookup import log_folder, shipped_logs
 from edgemnv2.runners import make_runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tuner.stale import outdated, remeasure
@@ -46,8 +46,11 @@ class Checked:
 def log_folders(root: Path | None) -> tuple[Path, ...]:
     """The logs in `root` (else the shipped ones): the folder itself, or those in it, sorted.
 
-    Raises TuneLogError where there is none.
+    A name that is no folder here is a target's, whose shipped log is meant: its own, or that of
+    its core. Raises TuneLogError where there is none.
     """
+    if root is not None and not root.exists() and len(root.parts) == 1:
+        return (_shipped_log(root.name),)
     root = root or shipped_logs()
     if (root / PROVENANCE).exists():
         return (root,)
@@ -55,6 +58,20 @@ def log_folders(root: Path | None) -> tuple[Path, ...]:
     if not found:
         raise TuneLogError(f"{root}: holds no tuning log (`edgemnv2 tune` makes one)")
     return found
+
+
+def _shipped_log(name: str) -> Path:
+    """The shipped log for the target of that name."""
+    known = ", ".join(path.name for path in log_folders(shipped_logs()))
+    try:
+        folder = log_folder(shipped_logs(), load_target(name))
+    except TargetError as error:
+        raise TuneLogError(
+            f"{name}: is neither a folder here nor a target (logs ship for {known})"
+        ) from error
+    if not (folder / PROVENANCE).exists():
+        raise TuneLogError(f"{name}: no log ships for its core (they do for {known})")
+    return folder
 
 
 def check_log(folder: Path, measure: bool = False) -> Checked:
@@ -168,7 +185,7 @@ def merge_logs(sources: Sequence[Path], output: Path) -> TuneLog:
         except TuneLogError as error:
             # `output` does not exist yet: name the log that the header comes from.
             raise TuneLogError(str(error).replace(str(output), str(logs[0].folder))) from error
-    merged.save()
+    merged.save(alone=True)
     return merged
 
 

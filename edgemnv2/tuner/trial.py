@@ -31,7 +31,7 @@ from edgemnv2.ops.execute import by_source, run_layer
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.pipeline import CompileOptions, compile_graph, plan_network
 from edgemnv2.records.task import Task
-from edgemnv2.runners.base import Runner, RunResult, on_one_board
+from edgemnv2.runners.base import BoardLost, Runner, RunResult, TrackerLost, on_one_board
 from edgemnv2.samples.inputs import random_set
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import Target
@@ -76,6 +76,7 @@ class TrialBench:
     ) -> None:
         self.graph, self.target = graph, target
         self.boards, self.runner_name = len(runners), runners[0].name
+        self._runners = tuple(runners)
         self._free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
         for runner in runners:
             self._free.put(runner)
@@ -114,14 +115,14 @@ class TrialBench:
         the guilty one is found: a failed candidate is a result, not an error. Raises RunnerError
         when nobody is guilty (the runner itself fails).
         """
-        with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
-            try:
-                artifact = self.build(candidates, Path(name))
-                return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
-            except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
-                failure = error
+        failure = self._try(candidates, final)
+        if isinstance(failure, BoardLost) and len(candidates) == 1:
+            # Boards come and go; only a candidate that they never survive is suspect.
+            failure = self._try(candidates, final)
+        if isinstance(failure, Trial):
+            return failure
         if len(candidates) == 1:
-            self._blame_runner(failure)
+            self.blame_runner(failure)
             reason = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
             return Trial("", {}, {candidates[0].task.name: reason})
         middle = len(candidates) // 2
@@ -132,8 +133,24 @@ class TrialBench:
             rejected={**halves[0].rejected, **halves[1].rejected},
         )
 
-    def _blame_runner(self, failure: Exception) -> None:
-        """Raise `failure` again if the runner cannot even run the default program."""
+    def _try(self, candidates: Sequence[Candidate], final: bool) -> Trial | Exception:
+        """The trial of all candidates together, or what hindered it; raises TrackerLost."""
+        with tempfile.TemporaryDirectory(prefix="edgemnv2-tune-") as name:
+            try:
+                artifact = self.build(candidates, Path(name))
+                return self._measure(artifact, candidates, FINAL_PAIRS if final else PAIRS)
+            except TrackerLost:
+                raise
+            except Exception as error:  # whatever a broken schedule raises, in TVM or on the device
+                return error
+
+    def blame_runner(self, failure: Exception) -> None:
+        """Raise `failure` again if the runner cannot even run the default program.
+
+        A tracker that does not answer is to blame without a trial.
+        """
+        if isinstance(failure, TrackerLost):
+            raise failure
         if not isinstance(failure, RunnerError) or self.default_artifact is None:
             return
         with self.runner() as runner:
@@ -141,6 +158,11 @@ class TrialBench:
                 runner.run(self.default_artifact, [])
             except RunnerError as error:
                 raise error from failure
+
+    @property
+    def lost_boards(self) -> tuple[str, ...]:
+        """Boards that went away, and how, whichever runner had them."""
+        return tuple(sorted(text for runner in self._runners for text in runner.lost))
 
     @contextmanager
     def runner(self) -> Iterator[Runner]:

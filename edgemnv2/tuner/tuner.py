@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.errors import EdgeError, TuneLogError, UsageError
+from edgemnv2.errors import EdgeError, RunnerError, TuneLogError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
@@ -18,7 +18,7 @@ from edgemnv2.provenance import provenance
 from edgemnv2.records.log import PROVENANCE, Record, TuneLog
 from edgemnv2.records.lookup import applies
 from edgemnv2.records.task import Task, find_tasks, network_tasks
-from edgemnv2.runners.base import Runner
+from edgemnv2.runners.base import BoardLost, Runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tuner.search import Neighbours, check_strategy, default_strategy, make_search
 from edgemnv2.tuner.stale import codes_of, stale_tasks
@@ -73,7 +73,8 @@ class TuneResult:
     """What tuning found. `best_before`, `best_after`: one inference, defaults and winners.
 
     `trials` counts measured candidates, `records` the log's; `curve` has (trials, best total).
-    `rejections` names task, decisions and reason of each candidate that was not recorded.
+    `rejections` names task, decisions and reason of each candidate that was not recorded,
+    `lost_boards` the boards that went away, and how; others did their work.
     """
 
     tasks: int
@@ -91,6 +92,7 @@ class TuneResult:
     curve: tuple[tuple[int, float], ...]
     rejections: tuple[Mapping[str, Any], ...] = ()
     winners: tuple[Mapping[str, Any], ...] = ()
+    lost_boards: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -219,6 +221,14 @@ class _Session:
         except KeyboardInterrupt:
             interrupted = True
             after = min(before, state.total())
+        except RunnerError as error:
+            # The place where it ran is to blame: all that was measured there is right.
+            self._stamp()
+            log.save()
+            raise type(error)(
+                f"{error}; what was measured is kept, {len(log.records)} records in {log.folder}: "
+                "tune again to go on"
+            ) from error
         self._stamp()
         log.save()
         return TuneResult(
@@ -237,6 +247,7 @@ class _Session:
             curve=tuple(state.curve),
             rejections=tuple(state.rejections),
             winners=tuple(self._winners()),
+            lost_boards=self.bench.lost_boards,
         )
 
     def _stamp(self) -> None:
@@ -369,7 +380,22 @@ class _Session:
     def _measure_whole(
         self, candidates: Sequence[Candidate], task: Task, reference: Artifact, pairs: int
     ) -> Versus:
-        """The program with `candidates` against `reference`; what fails has a reason."""
+        """The program with `candidates` against `reference`; what fails has a reason.
+
+        Raises what the runner does wrong with the default program too.
+        """
+        failure = self._try_whole(candidates, task, reference, pairs)
+        if isinstance(failure, BoardLost):
+            failure = self._try_whole(candidates, task, reference, pairs)
+        if isinstance(failure, Versus):
+            return failure
+        self.bench.blame_runner(failure)
+        return Versus(reason=str(failure))
+
+    def _try_whole(
+        self, candidates: Sequence[Candidate], task: Task, reference: Artifact, pairs: int
+    ) -> Versus | EdgeError:
+        """The comparison, or what hindered it."""
         try:
             if self.state.metric == "instructions":
                 most_bytes = reference.manifest.arena_bytes
@@ -378,7 +404,7 @@ class _Session:
             with built(self.bench, candidates, task) as program:
                 return versus(self.bench, program, reference, pairs, threads_of(task))
         except EdgeError as error:
-            return Versus(reason=str(error))
+            return error
 
     def _append_twice(self, candidate: Candidate, cost: float) -> None:
         known = self.log.find(candidate.task.key, candidate.decisions)

@@ -15,7 +15,6 @@ from statistics import median
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
-from edgemnv2.errors import EdgeError
 from edgemnv2.ops.execute import by_source
 from edgemnv2.records.task import Task
 from edgemnv2.runners.base import Runner, on_one_board
@@ -56,17 +55,12 @@ def threads_of(task: Task) -> int:
 def versus(
     bench: TrialBench, ours: Artifact, theirs: Artifact, pairs: int, threads: int = 1
 ) -> Versus:
-    """Check `ours`, then measure it against `theirs`."""
+    """Check `ours`, then measure it against `theirs`; raises what hinders either."""
     with bench.runner() as runner:
-        try:
-            reason = _wrong(bench, runner, ours, threads)
-            if reason:
-                return Versus(reason=reason)
-            return on_one_board(
-                runner, lambda: _measure(bench, runner, ours, theirs, pairs, threads)
-            )
-        except EdgeError as error:
-            return Versus(reason=str(error))
+        reason = _wrong(bench, runner, ours, threads)
+        if reason:
+            return Versus(reason=reason)
+        return on_one_board(runner, lambda: _measure(bench, runner, ours, theirs, pairs, threads))
 
 
 def faster_share(ratios: Sequence[float]) -> float:

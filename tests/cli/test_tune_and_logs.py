@@ -63,8 +63,27 @@ def test_a_foreign_log_is_refused_with_the_reason(
 ) -> None:
     command = ["compile", MODEL, "--target", "mps2-an500", "--tune-logs", str(tuned / "log")]
     assert main([*command, "-o", str(tmp_path / "a")]) == 1
-    assert "is a log for mps2-an386, not for mps2-an500" in capsys.readouterr().err
+    assert (
+        "is a log for mps2-an386 (thumb cortex-m4 dsp), not for mps2-an500"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "a").exists()
+
+
+def test_a_targets_name_is_the_shipped_log_of_its_core(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, log in (("rpi4", "rpi4"), ("nucleo-h743zi", "mps2-an500"), ("rpi-zero2", "rpi3")):
+        assert main(["logs", "show", name, "--json"]) == 0
+        (shown,) = json.loads(capsys.readouterr().out)["logs"]
+        assert shown["target"]["name"] == log and shown["tasks"]
+    assert main(["logs", "show", "rpi9"]) == 1
+    assert "rpi9: is neither a folder here nor a target (logs ship for" in capsys.readouterr().err
+    assert main(["logs", "show", "rpi3-32"]) == 1
+    assert "rpi3-32: no log ships for its core (they do for" in capsys.readouterr().err
+    assert main(["logs", "show", "no/such"]) == 1
+    assert "no/such: holds no tuning log" in capsys.readouterr().err
 
 
 def test_logs_shows_checks_merges_prunes_and_exports(

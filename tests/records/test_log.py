@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from edgemnv2.tuner.manage import check_log, export_log, log_folders, merge_logs
 
 SPACE = {"mr": (1, 2, 4), "nr": (4, 8), "order": ("panel", "pixel")}
 TARGET = load_target("rpi4")
+REPOSITORY = Path(__file__).resolve().parents[2]
 SESSION = {
     "date": "2026-01-01T00:00:00+00:00",
     "machine": {"cpu": "none"},
@@ -116,11 +119,14 @@ def test_logs_that_cannot_be_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TuneLogError, match="metric is seconds, but instructions"):
         merge_logs([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
     assert not (tmp_path / "c").exists()
-    with pytest.raises(TuneLogError, match="is a log for rpi4, not for rpi3"):
+    with pytest.raises(TuneLogError, match=r"for rpi4 \(aarch64 cortex-a72 neon\), not for rpi3"):
         TuneLog.load(tmp_path / "a").check_target(load_target("rpi3"))
-    slower = replace(TARGET, cpu=replace(TARGET.cpu, l1d_bytes=1))
-    with pytest.raises(TuneLogError, match="another target file"):
-        TuneLog.load(tmp_path / "a").check_target(slower)
+    richer = replace(TARGET, cpu=replace(TARGET.cpu, features=frozenset({"neon", "dotprod"})))
+    with pytest.raises(TuneLogError, match=r"not for rpi4 \(aarch64 cortex-a72 dotprod neon\)"):
+        TuneLog.load(tmp_path / "a").check_target(richer)
+    TuneLog.create(tmp_path / "d", load_target("rpi3"), "instructions").save()
+    with pytest.raises(TuneLogError, match="core is aarch64 cortex-a53 neon, but aarch64 cortex"):
+        merge_logs([tmp_path / "a", tmp_path / "d"], tmp_path / "c")
     with pytest.raises(TuneLogError, match="at least one log"):
         merge_logs([], tmp_path / "c")
 
@@ -139,10 +145,10 @@ def _damage(folder: Path, name: str, change: Any) -> None:
             "made with kernels 9",
         ),
         (PROVENANCE, lambda t: t.replace("instructions", "joules"), "metric 'joules'"),
-        (PROVENANCE, lambda t: t.replace('"schema": 3', '"schema": 9'), "schema 9"),
+        (PROVENANCE, lambda t: t.replace('"schema": 4', '"schema": 9'), "schema 9"),
         (PROVENANCE, lambda t: t.replace('"unit"', '"units"'), "lacks unit"),
         (PROVENANCE, lambda t: t[:50], "cannot be read"),
-        (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and sha256"),
+        (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and core"),
         (RECORDS, lambda t: t[: len(t) // 2], "is damaged"),
         (WORKLOADS, lambda t: t[:100], "is damaged"),
         (RECORDS, lambda t: t.replace("[3]", "[]"), "has no cost"),
@@ -217,3 +223,70 @@ def test_an_export_answers_metaschedules_queries_by_task(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(TuneLogError, match="cannot be written"):
         export_log(tmp_path / "a", tmp_path / "file")
+
+
+WRITER = """
+import random, sys, time
+from pathlib import Path
+from tests.records.test_log import SESSION, TARGET, _record
+from edgemnv2.records.log import TuneLog
+from edgemnv2.records.log import PROVENANCE
+number, folder = int(sys.argv[1]), Path(sys.argv[2])
+chance = random.Random(number)
+log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
+log = log or TuneLog.create(folder, TARGET, "instructions")
+log.add_session({**SESSION, "seed": number})
+for index in range(25):
+    log.append(_record(1, 1000.0 * number + index, task=f"{number}-{index}"))
+    log.stamp(f"net-{number}", {log.records[-1].id: "code"})
+    time.sleep(chance.random() / 100)
+    if chance.random() < 0.15:
+        log.save()
+log.save()
+"""
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_several_writers_of_one_log_lose_nothing(tmp_path: Path, is_new: bool) -> None:
+    """Each appends, and now and then writes the folder anew, as `tune` does at its end."""
+    folder = tmp_path / "log"
+    if not is_new:
+        _log(folder, _record(2, 5.0, task="before"))
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(number), str(folder)], cwd=REPOSITORY)
+        for number in range(4)
+    ]
+    assert [writer.wait(300) for writer in writers] == [0] * 4
+    log = TuneLog.load(folder)
+    tasks = {json.loads(key)["op"] for key in log.task_keys()}
+    expected = {f"{number}-{index}" for number in range(4) for index in range(25)}
+    assert tasks == expected | (set() if is_new else {"before"})
+    assert {s["seed"] for s in log.header["sessions"]} == {0, 1, 2, 3}
+    assert set(log.codes) == {f"net-{number}" for number in range(4)}
+    assert len((folder / WORKLOADS).read_text().splitlines()) == 1
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [RECORDS, WORKLOADS, PROVENANCE]
+    )
+
+
+def test_what_one_dropped_stays_dropped_and_what_another_measured_anew_stays(
+    tmp_path: Path,
+) -> None:
+    old, kept = _record(1, 9.0), _record(4, 1.0, task="b")
+    _log(tmp_path, old, kept)
+    mine, other = TuneLog.load(tmp_path), TuneLog.load(tmp_path)
+    mine.drop(old.key)
+    mine.append(_record(2, 3.0))
+    other.append(_record(4, 4.0))
+    other.save()
+    mine.save()
+    found = {(r.key, r.decisions["mr"]) for r in TuneLog.load(tmp_path).records}
+    assert found == {(old.key, 2), (old.key, 4), (kept.key, 4)}
+
+
+def test_a_folder_that_became_another_metrics_meanwhile_is_refused(tmp_path: Path) -> None:
+    mine = TuneLog.create(tmp_path, TARGET, "seconds")
+    _log(tmp_path, _record(1, 9.0))
+    with pytest.raises(TuneLogError, match="metric is instructions, but seconds"):
+        mine.append(_record(2, 3e-6))
+    assert [r.cost for r in TuneLog.load(tmp_path).records] == [9.0]

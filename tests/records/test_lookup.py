@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.errors import TuneLogError
+from edgemnv2.frontend import load_model
+from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.records.log import Record, TuneLog
-from edgemnv2.records.lookup import best_decisions, log_folder, tuned_or_default
+from edgemnv2.records.lookup import best_decisions, log_folder, shipped_logs, tuned_or_default
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
@@ -105,13 +107,56 @@ def test_a_named_log_must_suit_and_the_shipped_one_need_not(
 ) -> None:
     _log(tmp_path / "rpi4")
     assert log_folder(tmp_path, TARGET) == log_folder(tmp_path / "rpi4", TARGET)
-    other = replace(TARGET, cpu=replace(TARGET.cpu, l2_bytes=1))
-    with pytest.raises(TuneLogError, match="another target file"):
+    other = replace(TARGET, cpu=replace(TARGET.cpu, core="cortex-a9"))
+    with pytest.raises(TuneLogError, match=r"is a log for rpi4 \(aarch64 cortex-a72 neon\)"):
         tuned_or_default(tiny_network(), other, tmp_path, OPTIONS)
     monkeypatch.setattr("edgemnv2.records.lookup.shipped_logs", lambda: tmp_path)
     tuned = tuned_or_default(tiny_network(), other, None, OPTIONS)
     assert not tuned.decisions and "defaults are used" in tuned.notes[0]
     assert str(tmp_path) not in tuned.notes[0]
+
+
+def test_a_log_serves_every_board_with_its_core(tmp_path: Path) -> None:
+    """Clock, memories, caches and a floating-point unit make no other log; a core does."""
+    _log(tmp_path / "rpi4")
+    mine = replace(
+        TARGET,
+        name="myboard",
+        memories=TARGET.memories[:1],
+        cpu=replace(TARGET.cpu, clock_hz=1, cores=1, l1d_bytes=0, l1d_ways=0),
+    )
+    assert log_folder(tmp_path, mine) == tmp_path / "rpi4"
+    best_decisions(tiny_network(), mine, tmp_path / "rpi4")
+    # One of its own goes before.
+    TuneLog.create(tmp_path / "myboard", mine, "seconds").save()
+    assert log_folder(tmp_path, mine) == tmp_path / "myboard"
+    assert log_folder(tmp_path, TARGET) == tmp_path / "rpi4"
+    other = replace(TARGET, name="other", cpu=replace(TARGET.cpu, core="cortex-a9"))
+    assert log_folder(tmp_path, other) == tmp_path / "other"
+
+
+SAME_CORE = {
+    "nucleo-h743zi": "mps2-an500",
+    "nucleo-f746zg": "mps2-an500",
+    "nucleo-f446re": "mps2-an386",
+    "nano33ble": "mps2-an386",
+    "stm32l4r5": "mps2-an386",
+    "rpi-pico2": "mps2-an505",
+    "rpi-zero2": "rpi3",
+    "cortex-a53": "rpi3",
+}
+
+
+@pytest.mark.parametrize(("board", "log"), SAME_CORE.items())
+def test_boards_use_the_shipped_log_of_their_core(board: str, log: str) -> None:
+    target, graph = load_target(board), lower(load_model("mobilenetv2-0.35-96-int8"))
+    assert log_folder(shipped_logs(), target) == shipped_logs() / log
+    options = ScheduleOptions.default(target)
+    tuned = tuned_or_default(graph, target, None, options)
+    theirs = tuned_or_default(graph, load_target(log), None, options)
+    assert tuned.records and tuned == theirs
+    tasks = find_tasks(graph, target, options)
+    assert set(tuned.records) == {name for task in tasks for name in task.layers}
 
 
 def test_tasks_know_neither_weights_nor_names() -> None:

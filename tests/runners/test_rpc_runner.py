@@ -246,7 +246,7 @@ def test_a_fault_of_the_code_is_no_fault_of_the_board(
     require_tool("gcc")
     farm.add_server()
     farm.await_free(1)
-    runner = RpcRunner(farm.address, KEY, seconds_per_inference=0.1)
+    runner = RpcRunner(farm.address, KEY)
     for fault, message in [
         ("status", "the code answered status -2"),
         ("crash", r"did not finish \(exit 139\)"),

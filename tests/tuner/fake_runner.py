@@ -59,8 +59,11 @@ class FakeRunner:
     """Outputs and traces are real; "instructions" are what `price` says for each kernel.
 
     The whole network costs their sum times `network(manifest)`.
-    `after` runs that many figures long and then raises KeyboardInterrupt, as Ctrl-C does.
+    `after` runs that many figures long and then raises `ending`, as Ctrl-C does; with `endings`,
+    that many times only.
     """
+
+    lost: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -68,10 +71,13 @@ class FakeRunner:
         *,
         meeting: Meeting | None = None,
         after: int | None = None,
+        ending: BaseException | None = None,
+        endings: int = 1_000_000,
         network: Callable[[Manifest], float] = lambda manifest: 1.0,
     ) -> None:
         self.name = "fake"
         self.price, self.after, self.network = price, after, network
+        self.ending, self.endings = ending or KeyboardInterrupt(), endings
         self.meeting = meeting or Meeting(1)
         self.runs = 0
         self.running = threading.Lock()
@@ -85,8 +91,9 @@ class FakeRunner:
             self.running.release()
 
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], **wanted: Any) -> RunResult:
-        if self.after is not None and self.runs >= self.after:
-            raise KeyboardInterrupt
+        if self.after is not None and self.runs >= self.after and self.endings > 0:
+            self.endings -= 1
+            raise self.ending
         self.runs += 1
         trace, threads = bool(wanted.get("trace")), int(wanted.get("threads", 1))
         with self.meeting:

@@ -28,4 +28,5 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     moved = 0 if target.quant is None else target.quant.zero_point - layer.zero_out
     whole = np.trunc(x) if x.dtype == np.float32 else x
     clipped: Array = np.clip(whole, limits.min - moved, limits.max - moved)
-    return clipped.astype(np.int64).astype(target.dtype) + np.array(moved, target.dtype)
+    stored: Array = clipped.astype(np.int64).astype(target.dtype) + np.array(moved, target.dtype)
+    return stored

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.columns import columns_inside
 from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
 
-__all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels"]
+__all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels", "transposed_kernel"]
 
 MOST_TAPS = 25
 """Pixels under a kernel for each of which there is code of its own; more are looped over."""
-Convolution = Conv2D | DepthwiseConv2D
+Convolution = Conv2D | DepthwiseConv2D | TransposedConv2D
+Windowed = Conv2D | DepthwiseConv2D
 Expr = Any
 
 
@@ -36,7 +37,7 @@ def _compute(layer: Convolution) -> str:
     return "float32" if layer.requantize is None else "int32"
 
 
-def _is_large(layer: Convolution) -> bool:
+def _is_large(layer: Windowed) -> bool:
     return layer.kernel[0] * layer.kernel[1] > MOST_TAPS
 
 
@@ -45,6 +46,8 @@ def _constants(layer: Convolution) -> tuple[Any, ...]:
     if isinstance(layer, Conv2D) and _is_large(layer):
         # What one output channel needs lies together.
         weight = np.ascontiguousarray(weight.transpose(3, 0, 1, 2))
+    if isinstance(layer, TransposedConv2D):
+        weight = np.ascontiguousarray(weight.transpose(0, 1, 3, 2))
     if layer.requantize is None:
         return (np.ascontiguousarray(layer.bias, np.float32), weight)
     return (*requantize_constants(layer.bias, layer.requantize), weight)
@@ -86,12 +89,14 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "stride": layer.stride,
         "padding": layer.padding,
         "clamp": layer.clamp,
-        **({} if layer.is_plain else _spread_of(layer)),
+        **_spread_of(layer),
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
     }
 
 
 def _spread_of(layer: Convolution) -> dict[str, Any]:
+    if isinstance(layer, TransposedConv2D) or layer.is_plain:
+        return {}
     groups = layer.groups if isinstance(layer, Conv2D) else 0
     return {"dilation": layer.dilation, "groups": groups}
 
@@ -119,7 +124,7 @@ def _finish(
     )
 
 
-def _columns(layer: Convolution, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
+def _columns(layer: Windowed, source: Tensor, out: Tensor) -> list[tuple[int, int, list[int]]]:
     """Runs `(first, count, kx)` of output columns that see the same kernel columns."""
     runs: list[tuple[int, int, list[int]]] = []
     for x in range(out.width):
@@ -239,7 +244,7 @@ def _depthwise_pixel(
 
 def _each_pixel(
     k: Builder,
-    layer: Convolution,
+    layer: Windowed,
     rows: list[Any],
     source: Tensor,
     out: Tensor,
@@ -282,11 +287,13 @@ def _each_pixel(
 
 def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     """The row kernel of `layer` by operation name."""
+    if isinstance(layer, TransposedConv2D):
+        return {layer.name: transposed_kernel(graph, layer)}
     assert isinstance(layer, Conv2D | DepthwiseConv2D)
     return {layer.name: convolution_kernel(graph, layer)}
 
 
-def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
+def convolution_kernel(graph: Graph, layer: Windowed) -> RowKernel:
     """The row kernel of one convolution: `row_0 .. row_{KH-1}, out, constants`."""
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     symbol = symbol_name("plain_" + layer.op, _describe(graph, layer))
@@ -308,6 +315,64 @@ def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
 
     _each_pixel(k, layer, rows, source, out, body)
     return RowKernel(symbol, _constants(layer), prim_func=k.function(), schedule="fallback")
+
+
+def _places(at: Expr, before: int, kernel: int, stride: int) -> tuple[Expr, Expr]:
+    """The first position whose window reaches output position `at`, and the tap that does.
+
+    Each further position does with a tap that is `stride` lower.
+    """
+    # Never negative: floor and modulo are what C has.
+    reach = at + (before - kernel + stride + kernel * stride)
+    apart = scalar(stride, "int32")
+    first = tirx.truncdiv(reach, apart) - kernel
+    return first, tirx.truncmod(reach, apart) + (kernel - stride)
+
+
+def transposed_kernel(graph: Graph, layer: TransposedConv2D) -> RowKernel:
+    """`row_0 .. row_{n-1}, out, row number, constants`; weights `[KH, KW, Cout, Cin]`."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    compute = _compute(layer)
+    symbol = symbol_name("plain_transposed", _describe(graph, layer))
+    k = Builder(symbol, scope="global")
+    rows = [k.pointer(f"row{i}", source.dtype) for i in range(layer.taps[0])]
+    target, number = k.pointer("out", out.dtype), k.number("row")
+    parameters = _Parameters(k, layer)
+    (kh, kw), (sy, sx), (top, left) = layer.kernel, layer.stride, layer.padding
+    zero, none = scalar(0, "int32"), scalar(-1, "int32")
+    cin, cout = source.channels, out.channels
+    ky = k.let(_places(number, top, kh, sy)[1])
+    with k.loop(out.width) as x:
+        place, tap = _places(x, left, kw, sx)
+        begin, kx = k.let(place), k.let(tap)
+        low = k.let(tirx.Max(zero - begin, zero))
+        # Of a negative tap nothing is reached.
+        taps = tirx.Select(kx > none, tirx.truncdiv(tirx.Max(kx, zero), scalar(sx, "int32")), none)
+        high = k.let(tirx.Min(scalar(source.width, "int32") - begin, taps + 1))
+        count = k.let(tirx.Max(high - low, zero))
+        base = k.let(x * cout)
+        with k.loop(cout) as n:
+            accumulator = k.registers(compute, 1)
+            k.set(accumulator, 0, load(parameters.bias, n, compute))
+            for index, row in enumerate(rows):
+                down = k.let(ky - index * sy)
+                with k.loop(tirx.Select(down > none, count, zero)) as i:
+                    at = k.let((begin + low + i) * cin)
+                    across = kx - (low + i) * sx
+                    w0 = k.let(((down * kw + across) * cout + n) * cin)
+                    with k.loop(cin) as c:
+                        value = _operand(row, at + c, source, compute)
+                        w = _weight(parameters.weight, w0 + c, layer, compute)
+                        k.set(accumulator, 0, element(accumulator, 0) + value * w)
+            total = k.let(element(accumulator, 0))
+            k.store(target, base + n, _finish(k, layer, parameters, total, n, out))
+    return RowKernel(
+        symbol,
+        _constants(layer),
+        takes_row_number=True,
+        prim_func=k.function(),
+        schedule="fallback",
+    )
 
 
 def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> RowKernel:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer, Tensor, added_field
 
-__all__ = ["Conv2D", "DepthwiseConv2D", "window_of"]
+__all__ = ["Conv2D", "DepthwiseConv2D", "TransposedConv2D", "window_of"]
 
 Array = NDArray[Any]
 
@@ -113,3 +113,45 @@ class DepthwiseConv2D(Layer):
     def macs(self, out: Tensor) -> int:
         """Multiply-accumulates, padding counted as the paper counts it."""
         return out.height * out.width * int(np.prod(self.weight.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class TransposedConv2D(Layer):
+    """Every pixel adds its window to the output, `stride` apart; the rest as in `Conv2D`.
+
+    `padding` (top, left): so many rows and columns of what that makes are cut off in front; the
+    output's own size says where it ends.
+    """
+
+    weight: Array
+    bias: Array
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    clamp: tuple[float, float]
+    requantize: Requantize | None = None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """`(KH, KW)`."""
+        return int(self.weight.shape[0]), int(self.weight.shape[1])
+
+    @property
+    def taps(self) -> tuple[int, int]:
+        """Rows and columns of the input, at most, that one output pixel is made of."""
+        (kh, kw), (sy, sx) = self.kernel, self.stride
+        return -(-kh // sy), -(-kw // sx)
+
+    @property
+    def op(self) -> str:
+        """`transposed`."""
+        return "transposed"
+
+    @property
+    def is_float_product(self) -> bool:
+        """Whether weights are floats."""
+        return self.requantize is None
+
+    def macs(self, out: Tensor) -> int:
+        """Multiply-accumulates, on average over the pixels."""
+        pixels = out.height * out.width // (self.stride[0] * self.stride[1])
+        return pixels * int(np.prod(self.weight.shape))

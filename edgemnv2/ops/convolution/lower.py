@@ -15,16 +15,25 @@ from edgemnv2.arithmetic.tflite import (
 )
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, window_of
+from edgemnv2.ops.convolution.layer import (
+    Conv2D,
+    DepthwiseConv2D,
+    TransposedConv2D,
+    window_of,
+)
 from edgemnv2.ops.flow import Array, Constant, Node
-from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
 from edgemnv2.ops.views import NCHW, NHWC, View, Views
 
 __all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
 
-NODES = ("conv2d", "depthwise", "matmul")
+NODES = ("conv2d", "conv2d_transpose", "depthwise", "matmul")
 CLAMPS = True
+KINDS: dict[str, Any] = {
+    "conv2d": Conv2D,
+    "conv2d_transpose": TransposedConv2D,
+    "depthwise": DepthwiseConv2D,
+}
 # TFLite accepts a bias whose scale differs from sx * sw by less than this much of an output step.
 BIAS_SCALE_TOLERANCE = 0.02
 
@@ -39,8 +48,29 @@ def arrange(node: Node, views: Views) -> None:
         if not isinstance(name, str):
             raise views.refuse(node, "the left operand must be an activation, not a constant")
         _product(node, views, views.unsettled(name), views.constant(node, 1), dense=True)
+    elif node.op == "conv2d_transpose":
+        _transposed(node, views)
     else:
         _convolution(node, views)
+
+
+def _transposed(node: Node, views: Views) -> None:
+    attrs = node.attrs
+    layout, kernel = attrs["data_layout"], attrs["kernel_layout"]
+    weight = views.constant(node, 1).transpose(tuple(kernel.index(x) for x in "HWIO"))
+    view = views.as_image(views.view(node), layout)
+    order = NHWC if layout == "NHWC" else NCHW
+    shape = views.shape(node.output)
+    if weight.values.shape[2:] != (view.map[2], shape[order[3]]):
+        raise views.refuse(
+            node,
+            f"weights {list(weight.values.shape)} for {view.map[2]} channels; export the model "
+            "again",
+        )
+    made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    inputs = (view.name, weight, *node.inputs[2:])
+    new = replace(node, inputs=inputs, attrs={**_kept(node), **made})
+    views.emit(new, (shape[order[1]], shape[order[2]], shape[order[3]]), order)
 
 
 def _convolution(node: Node, views: Views) -> None:
@@ -146,9 +176,8 @@ def is_integer(node: Node) -> bool:
 
 def lower(node: Node, to: Lowering) -> None:
     """A float convolution."""
-    kind = DepthwiseConv2D if node.op == "depthwise" else Conv2D
     to.add(
-        kind(
+        KINDS[node.op](
             **to.common(node),
             weight=np.ascontiguousarray(node.constant(1).real()),
             bias=np.ascontiguousarray(node.constant(2).real().reshape(-1)),
@@ -165,7 +194,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     to.add(_integer(node, site, to))
 
 
-def _integer(node: Node, site: Site, to: Lowering) -> Layer:
+def _integer(node: Node, site: Site, to: Lowering) -> Any:
     weight, bias = node.constant(1), node.constant(2)
     (x,), y = site.x, site.y
     assert weight.scale is not None
@@ -193,8 +222,7 @@ def _integer(node: Node, site: Site, to: Lowering) -> Layer:
         stored = stored - lift(factor, site.clamp, y)
     values = weight.centred()
     narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
-    kind = Conv2D if node.op == "conv2d" else DepthwiseConv2D
-    return kind(
+    return KINDS[node.op](
         **site.common,
         weight=np.ascontiguousarray(values.astype(np.int8 if narrow else np.int16)),
         bias=stored,

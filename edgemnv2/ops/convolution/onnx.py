@@ -32,6 +32,50 @@ def conv(node: SourceNode, flow: FlowBuilder) -> None:
     _with_bias(node, flow, out, 2, (1, -1, 1, 1))
 
 
+def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
+    """One group, no dilation; weights and bias are constants."""
+    weight = _weights(node, flow, 1)
+    dilation = [int(x) for x in node.get("dilations", (1, 1))]
+    if int(node.get("group", 1)) != 1 or any(x != 1 for x in dilation):
+        raise Refusal(
+            f"group={node.get('group', 1)} and dilations={dilation}",
+            "export the model with plain transposed convolutions, or with Resize and Conv",
+        )
+    if weight.values.ndim != 4:
+        raise Refusal(
+            f"a kernel of {weight.values.ndim - 2} dimensions",
+            "export the model with two-dimensional convolutions",
+        )
+    source = image(node)
+    if len(node.output.shape) != 4:
+        # onnx infers no shape from an `output_shape` that is below the input's.
+        raise Refusal(
+            f"output_shape={list(node.get('output_shape', ()))} for an input of "
+            f"{list(source.shape)}",
+            "export the model with pads instead of output_shape",
+        )
+    stride = tuple(int(x) for x in node.get("strides", (1, 1)))
+    pads = [int(x) for x in node.get("pads", (0, 0, 0, 0))][:2]
+    mode = node.get("auto_pad", "NOTSET")
+    if node.get("output_shape") or mode in ("SAME_UPPER", "SAME_LOWER"):
+        more = [int(x) for x in node.get("output_padding", (0, 0))]
+        for axis in (0, 1):
+            whole = (source.shape[2 + axis] - 1) * stride[axis] + weight.values.shape[2 + axis]
+            total = max(0, whole + more[axis] - node.output.shape[2 + axis])
+            pads[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
+    elif mode == "VALID":
+        pads = [0, 0]
+    attrs = {
+        "stride": stride,
+        "padding": (pads[0], pads[1]),
+        "data_layout": "NCHW",
+        "kernel_layout": "IOHW",
+    }
+    operands = [flow.stored(source), weight]
+    out = flow.add("conv2d_transpose", operands, flow.fresh(node.output), attrs)
+    _with_bias(node, flow, out, 2, (1, -1, 1, 1))
+
+
 def gemm(node: SourceNode, flow: FlowBuilder) -> None:
     """One constant matrix [K, N] on the right, activations on the left as they are (transA=0)."""
     if node.get("transA", 0):
@@ -101,4 +145,9 @@ def _scalar(value: float) -> Constant:
     return Constant(np.array(value, np.float32))
 
 
-RULES: dict[str, Rule] = {"Conv": conv, "Gemm": gemm, "MatMul": matmul}
+RULES: dict[str, Rule] = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "Gemm": gemm,
+    "MatMul": matmul,
+}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D, TransposedConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.values import clamp_floats, quant_of
 from edgemnv2.ops.windows import BLOCK_ELEMENTS, pad, patches
@@ -37,6 +37,11 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
             return np.concatenate([float_conv2d(part, share) for part, share in shares], axis=-1)
         made = [conv2d(part, share, source, target) for part, share in shares]
         return np.concatenate(made, axis=-1)
+    if isinstance(layer, TransposedConv2D):
+        plain, spread = _spread_out(layer, x, source, target)
+        if layer.requantize is None:
+            return float_conv2d(plain, spread)
+        return conv2d(plain, spread, source, target)
     assert isinstance(layer, DepthwiseConv2D)
     if layer.requantize is None:
         return float_depthwise(layer, x)
@@ -64,6 +69,36 @@ def _groups(layer: Conv2D, x: Array) -> list[tuple[Conv2D, Array]]:
         )
         parts.append((part, x[..., group * inner : (group + 1) * inner]))
     return parts
+
+
+def _spread_out(
+    layer: TransposedConv2D, x: Array, source: Tensor, target: Tensor
+) -> tuple[Conv2D, Array]:
+    """The convolution with the kernel turned round, over the pixels `stride` apart in zeros."""
+    (kh, kw), (sy, sx) = layer.kernel, layer.stride
+    zero = 0 if source.quant is None else source.quant.zero_point
+    n, h, w, c = x.shape
+    before = kh - 1 - layer.padding[0], kw - 1 - layer.padding[1]
+    height, width = target.height + kh - 1, target.width + kw - 1
+    canvas = np.full((n, height, width, c), zero, x.dtype)
+    rows, columns = before[0] + sy * np.arange(h), before[1] + sx * np.arange(w)
+    seen_rows = (rows >= 0) & (rows < height)
+    seen_columns = (columns >= 0) & (columns < width)
+    canvas[np.ix_(np.arange(n), rows[seen_rows], columns[seen_columns])] = x[:, seen_rows][
+        :, :, seen_columns
+    ]
+    plain = Conv2D(
+        layer.name,
+        layer.inputs,
+        layer.output,
+        np.ascontiguousarray(layer.weight[::-1, ::-1]),
+        layer.bias,
+        (1, 1),
+        (0, 0, 0, 0),
+        layer.clamp,
+        layer.requantize,
+    )
+    return plain, canvas
 
 
 def float_conv2d(layer: Conv2D, x: Array) -> Array:

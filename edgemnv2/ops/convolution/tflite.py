@@ -6,9 +6,10 @@ from math import prod
 
 import numpy as np
 
+from edgemnv2.model import DYNAMIC_RANGE
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
-from edgemnv2.ops.tflite_terms import finish, spatial
+from edgemnv2.ops.tflite_terms import finish, same_padding, spatial
 
 __all__ = ["RULES"]
 
@@ -16,7 +17,7 @@ __all__ = ["RULES"]
 def conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, weight = node.input(0), _weights(node, flow, axis=0)
-    _one_arithmetic(node, source, weight)
+    _one_arithmetic(node, flow, source, weight)
     _, kh, kw, inner = weight.values.shape
     attrs = {
         **spatial(node, source, (kh, kw)),
@@ -31,7 +32,7 @@ def conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
 def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, weight = node.input(0), _weights(node, flow, axis=3)
-    _one_arithmetic(node, source, weight)
+    _one_arithmetic(node, flow, source, weight)
     attrs = {
         **spatial(node, source, (weight.values.shape[1], weight.values.shape[2])),
         "groups": source.shape[-1],
@@ -45,7 +46,7 @@ def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
 def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
     source, matrix = node.input(0), _weights(node, flow, axis=0)
-    _one_arithmetic(node, source, matrix)
+    _one_arithmetic(node, flow, source, matrix)
     outer, inner = matrix.values.shape
     rows = prod(source.shape) // inner
     flat = flow.real(source)
@@ -70,6 +71,27 @@ def batch_to_space(node: SourceNode, flow: FlowBuilder) -> None:
     """It ends a dilated convolution that SPACE_TO_BATCH_ND begins."""
     attrs = {"block": _block(node), "crops": _pairs(node, "crops")}
     flow.move("batch_to_space", [flow.stored(node.input(0))], node.output, attrs)
+
+
+def transpose_conv(node: SourceNode, flow: FlowBuilder) -> None:
+    """Weights and bias are constants."""
+    source, weight = node.input(2), _weights(node, flow, axis=0)
+    _one_arithmetic(node, flow, source, weight)
+    stride = int(node.get("stride_h", 1)), int(node.get("stride_w", 1))
+    padding = [0, 0]
+    if node.get("padding", "SAME") == "SAME":
+        for axis in (0, 1):
+            made, kernel = node.output.shape[1 + axis], weight.values.shape[1 + axis]
+            windows = -(-made // stride[axis])
+            padding[axis] = same_padding(made, windows, kernel, stride[axis], 1)[0]
+    attrs = {
+        "stride": stride,
+        "padding": (padding[0], padding[1]),
+        "data_layout": "NHWC",
+        "kernel_layout": "OHWI",
+    }
+    operands = [flow.real(source), weight, *_bias(node, flow, 3)]
+    finish(node, flow, "conv2d_transpose", operands, attrs)
 
 
 def _block(node: SourceNode) -> tuple[int, ...]:
@@ -98,23 +120,33 @@ def _weights(node: SourceNode, flow: FlowBuilder, axis: int) -> Constant:
     return weight
 
 
-def _bias(node: SourceNode, flow: FlowBuilder) -> list[str | Constant]:
-    if node.optional(2) is None:
+def _bias(node: SourceNode, flow: FlowBuilder, index: int = 2) -> list[str | Constant]:
+    if node.optional(index) is None:
         return []
-    bias = flow.stored(node.input(2))
+    bias = flow.stored(node.input(index))
     if not isinstance(bias, Constant):
         raise Refusal(
-            f"bias {node.input(2).name!r} that is computed",
+            f"bias {node.input(index).name!r} that is computed",
             "export the model with its parameters in it",
         )
     return [bias]
 
 
-def _one_arithmetic(node: SourceNode, source: SourceTensor, weight: Constant) -> None:
+DYNAMIC_RANGE_TEXT = (
+    "weights have 8 bits, activations are float (dynamic range): computed as a float network with "
+    "the stored weights; LiteRT rounds activations to 8 bits on the way, so its outputs differ"
+)
+
+
+def _one_arithmetic(
+    node: SourceNode, flow: FlowBuilder, source: SourceTensor, weight: Constant
+) -> None:
     if source.dtype == "int16":
         raise Refusal(
             "int16 activations", "convert the model with int8 activations", "Integers have 8 bits"
         )
+    if source.dtype == "float32" and node.input(1).dtype in ("int8", "uint8"):
+        flow.note(DYNAMIC_RANGE, DYNAMIC_RANGE_TEXT)
     if source.is_quantized and weight.scale is None:
         raise Refusal(
             f"{source.dtype} activations and {weight.values.dtype} weights",
@@ -135,4 +167,5 @@ RULES: dict[str, Rule] = {
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "FULLY_CONNECTED": fully_connected,
     "SPACE_TO_BATCH_ND": space_to_batch,
+    "TRANSPOSE_CONV": transpose_conv,
 }

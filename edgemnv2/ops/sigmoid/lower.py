@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.sigmoid.layer import Sigmoid
@@ -26,4 +28,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
 
 
 def _sigmoid(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0
+    """In LiteRT's order: each step is rounded to float32."""
+    with np.errstate(over="ignore"):
+        power = np.float32(math.exp(min(-x, 700.0)))
+    return float(np.float32(1.0) / (np.float32(1.0) + power))

@@ -1,0 +1,120 @@
+"""Layer by layer on the framework's own inputs: how many values our arithmetic gives otherwise.
+
+End to end two engines of a quantised network drift apart, since one value in a million that rounds
+otherwise spreads through the layers behind it. So each layer gets here what the framework itself
+had in front of that layer, and its output is compared with the framework's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.ops.execute import run_layer
+from edgemnv2.ops.graph import Graph, Layer, Tensor
+
+__all__ = ["FLOAT_TOLERANCE", "LayerErrors", "compare_layers"]
+
+Array = NDArray[Any]
+Allowance = Callable[[Graph, Layer, Sequence[Array], Array], float]
+"""Of a layer, its inputs and its output as it should be: by how much a value may differ."""
+
+FLOAT_TOLERANCE = 1e-4
+"""Of the largest value: the order of summation differs, nothing else."""
+
+
+@dataclass(frozen=True)
+class LayerErrors:
+    """`different` of `values` outputs of a layer differ, by `largest` at most (stored values).
+
+    `tensor` is the file's name of the output. Floats differ from 1e-4 of the largest value on, and
+    `largest` is relative to it. `excess` values differ by more than they may.
+    """
+
+    layer: str
+    op: str
+    tensor: str
+    integer: bool
+    values: int
+    different: int
+    largest: float
+    excess: int = 0
+
+
+def compare_layers(
+    graph: Graph,
+    sample: Mapping[str, Array],
+    theirs: Mapping[str, Array],
+    found: dict[str, LayerErrors],
+    allowance: Allowance | None = None,
+) -> None:
+    """Add one sample to `found`, by layer: our layers on `theirs`, the framework's tensors."""
+    values: dict[str, Array] = {
+        name: sample[spec.name] for name, spec in zip(graph.inputs, graph.input_specs, strict=True)
+    }
+    for layer in graph.layers:
+        target = graph.tensor_out(layer)
+        inputs = [values[x] for x in layer.inputs]
+        ours = run_layer(graph, layer, inputs)
+        values[layer.output] = ours
+        origin = graph.origins.get(layer.output, "")
+        other = _as_stored(theirs.get(origin), target, ours)
+        if other is None:
+            continue
+        values[layer.output] = other
+        allowed = 0.0 if allowance is None else allowance(graph, layer, inputs, other)
+        different, largest, excess = _compare(ours, other, allowed)
+        before = found.get(layer.name)
+        found[layer.name] = LayerErrors(
+            layer.name,
+            layer.op,
+            origin,
+            target.quant is not None,
+            ours.size + (before.values if before else 0),
+            different + (before.different if before else 0),
+            max(largest, before.largest if before else 0.0),
+            excess + (before.excess if before else 0),
+        )
+
+
+def _compare(ours: Array, other: Array, allowed: float = 0.0) -> tuple[int, float, int]:
+    """Values that differ, by how much at most, and how many by more than `allowed`."""
+    same = (ours == other) | ((ours != ours) & (other != other))
+    with np.errstate(invalid="ignore"):
+        gap = np.where(same, 0.0, np.abs(ours.astype(np.float64) - other.astype(np.float64)))
+    gap = np.where(np.isnan(gap), np.inf, gap)
+    excess = int((gap > allowed).sum())
+    if ours.dtype.kind == "f":
+        gap = gap / _largest(other)
+        return int((gap > FLOAT_TOLERANCE).sum()), float(gap.max(initial=0.0)), excess
+    return int((gap > 0).sum()), float(gap.max(initial=0.0)), excess
+
+
+def _largest(values: Array) -> float:
+    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)), 1e-6)
+
+
+def _as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | None:
+    """The framework's tensor as we store it; None where it is another one.
+
+    Of its own order and NCHW, the form that is nearer to ours.
+    """
+    if theirs is None or theirs.size != ours.size:
+        return None
+    stored = theirs
+    if tensor.quant is not None:
+        if theirs.dtype.kind not in "iu":
+            return None
+        # uint8 there may be int8 here, 128 lower.
+        shift = int(np.iinfo(theirs.dtype).min) - int(np.iinfo(tensor.dtype).min)
+        stored = theirs.astype(np.int64) - shift
+    elif (theirs.dtype.kind == "f") != (ours.dtype.kind == "f"):
+        return None
+    forms = [stored.reshape(ours.shape)]
+    if stored.ndim == 4:
+        forms.append(stored.transpose(0, 2, 3, 1).reshape(ours.shape))
+    return min(forms, key=lambda form: _compare(ours, form)[0]).astype(ours.dtype)

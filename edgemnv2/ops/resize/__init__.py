@@ -1,0 +1,1 @@
+"""Maps of another height and width: nearest pixels, or linear between two."""

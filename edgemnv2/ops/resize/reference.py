@@ -1,0 +1,43 @@
+"""Resizing in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.resize.layer import Resize
+
+__all__ = ["run"]
+
+Array = NDArray[Any]
+FIXED_BITS = 20
+
+
+def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+    """The output `[N, H, W, C]` of `layer`."""
+    assert isinstance(layer, Resize)
+    x = inputs[0]
+    if layer.row_weights is None or layer.column_weights is None:
+        return np.ascontiguousarray(x[:, layer.rows[:, 0]][:, :, layer.columns[:, 0]])
+    fixed = layer.row_weights.dtype == np.int32
+    compute: Any = np.int64 if fixed else np.float32
+    down, across = layer.row_weights.astype(compute), layer.column_weights.astype(compute)
+    total: Array | None = None
+    # In LiteRT's order: both rows of the left column, then both of the right one.
+    for column in (0, 1):
+        for row in (0, 1):
+            values = x[:, layer.rows[:, row]][:, :, layer.columns[:, column]]
+            part: Array = values.astype(compute) * down[:, row][:, np.newaxis, np.newaxis]
+            part = part * across[:, column][:, np.newaxis]
+            total = part if total is None else total + part
+    assert total is not None
+    if not fixed:
+        if x.dtype.kind == "f":
+            return np.asarray(total, x.dtype)
+        return np.floor(total + np.float32(0.5)).astype(np.int64).astype(x.dtype)
+    half = np.int64(1) << (FIXED_BITS - 1)
+    rounded = np.sign(total) * ((np.abs(total) + half) >> FIXED_BITS)
+    return np.asarray(rounded, x.dtype)
