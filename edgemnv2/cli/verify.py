@@ -105,7 +105,10 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.json:
         ends = {"artifact": str(args.artifact), "target": artifact.target.name}
-        print(json.dumps({**ends, **result.to_dict()}))
+        facts = result.to_dict()
+        why = facts["not_against_source"]
+        facts["not_against_source"] = None if why is None else as_flags(why)
+        print(json.dumps({**ends, **facts}))
         return 0 if result.passed else 1
     verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
     print(f"runner     {result.runner}")

@@ -58,7 +58,7 @@ def two_inputs() -> bytes:
     return net.build([image, state], [net.convolution(total, 6, "answer"), total])
 
 
-def every_end() -> bytes:
+def every_end(*, unread_first: bool = False) -> bytes:
     """An input that is an output; one that nobody reads; one tensor seen as two outputs."""
     net = _Net(3)
     image = net.image(3, "image")
@@ -67,4 +67,5 @@ def every_end() -> bytes:
     rows = net.tensor([HEIGHT * WIDTH, 8], "int8", SCALE, ZERO, name="rows")
     shape = net.constant(np.array([HEIGHT * WIDTH, 8], np.int32))
     net.add("RESHAPE", [seen, shape], [rows], "ReshapeOptions", new_shape=[HEIGHT * WIDTH, 8])
-    return net.build([image, unread], [rows, image, seen])
+    inputs = [unread, image] if unread_first else [image, unread]
+    return net.build(inputs, [rows, image, seen])
