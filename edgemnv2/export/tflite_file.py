@@ -113,7 +113,7 @@ class _Writer:
         source, out = graph.tensor_in(layer), graph.tensor_out(layer)
         fused = _ACTIVATIONS[activation_of(out, layer.clamp, layer.name)]
         # LiteRT's int8 FULLY_CONNECTED rounds once, its CONV_2D twice.
-        rounds_twice = layer.requantize is not None and not layer.requantize.single_rounding
+        rounds_twice = layer.requantize is not None and layer.requantize.rounding == "twice"
         dense = layer.op == "pointwise" and source.shape[:2] == (1, 1) and not rounds_twice
         if isinstance(layer, DepthwiseConv2D):
             weight, axis = layer.weight[np.newaxis], 3
