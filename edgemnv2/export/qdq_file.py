@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.tflite import lift
 from edgemnv2.export.onnx_writer import OnnxNodes
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.convolution.layer import Convolution
@@ -113,16 +112,12 @@ class _Writer(OnnxNodes):
         return one_pixel and all(x.mixes_channels for x in behind)
 
     def weights(self, layer: Convolution, weight: Array) -> list[str]:
-        """int8, and biases without what rounding twice has been made up for with."""
+        """int8, and biases in steps of the sums."""
         scale = self.scales[layer.name]
         step = np.float32(self.graph.tensor_in(layer).known_quant.scale) * scale
-        assert layer.requantize is not None
-        # The front end takes off what rounding twice adds; here stands what is meant.
-        target = self.graph.tensor_out(layer).known_quant
-        meant = layer.bias + lift(layer.requantize, layer.clamp, target)
         return [
             self.stored_constant(f"{layer.name}.weight", weight, self._shared(scale)),
-            self.stored_constant(f"{layer.name}.bias", meant, self._shared(step)),
+            self.stored_constant(f"{layer.name}.bias", layer.bias, self._shared(step)),
         ]
 
     # -- ends --------------------------------------------------------------------------------------

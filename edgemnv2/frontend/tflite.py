@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from edgemnv2.errors import UsageError
+from edgemnv2.errors import UnsupportedOperator, UsageError
 from edgemnv2.frontend.ends import (
     InputShapes,
     check_input,
@@ -15,6 +17,7 @@ from edgemnv2.frontend.ends import (
 )
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.supported import build_flow
+from edgemnv2.frontend.tflite_shapes import settle
 from edgemnv2.frontend.tflite_tables import TfliteGraph, read_tables
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
@@ -31,12 +34,15 @@ def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
     data = path.read_bytes()
     graph = read_tables(data, path.name)
     _check_ends(graph, path.name, input_shapes or {})
-    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite")
+    _check_bits(graph, path.name)
+    settled = partial(settle, signatures=graph.signatures)
+    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settled)
+    outputs = [replace(x, shape=flow.shapes.get(x.name, x.shape)) for x in graph.outputs]
     return Model(
         path.stem,
         flow,
         tuple(_spec(x, input_layout(flow, x.name)) for x in graph.inputs),
-        tuple(_spec(x, "NHWC") for x in graph.outputs),
+        tuple(_spec(x, "NHWC") for x in outputs),
         path.name,
         hashlib.sha256(data).hexdigest(),
         "tflite",
@@ -63,6 +69,18 @@ def _check_ends(graph: TfliteGraph, file: str, wanted: InputShapes) -> None:
             )
     for tensor in graph.outputs:
         check_output(tensor.name, tensor.dtype, file)
+
+
+def _check_bits(graph: TfliteGraph, file: str) -> None:
+    """No activation has 16 bits."""
+    wide = [x for x in graph.tensors if x.dtype == "int16" and x.is_quantized and x.value is None]
+    if wide:
+        raise UnsupportedOperator(
+            f"{file}: {len(wide)} activations have 16 bits (int16x8), the first is "
+            f"{wide[0].name!r} (integers must have 8 bits); convert the model with 8-bit "
+            "activations (TensorFlow: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]), or "
+            "give the float model"
+        )
 
 
 def _spec(tensor: SourceTensor, layout: str) -> TensorSpec:

@@ -168,15 +168,14 @@ class _Walk:
     def _weights(
         self, layer: Convolution, source: QuantParams, target: QuantParams, scale: Array
     ) -> StoredWeights:
-        rounding = rounding_of(layer)
-        exact = exact_scale(scale, source, target, rounding)
+        exact = exact_scale(scale, source, target, rounding_of(layer))
         weights = quantize_weights(layer, exact, self.statistics.covariances.get(layer.name))
         self.weight_scales[layer.name] = weights.scale
         self.real_weights[layer.name] = weights.real
         before = self.statistics.mean_patches[layer.name]
         after = mean_patch(layer, self.stored[layer.inputs[0]], source.zero_point) * source.scale
         bias = corrected_bias(layer, weights, before, after)
-        return StoredWeights(weights.values, weights.scale, bias, rounding == "once")
+        return StoredWeights(weights.values, weights.scale, bias)
 
 
 def _with_small_factors(target: QuantParams, source: QuantParams, scale: Array) -> QuantParams:

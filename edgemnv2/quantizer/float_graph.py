@@ -48,10 +48,9 @@ def check_float_graph(graph: Graph) -> None:
             )
         if part(operator_of(layer), "quantised") is None or not layer.is_plain:
             raise ModelError(
-                f"{graph.source}: layer {layer.name!r}: quantize has no integer form of this "
-                f"{layer.op} layer (it has one of convolutions that are neither dilated nor "
-                "grouped, sums, global pooling and softmax); quantise the model with the framework "
-                "that it comes from, and compile that"
+                f"{graph.source}: layer {layer.name!r} ({layer.op}) is not quantised (quantize "
+                "takes convolutions without dilation and groups, sums, means over the whole map "
+                "and softmax); quantise with the framework that made the model, and compile that"
             )
         for kind, values in zip(("weight", "bias"), layer.parameters, strict=False):
             bad = int(np.count_nonzero(~np.isfinite(values)))

@@ -36,6 +36,7 @@ __all__ = [
     "choose_inputs",
     "load_npz",
     "random_set",
+    "source_arrays",
 ]
 
 Array = NDArray[Any]
@@ -88,8 +89,10 @@ class InputSet:
         return InputSet(self.batch(0, stop), self.names[:limit], labels, self.preset)
 
 
-def choose_inputs(graph: Graph, choice: SampleChoice, default_preset: str) -> InputSet:
-    """The inputs that `choice` asks for.
+def choose_inputs(
+    graph: Graph, choice: SampleChoice, default_preset: str, classes: int | None = None
+) -> InputSet:
+    """The inputs that `choice` asks for; `classes` bounds the labels of images.
 
     Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
     """
@@ -101,7 +104,7 @@ def choose_inputs(graph: Graph, choice: SampleChoice, default_preset: str) -> In
     preset = choice.preprocess or default_preset
     tensor = graph.tensors[graph.inputs[image]]
     if choice.images is not None:
-        samples = load_images(choice.images, tensor, preset, limit=choice.limit)
+        samples = load_images(choice.images, tensor, preset, limit=choice.limit, classes=classes)
         return _with_others(graph, image, samples, choice.inputs)
     if choice.inputs is not None:
         return load_npz(choice.inputs, graph).first(choice.limit)
@@ -148,6 +151,15 @@ def load_npz(path: str | Path, graph: Graph) -> InputSet:
     place = Path(path).name
     arrays = {spec.name: array for spec, array in _read(path, graph.input_specs).items()}
     return _checked_set(arrays, place)
+
+
+def source_arrays(arrays: Mapping[str, Any], graph: Graph) -> InputSet:
+    """`arrays` in the source's names, types and layouts, as an InputSet; see `load_npz`."""
+    found = {
+        spec.name: _checked(_named(arrays, spec, graph.name), spec, graph.name)
+        for spec in graph.input_specs
+    }
+    return _checked_set(found, graph.name)
 
 
 def _checked_set(arrays: dict[str, Array], place: str) -> InputSet:

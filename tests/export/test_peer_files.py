@@ -23,6 +23,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target, missing_local_features
+from tests.networks.onnx_net import one_operator
 from tests.streaming.random_networks import random_graph
 
 RequireModule = Callable[[str], None]
@@ -63,14 +64,44 @@ def test_float_networks_agree(
     assert np.abs(engine.output() - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "digits-int8"])
+SPREAD = {
+    "dilated": ((4, 3, 3, 3), {"dilations": [2, 3], "pads": [2, 3, 2, 3]}, 3),
+    "grouped": ((6, 2, 3, 3), {"group": 2, "pads": [1, 1, 1, 1]}, 4),
+    "depthwise": ((4, 1, 3, 3), {"group": 4, "dilations": [2, 2], "pads": [2, 2, 2, 2]}, 4),
+}
+
+
+@pytest.mark.parametrize("kind", SPREAD)
+@pytest.mark.parametrize("peer", list(MODULES))
+def test_dilation_and_groups_are_written(
+    peer: str, kind: str, tmp_path: Path, require_module: RequireModule
+) -> None:
+    require_module(MODULES[peer])
+    shape, attributes, channels = SPREAD[kind]
+    weight = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(one_operator("Conv", (1, channels, 9, 8), {"w": weight}, **attributes))
+    graph = lower(load_model(path))
+    x = sample_of(graph)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
+    engine.infer()
+    # Channels first or last: the same values.
+    expected = np.sort(outputs(graph, x))
+    assert np.abs(np.sort(engine.output()) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "fomo_face_detection.tflite"])
 def test_reference_kernels_of_litert_give_our_bytes(
-    name: str, tmp_path: Path, require_module: RequireModule
+    name: str, tmp_path: Path, require_module: RequireModule, request: pytest.FixtureRequest
 ) -> None:
     require_module("ai_edge_litert")
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    graph = lower(load_model(name))
+    source: str | Path = name
+    if name.endswith(".tflite"):
+        source = request.getfixturevalue("shared_data") / "models" / name
+    graph = lower(load_model(source))
+    assert graph.format == "tflite"
     x = sample_of(graph)
     model = write_model("litert", graph, tmp_path)
     interpreter = Interpreter(
@@ -84,12 +115,14 @@ def test_reference_kernels_of_litert_give_our_bytes(
     np.testing.assert_array_equal(stored, expected)
 
 
+@pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "digits-int8"])
 @pytest.mark.parametrize("peer", ["litert", "onnxruntime"])
 def test_int8_networks_agree_up_to_roundings(
-    peer: str, tmp_path: Path, require_module: RequireModule
+    peer: str, name: str, tmp_path: Path, require_module: RequireModule
 ) -> None:
+    """Also where the arithmetic is the other engine's: LiteRT rounds an ONNX network twice."""
     require_module(MODULES[peer])
-    graph = lower(load_model("mobilenetv2-0.35-96-int8"))
+    graph = lower(load_model(name))
     x = sample_of(graph)
     engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
     engine.infer()

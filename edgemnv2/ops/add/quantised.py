@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale, clamp_limits
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.add import reference
@@ -28,7 +29,8 @@ def target(
 ) -> QuantParams:
     """The quantisation of the sum, widened a little until every pair of inputs rounds alike.
 
-    Compared with dequantise, add, clamp, quantise in float32, operation by operation.
+    Rounded as TFLite does, compared with dequantise, add, clamp, quantise in float32, operation by
+    operation.
     """
     del error
     quant = wanted.known_quant
@@ -42,7 +44,7 @@ def target(
         nudged = QuantParams(scale, quant.zero_point)
         out = replace(wanted, quant=nudged)
         ours = reference.add(
-            integer(layer, sources, out), pairs[0], pairs[1], (sources[0], sources[1]), out
+            _as_tflite(layer, sources, out), pairs[0], pairs[1], (sources[0], sources[1]), out
         )
         theirs = np.rint(total / np.float32(scale)) + nudged.zero_point
         if np.array_equal(ours, np.clip(theirs, -128, 127)):
@@ -51,7 +53,17 @@ def target(
 
 
 def integer(layer: Add, sources: Sequence[Tensor], out: Tensor) -> Add:
-    """TFLite's sum of what `sources` store."""
+    """ONNX's sum of what `sources` store."""
+    quant = out.known_quant
+    a, b = (x.known_quant for x in sources)
+    return replace(
+        layer,
+        clamp=onnx.clamp_limits(layer.clamp, quant, "int8"),
+        rescale=onnx.add_rescale(a, b, quant, ("int8", "int8")),
+    )
+
+
+def _as_tflite(layer: Add, sources: Sequence[Tensor], out: Tensor) -> Add:
     quant = out.known_quant
     a, b = (x.known_quant for x in sources)
     return replace(

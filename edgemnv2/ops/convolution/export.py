@@ -46,7 +46,7 @@ def tflite(layer: Layer, to: TfliteWriter) -> None:
     found = _convolution(to.graph, layer, "TFLite")
     source, out = to.graph.tensor_in(layer), to.graph.tensor_out(layer)
     # LiteRT's int8 FULLY_CONNECTED rounds once, its CONV_2D twice.
-    rounds_twice = found.requantize is not None and not found.requantize.single_rounding
+    rounds_twice = found.requantize is not None and found.requantize.rounding == "twice"
     dense = layer.op == "pointwise" and source.shape[:2] == (1, 1) and not rounds_twice
     if found.mixes_channels:
         # OHWI; a classifier's is [out, in].

@@ -71,6 +71,7 @@ class Convolution(Layer):
     def describe(self) -> dict[str, Any]:
         """Its window, the type of the weights and how it rounds."""
         factor = self.requantize
+        # One rounding to even has the loops of two roundings: what was tuned for those serves it.
         rounding = "none" if factor is None else "single" if factor.single_rounding else "double"
         facts: dict[str, Any] = {
             "kernel": list(self.kernel),
@@ -128,7 +129,12 @@ class Conv2D(Convolution):
         part = slice(first, first + count)
         factor = self.requantize
         if factor is not None and len(factor.multiplier) > 1:
-            factor = replace(factor, multiplier=factor.multiplier[part], shift=factor.shift[part])
+            factor = replace(
+                factor,
+                multiplier=factor.multiplier[part],
+                shift=factor.shift[part],
+                addend=None if factor.addend is None else factor.addend[part],
+            )
         return replace(self, weight=self.weight[..., part], bias=self.bias[part], requantize=factor)
 
 

@@ -12,9 +12,10 @@ from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.unary import arrange_unary as arrange
 from edgemnv2.ops.unary import integer_unary
 
-__all__ = ["NODES", "arrange", "integer", "lower"]
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
 
 NODES = ("hard_swish",)
+TABLES = True
 
 
 def lower(node: Node, to: Lowering) -> None:
@@ -59,4 +60,7 @@ def _saturated(x: int) -> int:
 
 
 def _function(x: float) -> float:
-    return x * min(max(x + 3.0, 0.0), 6.0) / 6.0
+    """In LiteRT's order: each step is rounded to float32."""
+    single = np.float32(x)
+    gate = np.minimum(np.maximum(single + np.float32(3.0), np.float32(0.0)), np.float32(6.0))
+    return float(single * gate / np.float32(6.0))

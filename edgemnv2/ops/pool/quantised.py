@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
 from edgemnv2.arithmetic.tflite import clamp_limits, mean_requantize
 from edgemnv2.model import QuantParams
@@ -66,9 +67,9 @@ def targets(layer: GlobalAveragePool, source: Tensor, wanted: QuantParams) -> It
 
 
 def integer(layer: GlobalAveragePool, sources: Sequence[Tensor], out: Tensor) -> GlobalAveragePool:
-    """TFLite's mean of what its source stores."""
+    """ONNX's mean of what its source stores."""
     (source,) = sources
-    factor = mean_requantize(source.known_quant, out.known_quant, source.height * source.width)
+    factor = onnx.mean_requantize(source.known_quant, out.known_quant, source.height * source.width)
     return replace(
-        layer, clamp=clamp_limits(layer.clamp, out.known_quant, "int8"), requantize=factor
+        layer, clamp=onnx.clamp_limits(layer.clamp, out.known_quant, "int8"), requantize=factor
     )
