@@ -42,8 +42,6 @@ WAITING = {
     "keras_edge_impulse_int8.tflite": "REDUCE_PROD of shapes",
     "ort_qop_perch.onnx": "QLinearConv and its like, built on one rounding",
     # Not yet the framework's.
-    "keras_embed_l2_int8.tflite": "SUM of int8",
-    "ort_meanmean.onnx": "means of one axis in onnxruntime's rounding",
     "r33_bias_scale_x_0_37.onnx": "biases of another scale than the sum's",
     "r9_qdq_bias_2147483647.onnx": "sums that leave int32",
     "r9_qdq_bias_in_float.onnx": "sums that leave int32",
