@@ -20,6 +20,8 @@ __all__ = [
     "multiply_by_quantized_multiplier",
     "one_less_rounds_once",
     "quantize_multiplier",
+    "rescaled",
+    "round_half_even",
     "rounding_divide_by_pot",
     "saturating_rounding_doubling_high_mul",
 ]
@@ -85,6 +87,29 @@ def multiply_by_quantized_multiplier(x: Array, multiplier: Array, shift: Array) 
     shifted = (np.asarray(x, np.int64) << left).astype(np.int32).astype(np.int64)
     high = saturating_rounding_doubling_high_mul(shifted, np.asarray(multiplier, np.int64))
     return rounding_divide_by_pot(high, right)
+
+
+def round_half_even(x: Array, bits: Values) -> Array:
+    """`x / 2**bits`, halves to even; int64 arrays, `bits` at least 1."""
+    bits = np.asarray(bits, np.int64)
+    floor = x >> bits
+    rest = x - (floor << bits)
+    half = np.int64(1) << (bits - 1)
+    return np.asarray(floor + ((rest > half) | ((rest == half) & (floor & 1 == 1))))
+
+
+def rescaled(x: Array, factor: Requantize) -> Array:
+    """`x` (int32 values, channels last) by a factor as its `rounding` says, int64."""
+    multiplier, shift = factor.multiplier, factor.shift
+    if factor.rounding == "twice":
+        return multiply_by_quantized_multiplier(x, multiplier, shift)
+    product = np.asarray(x, np.int64) * multiplier.astype(np.int64)
+    bits = 31 - shift.astype(np.int64)
+    if factor.rounding == "even":
+        addend = 0 if factor.addend is None else factor.addend
+        return round_half_even(product + addend, bits)
+    half = (np.int64(1) << bits) >> 1
+    return np.asarray((product + half - (product < 0)) >> bits)
 
 
 def one_less_rounds_once(multiplier: Array, shift: Array) -> Array:

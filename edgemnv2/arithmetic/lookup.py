@@ -30,13 +30,16 @@ def lookup_table(
     y: QuantParams,
     y_dtype: str,
     format_: SourceFormat,
+    *,
+    divides: bool = False,
 ) -> Array:
     """int16 `[256]`: the stored output for each stored input, from the type's lowest value on.
 
     `function` is computed in double and rounded to float32, so that no machine's own float32
-    functions decide about a value.
+    functions decide about a value. `divides`: as TFLite's QUANTIZE, which is no table.
     """
     limits_in, limits = np.iinfo(x_dtype), np.iinfo(y_dtype)
+    divides = divides or format_ == "onnx"
     scale = np.float32(x.scale)
     inverse = np.float32(1.0) / np.float32(y.scale)
     table = np.empty(256, np.int16)
@@ -44,7 +47,7 @@ def lookup_table(
         real = scale * np.float32(int(limits_in.min) + index - x.zero_point)
         with np.errstate(over="ignore"):
             value = np.float32(function(float(real)))
-            ratio = value / np.float32(y.scale) if format_ == "onnx" else value * inverse
+            ratio = value / np.float32(y.scale) if divides else value * inverse
         scaled = 0.0 if np.isnan(ratio) else min(max(float(ratio), -FURTHEST), FURTHEST)
         if format_ == "onnx":
             rounded = float(np.rint(scaled))

@@ -27,17 +27,14 @@ __all__ = [
     "convolution_requantize",
     "dense_requantize",
     "exp_table",
-    "has_exact_factors",
-    "lift",
     "mean_requantize",
+    "rescale_requantize",
     "softmax_distances",
 ]
 
 Array = NDArray[Any]
 ADD_LEFT_SHIFT = 20
 SOFTMAX_INTEGER_BITS = 5
-FLOAT32_ERROR = 1e-3
-"""Of a whole number up to some thousands that comes out of float32 scales."""
 
 
 def convolution_requantize(
@@ -63,32 +60,7 @@ def dense_requantize(
     It multiplies in double (`reference/integer_ops/fully_connected.h`); 31 bits of the factor
     round alike unless the product lies within 2**-24 of a half, which int8 outputs never see.
     """
-    return replace(convolution_requantize(x, weight_scale, y, channels), single_rounding=True)
-
-
-def has_exact_factors(x: QuantParams, weight_scale: Array, y: QuantParams) -> bool:
-    """Whether all factors are one over an odd number, as `edgemnv2 quantize` makes them.
-
-    Then no accumulator is near a threshold between two outputs, and fixed point computes what an
-    ONNX runtime does (`quantize.exact`). Other files get TFLite's arithmetic unchanged.
-    """
-    n = y.scale / (x.scale * np.asarray(weight_scale, np.float64).reshape(-1))
-    nearest = np.rint(n)
-    odd = (nearest % 2 == 1) & (nearest >= 3)
-    return bool((odd & (np.abs(n - nearest) < FLOAT32_ERROR)).all())
-
-
-def lift(factor: Requantize, clamp: tuple[float, float], y: QuantParams) -> Array:
-    """By how many whole accumulators the first of two roundings lifts outputs, int32 `[C]`.
-
-    Rounding `acc * m` before `/ 2**r` (m in [1/2, 1), r at least 1) adds `1 / (2 m)` accumulators,
-    one half to one, to what is then rounded once. For outputs that are not cut off below zero the
-    sign of that depends on theirs, and nothing whole can be taken off.
-    """
-    if factor.single_rounding or clamp[0] < y.zero_point:
-        return np.zeros_like(factor.shift)
-    lifted: Array = ((factor.shift <= -1) & (factor.multiplier != 0)).astype(np.int32)
-    return lifted
+    return replace(convolution_requantize(x, weight_scale, y, channels), rounding="once")
 
 
 def add_rescale(
@@ -101,6 +73,11 @@ def add_rescale(
         make_requantize([b.scale / twice]),
         make_requantize([twice / ((1 << ADD_LEFT_SHIFT) * y.scale)]),
     )
+
+
+def rescale_requantize(x: QuantParams, y: QuantParams) -> Requantize:
+    """The factor from one quantisation to another, QUANTIZE's."""
+    return make_requantize([x.scale / y.scale])
 
 
 def mean_requantize(x: QuantParams, y: QuantParams, count: int) -> Requantize:

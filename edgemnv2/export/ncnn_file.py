@@ -121,6 +121,9 @@ class _Writer:
             f"{activation}"
         )
         kind = "Convolution"
-        if isinstance(layer, DepthwiseConv2D):
-            kind, rest = "ConvolutionDepthWise", f"{rest} 7={out.channels}"
+        if layer.dilation != (1, 1):
+            rest = f"{rest} 2={layer.dilation[1]} 12={layer.dilation[0]}"
+        groups = out.channels if isinstance(layer, DepthwiseConv2D) else layer.groups
+        if groups > 1 or isinstance(layer, DepthwiseConv2D):
+            kind, rest = "ConvolutionDepthWise", f"{rest} 7={groups}"
         self._line(kind, layer.name, inputs, layer.output, rest)

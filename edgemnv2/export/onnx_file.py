@@ -141,6 +141,7 @@ class _Writer:
             groups = weight.shape[0]
         else:
             weight = layer.weight.transpose(3, 2, 0, 1)
+            groups = layer.groups
         names = [
             self._constant(f"{layer.name}.weight", weight),
             self._constant(f"{layer.name}.bias", layer.bias),
@@ -168,4 +169,5 @@ class _Writer:
             strides=list(layer.stride),
             pads=[top, left, bottom, right],
             group=groups,
+            **({} if layer.dilation == (1, 1) else {"dilations": list(layer.dilation)}),
         )

@@ -113,7 +113,7 @@ class _Writer:
         source, out = graph.tensor_in(layer), graph.tensor_out(layer)
         fused = _ACTIVATIONS[activation_of(out, layer.clamp, layer.name)]
         # LiteRT's int8 FULLY_CONNECTED rounds once, its CONV_2D twice.
-        rounds_twice = layer.requantize is not None and not layer.requantize.single_rounding
+        rounds_twice = layer.requantize is not None and layer.requantize.rounding == "twice"
         dense = layer.op == "pointwise" and source.shape[:2] == (1, 1) and not rounds_twice
         if isinstance(layer, DepthwiseConv2D):
             weight, axis = layer.weight[np.newaxis], 3
@@ -153,8 +153,8 @@ class _Writer:
             "StrideH": layer.stride[0],
             "StrideW": layer.stride[1],
             "FusedActivationFunction": fused,
-            "DilationHFactor": 1,
-            "DilationWFactor": 1,
+            "DilationHFactor": layer.dilation[0],
+            "DilationWFactor": layer.dilation[1],
         }
         if isinstance(layer, DepthwiseConv2D):
             options["DepthMultiplier"] = 1
@@ -184,7 +184,7 @@ def _same_padding(
     """What TFLite's SAME means there: the odd element goes to the bottom and the right."""
     sizes = ((source.height, out.height), (source.width, out.width))
     before, behind = [], []
-    for (size, made), kernel, stride in zip(sizes, layer.kernel, layer.stride, strict=True):
+    for (size, made), kernel, stride in zip(sizes, layer.window, layer.stride, strict=True):
         total = max(0, (made - 1) * stride + kernel - size)
         before.append(total // 2)
         behind.append(total - total // 2)

@@ -11,6 +11,7 @@ from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes, check_output
 from edgemnv2.frontend.layout import input_layout
+from edgemnv2.frontend.onnx_expand import expand
 from edgemnv2.frontend.onnx_prepare import inferred, prepare
 from edgemnv2.frontend.supported import build_flow
 from edgemnv2.model import TensorSpec, layout_of
@@ -38,7 +39,8 @@ def model_from_proto(
 ) -> Model:
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
-        fixed, notes = prepare(proto, file, input_shapes)
+        expanded, notes = expand(proto, file)
+        fixed, more_notes = prepare(expanded, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
@@ -46,7 +48,7 @@ def model_from_proto(
     for output in outputs:
         check_output(output.name, output.dtype, file)
     flow = build_flow(nodes, inputs, outputs, file, "onnx")
-    flow = replace(flow, notes=(*notes, *flow.notes))
+    flow = replace(flow, notes=(*flow.notes, *notes, *more_notes))
     return Model(
         file,
         flow,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
+from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
+from edgemnv2.ops.source import FlowBuilder, Refusal, SourceNode, SourceTensor
 from edgemnv2.ops.table import rules_of
 
 __all__ = ["build_flow", "supported_operators_markdown"]
@@ -18,8 +19,6 @@ __all__ = ["build_flow", "supported_operators_markdown"]
 # What to do about operators that people do come with.
 REMEDIES = {
     "FusedConv": "export without graph optimisation (onnxruntime: ORT_DISABLE_ALL)",
-    "DynamicQuantizeLinear": "quantise statically (onnxruntime: quantize_static), or use the float "
-    "model",
     "NonMaxSuppression": "cut the model in front of it",
 }
 MOST_REFUSALS = 8
@@ -32,8 +31,9 @@ def build_flow(
     outputs: Sequence[SourceTensor],
     file: str,
     format_: SourceFormat,
+    settle: Callable[[SourceNode], SourceNode] = lambda node: node,
 ) -> Flow:
-    """The flow of a file's nodes.
+    """The flow of a file's nodes; `settle` gives shapes that the file leaves open.
 
     Raises UnsupportedOperator with every node that cannot be done: place, fact, what must hold, and
     what to do.
@@ -60,6 +60,8 @@ def build_flow(
             behind.update(names)
             if node.operator in rules:
                 continue
+        with reading(f"{file}: {node.place}"):
+            node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
             flow.declare(tensor)
         rule = rules.get(node.operator)
@@ -70,7 +72,6 @@ def build_flow(
                 f"{_remedy(node.operator, tuple(rules))}"
             )
             continue
-        node = replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs))
         try:
             with reading(f"{file}: {node.place}"):
                 rule(node, flow)
@@ -98,9 +99,11 @@ def build_flow(
 
 
 def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:
-    """The tensor with its values, where earlier nodes have turned out to be constant."""
-    if tensor is None or tensor.is_constant or tensor.name not in flow.known:
+    """The tensor with its shape, and its values where earlier nodes have turned out constant."""
+    if tensor is None or tensor.is_constant:
         return tensor
+    if tensor.name not in flow.known:
+        return replace(tensor, shape=flow.shapes.get(tensor.name, tensor.shape))
     known = flow.known[tensor.name]
     values = known.values if known.scale is not None else known.values.astype(tensor.dtype)
     return replace(tensor, value=values, scale=known.scale, zero_point=known.zero_point)
@@ -128,7 +131,7 @@ def _remedy(operator: str, operators: tuple[str, ...]) -> str:
     return "remove it before the export, or cut the model in front of it"
 
 
-def _condition(rule: Rule) -> str:
+def _condition(rule: Callable[..., None]) -> str:
     """What must hold, from the first paragraph of a rule's docstring; "-" for nothing."""
     return " ".join((rule.__doc__ or "-").split("\n\n")[0].split()).rstrip(".")
 
@@ -143,6 +146,7 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        for operator, rule in rules_of(format_).items():
+        known = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
+        for operator, rule in sorted(known.items()):
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

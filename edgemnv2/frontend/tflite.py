@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from edgemnv2.errors import UnsupportedOperator, UsageError
@@ -15,6 +17,7 @@ from edgemnv2.frontend.ends import (
 )
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.supported import build_flow
+from edgemnv2.frontend.tflite_shapes import settle
 from edgemnv2.frontend.tflite_tables import TfliteGraph, read_tables
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
@@ -32,12 +35,14 @@ def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
     graph = read_tables(data, path.name)
     _check_ends(graph, path.name, input_shapes or {})
     _check_bits(graph, path.name)
-    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite")
+    settled = partial(settle, signatures=graph.signatures)
+    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settled)
+    outputs = [replace(x, shape=flow.shapes.get(x.name, x.shape)) for x in graph.outputs]
     return Model(
         path.stem,
         flow,
         tuple(_spec(x, input_layout(flow, x.name)) for x in graph.inputs),
-        tuple(_spec(x, "NHWC") for x in graph.outputs),
+        tuple(_spec(x, "NHWC") for x in outputs),
         path.name,
         hashlib.sha256(data).hexdigest(),
         "tflite",

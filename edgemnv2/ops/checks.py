@@ -10,6 +10,7 @@ from edgemnv2.ops.graph import Graph, Layer
 __all__ = ["NORMALISED", "expect", "expect_factor", "expect_same_shape"]
 
 NORMALISED = 2**30
+LARGEST_ADDEND = 2**61
 
 
 def expect(condition: bool, layer: Layer, message: str) -> None:
@@ -33,6 +34,13 @@ def expect_factor(
     assert factor is not None
     multiplier, shift = factor.multiplier, factor.shift
     expect(multiplier.shape == shift.shape == (channels,), layer, "factor is not one per channel")
+    if factor.rounding == "even":
+        least = 0
+        addend = factor.addend
+        sound = addend is None or (
+            addend.shape == (channels,) and bool(np.abs(addend).max(initial=0) < LARGEST_ADDEND)
+        )
+        expect(sound, layer, "addend is not one per channel, or too large")
     normal = (multiplier >= least) | (multiplier == 0)
     expect(bool(np.all(normal)), layer, "multiplier is not normalised")
     in_range = np.all((shift >= -31) & (shift <= 30))

@@ -15,11 +15,27 @@ from edgemnv2.ops.flow import Array, Constant, Node
 
 __all__ = ["evaluate"]
 
+
+def _divide(a: Array, b: Array) -> Array:
+    """Of integers, shapes for instance, towards zero as both formats divide them."""
+    quotient = np.true_divide(a, b)
+    if np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer):
+        return np.trunc(quotient).astype(a.dtype)
+    return np.asarray(quotient)
+
+
 ARITHMETIC: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
-    "divide": np.divide,
+    "divide": _divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "square": np.square,
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "abs": np.abs,
     "matmul": np.matmul,
     "isnan": np.isnan,
     "where": np.where,

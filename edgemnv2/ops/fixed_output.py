@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.lowering import Lowering, Site
@@ -28,5 +27,5 @@ def add_with_output(
     inner = f"{site.name}.{layer.__name__.lower()}"
     to.tensors[inner] = replace(to.tensors[site.name], name=inner, quant=fixed)
     to.add(layer(name=inner, inputs=site.inputs, output=inner, **fields))
-    factor = make_requantize([fixed.scale / site.y.scale])
+    factor = to.arithmetic.rescale_requantize(fixed, site.y)
     to.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))

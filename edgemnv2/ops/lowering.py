@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
-from edgemnv2.arithmetic.tflite import clamp_limits
+from edgemnv2.arithmetic import onnx, tflite
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.flow import Flow, Node, consumers, producers, same_quantization
@@ -39,6 +38,8 @@ class Site:
     y: QuantParams
     dtype: str
     clamp: Clamp
+    of_floats: bool = False
+    """Whether the file computes in floats here."""
 
     @property
     def common(self) -> dict[str, Any]:
@@ -52,6 +53,8 @@ class Lowering:
     def __init__(self, flow: Flow, format_: SourceFormat) -> None:
         self.flow = flow
         self.format = format_
+        self.arithmetic: Any = onnx if format_ == "onnx" else tflite
+        """The module of `arithmetic` whose constants the format's integer layers have."""
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
@@ -168,17 +171,25 @@ class Lowering:
         inputs = tuple(self.resolve(str(x)) for x in sources)
         self.declare(name)
         y, dtype = self.quant[name], self.tensors[name].dtype
-        low, high = clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
+        low, high = self.arithmetic.clamp_limits(node.attrs.get("clamp", UNBOUNDED), y, dtype)
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
-        return Site(name, inputs, x, y, dtype, clamp)
+        return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
 
     def feeds_integers(self, node: Node) -> bool:
         """Whether `site` would give a place."""
         return self.quantizer(node) is not None and all(
             self.dequantized(name) is not None for name in node.tensors
         )
+
+    def computes_floats(self, node: Node) -> bool:
+        """Whether the file computes `node` in floats, between operators that convert.
+
+        A table of all values does the same to the bit; arithmetic of integers would not.
+        """
+        quantizer = node if node.op == "quantize" else self.quantizer(node)
+        return quantizer is not None and bool(quantizer.attrs.get("of_floats"))
 
     def is_needed(self, node: Node) -> bool:
         """Whether somebody reads the floats of a dequantise node as floats."""
@@ -194,6 +205,8 @@ class Lowering:
         if module is None or not hasattr(module, "integer") or not self.feeds_integers(node):
             return False
         if self.format not in getattr(module, "INTEGER_FORMATS", (self.format,)):
+            return False
+        if self.computes_floats(node) and not getattr(module, "TABLES", False):
             return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
 
@@ -255,7 +268,7 @@ class Lowering:
         self.tensors[inner] = made
         changes: dict[str, Any] = {"clamp": everything} if clamps else {}
         self.add(replace(layer, name=inner, output=inner, **changes))
-        factor = make_requantize([site.x[0].scale / site.y.scale])
+        factor = self.arithmetic.rescale_requantize(site.x[0], site.y)
         self.add(Rescale(site.name, (inner,), site.name, requantize=factor, clamp=site.clamp))
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:

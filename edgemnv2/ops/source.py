@@ -228,15 +228,19 @@ class FlowBuilder:
         self.result(name, output, activation)
 
     def result(
-        self, real: str, output: SourceTensor, activation: tuple[float, float] | None = None
+        self,
+        real: str,
+        output: SourceTensor,
+        activation: tuple[float, float] | None = None,
+        attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        """`output` is the float tensor `real`, clamped and stored."""
+        """`output` is the float tensor `real`, clamped and stored; `attrs` of the quantise node."""
         if activation is not None:
             name = self.fresh(output) if output.is_quantized else self.declare(output)
             real = self.add("clip", [real], name, {"clamp": activation})
         if output.is_quantized:
             self._check_scale(output)
-            attrs = {"axis": 0, "dtype": output.dtype}
+            attrs = {"axis": 0, "dtype": output.dtype, **(attrs or {})}
             self.add("quantize", [real, *self._parameters(output)], self.declare(output), attrs)
         elif real != output.name:
             self.alias(output, self.known.get(real, real))

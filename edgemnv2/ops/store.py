@@ -28,6 +28,7 @@ REFERENCE_FOLDER = "reference"
 KEPT_FOLDER = f"{REFERENCE_FOLDER}/source"
 """Where an artefact keeps the file that it was compiled from, if it does."""
 STRUCTURE, ARRAYS, SOURCE = "graph.json", "graph.npz", "source.json"
+TFLITE_ROUNDING: dict[Any, Any] = {"twice": False, "once": True}
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
@@ -43,7 +44,9 @@ def save_graph(graph: Graph, folder: Path) -> None:
                 "requantize": [
                     encode(value.multiplier, place + ".multiplier"),
                     encode(value.shift, place + ".shift"),
-                    value.single_rounding,
+                    # TFLite's two ways are the ones there were when the form was made.
+                    TFLITE_ROUNDING.get(value.rounding, value.rounding),
+                    *([] if value.addend is None else [encode(value.addend, place + ".addend")]),
                 ]
             }
         if isinstance(value, tuple):
@@ -115,7 +118,9 @@ def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
         if "array" in value:
             return arrays[value["array"]]
         if "requantize" in value:
-            return Requantize(*(decode(item) for item in value["requantize"]))
+            multiplier, shift, rounding, *addend = map(decode, value["requantize"])
+            rounding = {v: k for k, v in TFLITE_ROUNDING.items()}.get(rounding, rounding)
+            return Requantize(multiplier, shift, rounding, *addend)
         return tuple(decode(item) for item in value["tuple"])
 
     def layer(entry: Mapping[str, Any]) -> Layer:

@@ -48,6 +48,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("LeakyRelu",),
     "log": ("Log",),
     "log_softmax": ("LogSoftmax",),
+    "lookup": ("Lookup",),
     "negate": ("Negate",),
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),

@@ -73,10 +73,12 @@ def integer_unary(
     `fields` are the layer's.
     """
     x_dtype = to.tensors[site.inputs[0]].dtype
-    if exact is not None and to.format == "tflite":
+    if exact is not None and to.format == "tflite" and not site.of_floats:
         table = stored_table(exact, site.x[0], x_dtype, site.y, site.dtype)
     else:
-        table = lookup_table(function, site.x[0], x_dtype, site.y, site.dtype, to.format)
+        table = lookup_table(
+            function, site.x[0], x_dtype, site.y, site.dtype, to.format, divides=site.of_floats
+        )
     low, high = site.clamp
     to.add(kind(**site.common, table=np.clip(table, int(low), int(high)), **fields))
 

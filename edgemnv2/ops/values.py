@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 
-__all__ = ["clamp_floats", "index_of", "quant_of", "rescale_table"]
+__all__ = ["clamp_floats", "index_of", "product_table", "quant_of", "rescale_table"]
 
 Array = NDArray[Any]
 
@@ -39,4 +39,11 @@ def rescale_table(source: Tensor, factor: Requantize, left_shift: int) -> Array:
     """int64 `[256]`: `(x - zero point) << left_shift`, rescaled, for each 8-bit pattern of x."""
     values = np.arange(256, dtype=np.uint8).view(source.dtype).astype(np.int64)
     values = (values - quant_of(source).zero_point) << left_shift
-    return multiply_by_quantized_multiplier(values, factor.multiplier, factor.shift)
+    return rescaled(values, factor)
+
+
+def product_table(source: Tensor, factor: Requantize) -> Array:
+    """int64 `[256]`: `(x - zero point) * multiplier` for each 8-bit pattern of x."""
+    values = np.arange(256, dtype=np.uint8).view(source.dtype).astype(np.int64)
+    products: Array = (values - quant_of(source).zero_point) * int(factor.multiplier[0])
+    return products

@@ -11,6 +11,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.model import Model
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
+from edgemnv2.passes.drop_unused import drop_unused
 from edgemnv2.passes.fold_affine import fold_affine
 from edgemnv2.passes.fold_batch_blocks import fold_batch_blocks
 from edgemnv2.passes.fold_constants import fold_constants
@@ -27,8 +28,10 @@ __all__ = ["lower", "validate"]
 
 def lower(model: Model) -> Graph:
     """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
+    # Whatever no output needs -> nothing.
+    flow = drop_unused(model.flow)
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
-    flow = fold_constants(model.flow)
+    flow = fold_constants(flow)
     # Convolutions over every n-th pixel as an image of its own -> dilated ones.
     flow = fold_batch_blocks(flow)
     # Pad nodes -> the padding of the convolution behind them.

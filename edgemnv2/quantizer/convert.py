@@ -16,16 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.tflite import (
-    ADD_LEFT_SHIFT,
-    add_rescale,
-    clamp_limits,
-    convolution_requantize,
-    dense_requantize,
-    exp_table,
-    lift,
-    mean_requantize,
-)
+from edgemnv2.arithmetic import onnx
+from edgemnv2.arithmetic.tflite import exp_table
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
@@ -212,17 +204,17 @@ class _Walk:
         target: QuantParams,
         weights: QuantizedWeights | None,
     ) -> Layer:
-        clamp = clamp_limits(getattr(layer, "clamp", (-math.inf, math.inf)), target, "int8")
+        clamp = onnx.clamp_limits(getattr(layer, "clamp", (-math.inf, math.inf)), target, "int8")
         match layer:
             case Conv2D() | DepthwiseConv2D():
                 assert weights is not None
                 return self._convolution(layer, sources[0], target, weights, clamp)
             case Add():
-                factors = add_rescale(sources[0], sources[1], target)
-                return replace(layer, clamp=clamp, left_shift=ADD_LEFT_SHIFT, rescale=factors)
+                factors = onnx.add_rescale(sources[0], sources[1], target, ("int8", "int8"))
+                return replace(layer, clamp=clamp, rescale=factors)
             case GlobalAveragePool():
                 source = self.float.tensor_in(layer)
-                factor = mean_requantize(sources[0], target, source.height * source.width)
+                factor = onnx.mean_requantize(sources[0], target, source.height * source.width)
                 return replace(layer, clamp=clamp, requantize=factor)
             case Softmax():
                 return replace(layer, exp_table=exp_table(sources[0].scale))
@@ -241,11 +233,9 @@ class _Walk:
         after = mean_patch(layer, self.stored[name], source.zero_point) * source.scale
         bias = corrected_bias(layer, weights, before, after)
         step = np.float64(source.scale) * weights.scale.astype(np.float64)
-        once = rounding_of(layer) == "once"
-        requantize = dense_requantize if once else convolution_requantize
-        factor = requantize(source, weights.scale, target, len(weights.scale))
+        channels = len(weights.scale)
+        factor = onnx.convolution_requantize(source, weights.scale, target, channels)
         stored = np.rint(bias / step)
-        stored -= lift(factor, clamp, target)
         return replace(
             layer,
             weight=weights.values,

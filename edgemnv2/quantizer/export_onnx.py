@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.tflite import lift
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
@@ -164,11 +163,7 @@ class _Writer:
             stored = stored[:, :, 0, 0]
         weight = self._stored_constant(f"{layer.name}.weight", stored, scale)
         step = np.float32(source.scale) * scale
-        target = self.graph.tensor_out(layer).quant
-        assert target is not None and layer.requantize is not None
-        # The front end takes off what rounding twice adds; here stands what is meant.
-        meant = layer.bias + lift(layer.requantize, layer.clamp, target)
-        bias = self._stored_constant(f"{layer.name}.bias", meant, step)
+        bias = self._stored_constant(f"{layer.name}.bias", layer.bias, step)
         if dense:
             flat = self._node("Flatten", [real], f"{layer.name}.flat", axis=1)
             return self._node("Gemm", [flat, weight, bias], output, transB=1)

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
+from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.quantizer.float_run import ExactRun
@@ -36,14 +38,27 @@ by daring more, and an image that is cut off loses much. (Where weights are even
 a layer, growth gains more: 0.030 by what was seen, 0.034 with 5.)"""
 
 
+QUANTIZED = (Add, Conv2D, DepthwiseConv2D, GlobalAveragePool, Softmax)
+"""Layers that have an int8 form here; convolutions without dilation and groups."""
+
+
 def check_float_graph(graph: Graph) -> None:
-    """Raises ModelError for a network that is quantised already or holds no finite numbers."""
+    """Raises ModelError for a network that is quantised already or holds no finite numbers.
+
+    And for one with layers that are not quantised here.
+    """
     for layer in graph.layers:
         quantised = isinstance(layer, Quantize) or graph.tensor_out(layer).dtype != "float32"
         if quantised:
             raise ModelError(
                 f"{graph.source}: layer {layer.name!r} is quantised already "
                 "(quantize takes a float32 model); compile this model as it is"
+            )
+        if not isinstance(layer, QUANTIZED) or not getattr(layer, "is_plain", True):
+            raise ModelError(
+                f"{graph.source}: layer {layer.name!r} ({layer.op}) is not quantised (quantize "
+                "takes convolutions without dilation and groups, sums, means over the whole map "
+                "and softmax); quantise with the framework that made the model, and compile that"
             )
         if isinstance(layer, Conv2D | DepthwiseConv2D):
             for kind, values in (("weight", layer.weight), ("bias", layer.bias)):

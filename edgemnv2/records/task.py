@@ -171,6 +171,7 @@ def _describe(layer: Layer) -> dict[str, Any]:
     if not isinstance(layer, Conv2D | DepthwiseConv2D):
         return {}
     factor = layer.requantize
+    # One rounding to even has the loops of two roundings, and what was tuned for those serves it.
     rounding = "none" if factor is None else "single" if factor.single_rounding else "double"
     facts: dict[str, Any] = {
         "kernel": list(layer.kernel),

@@ -32,7 +32,7 @@ def live_shifts(requantize: Requantize) -> Array:
 
 def rounds_to_the_right(requantize: Requantize) -> bool:
     """Whether factors that round once all shift to the right; those that round twice need not."""
-    return not requantize.single_rounding or bool((live_shifts(requantize) <= -1).all())
+    return requantize.rounding != "once" or bool((live_shifts(requantize) <= -1).all())
 
 
 def largest_sum(weight: Array, bias: Array) -> int:

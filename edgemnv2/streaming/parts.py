@@ -135,7 +135,10 @@ def _channels(layer: Conv2D, first: int, count: int) -> Conv2D:
     requantize: Requantize | None = layer.requantize
     if requantize is not None and len(requantize.multiplier) > 1:
         requantize = replace(
-            requantize, multiplier=requantize.multiplier[part], shift=requantize.shift[part]
+            requantize,
+            multiplier=requantize.multiplier[part],
+            shift=requantize.shift[part],
+            addend=None if requantize.addend is None else requantize.addend[part],
         )
     return replace(
         layer, weight=layer.weight[..., part], bias=layer.bias[part], requantize=requantize

@@ -1,4 +1,4 @@
-"""Scalar arithmetic that the plain kernels share: TFLite's requantisation as TIR expressions."""
+"""Scalar arithmetic that the plain kernels share: requantisation as TIR expressions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.requantize import Requantize, Rounding
 from edgemnv2.tir.builder import Builder, cast, load, scalar
 
-__all__ = ["Clamp", "clamped", "requantize", "requantize_constants", "rescale", "srdhm"]
+__all__ = [
+    "Clamp",
+    "clamped",
+    "even_facts",
+    "halves_to_even",
+    "requantize",
+    "requantize_constants",
+    "rescale",
+    "srdhm",
+    "wide",
+]
 
 Expr = Any
 Clamp = tuple[float, float]
+FURTHEST = 1 << 30
+"""Beyond any output, and still int32 with a zero point."""
 
 
 def wide(value: int) -> Expr:
@@ -31,11 +43,38 @@ def srdhm(a: Expr, b: Expr) -> Expr:
     return (a * b + wide(1 << 30)) >> wide(31)
 
 
+def even_facts(factor: Requantize | None) -> dict[str, Any]:
+    """What of ONNX's rounding shapes the code; nothing for TFLite's."""
+    if factor is None or factor.rounding != "even":
+        return {}
+    return {"rounding": "even", "addend": factor.addend is not None}
+
+
+def halves_to_even(k: Builder, product: Expr, bits: Expr) -> Expr:
+    """`product / 2**bits` of int64 expressions, halves to even; `bits` at least 1. int32.
+
+    What is far beyond any output is limited, so that zero points can be added.
+    """
+    half = k.let(wide(1) << (bits - wide(1)))
+    odd = (product >> bits) & wide(1)
+    rounded = k.let((product + half - wide(1) + odd) >> bits)
+    return cast(tirx.Max(tirx.Min(rounded, wide(FURTHEST)), wide(-FURTHEST)), "int32")
+
+
 def rescale(
-    k: Builder, value: Expr, multiplier: Expr, shift: Expr, single_rounding: bool = False
+    k: Builder,
+    value: Expr,
+    multiplier: Expr,
+    shift: Expr,
+    rounding: Rounding = "twice",
+    addend: Expr = None,
 ) -> Expr:
-    """MultiplyByQuantizedMultiplier of an int32 expression, int32; `shift` positive to the left."""
-    if single_rounding:
+    """An int32 expression by a factor, int32; `shift` positive to the left. See `Requantize`."""
+    if rounding == "even":
+        product = cast(value, "int64") * cast(multiplier, "int64")
+        product = k.let(product if addend is None else product + addend)
+        return halves_to_even(k, product, k.let(wide(31) - cast(shift, "int64")))
+    if rounding == "once":
         product = k.let(cast(value, "int64") * cast(multiplier, "int64"))
         bits = k.let(wide(31) - cast(shift, "int64"))
         half = k.let((wide(1) << bits) >> wide(1))
@@ -54,12 +93,18 @@ def rescale(
 
 
 def requantize_constants(bias: Any, factor: Requantize) -> tuple[Any, ...]:
-    """Bias, multiplier and shift, int32 `[C]` each, as `requantize` reads them."""
-    return (
+    """Bias, multiplier and shift, int32 `[C]` each, as `requantize` reads them; and the addend.
+
+    An addend is two words, the lower one first.
+    """
+    words: tuple[Any, ...] = (
         np.ascontiguousarray(bias, np.int32),
         np.ascontiguousarray(factor.multiplier, np.int32),
         np.ascontiguousarray(factor.shift, np.int32),
     )
+    if factor.addend is not None:
+        words += (np.ascontiguousarray(factor.addend, "<i8").view(np.int32),)
+    return words
 
 
 def requantize(
@@ -70,19 +115,24 @@ def requantize(
     zero_point: int,
     clamp: Clamp,
     dtype: str,
-    single_rounding: bool = False,
+    rounding: Rounding = "twice",
 ) -> Expr:
     """The stored value of one output: bias is in `accumulator` already.
 
-    `parameters` are the buffers of multiplier and shift.
+    `parameters` are the buffers of multiplier and shift, and of the addend if there is one.
     """
-    multiplier, shift = parameters
+    multiplier, shift, *addends = parameters
+    addend: Expr = None
+    if addends:
+        low, high = (cast(load(addends[0], channel * 2 + i, "int32"), "int64") for i in (0, 1))
+        addend = k.let((high << wide(32)) + (low & wide(0xFFFFFFFF)))
     value = rescale(
         k,
         accumulator,
         load(multiplier, channel, "int32"),
         load(shift, channel, "int32"),
-        single_rounding,
+        rounding,
+        addend,
     )
     return clamped(k.let(value) + scalar(zero_point, "int32"), clamp, "int32", dtype)
 

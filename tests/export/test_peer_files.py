@@ -23,6 +23,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
 from edgemnv2.target import load_target, missing_local_features
+from tests.networks.onnx_net import one_operator
 from tests.streaming.random_networks import random_graph
 
 RequireModule = Callable[[str], None]
@@ -61,6 +62,32 @@ def test_float_networks_agree(
     expected = outputs(graph, x)
     # Sums in another order: a few units in the last place of float32, grown through 53 layers.
     assert np.abs(engine.output() - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+SPREAD = {
+    "dilated": ((4, 3, 3, 3), {"dilations": [2, 3], "pads": [2, 3, 2, 3]}, 3),
+    "grouped": ((6, 2, 3, 3), {"group": 2, "pads": [1, 1, 1, 1]}, 4),
+    "depthwise": ((4, 1, 3, 3), {"group": 4, "dilations": [2, 2], "pads": [2, 2, 2, 2]}, 4),
+}
+
+
+@pytest.mark.parametrize("kind", SPREAD)
+@pytest.mark.parametrize("peer", list(MODULES))
+def test_dilation_and_groups_are_written(
+    peer: str, kind: str, tmp_path: Path, require_module: RequireModule
+) -> None:
+    require_module(MODULES[peer])
+    shape, attributes, channels = SPREAD[kind]
+    weight = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(one_operator("Conv", (1, channels, 9, 8), {"w": weight}, **attributes))
+    graph = lower(load_model(path))
+    x = sample_of(graph)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
+    engine.infer()
+    # Channels first or last: the same values.
+    expected = np.sort(outputs(graph, x))
+    assert np.abs(np.sort(engine.output()) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "digits-int8"])

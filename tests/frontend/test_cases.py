@@ -37,7 +37,7 @@ REFUSED = {
     "torch_tv_training.onnx": r"training_mode=1 .*model\.eval\(\)",
 }
 """File -> what the refusal says, remedy included."""
-WAITING = {
+WAITING: dict[str, str] = {
     # Operators of other branches.
     "keras_edge_impulse_int8.tflite": "REDUCE_PROD of shapes",
     "ort_qop_perch.onnx": "QLinearConv and its like, built on one rounding",

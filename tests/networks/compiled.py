@@ -18,6 +18,6 @@ def verified(blob: bytes, suffix: str, target: str, folder: Path) -> VerifyResul
     path = folder / f"net{suffix}"
     path.write_bytes(blob)
     artifact = compile_model(path, target, folder / f"{target}-artifact")
-    board = str(artifact.manifest["target"]).startswith("mps")
+    board = str(artifact.manifest.target).startswith("mps")
     runner = make_runner("qemu-system") if board else runner_for(artifact)
     return verify(artifact, runner, SampleChoice(random=3))

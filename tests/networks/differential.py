@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,11 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.errors import EdgeError
+from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.errors import DoesNotFit, EdgeError
+from edgemnv2.pipeline import compile_model
+from edgemnv2.runners import runner_for
+from edgemnv2.target import load_target
 from tests.networks.against import litert, random_samples, reference
 from tests.networks.random_tflite import RandomNet, random_network
 
-__all__ = ["Outcome", "Summary", "compare_network", "main"]
+__all__ = ["Outcome", "Summary", "compare_network", "compile_network", "main"]
 
 SAMPLES = 2
 FLOAT_TOLERANCE = 1e-4
@@ -121,17 +126,42 @@ def compare_network(net: RandomNet, seed: int, folder: Path) -> Outcome:
     return Outcome("wrong", f"by {gap.max(initial=0.0):.3g}") if bad else Outcome("ok")
 
 
+def compile_network(net: RandomNet, seed: int, target: str, folder: Path) -> Outcome:
+    """The outcome of compiling one network that our reference accepts, and of running it."""
+    if net.dtype == "float32" and load_target(target).is_bare_metal:
+        return Outcome("ok")  # Cortex-M runs integers
+    source, output = folder / f"net{seed}.tflite", folder / f"net{seed}"
+    source.write_bytes(net.blob)
+    try:
+        artifact = compile_model(source, target, output)
+        found = verify(artifact, runner_for(artifact), SampleChoice(random=SAMPLES))
+    except DoesNotFit:
+        return Outcome("theirs", "does not fit the board")
+    except Exception as error:  # that is what is looked for
+        return Outcome("crash", f"{target}: {type(error).__name__}: {error}"[:300])
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+        source.unlink()
+    passed = found.passed and (found.exact or net.dtype == "float32")
+    return Outcome("ok") if passed else Outcome("wrong", f"{target}: {found.first_divergence}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Compare networks and print the summary; exit code 1 unless it passes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20000)
     parser.add_argument("--start", type=int, default=0, metavar="SEED")
+    parser.add_argument("--compile", metavar="TARGET", help="also compile and run networks")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="one network of K")
     args = parser.parse_args(arguments)
     summary = Summary()
     with tempfile.TemporaryDirectory() as name:
         for seed in range(args.start, args.start + args.count):
             net = random_network(seed)
-            summary.add(seed, net, compare_network(net, seed, Path(name)))
+            outcome = compare_network(net, seed, Path(name))
+            if args.compile and outcome.kind == "ok" and seed % args.every == 0:
+                outcome = compile_network(net, seed, args.compile, Path(name))
+            summary.add(seed, net, outcome)
             if sys.stderr.isatty() and seed % 50 == 0:
                 print(f"\r{seed} {dict(summary.kinds)}", end="", file=sys.stderr)
     print(dict(sorted(summary.kinds.items())))

@@ -24,8 +24,8 @@ TYPES = {
 VERSION = 2
 """Of every operator, but for those that have one only."""
 ONE_VERSION = (
-    "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1", "RELU_N1_TO_1",
-    "RESHAPE", "SQUARE",
+    "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1",
+    "RELU_N1_TO_1", "RESHAPE", "SQUARE",
 )  # fmt: skip
 BYTES = 1 << 16
 

@@ -100,7 +100,7 @@ def build(kind, case, rng, cin=5, cout=7):
     low, high = case.get("reals", (0.0005, 0.02))
     factor = make_requantize(rng.uniform(low, high, channels))
     if case.get("once"):
-        factor = Requantize(factor.multiplier, factor.shift, single_rounding=True)
+        factor = Requantize(factor.multiplier, factor.shift, rounding="once")
     layer = kind(
         "layer",
         ("x",),

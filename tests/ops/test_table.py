@@ -21,6 +21,8 @@ NEEDED = {
 }
 # What may be missing, and the reason.
 LACKS = {
+    ("lookup", "onnx"): "concatenations make it",
+    ("lookup", "tflite"): "concatenations make it",
     ("copy", "tflite"): "outputs that are inputs, or one tensor, make it",
     ("copy", "onnx"): "outputs that are inputs, or one tensor, make it",
     ("erf", "tflite"): "TFLite has GELU only",

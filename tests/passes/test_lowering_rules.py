@@ -270,20 +270,18 @@ def test_a_quantised_convolution_has_tflites_factor(source: str, scale: float) -
     assert set(layer.requantize.shift.tolist()) == {shift}
     np.testing.assert_array_equal(layer.weight, INTEGERS)
     assert (layer.clamp, layer.bias.tolist()) == ((-128, 127), [0] * 6)
-    # ONNX's QuantizeLinear rounds once; where fixed point can do the same, it does.
-    assert layer.requantize.single_rounding == ((source, scale) == ("m.onnx", 0.255))
+    # ONNX's QuantizeLinear rounds once, halves to even; TFLite's fixed point twice.
+    assert layer.requantize.rounding == ("even" if source == "m.onnx" else "twice")
 
 
 @pytest.mark.parametrize(("source", "scale"), KINDS)
-def test_what_rounding_twice_adds_behind_a_relu_is_taken_off_for_exact_factors_of_onnx(
-    source: str, scale: float
-) -> None:
+def test_a_clamp_changes_neither_rounding_nor_bias(source: str, scale: float) -> None:
     def body(emit: Any, x: Any) -> Any:
         return quantised(emit, x, out=(scale, -5), clip=(0, 6))
 
     layer = only(lower(model(body, SHAPE, dtype="int8", source=source)))
-    assert not layer.requantize.single_rounding
-    assert layer.bias.tolist() == [-int((source, scale) == ("m.onnx", 0.255))] * 6
+    assert layer.requantize.rounding == ("even" if source == "m.onnx" else "twice")
+    assert layer.bias.tolist() == [0] * 6 and layer.requantize.addend is None
 
 
 def test_a_float_clamp_becomes_stored_values() -> None:
@@ -295,8 +293,11 @@ def test_a_float_bias_is_quantised() -> None:
     bias = relax.const(VECTORS[0])
     source = model(lambda emit, x: quantised(emit, x, bias=bias), SHAPE, dtype="int8")
     step = 0.5 * float(WEIGHT_SCALE)
-    expected = np.rint(VECTORS[0].astype(np.float64) / step)
-    np.testing.assert_array_equal(only(lower(source)).bias, expected)
+    layer = only(lower(source))
+    assert layer.bias.dtype == np.int32
+    # What is no whole step is added to the product, before the one rounding.
+    rest = layer.requantize.addend / layer.requantize.multiplier.astype(np.float64)
+    np.testing.assert_allclose(layer.bias + rest, VECTORS[0].astype(np.float64) / step, atol=1e-5)
 
 
 def test_a_stored_bias_of_the_right_scale_is_kept() -> None:

@@ -183,7 +183,7 @@ def layer_graph(
             weight = rng.choice(np.array([-64, 0, 64], np.int8), shape)
             bias = bias // 64 * 64
             halves = np.full(cout, 1 << 30, np.int32), np.full(cout, -8, np.int32)
-            requantize = Requantize(*halves, single_rounding=True)
+            requantize = Requantize(*halves, rounding="once")
     else:
         weight = (rng.standard_normal(shape) / depth**0.5).astype(dtype)
         bias = rng.standard_normal(cout).astype(dtype)

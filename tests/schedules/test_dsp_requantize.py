@@ -47,7 +47,7 @@ def test_every_accumulator_gives_tflites_output(seed: int) -> None:
         # Powers of two meet the halves that round away from zero.
         multiplier = np.where(rng.random(CHANNELS) < 0.7, 1 << 30, multiplier)
     factor = Requantize(
-        multiplier.astype(np.int32), -right.astype(np.int32), single_rounding=seed % 5 == 0
+        multiplier.astype(np.int32), -right.astype(np.int32), "once" if seed % 5 == 0 else "twice"
     )
     extent = int(2 ** rng.integers(9, 18))
     bias = (rng.uniform(-1, 1, CHANNELS) * 2.0 ** (right + 7)).astype(np.int64)

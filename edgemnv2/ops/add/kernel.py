@@ -10,7 +10,7 @@ from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, halves_to_even, rescale, wide
 
 __all__ = ["kernels"]
 
@@ -35,6 +35,8 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel:
     if layer.rescale is not None:
         pairs = [(factor.multiplier[0], factor.shift[0]) for factor in layer.rescale]
         factors = np.array(pairs, np.int32).reshape(-1)
+        if layer.rescale[0].addend is not None:
+            factors = np.append(factors, layer.rescale[0].addend.astype(np.int32))
     description = {
         "elements": out.width * out.channels,
         "dtypes": (a.dtype, b.dtype, out.dtype),
@@ -42,6 +44,7 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel:
         "integer": layer.rescale is not None,
         "left_shift": layer.left_shift,
         "clamp": layer.clamp,
+        **({"rounding": "even", "factors": factors.size} if layer.is_real else {}),
     }
     symbol = symbol_name("plain_add", description)
     # Not noalias: the output row may be an input row.
@@ -56,15 +59,25 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel:
     else:
         constants = (factors,)
         table = k.pointer("factors", "int32")
-        numbers = [k.let(load(table, i, "int32")) for i in range(6)]
+        numbers = [k.let(load(table, i, "int32")) for i in range(factors.size)]
         with k.loop(out.width * out.channels) as i:
             parts = []
             for row, tensor, at in ((row_a, a, 0), (row_b, b, 2)):
                 value = cast(load(row, i, tensor.dtype), "int32")
                 value = value - scalar(_zero_point(tensor), "int32")
+                if layer.is_real:
+                    parts.append(k.let(cast(value, "int64") * cast(numbers[at], "int64")))
+                    continue
                 value = k.let(value << scalar(layer.left_shift, "int32"))
                 parts.append(k.let(rescale(k, value, numbers[at], numbers[at + 1])))
-            total = rescale(k, k.let(parts[0] + parts[1]), numbers[4], numbers[5])
+            total = k.let(parts[0] + parts[1])
+            if layer.is_real:
+                bits = k.let(wide(31) - cast(numbers[1], "int64"))
+                if factors.size > 4:
+                    total = k.let(total + cast(numbers[4], "int64"))
+                total = halves_to_even(k, total, bits)
+            else:
+                total = rescale(k, total, numbers[4], numbers[5])
             total = k.let(total + scalar(_zero_point(out), "int32"))
             k.store(target, i, clamped(total, layer.clamp, "int32", out.dtype))
     return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgemnv2.arithmetic import onnx
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.binary import lower as binary
@@ -39,21 +41,26 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's ADD."""
+    """TFLite's ADD, or ONNX's real sum."""
     if not _is_plain(node):
         binary.integer(node, site, to)
         return
     # An addition of a tensor with itself names it once among the node's tensors or twice.
     a, b = site.x if len(site.x) == 2 else site.x * 2
-    rescale = add_rescale(a, b, site.y)
     inputs = site.inputs if len(site.inputs) == 2 else site.inputs * 2
+    if to.format == "onnx":
+        dtypes = to.tensors[inputs[0]].dtype, to.tensors[inputs[1]].dtype
+        rescale: tuple[Requantize, ...] = onnx.add_rescale(a, b, site.y, dtypes)
+        left_shift = 0
+    else:
+        rescale, left_shift = add_rescale(a, b, site.y), ADD_LEFT_SHIFT
     to.add(
         Add(
             site.name,
             inputs,
             site.name,
             clamp=site.clamp,
-            left_shift=ADD_LEFT_SHIFT,
+            left_shift=left_shift,
             rescale=rescale,
         )
     )

@@ -13,7 +13,7 @@ from edgemnv2.ops.elementwise_kernel import zero_point_of
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, halves_to_even, rescale, wide
 
 __all__ = ["kernels"]
 
@@ -44,6 +44,9 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         "factors": None if layer.rescale is None else len(layer.rescale),
         "clamp": layer.clamp,
     }
+    if layer.rescale is not None and layer.rescale[0].rounding == "even":
+        description["rounding"] = "even"
+        description["addend"] = layer.rescale[0].addend is not None
     symbol = symbol_name("plain_binary", description)
     # Not noalias: both operands may be one tensor.
     k = Builder(symbol, noalias=False, scope="global")
@@ -59,9 +62,12 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     factors = []
     if layer.rescale is not None:
         pairs = [(f.multiplier[0], f.shift[0]) for f in layer.rescale]
-        constants.append(np.array(pairs, np.int32).reshape(-1))
+        numbers = np.array(pairs, np.int32).reshape(-1)
+        if layer.rescale[0].addend is not None:
+            numbers = np.append(numbers, layer.rescale[0].addend.astype(np.int32))
+        constants.append(numbers)
         table = k.pointer("factors", "int32")
-        factors = [k.let(load(table, i, "int32")) for i in range(2 * len(pairs))]
+        factors = [k.let(load(table, i, "int32")) for i in range(numbers.size)]
     with k.loop(out.width) as x, k.loop(out.channels) as c:
         operands = [
             _operand(k, row, t, x, c, compute) for row, t in zip(rows, sources, strict=True)
@@ -123,7 +129,18 @@ def _total(
     zero = scalar(zero_point_of(out), "int32")
     if layer.function == "multiply":
         product = k.let(operands[0] * operands[1])
-        return k.let(rescale(k, product, factors[0], factors[1])) + zero
+        rounding = layer.rescale[0].rounding
+        return k.let(rescale(k, product, factors[0], factors[1], rounding)) + zero
+    if len(layer.rescale) == 2:
+        products = [
+            k.let(cast(value, "int64") * cast(factors[2 * i], "int64"))
+            for i, value in enumerate(operands)
+        ]
+        bits = k.let(wide(31) - cast(factors[1], "int64"))
+        total = function(*products)
+        if len(factors) > 4:
+            total = total + cast(factors[4], "int64")
+        return k.let(halves_to_even(k, k.let(total), bits)) + zero
     parts = []
     for index, value in enumerate(operands):
         shifted = k.let(value << scalar(layer.left_shift, "int32"))

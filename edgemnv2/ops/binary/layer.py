@@ -25,7 +25,9 @@ class Binary(Layer):
 
     Floats: float32. Integers with `rescale` follow TFLite. ADD and SUB: each operand, its zero
     point taken off, is shifted left by `left_shift` and rescaled by `rescale[0]` / `rescale[1]`,
-    the sum or difference by `rescale[2]`. MUL: the product by `rescale[0]`. `constant` then holds
+    the sum or difference by `rescale[2]`. MUL: the product by `rescale[0]`. With factors that
+    round to even they follow ONNX: as MUL, or the sum or difference of two products by factors of
+    one shift is rounded. `constant` then holds
     stored integers, its zero point taken off (int32). Integers without `rescale` (minimum,
     maximum): stored values are compared; all ends have one scale.
     """

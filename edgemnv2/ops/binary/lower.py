@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
@@ -104,7 +105,7 @@ def is_integer(node: Node) -> bool:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's ADD, SUB and MUL."""
+    """TFLite's ADD, SUB and MUL; or ONNX's, of real numbers, rounded once."""
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
     first = isinstance(node.inputs[0], Constant)
@@ -116,11 +117,22 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     elif len(quants) == 1:
         # A tensor with itself.
         quants, inputs = quants * 2, inputs * 2
-    if function == "multiply":
+    rescale: tuple[Requantize, ...]
+    shift = 0
+    if to.format == "onnx":
+        if function == "multiply":
+            rescale = (onnx.product_requantize(quants[0], quants[1], site.y),)
+        else:
+            dtypes = [to.tensors[x].dtype for x in inputs]
+            if constants:
+                dtypes.insert(0 if first else 1, "int8")
+            minus = function == "subtract"
+            pair = (dtypes[0], dtypes[1])
+            rescale = onnx.add_rescale(quants[0], quants[1], site.y, pair, subtract=minus)
+    elif function == "multiply":
         # In float32, as LiteRT's MUL does.
         a, b, y = (np.float32(q.scale) for q in (*quants, site.y))
-        shift = 0
-        rescale: tuple[Requantize, ...] = (make_requantize([float(a * b / y)]),)
+        rescale = (make_requantize([float(a * b / y)]),)
     else:
         shift, rescale = ADD_LEFT_SHIFT, add_rescale(quants[0], quants[1], site.y)
     to.add(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import rescaled, round_half_even
 from edgemnv2.ops.binary.layer import Binary
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.values import clamp_floats, quant_of
@@ -45,6 +45,14 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     centred = [_centred(graph, layer, i, x) for i, x in enumerate(operands)]
     if layer.function == "multiply":
         total = _scaled(centred[0] * centred[1], layer, 0)
+    elif len(layer.rescale) == 2:
+        products = [
+            x * int(factor.multiplier[0]) for x, factor in zip(centred, layer.rescale, strict=True)
+        ]
+        total = np.asarray(FUNCTIONS[layer.function](*products))
+        more = layer.rescale[0].addend
+        total = total if more is None else total + more
+        total = round_half_even(total, 31 - layer.rescale[0].shift.astype(np.int64))
     else:
         parts = [_scaled(x << layer.left_shift, layer, i) for i, x in enumerate(centred)]
         total = parts[0] + parts[1] if layer.function == "add" else parts[0] - parts[1]
@@ -64,5 +72,4 @@ def _centred(graph: Graph, layer: Binary, place: int, x: Array) -> Array:
 
 def _scaled(x: Array, layer: Binary, index: int) -> Array:
     assert layer.rescale is not None
-    factor = layer.rescale[index]
-    return multiply_by_quantized_multiplier(x, factor.multiplier, factor.shift)
+    return rescaled(x, layer.rescale[index])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.ops.clamp.layer import Clamp
 from edgemnv2.ops.flow import Node
@@ -30,5 +31,9 @@ def lower(node: Node, to: Lowering) -> None:
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
     """TFLite's quantised RELU and RELU6 divide the scales in float32, QUANTIZE in double."""
+    if to.format == "onnx":
+        factor = onnx.rescale_requantize(site.x[0], site.y)
+        to.add(Rescale(**site.common, requantize=factor, clamp=site.clamp))
+        return
     ratio = float(np.float32(site.x[0].scale) / np.float32(site.y.scale))
     to.add(Rescale(**site.common, requantize=make_requantize([ratio]), clamp=site.clamp))

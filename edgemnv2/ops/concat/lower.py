@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
+from typing import Any
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.lookup import lookup_table
+from edgemnv2.model import QuantParams, SourceFormat
 from edgemnv2.ops.concat.layer import AXES, Concat
 from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lookup.layer import Lookup
 from edgemnv2.ops.lowering import Lowering, Site
-from edgemnv2.ops.rescale.layer import Rescale
-from edgemnv2.ops.views import Views
+from edgemnv2.ops.views import View, Views
 
 __all__ = ["NODES", "arrange", "integer", "lower"]
 
+Array = NDArray[Any]
 NODES = ("concat",)
 
 
@@ -21,18 +28,16 @@ def arrange(node: Node, views: Views) -> None:
     first = views.view(node)
     axis = node.attrs["axis"] % len(first.shape)
     order = first.order
-    operands = []
-    for index in range(len(node.inputs)):
-        view = views.view(node, index)
-        operands.append(views.arranged(view, order, views.map_of(view.shape, order)))
+    seen = [views.view(node, index) for index in range(len(node.inputs))]
     place = max(0, order.index(axis) - len(order) + 3)
+    front = order[: order.index(axis)]
+    if place == 0 and any(view.shape[a] != 1 for view in seen for a in front):
+        # Axes in front of it are the rows, it and those behind are one width.
+        place = 1
+        operands = [views.arranged(v, order, _around(v, order, axis)) for v in seen]
+    else:
+        operands = [views.arranged(v, order, views.map_of(v.shape, order)) for v in seen]
     maps = [view.map for view in operands]
-    if len(order) > 3 and order.index(axis) < len(order) - 3:
-        # Rows of several axes: only the outermost of them can be put behind one another.
-        if any(view.shape[a] != 1 for view in operands for a in order[: order.index(axis)]):
-            raise views.refuse(node, f"along axis {axis} of {list(first.shape)}")
-    elif place == 0 and any(v.shape[a] != 1 for v in operands for a in order[: order.index(axis)]):
-        raise views.refuse(node, f"along axis {axis} of {list(first.shape)}")
     if len({m[:place] + m[place + 1 :] for m in maps}) != 1:
         raise views.refuse(node, f"operands {[list(v.shape) for v in operands]} differ elsewhere")
     out = list(maps[0])
@@ -40,6 +45,13 @@ def arrange(node: Node, views: Views) -> None:
     inputs = tuple(view.name for view in operands)
     new = replace(node, inputs=inputs, attrs={"axis": AXES[place]})
     views.emit(new, (out[0], out[1], out[2]), order)
+
+
+def _around(view: View, order: tuple[int, ...], axis: int) -> tuple[int, int, int]:
+    """A map whose width is `axis`."""
+    extents = [view.shape[a] for a in order]
+    place = order.index(axis)
+    return prod(extents[:place]), extents[place], prod(extents[place + 1 :])
 
 
 def lower(node: Node, to: Lowering) -> None:
@@ -50,18 +62,35 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """Operands of another scale are brought to the output's."""
+    """Operands of another scale are brought to the output's by a table."""
     names = []
     by_name = dict(zip(node.tensors, zip(site.inputs, site.x, strict=True), strict=True))
+    limits = np.iinfo(site.dtype)
     for index, operand in enumerate(node.inputs):
         name, x = by_name[str(operand)]
-        if x == site.y and to.tensors[name].dtype == site.dtype:
+        shape = to.tensors[name]
+        whole = site.clamp == (limits.min, limits.max)
+        if x == site.y and shape.dtype == site.dtype and whole:
             names.append(name)
             continue
         inner = f"{site.name}.{index}"
-        shape = to.tensors[name]
         to.tensors[inner] = replace(shape, name=inner, dtype=site.dtype, quant=site.y)
-        factor = make_requantize([x.scale / site.y.scale])
-        to.add(Rescale(inner, (name,), inner, requantize=factor, clamp=site.clamp))
+        table = _requantized(x, shape.dtype, site, to.format)
+        low, high = site.clamp
+        to.add(Lookup(inner, (name,), inner, table=np.clip(table, int(low), int(high))))
         names.append(inner)
     to.add(Concat(site.name, tuple(names), site.name, axis=node.attrs["axis"]))
+
+
+def _requantized(x: QuantParams, dtype: str, site: Site, format_: SourceFormat) -> Array:
+    """int16 `[256]`. LiteRT, which does so for uint8 only, adds the zero point as a float."""
+    if format_ == "onnx" or dtype == "int8":
+        return lookup_table(lambda real: real, x, dtype, site.y, site.dtype, format_)
+    factor = np.float32(x.scale) * (np.float32(1.0) / np.float32(site.y.scale))
+    bias = np.float32(-x.zero_point) * factor
+    scaled = np.arange(256).astype(np.float32) * factor + bias
+    # TfLiteRound: halves away from zero.
+    rounded = np.copysign(np.floor(np.abs(scaled).astype(np.float64) + 0.5), scaled)
+    limits = np.iinfo(site.dtype)
+    moved: Array = np.clip(rounded + site.y.zero_point, limits.min, limits.max)
+    return moved.astype(np.int16)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+from edgemnv2.ops.concat.constants import concatenate
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 
 __all__ = ["RULES"]
 
@@ -14,11 +14,8 @@ def concat(node: SourceNode, flow: FlowBuilder) -> None:
     if len(operands) == 1:
         flow.alias(node.output, operands[0])
         return
-    constants = [isinstance(x, Constant) for x in operands]
-    if any(constants) and not all(constants):
-        raise Refusal("a constant operand", "add it to the image in front of the network")
     axis = int(node.get("axis", 0)) % max(len(node.output.shape), 1)
-    flow.move("concat", operands, node.output, {"axis": axis})
+    concatenate(flow, operands, node.output, axis)
 
 
 RULES: dict[str, Rule] = {"Concat": concat}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from edgemnv2.ops.concat.constants import concatenate
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 from edgemnv2.ops.tflite_terms import finish
 
 __all__ = ["RULES"]
@@ -12,28 +13,18 @@ __all__ = ["RULES"]
 def concatenation(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     tensors = [node.input(i) for i in range(len(node.inputs))]
-    attrs = {"axis": int(node.get("axis", 0)) % len(node.output.shape)}
-    _concat(node, flow, tensors, attrs)
-
-
-def _concat(
-    node: SourceNode, flow: FlowBuilder, tensors: list[SourceTensor], attrs: dict[str, int]
-) -> None:
-    if len(tensors) == 1:
-        flow.alias(node.output, flow.stored(tensors[0]))
+    axis = int(node.get("axis", 0)) % max(len(node.output.shape), 1)
+    plain = node.get("fused_activation_function", "NONE") == "NONE"
+    if plain and all(x.quant == node.output.quant for x in tensors):
+        operands = [flow.stored(x) for x in tensors]
+        if len(operands) == 1:
+            flow.alias(node.output, operands[0])
+            return
+        concatenate(flow, operands, node.output, axis)
         return
     if any(isinstance(flow.stored(x), Constant) for x in tensors):
-        if all(isinstance(flow.stored(x), Constant) for x in tensors):
-            flow.move("concat", [flow.stored(x) for x in tensors], node.output, attrs)
-            return
-        raise Refusal("a constant operand", "add it to the image in front of the network")
-    if (
-        all(x.quant == node.output.quant for x in tensors)
-        and node.get("fused_activation_function", "NONE") == "NONE"
-    ):
-        flow.move("concat", [flow.stored(x) for x in tensors], node.output, attrs)
-        return
-    finish(node, flow, "concat", [flow.real(x) for x in tensors], attrs)
+        raise Refusal("a constant operand of another scale", "convert the model again")
+    finish(node, flow, "concat", [flow.real(x) for x in tensors], {"axis": axis})
 
 
 def pack(node: SourceNode, flow: FlowBuilder) -> None:
@@ -53,7 +44,7 @@ def pack(node: SourceNode, flow: FlowBuilder) -> None:
     if len(parts) == 1:
         flow.alias(node.output, parts[0])
         return
-    flow.move("concat", parts, node.output, {"axis": axis})
+    concatenate(flow, parts, node.output, axis)
 
 
 RULES: dict[str, Rule] = {"CONCATENATION": concatenation, "PACK": pack}

@@ -18,7 +18,7 @@ from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.columns import columns_inside
-from edgemnv2.tir.requantize import clamped, requantize, requantize_constants
+from edgemnv2.tir.requantize import clamped, even_facts, requantize, requantize_constants
 
 __all__ = ["convolution_kernel", "depthwise_project_kernel", "kernels", "transposed_kernel"]
 
@@ -76,6 +76,8 @@ class _Parameters:
                 k.pointer("multiplier" + tag, "int32"),
                 k.pointer("shift" + tag, "int32"),
             )
+            if layer.requantize.addend is not None:
+                self.requantize += (k.pointer("addend" + tag, "int32"),)
         self.weight = k.pointer("weight" + tag, str(layer.weight.dtype))
 
 
@@ -91,6 +93,7 @@ def _describe(graph: Graph, layer: Convolution) -> dict[str, Any]:
         "clamp": layer.clamp,
         **_spread_of(layer),
         "single_rounding": layer.requantize is not None and layer.requantize.single_rounding,
+        **even_facts(layer.requantize),
     }
 
 
@@ -120,7 +123,7 @@ def _finish(
         _zero_point(out),
         layer.clamp,
         out.dtype,
-        layer.requantize.single_rounding,
+        layer.requantize.rounding,
     )
 
 

@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.arithmetic.tflite import (
-    convolution_requantize,
-    dense_requantize,
-    has_exact_factors,
-    lift,
-)
+from edgemnv2.arithmetic import onnx
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.arithmetic.tflite import convolution_requantize, dense_requantize
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.convolution.layer import (
@@ -34,8 +31,8 @@ KINDS: dict[str, Any] = {
     "conv2d_transpose": TransposedConv2D,
     "depthwise": DepthwiseConv2D,
 }
-# TFLite accepts a bias whose scale differs from sx * sw by less than this much of an output step.
-BIAS_SCALE_TOLERANCE = 0.02
+BIAS_SCALE_TOLERANCE = 1e-6
+"""Of the scale of the sums: what float32 products of the same scales may differ by."""
 
 
 # -- views -----------------------------------------------------------------------------------------
@@ -204,23 +201,17 @@ def _integer(node: Node, site: Site, to: Lowering) -> Any:
             "(must be one per output channel)"
         )
     channels = weight.values.shape[-1]
-    legacy = weight.values.dtype == np.uint8
-    factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
-    # ONNX's QuantizeLinear rounds once, and with these factors fixed point can do just that.
-    # Linear layers round once then; behind a ReLU the cheaper arithmetic of two roundings
-    # will do, with what the first one adds taken off.
-    exact = to.format == "onnx" and has_exact_factors(x, weight.scale, y)
-    linear = exact and site.clamp[0] < y.zero_point and bool((factor.shift <= -1).all())
-    if node.attrs["dense"] or linear:
-        factor = dense_requantize(x, weight.scale, y, channels)
-    if to.format == "tflite" and bias.values.dtype == np.int32:
-        # LiteRT adds the integers, whatever scale the file gives them.
-        stored = np.ascontiguousarray(bias.values.reshape(-1))
-    else:
-        stored = _integer_bias(bias, x, weight, y)
-    if exact:
-        stored = stored - lift(factor, site.clamp, y)
     values = weight.centred()
+    if to.format == "onnx":
+        factor = onnx.convolution_requantize(x, weight.scale, y, channels)
+        stored, values, factor = _onnx_bias(node, site, factor, values, to)
+    else:
+        if node.attrs["dense"]:
+            factor = dense_requantize(x, weight.scale, y, channels)
+        else:
+            legacy = weight.values.dtype == np.uint8
+            factor = convolution_requantize(x, weight.scale, y, channels, legacy=legacy)
+        stored = _tflite_bias(bias, x, weight, y)
     narrow = values.min(initial=0) >= -128 and values.max(initial=0) <= 127
     return KINDS[node.op](
         **site.common,
@@ -234,13 +225,41 @@ def _integer(node: Node, site: Site, to: Lowering) -> Any:
     )
 
 
-def _integer_bias(bias: Constant, x: QuantParams, weight: Constant, y: QuantParams) -> Array:
+def _tflite_bias(bias: Constant, x: QuantParams, weight: Constant, y: QuantParams) -> Array:
+    if bias.values.dtype == np.int32:
+        # LiteRT adds the integers, whatever scale the file gives them.
+        return np.ascontiguousarray(bias.values.reshape(-1))
     assert weight.scale is not None
     step = np.float64(x.scale) * weight.scale.reshape(-1).astype(np.float64)
+    stored = np.rint(bias.real().reshape(-1).astype(np.float64) / step)
+    return np.clip(stored, -(2**31), 2**31 - 1).astype(np.int32)
+
+
+def _onnx_bias(
+    node: Node, site: Site, factor: Requantize, weight: Array, to: Lowering
+) -> tuple[Array, Array, Requantize]:
+    """Bias, weight and factor of an ONNX layer.
+
+    An int32 bias with the scale of the sums is added to them as it is, where that fits. Any other
+    bias is a real number.
+    """
+    bias, scale = node.constant(2), node.constant(1).scale
+    assert scale is not None
+    step = np.float64(site.x[0].scale) * scale.reshape(-1).astype(np.float64)
+    step = np.broadcast_to(step, (weight.shape[-1],))
+    limits = np.iinfo(to.tensors[site.inputs[0]].dtype)
+    zero_point = site.x[0].zero_point
+    largest = int(max(limits.max - zero_point, zero_point - limits.min))
+    bound = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0) * largest
+    if bound.max(initial=0) >= 2**31:
+        raise to.refuse(node, f"its sums reach {bound.max()} (must be below 2**31: int32)")
     if bias.scale is not None and bias.values.dtype == np.int32:
         stated = bias.scale.reshape(-1).astype(np.float64)
-        if np.all(np.abs(stated - step) / y.scale <= BIAS_SCALE_TOLERANCE):
-            return np.ascontiguousarray(bias.centred().reshape(-1))
-    real = bias.real().reshape(-1).astype(np.float64)
-    stored = np.rint(real / step)
-    return np.clip(stored, -(2**31), 2**31 - 1).astype(np.int32)
+        centred = bias.centred().reshape(-1).astype(np.int64)
+        alike = np.all(np.abs(stated - step) <= BIAS_SCALE_TOLERANCE * step)
+        if alike and np.all(np.abs(centred) + bound < 2**31):
+            return np.ascontiguousarray(centred.astype(np.int32)), weight, factor
+        real = np.broadcast_to(centred * (step if alike else stated), step.shape)
+    else:
+        real = np.broadcast_to(bias.real().reshape(-1).astype(np.float64), step.shape)
+    return onnx.with_real_bias(factor, real, step, site.y, weight, largest)

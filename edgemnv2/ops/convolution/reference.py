@@ -159,11 +159,15 @@ class _Epilogue:
         shift = requantize.shift.astype(np.int64)
         bias = layer.bias.astype(np.int64)
         left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-        if requantize.single_rounding:
+        self.even = requantize.rounding == "even"
+        if requantize.single_rounding or self.even:
             right = right + 31 - left
             left = np.zeros_like(left)
+        addend = requantize.addend
+        self.addend = None if addend is None else _spread(addend, shape)
         largest = (bound + int(np.abs(bias).max())) << int(left.max())
-        self.may_wrap = largest >= 2**31
+        # Sums of ONNX's layers never leave int32.
+        self.may_wrap = largest >= 2**31 and not self.even
         self.single_rounding = requantize.single_rounding
         self.bias = _spread(bias, shape)
         self.multiplier = _spread(requantize.multiplier, shape)
@@ -190,6 +194,12 @@ class _Epilogue:
             if self.may_wrap:
                 _wrap(x)
         x *= self.multiplier[:rows]
+        if self.even:
+            self._round_to_even(x, sign, rows)
+            x += self.zero_point
+            np.clip(x, *self.clamp, out=x)
+            np.copyto(out, x, casting="unsafe")
+            return
         if not self.single_rounding:
             # SaturatingRoundingDoublingHighMul; a multiplier >= 0 never saturates.
             x += 1 << 30
@@ -204,6 +214,19 @@ class _Epilogue:
         x += self.zero_point
         np.clip(x, *self.clamp, out=x)
         np.copyto(out, x, casting="unsafe")
+
+    def _round_to_even(self, x: Array, low: Array, rows: int) -> None:
+        """`x / 2**right` with halves to even, in place; `low` is scratch."""
+        if self.addend is not None:
+            x += self.addend[:rows]
+        right, half = self.right[:rows], self.half[:rows]
+        # One less than a half where the whole part is even: a half then stays below.
+        np.right_shift(x, right, out=low)
+        low &= 1
+        low -= 1
+        x += low
+        x += half
+        x >>= right
 
 
 def _spread(values: Array, shape: tuple[int, ...]) -> Array:

@@ -10,9 +10,10 @@ from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.unary import arrange_unary as arrange
 from edgemnv2.ops.unary import integer_unary
 
-__all__ = ["NODES", "arrange", "integer", "lower"]
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
 
 NODES = ("erf",)
+TABLES = True
 
 
 def lower(node: Node, to: Lowering) -> None:

@@ -55,6 +55,8 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         "clamp": layer.clamp,
         "mean": layer.requantize is not None,
     }
+    if layer.requantize is not None and layer.requantize.rounding == "even":
+        description["rounding"] = "even"
     symbol = symbol_name("plain_pool", description)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     k = Builder(symbol, scope="global")
@@ -76,7 +78,8 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
             )
         elif layer.requantize is not None:
             centred = k.let(total - scalar(zero_in * count, "int32"))
-            scaled = rescale(k, centred, load(table, 0, "int32"), load(table, 1, "int32"))
+            numbers = load(table, 0, "int32"), load(table, 1, "int32")
+            scaled = rescale(k, centred, *numbers, layer.requantize.rounding)
             value = k.let(scaled) + scalar(zero_out, "int32")
             value = clamped(value, layer.clamp, "int32", out.dtype)
         else:

@@ -19,9 +19,9 @@ Array = NDArray[Any]
 class GlobalAveragePool(Layer):
     """Mean over height and width, `[H, W, C]` to `[1, 1, C]`.
 
-    Float: sum / count. Integer with `requantize` (TFLite MEAN): `sum - count * zx`, requantised by
-    a factor that has 1/count in it, `+ zy`. Integer without (TFLite AVERAGE_POOL_2D; same scale on
-    both sides): the sum divided by count, halves away from zero.
+    Float: sum / count. Integer with `requantize` (TFLite MEAN, ONNX): `sum - count * zx`,
+    requantised by a factor that has 1/count in it, `+ zy`. Integer without (TFLite
+    AVERAGE_POOL_2D; same scale on both sides): the sum divided by count, halves away from zero.
     """
 
     clamp: tuple[float, float]

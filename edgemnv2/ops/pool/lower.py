@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edgemnv2.arithmetic.tflite import mean_requantize
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.pool.layer import GlobalAveragePool
@@ -48,7 +47,7 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's MEAN."""
+    """TFLite's MEAN, or ONNX's."""
     source = to.tensors[site.inputs[0]]
-    factor = mean_requantize(site.x[0], site.y, source.height * source.width)
+    factor = to.arithmetic.mean_requantize(site.x[0], site.y, source.height * source.width)
     to.add(GlobalAveragePool(**site.common, clamp=site.clamp, requantize=factor))

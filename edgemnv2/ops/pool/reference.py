@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import (
-    multiply_by_quantized_multiplier,
-)
+from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.values import clamp_floats, quant_of
@@ -36,13 +34,12 @@ def float_mean(layer: GlobalAveragePool, x: Array) -> Array:
 
 
 def mean(layer: GlobalAveragePool, x: Array, source: Tensor, target: Tensor) -> Array:
-    """TFLite's MEAN (with `requantize`) or AVERAGE_POOL_2D over the whole map."""
+    """The mean by a factor (`requantize`) or AVERAGE_POOL_2D over the whole map."""
     count = x.shape[1] * x.shape[2]
     total = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64)
     if layer.requantize is not None:
         total -= count * quant_of(source).zero_point
-        factor = layer.requantize
-        total = multiply_by_quantized_multiplier(total, factor.multiplier, factor.shift)
+        total = rescaled(total, layer.requantize)
         total += quant_of(target).zero_point
     else:  # C's division truncates, so that halves go away from zero
         total = np.sign(total) * ((np.abs(total) + count // 2) // count)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
-from edgemnv2.arithmetic.tflite import clamp_limits
+import numpy as np
+
+from edgemnv2.arithmetic.lookup import lookup_table
 from edgemnv2.ops.flow import Node
+from edgemnv2.ops.lookup.layer import Lookup
 from edgemnv2.ops.lowering import UNBOUNDED, Lowering
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.rescale.layer import Rescale
@@ -28,14 +30,21 @@ def arrange(node: Node, views: Views) -> None:
 def lower(node: Node, to: Lowering) -> None:
     """A `Quantize` of floats, a `Rescale` of integers."""
     y, dtype = to.quant[node.output], node.attrs["dtype"]
-    low, high = clamp_limits(UNBOUNDED, y, dtype)
+    low, high = to.arithmetic.clamp_limits(UNBOUNDED, y, dtype)
     bottom, top = node.attrs["clamp"]
     clamp = (max(low, bottom), min(high, top))
     integer = to.dequantized(node.tensors[0])
     common: dict[str, Any] = {"name": node.output, "output": to.declare(node.output)}
     if integer is not None:
         source = to.resolve(integer)
-        factor = make_requantize([to.quant_of(source).scale / y.scale])
+        if to.computes_floats(node):
+            tensor = to.tensors[source]
+            ends = to.quant_of(source), tensor.dtype, y, dtype
+            table = lookup_table(lambda real: real, *ends, to.format, divides=True)
+            table = np.clip(table, int(clamp[0]), int(clamp[1]))
+            to.add(Lookup(**common, inputs=(source,), table=table))
+            return
+        factor = to.arithmetic.rescale_requantize(to.quant_of(source), y)
         to.add(Rescale(**common, inputs=(source,), requantize=factor, clamp=clamp))
         return
     rounding = "even" if to.format == "onnx" else "away"
@@ -45,5 +54,5 @@ def lower(node: Node, to: Lowering) -> None:
     inner = f"{node.output}.quantize"
     to.tensors[inner] = replace(to.tensors[node.output], name=inner)
     to.add(Quantize(inner, to.inputs(node), inner, rounding=rounding))
-    factor = make_requantize([1.0])
+    factor = to.arithmetic.rescale_requantize(y, y)
     to.add(Rescale(**common, inputs=(inner,), requantize=factor, clamp=clamp))

@@ -13,7 +13,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.reduce.layer import Reduce, reduced_count
 from edgemnv2.ops.reduce.rows import GATHER_SUFFIX
 from edgemnv2.tir.builder import Builder, cast, load, maximum, minimum, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels", "lowest_of"]
 
@@ -50,6 +50,7 @@ def _facts(graph: Graph, layer: Reduce) -> dict[str, Any]:
         "out": (out.dtype, zero_point_of(out)),
         "clamp": layer.clamp,
         "integer": layer.requantize is not None,
+        **even_facts(layer.requantize),
     }
 
 
@@ -93,7 +94,8 @@ def _finish(k: Builder, graph: Graph, layer: Reduce, sums: Any, target: Any, tab
         value = k.let(load(sums, i, compute))
         if layer.requantize is not None:
             centred = k.let(value - scalar(zero_point_of(source) * count, "int32"))
-            scaled = rescale(k, centred, load(table, 0, "int32"), load(table, 1, "int32"))
+            numbers = load(table, 0, "int32"), load(table, 1, "int32")
+            scaled = rescale(k, centred, *numbers, layer.requantize.rounding)
             value = k.let(scaled) + scalar(zero_point_of(out), "int32")
         elif layer.function == "mean":
             value = value / scalar(float(count), "float32")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-from edgemnv2.arithmetic.fixed_point import make_requantize
-from edgemnv2.arithmetic.tflite import mean_requantize
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.reduce.layer import Reduce, reduced_count
@@ -104,7 +102,7 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         to.add_keeping(extremes, site)
         return
     if function == "mean":
-        factor = mean_requantize(site.x[0], site.y, reduced_count(source, axes))
+        factor = to.arithmetic.mean_requantize(site.x[0], site.y, reduced_count(source, axes))
     else:
-        factor = make_requantize([site.x[0].scale / site.y.scale])
+        factor = to.arithmetic.rescale_requantize(site.x[0], site.y)
     to.add(Reduce(**site.common, function=function, axes=axes, clamp=site.clamp, requantize=factor))

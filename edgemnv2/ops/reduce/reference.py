@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.reduce.layer import Reduce, reduced_count
 from edgemnv2.ops.values import clamp_floats, quant_of
@@ -33,7 +33,6 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
         clamp_floats(total, layer.clamp)
         return np.asarray(total, np.float32)
     sums = x.sum(axis=axes, keepdims=True, dtype=np.int64) - count * quant_of(source).zero_point
-    factor = layer.requantize
-    scaled = multiply_by_quantized_multiplier(sums, factor.multiplier, factor.shift)
+    scaled = rescaled(sums, layer.requantize)
     stored = scaled + quant_of(target).zero_point
     return np.asarray(np.clip(stored, int(layer.clamp[0]), int(layer.clamp[1])), target.dtype)

@@ -23,12 +23,16 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     assert isinstance(layer, Rescale)
     source, out, clamp = graph.tensor_in(layer), graph.tensor_out(layer), layer.clamp
 
+    rounding = layer.requantize.rounding
+
     def convert(k: Builder, value: Expr, factor: Any) -> Expr:
         centred = k.let(cast(value, "int32") - scalar(zero_point_of(source), "int32"))
-        scaled = rescale(k, centred, load(factor, 0, "int32"), load(factor, 1, "int32"))
+        scaled = rescale(k, centred, load(factor, 0, "int32"), load(factor, 1, "int32"), rounding)
         moved = k.let(scaled) + scalar(zero_point_of(out), "int32")
         return clamped(moved, clamp, "int32", out.dtype)
 
     factor = np.array([layer.requantize.multiplier[0], layer.requantize.shift[0]], np.int32)
-    facts = {"clamp": clamp}
+    facts: dict[str, Any] = {"clamp": clamp}
+    if rounding == "even":
+        facts["rounding"] = rounding
     return {layer.name: conversion_kernel(graph, layer, convert, facts, factor)}

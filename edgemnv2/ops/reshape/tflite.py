@@ -26,7 +26,23 @@ def shape(node: SourceNode, flow: FlowBuilder) -> None:
     flow.alias(node.output, Constant(extents))
 
 
+def product(node: SourceNode, flow: FlowBuilder) -> None:
+    """Of a shape."""
+    extents = node.value(0, "numbers")
+    axes = tuple(axis % max(extents.ndim, 1) for axis in node.ints(1, "axes"))
+    keep = bool(node.get("keep_dims", False))
+    flow.alias(node.output, Constant(np.prod(extents, axis=axes, keepdims=keep, dtype=np.int64)))
+
+
+def quotient(node: SourceNode, flow: FlowBuilder) -> None:
+    """Of shapes."""
+    pair = node.value(0, "numbers"), node.value(1, "numbers")
+    flow.alias(node.output, Constant(np.floor_divide(*pair)))
+
+
 RULES: dict[str, Rule] = {
+    "FLOOR_DIV": quotient,
+    "REDUCE_PROD": product,
     **dict.fromkeys(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"), reshape),
     "SHAPE": shape,
 }

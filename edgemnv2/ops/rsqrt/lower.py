@@ -14,9 +14,10 @@ from edgemnv2.ops.rsqrt.layer import Rsqrt
 from edgemnv2.ops.unary import arrange_unary as arrange
 from edgemnv2.ops.unary import integer_unary
 
-__all__ = ["NODES", "arrange", "integer", "lower"]
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
 
 NODES = ("rsqrt",)
+TABLES = True
 FINE_BITS = 20
 """With which LiteRT keeps the root an integer."""
 HIGHEST = 1 << 9

@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
 
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, SourceTensor
 
-__all__ = ["select", "strided"]
+__all__ = ["broadcast", "counted", "select", "spread", "strided"]
+
+
+def counted(indices: Sequence[int], extent: int) -> list[int]:
+    """Indices of which those below zero count from behind."""
+    return [i + extent if i < 0 else i for i in indices]
+
+
+def spread(
+    flow: FlowBuilder, source: SourceTensor, output: SourceTensor, repeats: Sequence[int]
+) -> None:
+    """`output` is `source`, repeated along each axis of the output's rank."""
+    rank = len(repeats)
+    shape = (1,) * (rank - len(source.shape)) + source.shape
+    stored = flow.stored(source)
+    if shape == source.shape:
+        indices = [list(range(e)) * n for e, n in zip(shape, repeats, strict=True)]
+        select(flow, source, output, indices)
+        return
+    seen = replace(source, name=f"{source.name}.as{rank}", shape=shape)
+    if isinstance(stored, Constant):
+        flow.alias(seen, stored.reshape(shape))
+    else:
+        flow.move("reshape", [stored], seen, {"shape": shape})
+    select(
+        flow,
+        replace(seen, value=None),
+        output,
+        [list(range(e)) * n for e, n in zip(shape, repeats, strict=True)],
+    )
+
+
+def broadcast(flow: FlowBuilder, source: SourceTensor, output: SourceTensor) -> None:
+    """`output` is `source`, axes of 1 repeated; axes in front may be new."""
+    shape = output.shape
+    old = (1,) * (len(shape) - len(source.shape)) + source.shape
+    if len(old) != len(shape) or any(e not in (1, n) for e, n in zip(old, shape, strict=True)):
+        raise Refusal(
+            f"{list(source.shape)} to {list(shape)}", "export the model again", "Shapes broadcast"
+        )
+    repeats = [n if e == 1 else 1 for e, n in zip(old, shape, strict=True)]
+    spread(flow, source, output, repeats)
 
 
 def strided(extent: int, begin: int | None, end: int | None, step: int) -> list[int]:
@@ -19,8 +62,21 @@ def select(
     flow: FlowBuilder, source: SourceTensor, output: SourceTensor, indices: Sequence[list[int]]
 ) -> None:
     """`output` is `source` at `indices`, one list per axis; constants are evaluated."""
-    if any(not taken for taken in indices):
-        raise Refusal("a slice of nothing", "export the model again", "Slices hold something")
+    for axis, (taken, extent) in enumerate(zip(indices, source.shape, strict=True)):
+        if not taken:
+            raise Refusal("a slice of nothing", "export the model again", "Slices hold something")
+        if min(taken) < 0 or max(taken) >= extent:
+            raise Refusal(
+                f"an index outside of axis {axis} of {list(source.shape)}",
+                "export the model again",
+                "Indices are inside",
+            )
+    if prod(len(taken) for taken in indices) != prod(output.shape):
+        raise Refusal(
+            f"an output {list(output.shape)} for {[len(x) for x in indices]} values of its axes",
+            "export the model again",
+            "Shapes agree",
+        )
     stored = flow.stored(source)
     if isinstance(stored, Constant):
         for axis, taken in enumerate(indices):

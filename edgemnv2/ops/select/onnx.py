@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgemnv2.ops.select.indices import select, strided
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+from edgemnv2.ops.select.indices import broadcast, counted, select, spread, strided
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 
 __all__ = ["RULES"]
 
@@ -56,24 +56,18 @@ def gather(node: SourceNode, flow: FlowBuilder) -> None:
     source = node.input(0)
     axis = int(node.get("axis", 0)) % len(source.shape)
     indices = [list(range(extent)) for extent in source.shape]
-    indices[axis] = [i % source.shape[axis] for i in node.ints(1, "indices")]
+    indices[axis] = counted(node.ints(1, "indices"), source.shape[axis])
     select(flow, source, node.output, indices)
 
 
 def tile(node: SourceNode, flow: FlowBuilder) -> None:
     """Repeats are constants."""
-    source = node.input(0)
-    pairs = zip(source.shape, node.ints(1, "repeats"), strict=True)
-    select(flow, source, node.output, [list(range(e)) * n for e, n in pairs])
+    spread(flow, node.input(0), node.output, node.ints(1, "repeats"))
 
 
 def expand(node: SourceNode, flow: FlowBuilder) -> None:
-    """The rank stays."""
-    source, shape = node.input(0), node.output.shape
-    if len(shape) != len(source.shape):
-        raise Refusal(f"{list(source.shape)} to {list(shape)}", "reshape in front of it")
-    pairs = zip(source.shape, shape, strict=True)
-    select(flow, source, node.output, [list(range(e)) if e == n else [0] * n for e, n in pairs])
+    """-"""
+    broadcast(flow, node.input(0), node.output)
 
 
 RULES: dict[str, Rule] = {

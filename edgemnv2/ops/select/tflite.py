@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgemnv2.ops.select.indices import select, strided
+from edgemnv2.ops.select.indices import broadcast, counted, select, spread, strided
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -18,27 +18,37 @@ def slice_(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def strided_slice(node: SourceNode, flow: FlowBuilder) -> None:
-    """Begin, end and strides are constants; no ellipsis, no new axes."""
+    """Begin, end and strides are constants."""
     source = node.input(0)
-    if node.get("ellipsis_mask", 0) or node.get("new_axis_mask", 0):
-        raise Refusal("an ellipsis or a new axis", "spell out all axes")
     begins, ends, steps = (node.ints(i, "a bound") for i in (1, 2, 3))
-    begin_mask, end_mask = int(node.get("begin_mask", 0)), int(node.get("end_mask", 0))
-    shrink = int(node.get("shrink_axis_mask", 0))
-    indices = []
-    for axis, extent in enumerate(source.shape):
-        if axis >= len(begins):
-            indices.append(list(range(extent)))
+    masks = {
+        name: int(node.get(f"{name}_mask", 0))
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
+    if node.get("offset", False):
+        ends = [begin + end for begin, end in zip(begins, ends, strict=True)]
+    indices: list[list[int]] = []
+    for place, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
+        set_ = {name for name, mask in masks.items() if mask >> place & 1}
+        if "ellipsis" in set_:
+            rest = range(place + 1, len(begins))
+            wanted = sum(1 for i in rest if not masks["new_axis"] >> i & 1)
+            while len(indices) < len(source.shape) - wanted:
+                indices.append(list(range(source.shape[len(indices)])))
             continue
-        bit = 1 << axis
-        begin = None if begin_mask & bit else begins[axis]
-        if shrink & bit:
-            indices.append([(begin or 0) % extent])
+        if "new_axis" in set_:
+            # The output's shape says where it is.
             continue
-        end = None if end_mask & bit else ends[axis]
-        if begin is not None:
-            begin = max(begin, -extent) if steps[axis] > 0 else begin
-        indices.append(strided(extent, begin, end, steps[axis]))
+        extent = source.shape[len(indices)]
+        if "shrink_axis" in set_:
+            indices.append(counted([begin], extent))
+            continue
+        first = None if "begin" in set_ else max(begin, -extent) if step > 0 else begin
+        last = None if "end" in set_ else end
+        if step < 0 and last is not None and last < -extent:
+            last = None
+        indices.append(strided(extent, first, last, step))
+    indices += [list(range(extent)) for extent in source.shape[len(indices) :]]
     select(flow, source, node.output, indices)
 
 
@@ -78,18 +88,17 @@ def unpack(node: SourceNode, flow: FlowBuilder) -> None:
 def gather(node: SourceNode, flow: FlowBuilder) -> None:
     """Indices are constants along one axis."""
     source = node.input(0)
+    if int(node.get("batch_dims", 0)):
+        raise Refusal(f"batch_dims={node.get('batch_dims')}", "gather along one axis")
     axis = int(node.get("axis", 0)) % len(source.shape)
     indices = [list(range(extent)) for extent in source.shape]
-    indices[axis] = [i % source.shape[axis] for i in node.ints(1, "indices")]
+    indices[axis] = counted(node.ints(1, "indices"), source.shape[axis])
     select(flow, source, node.output, indices)
 
 
 def tile(node: SourceNode, flow: FlowBuilder) -> None:
     """Repeats are constants."""
-    source = node.input(0)
-    repeats = node.ints(1, "repeats")
-    pairs = zip(source.shape, repeats, strict=True)
-    select(flow, source, node.output, [list(range(e)) * n for e, n in pairs])
+    spread(flow, node.input(0), node.output, node.ints(1, "repeats"))
 
 
 def reverse(node: SourceNode, flow: FlowBuilder) -> None:
@@ -101,12 +110,8 @@ def reverse(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def broadcast_to(node: SourceNode, flow: FlowBuilder) -> None:
-    """The rank stays."""
-    source, shape = node.input(0), node.output.shape
-    if len(shape) != len(source.shape):
-        raise Refusal(f"{list(source.shape)} to {list(shape)}", "reshape in front of it")
-    pairs = zip(source.shape, shape, strict=True)
-    select(flow, source, node.output, [list(range(e)) if e == n else [0] * n for e, n in pairs])
+    """-"""
+    broadcast(flow, node.input(0), node.output)
 
 
 def mirror_pad(node: SourceNode, flow: FlowBuilder) -> None:

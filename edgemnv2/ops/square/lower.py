@@ -8,9 +8,10 @@ from edgemnv2.ops.square.layer import Square
 from edgemnv2.ops.unary import arrange_unary as arrange
 from edgemnv2.ops.unary import integer_unary
 
-__all__ = ["NODES", "arrange", "integer", "lower"]
+__all__ = ["NODES", "TABLES", "arrange", "integer", "lower"]
 
 NODES = ("square",)
+TABLES = True
 
 
 def lower(node: Node, to: Lowering) -> None:

@@ -14,7 +14,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.window_pool.layer import AveragePool, MaxPool, Window, axis_counts
 from edgemnv2.tir.builder import Builder, cast, load, maximum, scalar, symbol_name
 from edgemnv2.tir.columns import columns_inside
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels"]
 
@@ -109,6 +109,7 @@ def _average_kernel(graph: Graph, layer: AveragePool) -> RowKernel:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     more = {"counted": layer.counted, "integer": layer.requantize is not None}
+    more |= even_facts(layer.requantize)
     k, rows, target = _begin(graph, layer, "plain_average_pool", **more)
     number, sums = k.number("row"), k.pointer("scratch", compute)
     counts = k.pointer("counts", "int32")
@@ -156,7 +157,9 @@ def _average_kernel(graph: Graph, layer: AveragePool) -> RowKernel:
             else:
                 at = k.let((count - 1) * 2)
                 multiplier, shift = load(factors, at, "int32"), load(factors, at + 1, "int32")
-                scaled = rescale(k, k.let(total - removed), multiplier, shift)
+                assert layer.requantize is not None
+                rounding = layer.requantize.rounding
+                scaled = rescale(k, k.let(total - removed), multiplier, shift, rounding)
                 value = k.let(scaled) + scalar(zero_point_of(out), "int32")
             k.store(target, base + c, clamped(value, layer.clamp, compute, out.dtype))
     return RowKernel(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.arithmetic.tflite import mean_requantize
 from edgemnv2.ops.flow import Node
 from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.views import NCHW, NHWC, Views
@@ -74,8 +73,11 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         to.add_keeping(MaxPool(**common), site)
         return
     kh, kw = node.attrs["kernel"]
-    factors = [mean_requantize(site.x[0], site.y, count) for count in range(1, kh * kw + 1)]
+    counts = range(1, kh * kw + 1)
+    factors = [to.arithmetic.mean_requantize(site.x[0], site.y, count) for count in counts]
     factor = Requantize(
-        np.concatenate([x.multiplier for x in factors]), np.concatenate([x.shift for x in factors])
+        np.concatenate([x.multiplier for x in factors]),
+        np.concatenate([x.shift for x in factors]),
+        factors[0].rounding,
     )
     to.add(AveragePool(**common, counted=node.attrs["counted"], requantize=factor))

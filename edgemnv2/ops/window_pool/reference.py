@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.values import clamp_floats, quant_of
 from edgemnv2.ops.window_pool.layer import AveragePool, MaxPool, Window, axis_counts
@@ -41,9 +42,8 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
         total -= _counts(layer, source, target, (0, 0, 0, 0)) * quant_of(source).zero_point
         number = np.broadcast_to(np.maximum(counts, 1) - 1, total.shape)
         factor = layer.requantize
-        mean = multiply_by_quantized_multiplier(
-            total, factor.multiplier[number], factor.shift[number]
-        )
+        own = replace(factor, multiplier=factor.multiplier[number], shift=factor.shift[number])
+        mean = rescaled(total, own)
         mean = mean + quant_of(target).zero_point
     return np.clip(mean, int(layer.clamp[0]), int(layer.clamp[1])).astype(target.dtype)
 

@@ -3,7 +3,9 @@
  * Dot products of 16 bytes (VMLADAV) end in general registers; four pixels of a channel are one
  * vector for the requantisation, which is TFLite's as it is written down: VQRDMULH is
  * SaturatingRoundingDoublingHighMul, VRSHL rounds halves up, so where results below the zero point
- * survive the clamp negative values are made one smaller first ("sign fix"; shifts are >= 1).
+ * survive the clamp negative values are made one smaller first ("sign fix"; shifts are >= 1). The
+ * kernels _EVEN round once, as ONNX does where no sum meets a half: VQDMULH cuts off, and shifts are
+ * >= 1.
  *
  * Stream of a product, int32: groups of 16 input channels - 1, bytes of all even records, bytes
  * from pixel to pixel of the input, zero point, advance of the output for two channels, input
@@ -46,17 +48,24 @@
 #define EDGEMNV2_MVE_GROUP_BYTES_3 44
 #define EDGEMNV2_MVE_GROUP_BYTES_4 56
 
-/* Four sums of each channel to q0 and q1, requantised, joined in q2, stored. */
-#define EDGEMNV2_MVE_FINISH(a, b)                                                                  \
-    "vmov " #a "[2], " #a "[0], r0, r4\n vmov " #a "[3], " #a "[1], r2, r6\n"                      \
-    "vmov " #b "[2], " #b "[0], r8, r12\n vmov " #b "[3], " #b "[1], r10, lr\n"                    \
-    "ldm r9!, {r0, r1, r2, r3, r4, r5}\n"                                                          \
-    "vadd.i32 " #a ", " #a ", r0\n vadd.i32 " #b ", " #b ", r3\n"                                  \
+/* Four sums of each channel, by multipliers r1 and r4 and shifts r2 and r5. */
+#define EDGEMNV2_MVE_RESCALE_TFLITE(a, b)                                                          \
     "vqrdmulh.s32 " #a ", " #a ", r1\n vqrdmulh.s32 " #b ", " #b ", r4\n"                          \
     "ldr r6, [sp, #44]\n cbz r6, 4f\n"                                                             \
     "vshr.s32 q6, " #a ", #31\n vadd.i32 " #a ", " #a ", q6\n"                                     \
     "vshr.s32 q6, " #b ", #31\n vadd.i32 " #b ", " #b ", q6\n"                                     \
-    "4:\n vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"                                           \
+    "4:\n vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"
+#define EDGEMNV2_MVE_RESCALE_EVEN(a, b)                                                            \
+    "vqdmulh.s32 " #a ", " #a ", r1\n vqdmulh.s32 " #b ", " #b ", r4\n"                            \
+    "vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"
+
+/* Four sums of each channel to q0 and q1, requantised, joined in q2, stored. */
+#define EDGEMNV2_MVE_FINISH(R, a, b)                                                               \
+    "vmov " #a "[2], " #a "[0], r0, r4\n vmov " #a "[3], " #a "[1], r2, r6\n"                      \
+    "vmov " #b "[2], " #b "[0], r8, r12\n vmov " #b "[3], " #b "[1], r10, lr\n"                    \
+    "ldm r9!, {r0, r1, r2, r3, r4, r5}\n"                                                          \
+    "vadd.i32 " #a ", " #a ", r0\n vadd.i32 " #b ", " #b ", r3\n"                                  \
+    EDGEMNV2_MVE_RESCALE_##R(a, b)                                                                 \
     "vqmovnb.s32 q6, " #a "\n vqmovnt.s32 q6, " #b "\n"                                            \
     "ldr r2, [sp, #40]\n ldrd r0, r1, [sp]\n vqadd.s16 q6, q6, r2\n vqmovnb.s16 q6, q6\n"          \
     "vpst\n vstrbt.16 q6, [r0, q7]\n add r0, r0, r1\n str r0, [sp]\n"
@@ -81,8 +90,8 @@
     "add r8, r6, r6, lsl #1\n add r8, r8, r0\n tst r3, #0xf000\n it eq\n moveq r8, r0\n"           \
     "strd r0, r5, [sp, #8]\n strd r7, r8, [sp, #16]\n"
 
-#define EDGEMNV2_MVE_TILE(P)                                                                       \
-    EDGEMNV2_MVE_NAKED void edgemnv2_mve_tile_##P(                                                 \
+#define EDGEMNV2_MVE_TILE(P, NAME, R)                                                              \
+    EDGEMNV2_MVE_NAKED void edgemnv2_mve_tile_##NAME(                                              \
         EDGEMNV2_MVE_UNUSED const int8_t *x, EDGEMNV2_MVE_UNUSED const int32_t *stream,            \
         EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate)                      \
     {                                                                                              \
@@ -95,25 +104,25 @@
             "1:\n ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, #16]\n ldr r11, [sp, #24]\n"           \
             "add r11, r11, r9\n" EDGEMNV2_MVE_GROUP_##P("vmladav.s8") "ldr pc, [sp, #28]\n"        \
             "2:\n .rept 8\n" EDGEMNV2_MVE_GROUP_##P("vmladava.s8") ".endr\n"                       \
-            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(q0, q1) EDGEMNV2_MVE_NEXT);        \
+            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(R, q0, q1) EDGEMNV2_MVE_NEXT);     \
     }
 
 /* Up to 16 input channels: the pixels stay in q0 ... q3. */
-EDGEMNV2_MVE_NAKED void edgemnv2_mve_small(EDGEMNV2_MVE_UNUSED const int8_t *x,
-                                           EDGEMNV2_MVE_UNUSED const int32_t *stream,
-                                           EDGEMNV2_MVE_UNUSED int8_t *y,
-                                           EDGEMNV2_MVE_UNUSED int32_t predicate)
-{
-    __asm__ volatile(
-        EDGEMNV2_MVE_START
-        "vctp.8 r9\n vpstttt\n vldrbt.u8 q0, [r0]\n vldrbt.u8 q1, [r5]\n vldrbt.u8 q2, [r7]\n"
-        "vldrbt.u8 q3, [r8]\n vmsr p0, r3\n mov r9, r1\n b.w 8f\n"
-        "1:\n vldrb.8 q4, [r9], #16\n vldrb.8 q5, [r9], #16\n"
-        "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"
-        "vmladav.s8 r6, q3, q4\n vmladav.s8 r8, q0, q5\n vmladav.s8 r10, q1, q5\n"
-        "vmladav.s8 r12, q2, q5\n vmladav.s8 lr, q3, q5\n"
-        EDGEMNV2_MVE_FINISH(q4, q5) EDGEMNV2_MVE_NEXT);
-}
+#define EDGEMNV2_MVE_SMALL(NAME, R)                                                                \
+    EDGEMNV2_MVE_NAKED void edgemnv2_mve_##NAME(                                                   \
+        EDGEMNV2_MVE_UNUSED const int8_t *x, EDGEMNV2_MVE_UNUSED const int32_t *stream,            \
+        EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate)                      \
+    {                                                                                              \
+        __asm__ volatile(                                                                          \
+            EDGEMNV2_MVE_START                                                                     \
+            "vctp.8 r9\n vpstttt\n vldrbt.u8 q0, [r0]\n vldrbt.u8 q1, [r5]\n"                      \
+            "vldrbt.u8 q2, [r7]\n vldrbt.u8 q3, [r8]\n vmsr p0, r3\n mov r9, r1\n b.w 8f\n"        \
+            "1:\n vldrb.8 q4, [r9], #16\n vldrb.8 q5, [r9], #16\n"                                 \
+            "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"              \
+            "vmladav.s8 r6, q3, q4\n vmladav.s8 r8, q0, q5\n vmladav.s8 r10, q1, q5\n"             \
+            "vmladav.s8 r12, q2, q5\n vmladav.s8 lr, q3, q5\n"                                     \
+            EDGEMNV2_MVE_FINISH(R, q4, q5) EDGEMNV2_MVE_NEXT);                                     \
+    }
 
 /* One pixel, four output channels at a time. The stream: groups of 16 input channels, output
  * channels, scale bits, sign fix; per four channels 16 weights of each, group after group, then
@@ -158,8 +167,10 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 
 /* Registers: columns r1, output r3, sums r0 r2 r4 r6, bias r5, multiplier r7, shift r8, records
  * r9, zero point r10, advance r11; q4 weights, q5 q6 clamp, q7 offsets. */
-#define EDGEMNV2_MVE_OUT_PLAIN
-#define EDGEMNV2_MVE_OUT_FIXED "vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
+#define EDGEMNV2_MVE_OUT_PLAIN "vqrdmulh.s32 q0, q0, r7\n"
+#define EDGEMNV2_MVE_OUT_FIXED                                                                     \
+    "vqrdmulh.s32 q0, q0, r7\n vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
+#define EDGEMNV2_MVE_OUT_EVEN "vqdmulh.s32 q0, q0, r7\n"
 #define EDGEMNV2_MVE_WINDOWS_1                                                                     \
     "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], #16\n"
 #define EDGEMNV2_MVE_WINDOWS_2                                                                     \
@@ -169,7 +180,7 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
     EDGEMNV2_MVE_WINDOWS_##S                                                                       \
     "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                      \
     "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"              \
-    "vadd.i32 q0, q0, r5\n vqrdmulh.s32 q0, q0, r7\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"    \
+    "vadd.i32 q0, q0, r5\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"                              \
     "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
 
 /* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
@@ -203,12 +214,18 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 
 #else
 
-static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *channel,
-                                              int32_t sign_fix, int32_t zero_point) {
+/* How results below zero are rounded: as they are, one smaller first, or once (_EVEN). */
+#define EDGEMNV2_MVE_FIX_PLAIN 0
+#define EDGEMNV2_MVE_FIX_FIXED 1
+#define EDGEMNV2_MVE_FIX_EVEN 2
+
+static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *channel, int32_t fix,
+                                              int32_t zero_point) {
     const int64_t product = (int64_t)(int32_t)(sum + (uint32_t)channel[0]) * channel[1];
-    int64_t high = (product + ((int64_t)1 << 30)) >> 31;
+    const int64_t half = fix == EDGEMNV2_MVE_FIX_EVEN ? 0 : (int64_t)1 << 30;
+    int64_t high = (product + half) >> 31;
     const int32_t right = -channel[2];
-    if (sign_fix && high < 0) {
+    if (fix == EDGEMNV2_MVE_FIX_FIXED && high < 0) {
         --high;
     }
     if (right > 0) {
@@ -219,8 +236,9 @@ static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *chann
 }
 
 static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *stream, int8_t *y,
-                                              int32_t predicate) {
+                                              int32_t predicate, int32_t even) {
     const int32_t groups = stream[0] + 1, depth = stream[5], flags = stream[6];
+    const int32_t fix = even ? EDGEMNV2_MVE_FIX_EVEN : flags & 1;
     uint16_t offsets[8];
     memcpy(offsets, stream + 8, sizeof(offsets));
     const int8_t *record = (const int8_t *)(stream + EDGEMNV2_MVE_HEADER);
@@ -247,7 +265,7 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
                 }
                 memcpy(channel, record + groups * 32 + c * 12, sizeof(channel));
                 y[offsets[2 * pixel + c]] =
-                    (int8_t)edgemnv2_mve_requantize(sum, channel, flags & 1, stream[3]);
+                    (int8_t)edgemnv2_mve_requantize(sum, channel, fix, stream[3]);
             }
         }
         record += groups * 32 + 24;
@@ -257,19 +275,17 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-#define EDGEMNV2_MVE_TILE(P)                                                                       \
-    static inline void edgemnv2_mve_tile_##P(const int8_t *x, const int32_t *stream, int8_t *y,    \
-                                             int32_t predicate)                                    \
+#define EDGEMNV2_MVE_EVEN_TFLITE 0
+#define EDGEMNV2_MVE_EVEN_EVEN 1
+#define EDGEMNV2_MVE_SMALL(NAME, R)                                                                \
+    static inline void edgemnv2_mve_##NAME(const int8_t *x, const int32_t *stream, int8_t *y,      \
+                                           int32_t predicate)                                      \
     {                                                                                              \
-        edgemnv2_mve_tile_portable(x, stream, y, predicate);                                       \
+        edgemnv2_mve_tile_portable(x, stream, y, predicate, EDGEMNV2_MVE_EVEN_##R);                \
     }
+#define EDGEMNV2_MVE_TILE(P, NAME, R) EDGEMNV2_MVE_SMALL(tile_##NAME, R)
 
 /* clang-format on */
-
-static inline void edgemnv2_mve_small(const int8_t *x, const int32_t *stream, int8_t *y,
-                                      int32_t predicate) {
-    edgemnv2_mve_tile_portable(x, stream, y, predicate);
-}
 
 static inline void edgemnv2_mve_dense(const int8_t *x, const int32_t *stream, int8_t *y) {
     const int32_t groups = stream[0], channels = stream[1], scale = stream[2];
@@ -299,8 +315,7 @@ static inline void edgemnv2_mve_interleave(const int8_t *row0, const int8_t *row
 
 static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const int32_t *setup,
                                                    int8_t *y, const int32_t *records,
-                                                   int32_t channels, int32_t step,
-                                                   int32_t sign_fix) {
+                                                   int32_t channels, int32_t step, int32_t fix) {
     const int32_t width = 4 * setup[1] + setup[2];
     for (int32_t c = 0; c < channels; ++c, records += 7, columns += setup[3], ++y) {
         int8_t taps[16];
@@ -312,7 +327,7 @@ static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const 
                     sum += (uint32_t)(columns[4 * step * i + k] * taps[k]);
                 }
             }
-            const int32_t value = edgemnv2_mve_requantize(sum, records + 4, sign_fix, setup[4]);
+            const int32_t value = edgemnv2_mve_requantize(sum, records + 4, fix, setup[4]);
             y[i * setup[0]] = (int8_t)(value < setup[5]   ? setup[5]
                                        : value > setup[6] ? setup[6]
                                                           : value);
@@ -322,8 +337,6 @@ static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const 
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-#define EDGEMNV2_MVE_FIX_PLAIN 0
-#define EDGEMNV2_MVE_FIX_FIXED 1
 #define EDGEMNV2_MVE_DEPTHWISE(S, Q)                                                               \
     static inline void edgemnv2_mve_depthwise_##S##_##Q(const int8_t *columns,                     \
                                                         const int32_t *setup, int8_t *y,           \
@@ -337,11 +350,17 @@ static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const 
 
 #endif
 
-EDGEMNV2_MVE_TILE(3)
-EDGEMNV2_MVE_TILE(4)
+EDGEMNV2_MVE_TILE(3, 3, TFLITE)
+EDGEMNV2_MVE_TILE(4, 4, TFLITE)
+EDGEMNV2_MVE_SMALL(small, TFLITE)
+EDGEMNV2_MVE_TILE(3, 3_EVEN, EVEN)
+EDGEMNV2_MVE_TILE(4, 4_EVEN, EVEN)
+EDGEMNV2_MVE_SMALL(small_EVEN, EVEN)
 EDGEMNV2_MVE_DEPTHWISE(1, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(1, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(2, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(2, FIXED)
+EDGEMNV2_MVE_DEPTHWISE(1, EVEN)
+EDGEMNV2_MVE_DEPTHWISE(2, EVEN)
 
 #endif

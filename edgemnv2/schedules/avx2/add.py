@@ -75,8 +75,31 @@ def _parameters(requantize: Requantize) -> tuple[Parameters, tuple[int, int, int
     return parameters, row, general
 
 
-def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
+def _linear(graph: Graph, layer: Add, elements: int, form: LinearAdd) -> RowKernel:
+    """ONNX's sum."""
+    low, high = int(layer.clamp[0]), int(layer.clamp[1])
+    description = {"elements": elements, "form": form, "clamp": (low, high), **form.facts}
+    k = Builder(symbol_name("add_int8", description), noalias=False)
+    sources = [k.pointer(name, "int8") for name in ("a", "b")]
+    out = k.pointer("out", "int8")
+    last = Epilogue(0, low, high, False, False)
+
+    def add(vectors: list[Expr], _: int) -> Expr:
+        results = []
+        for lanes in ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)):
+            a, b = (k.let(cast(shuffle([v], lanes), "int32x8")) for v in vectors)
+            results.append(form.emit(k, a, b, 8))
+        return last.narrow16(k, results[0], results[1])
+
+    elementwise(k, sources, out, "int8", elements, (16,), add)
+    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+
+
+def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel | None:
     assert layer.rescale is not None
+    form = linear_add(graph, layer)
+    if layer.is_real:
+        return None if form is None else _linear(graph, layer, elements, form)
     quants = [graph.tensor_in(layer, 0).quant, graph.tensor_in(layer, 1).quant]
     out_quant = graph.tensor_out(layer).quant
     assert quants[0] is not None and quants[1] is not None and out_quant is not None
@@ -84,7 +107,6 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel:
     factors = [_parameters(r) for r in layer.rescale]
     zero_out = out_quant.zero_point
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
-    form = linear_add(graph, layer)
     description = {
         "elements": elements,
         "form": form,

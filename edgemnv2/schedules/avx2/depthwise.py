@@ -21,7 +21,8 @@ from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.avx2.simd import clamp_float, fma, madd, unpack_high, unpack_low
 from edgemnv2.schedules.family import LayerKind
-from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
+from edgemnv2.schedules.halves import span_of
+from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.builder import Builder, cast, constant, load, symbol_name
 from edgemnv2.tir.tiling import (
     PixelTile,
@@ -62,8 +63,6 @@ def depthwise_kernel(
     integer = layer.requantize is not None
     if layer.kernel != (3, 3) or out.channels < (16 if integer else 8):
         return None
-    if layer.requantize is not None and not rounds_to_the_right(layer.requantize):
-        return None
     if not supported(layer, source.dtype, out.dtype):
         return None
     return (_int8 if integer else _float)(graph, layer, decisions)
@@ -96,14 +95,17 @@ def pack_pairs(weight: Array, blocks: list[tuple[int, int]], factor: int) -> Arr
     return np.ascontiguousarray(np.stack(parts)).ravel()
 
 
-def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -> RowKernel:
+def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -> RowKernel | None:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     assert layer.requantize is not None and source.quant is not None and out.quant is not None
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
     zero = source.quant.zero_point
     bias = folded_bias(layer.bias, layer.weight, zero)
     bound = largest_sum(layer.weight, bias)
-    epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound)
+    span = span_of(layer.weight, bias)
+    epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound, span)
+    if epilogue is None:
+        return None
     description = _describe(graph, layer, decisions, zero=zero, epilogue=epilogue.key)
     k = Builder(symbol_name("depthwise_int8", description))
     rows = [k.pointer(f"row{r}", "int8") for r in range(3)]

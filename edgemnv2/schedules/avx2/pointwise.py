@@ -17,7 +17,8 @@ from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.requantize import Epilogue
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
-from edgemnv2.schedules.integer import folded_bias, largest_sum, rounds_to_the_right
+from edgemnv2.schedules.halves import span_of
+from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.tiling import panels_of
 
 __all__ = [
@@ -103,11 +104,12 @@ def gemm_of(layer: Conv2D, weight: Array, decisions: Mapping[str, Any], ends: En
         return None
     if layer.requantize is None:
         return FloatGemm(weight, layer.bias, panels, unroll, layer.clamp, lanes)
-    if not rounds_to_the_right(layer.requantize):
-        return None
     bias = folded_bias(layer.bias, weight, ends.zero_in)
     bound = largest_sum(weight, bias)
-    epilogue = Epilogue.of(layer.requantize, ends.zero_out, layer.clamp, bound)
+    span = span_of(weight, bias, ends.source)
+    epilogue = Epilogue.of(layer.requantize, ends.zero_out, layer.clamp, bound, span)
+    if epilogue is None:
+        return None
     stored = "int16" if weight.dtype == np.int16 else str(decisions.get("weights", "int8"))
     return Int8Gemm(weight, bias, panels, unroll, layer.requantize, epilogue, stored)
 

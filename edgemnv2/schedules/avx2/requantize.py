@@ -1,4 +1,4 @@
-"""From int32 accumulators to int8 rows: TFLite's double rounding on AVX2, exact to the bit.
+"""From int32 accumulators to int8 rows on AVX2: TFLite's two roundings, ONNX's one, to the bit.
 
 Both roundings are additions before floors, and nested floors are one: with a right shift s >= 1,
 
@@ -7,13 +7,13 @@ Both roundings are additions before floors, and nested floors are one: with a ri
 for numbers that are not negative; for the others one is taken off before the shift, which matters
 only if no clamp at the zero point (ReLU) follows. The short form takes accumulators that have been
 doubled already; the general one doubles the 64-bit product, and allows shifts of nought and left
-shifts.
+shifts. ONNX's one rounding has one addend less, and halves that go to even where a sum meets one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.simd import halves, panel_order
-from edgemnv2.schedules.integer import live_shifts
+from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
+from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.tir.builder import (
     Builder,
     constant,
@@ -36,6 +37,8 @@ __all__ = ["Epilogue", "Parameters", "requantize_constants", "signed_low"]
 Expr = Any
 Array = NDArray[Any]
 LANES = 8
+MOST_EVEN_SHIFT = 29
+"""Right shifts to which 64 bits hold an addend beside the doubled product."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Parameters:
     shift: Expr
     left: Expr = None
     mask: Expr = None
+    halves: tuple[Expr, Expr] | None = None
 
 
 def signed_low(value: Expr, lanes: int) -> Expr:
@@ -58,13 +62,23 @@ def signed_low(value: Expr, lanes: int) -> Expr:
 
 
 def requantize_constants(
-    multiplier: int, shift: int, general: bool, single: bool = False
+    multiplier: int,
+    shift: int,
+    general: bool,
+    single: bool = False,
+    even: bool = False,
+    more: int = 0,
 ) -> tuple[int, int, int, int, int]:
-    """`(multiplier, addend, right shift, left shift, sign mask)` of one channel."""
+    """`(multiplier, addend, right shift, left shift, sign mask)` of one channel.
+
+    `more` is the addend of ONNX's factor.
+    """
     right, left = max(-shift, 0), max(shift, 0)
     if multiplier == 0:
         right, left = 1, 0
     base = 30 if general else 31
+    if even:
+        return multiplier, (1 << (base + right)) + (more << left << (base - 30)), right, left, 0
     # Rounded once: without the first half.
     addend = (0 if single else 1 << base) + ((1 << (base + right)) if right else 0)
     return multiplier, addend, right, left, -1 if right else 0
@@ -76,6 +90,7 @@ class Epilogue:
 
     `relu`: the clamp begins at or above the zero point. `general`: shifts that are not to the
     right, or sums that would overflow when doubled. `single`: rounded once, halves away from zero.
+    `even`: rounded once as ONNX does, with `halves` that go to even.
     """
 
     zero_point: int
@@ -84,6 +99,8 @@ class Epilogue:
     relu: bool
     general: bool
     single: bool = False
+    even: bool = False
+    halves: Halves | None = field(default=None, compare=False)
 
     @staticmethod
     def of(
@@ -91,16 +108,28 @@ class Epilogue:
         zero_point: int,
         clamp: tuple[float, float],
         largest_sum: int,
-    ) -> Epilogue:
-        """The cheapest exact epilogue of factors of which `rounds_to_the_right` holds.
+        span: tuple[Array, Array],
+    ) -> Epilogue | None:
+        """The cheapest exact epilogue of these factors, or None.
 
-        `largest_sum` bounds the magnitude of the accumulators.
+        `largest_sum` bounds the magnitude of the accumulators, which lie within `span`.
         """
+        if not rounds_to_the_right(requantize):
+            return None
         live = live_shifts(requantize)
         general = bool(live.size and live.max() >= 0) or largest_sum >= 1 << 30
         low, high = int(clamp[0]), int(clamp[1])
         relu, single = low >= zero_point, requantize.single_rounding
-        return Epilogue(zero_point, low, high, relu, general, single)
+        if requantize.rounding != "even":
+            return Epilogue(zero_point, low, high, relu, general, single)
+        left = max(0, int(live.max())) if live.size else 0
+        # Left shifts would wrap, and the addend's sum with the largest product leave 64 bits.
+        if largest_sum << left >= 1 << 31 or fractions_of(requantize) is None:
+            return None
+        if live.size and live.min() < -MOST_EVEN_SHIFT:
+            return None
+        halves = halves_of(requantize, span)
+        return Epilogue(zero_point, low, high, relu, general, False, True, halves)
 
     @property
     def doubled(self) -> int:
@@ -110,13 +139,14 @@ class Epilogue:
     @property
     def rows(self) -> int:
         """int32 constants a channel in packed parameters."""
-        return 7 if self.general else 5
+        return (7 if self.general else 5) + 2 * (self.halves is not None)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
         ends = (self.zero_point, self.low, self.high)
-        return (*ends, self.relu, self.general, self.single)
+        key = (*ends, self.relu, self.general, self.single)
+        return (*key, "even", self.halves is not None) if self.even else key
 
     def pack(
         self,
@@ -126,13 +156,18 @@ class Epilogue:
     ) -> Array:
         """int32 constants by panels and blocks of eight, in the panels' lane order.
 
-        A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, and in
-        the general form left shift and sign mask.
+        A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, in the
+        general form left shift and sign mask, and mask and residue of halves.
         """
+        more = [0] * len(bias) if requantize.addend is None else requantize.addend
+        factors = zip(requantize.multiplier, requantize.shift, more, strict=True)
         rows = [
-            requantize_constants(int(m), int(s), self.general, self.single)
-            for m, s in zip(requantize.multiplier, requantize.shift, strict=True)
+            requantize_constants(int(m), int(s), self.general, self.single, self.even, int(a))
+            for m, s, a in factors
         ]
+        halves = self.halves
+        if halves is not None and not self.general:
+            halves = halves.doubled()
         multiplier, addend, right, left, mask = (
             np.array(column, np.int64) for column in zip(*rows, strict=True)
         )
@@ -146,6 +181,8 @@ class Epilogue:
                 parts += [right[c]]
                 if self.general:
                     parts += [left[c], mask[c]]
+                if halves is not None:
+                    parts += [halves.mask[c], halves.residue[c]]
         return np.concatenate([part.astype(np.int32) for part in parts])
 
     def bias(self, packed: Any, at: Expr, block: int) -> Expr:
@@ -168,7 +205,10 @@ class Epilogue:
             add_odd=k.let(reinterpret(row(3), wide)),
             shift=k.let(row(4)),
             left=k.let(row(5)) if self.general else None,
-            mask=k.let(row(6)) if self.general else None,
+            mask=k.let(row(6)) if self.general and not self.even else None,
+            halves=None
+            if self.halves is None
+            else (k.let(row(self.rows - 2)), k.let(row(self.rows - 1))),
         )
 
     def _odd(self, value: Expr) -> Expr:
@@ -179,6 +219,7 @@ class Epilogue:
     def rescale(self, k: Builder, acc: Expr, p: Parameters) -> Expr:
         """A block of requantised int32, without zero point."""
         pairs, narrow = LANES // 2, f"int32x{LANES}"
+        unshifted = acc
         if self.general:
             acc = k.let(acc << p.left)
         even = signed_low(reinterpret(acc, f"int64x{pairs}"), pairs)
@@ -198,6 +239,9 @@ class Epilogue:
         t = shuffle(
             [reinterpret(product_even, narrow), reinterpret(product_odd, narrow)], high_halves
         )
+        if self.even:
+            t = k.let(t >> p.shift)
+            return t if p.halves is None else corrected(k, t, unshifted, *p.halves, LANES)
         if not self.relu and not self.single:
             sign = acc >> constant(31, "int32", LANES)
             t = t + (sign & p.mask if self.general else sign)

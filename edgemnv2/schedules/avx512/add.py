@@ -10,7 +10,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.requantize import narrow_blocks
 from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.linear_add import linear_add
-from edgemnv2.tir.builder import Builder, cast, constant, shuffle, symbol_name
+from edgemnv2.tir.builder import Builder, cast, shuffle, symbol_name
 
 __all__ = ["add_kernel"]
 
@@ -25,7 +25,13 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
     if form is None:
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
-    description = {"elements": elements, "form": form, "clamp": (low, high), "avx512": True}
+    description = {
+        "elements": elements,
+        "form": form,
+        "clamp": (low, high),
+        "avx512": True,
+        **form.facts,
+    }
     # No `noalias`: the output may be an operand.
     k = Builder(symbol_name("add_int8", description), noalias=False)
     sources = [k.pointer(name, "int8") for name in ("a", "b")]
@@ -35,9 +41,7 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
         blocks = []
         for begin in range(0, lanes, 16):
             a, b = (cast(shuffle([v], range(begin, begin + 16)), "int32x16") for v in vectors)
-            total = a * constant(form.first, "int32", 16) + constant(form.offset, "int32", 16)
-            total = total + b * constant(form.second, "int32", 16)
-            blocks.append(k.let(total >> constant(form.shift, "int32", 16)))
+            blocks.append(form.emit(k, a, b, 16))
         value = narrow_blocks(k, blocks, 16, low, high)
         return shuffle([value], range(16)) if lanes == 16 else value
 

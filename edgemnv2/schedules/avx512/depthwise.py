@@ -17,7 +17,6 @@ from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx512.pointwise import epilogue_of
-from edgemnv2.schedules.avx512.requantize import ROWS
 from edgemnv2.schedules.avx512.simd import dot4, flipped, load_bytes
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.tir.builder import (
@@ -118,7 +117,7 @@ def depthwise_kernel(
         first, count, inside = pixel_tile
         base = k.let((first * stride - left) * channels + first_channel)
         to = k.let(first * channels + first_channel)
-        w0, q0 = k.let(packed * 12), k.let(packed * ROWS)
+        w0, q0 = k.let(packed * 12), k.let(packed * epilogue.rows)
         vectors = size // 16
 
         def read(c: int) -> list[Expr]:
@@ -129,7 +128,7 @@ def depthwise_kernel(
             [k.let(load(weights, w0 + (vectors * q + j) * 64, "int8x64")) for j in range(vectors)]
             for q in range(3)
         ]
-        blocks = [q0 + j * ROWS * 16 for j in range(vectors)]
+        blocks = [q0 + j * epilogue.rows * 16 for j in range(vectors)]
         biases = [k.let(load(parameters, at, "int32x16")) for at in blocks]
         factors = [epilogue.load(k, parameters, at, 16) for at in blocks]
         together = 4 // vectors

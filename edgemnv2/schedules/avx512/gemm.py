@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.gemm import reduction
-from edgemnv2.schedules.avx512.requantize import ROWS, Epilogue
+from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import dot4
 from edgemnv2.tir.builder import (
     Builder,
@@ -87,11 +87,12 @@ class ByteGemm:
         `first` is the first pixel's number in `out`.
         """
         nr, lanes, groups, mr = panel.width, self.lanes, self.weight.shape[0], len(pixels)
+        words = self.epilogue.rows
         vectors = nr // lanes
         acc = k.registers(f"int32x{lanes}", mr * vectors)
-        w0, q0 = k.let(panel.packed * (4 * groups)), k.let(panel.packed * ROWS)
+        w0, q0 = k.let(panel.packed * (4 * groups)), k.let(panel.packed * words)
         for j in range(vectors):
-            b = k.let(load(parameters, q0 + j * ROWS * lanes, f"int32x{lanes}"))
+            b = k.let(load(parameters, q0 + j * words * lanes, f"int32x{lanes}"))
             for r in range(mr):
                 k.set(acc, r * vectors + j, b)
 
@@ -123,7 +124,8 @@ class ByteGemm:
     ) -> None:
         """Requantise four vectors at a time; store what of them is neighbouring at once."""
         lanes, epilogue = self.lanes, self.epilogue
-        q = [epilogue.load(k, parameters, q0 + j * ROWS * lanes, lanes) for j in range(vectors)]
+        blocks = [q0 + j * epilogue.rows * lanes for j in range(vectors)]
+        q = [epilogue.load(k, parameters, at, lanes) for at in blocks]
         to = [k.let((first + r) * self.panels.channels + panel.channel) for r in range(mr)]
         slots = [(r, j) for r in range(mr) for j in range(vectors)]
         for begin in range(0, len(slots), 4):

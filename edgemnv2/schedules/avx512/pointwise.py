@@ -15,6 +15,7 @@ from edgemnv2.schedules.avx512.gemm import ByteGemm, lanes_of
 from edgemnv2.schedules.avx512.requantize import Epilogue
 from edgemnv2.schedules.avx512.simd import flipped, load_bytes
 from edgemnv2.schedules.family import LayerKind
+from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
 from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
@@ -74,7 +75,8 @@ def epilogue_of(graph: Graph, layer: Conv2D | DepthwiseConv2D) -> tuple[Epilogue
     zero = source.quant.zero_point + (128 if source.dtype == "int8" else 0)
     bias = folded_bias(layer.bias, layer.weight, zero)
     bound = largest_sum(layer.weight, bias)
-    epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound)
+    span = span_of(layer.weight, bias, "uint8")
+    epilogue = Epilogue.of(layer.requantize, out.quant.zero_point, layer.clamp, bound, span)
     return None if epilogue is None else (epilogue, bias)
 
 

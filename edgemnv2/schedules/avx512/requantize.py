@@ -1,4 +1,4 @@
-"""From int32 accumulators to int8 rows on AVX-512: TFLite's double rounding, exact to the bit.
+"""From int32 accumulators to int8 rows on AVX-512: TFLite's two roundings, ONNX's one, to the bit.
 
 With a right shift s >= 1, both of TFLite's roundings and the zero point are one floor:
 
@@ -7,12 +7,13 @@ With a right shift s >= 1, both of TFLite's roundings and the zero point are one
 with addend = 2**30 + 2**(30 + s) + z * 2**(31 + s). That is right for sums that are not negative;
 of the others one has to be taken off before the shift, which matters only if no clamp at the zero
 point (ReLU) follows. Then the accumulator is doubled, so that the bit to take it from is there.
+ONNX's one rounding needs neither, but halves that go to even where a sum meets one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.requantize import signed_low
+from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts
 from edgemnv2.tir.builder import Builder, constant, intrinsic, load, reinterpret, shuffle
 
-__all__ = ["ROWS", "Epilogue", "Parameters", "narrow_blocks", "narrow_words"]
+__all__ = ["Epilogue", "Parameters", "narrow_blocks", "narrow_words"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -43,6 +45,7 @@ class Parameters:
     add_even: Expr
     add_odd: Expr
     shift: Expr
+    halves: tuple[Expr, Expr] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Epilogue:
     """Requantise and clamp.
 
     `relu`: the clamp begins at or above the zero point. `single`: rounded once, halves away from
-    zero.
+    zero. `even`: rounded once as ONNX does, with `halves` that go to even.
     """
 
     zero_point: int
@@ -58,16 +61,30 @@ class Epilogue:
     high: int
     relu: bool
     single: bool
+    even: bool = False
+    halves: Halves | None = field(default=None, compare=False)
 
     @staticmethod
     def of(
-        requantize: Requantize, zero_point: int, clamp: tuple[float, float], largest_sum: int
+        requantize: Requantize,
+        zero_point: int,
+        clamp: tuple[float, float],
+        largest_sum: int,
+        span: tuple[Array, Array],
     ) -> Epilogue | None:
-        """The epilogue, or None for factors of one half and more, or next to nothing."""
+        """The epilogue, or None for factors of one half and more, or next to nothing.
+
+        `largest_sum` bounds the magnitude of the accumulators, which lie within `span`.
+        """
         live = live_shifts(requantize)
         if live.size and (live.min() < -MOST_SHIFT or live.max() > -1):
             return None
         low, high = int(clamp[0]), int(clamp[1])
+        if requantize.rounding == "even":
+            if largest_sum >= 1 << 31 or fractions_of(requantize) is None:
+                return None
+            halves = halves_of(requantize, span)
+            return Epilogue(zero_point, low, high, low >= zero_point, False, True, halves)
         epilogue = Epilogue(
             zero_point, low, high, low >= zero_point, bool(requantize.single_rounding)
         )
@@ -76,25 +93,33 @@ class Epilogue:
     @property
     def doubled(self) -> bool:
         """Whether `rescale` doubles the accumulators."""
-        return not self.relu and not self.single
+        return not self.relu and not self.single and not self.even
+
+    @property
+    def rows(self) -> int:
+        """int32 constants a channel."""
+        return ROWS if self.halves is None else ROWS + 2
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        return (self.zero_point, self.low, self.high, self.relu, self.single)
+        key = (self.zero_point, self.low, self.high, self.relu, self.single)
+        return (*key, "even", self.halves is not None) if self.even else key
 
     def pack(
         self, bias: Array, requantize: Requantize, blocks: Sequence[Sequence[int] | Array]
     ) -> Array:
         """int32 constants by block; each is the list of the channels of one vector, in its order.
 
-        A block is bias, multiplier, addends of even and of odd lanes (int64), right shift.
+        A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, and mask
+        and residue of halves.
         """
         multiplier = np.asarray(requantize.multiplier, np.int64)
         right = np.where(multiplier == 0, 1, -np.asarray(requantize.shift, np.int64))
         base = np.int64(31 if self.doubled else 30)
-        first_rounding = 0 if self.single else 1 << int(base)
-        addend = first_rounding + (np.int64(1) << (base + right))
+        first_rounding = 0 if self.single or self.even else 1 << int(base)
+        more = 0 if requantize.addend is None else requantize.addend
+        addend = first_rounding + more + (np.int64(1) << (base + right))
         addend = addend + self.zero_point * (np.int64(1) << (base + 1 + right))
         shift = right if self.doubled else right - 1
         channels = len(bias)
@@ -108,6 +133,8 @@ class Epilogue:
             parts += [bias[c], multiplier[c]]
             parts += [np.ascontiguousarray(wide[n::2]).view(np.int32) for n in (0, 1)]
             parts.append(shift[c])
+            if self.halves is not None:
+                parts += [self.halves.mask[c], self.halves.residue[c]]
         return np.concatenate([part.astype(np.int32) for part in parts])
 
     def load(self, k: Builder, packed: Any, at: Expr, lanes: int) -> Parameters:
@@ -124,6 +151,7 @@ class Epilogue:
             add_even=k.let(reinterpret(row(2), wide)),
             add_odd=k.let(reinterpret(row(3), wide)),
             shift=k.let(row(4)),
+            halves=None if self.halves is None else (k.let(row(5)), k.let(row(6))),
         )
 
     def rescale(self, k: Builder, acc: Expr, p: Parameters, lanes: int) -> Expr:
@@ -143,7 +171,10 @@ class Epilogue:
         t = shuffle([reinterpret(even, narrow), reinterpret(odd, narrow)], high)
         if self.doubled:
             t = t + (acc >> constant(31, "int32", lanes))
-        return k.let(t >> p.shift)
+        t = k.let(t >> p.shift)
+        if p.halves is None:
+            return t
+        return corrected(k, t, acc, *p.halves, lanes, self.zero_point & 1)
 
     def narrow(self, k: Builder, blocks: Sequence[Expr], lanes: int) -> Expr:
         """int8 of up to four rescaled blocks, block after block."""

@@ -1,4 +1,7 @@
-"""Residual add: one table lookup for the input whose rescaling rounds, a shift for the other."""
+"""Residual add: one table lookup for the input whose rescaling rounds, a shift for the other.
+
+ONNX's is two multiplications and a shift.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
 from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import wrap
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, int8_io
+from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 from edgemnv2.tir.row_function import At, Call, row_function
 
 __all__ = ["add_kernel"]
@@ -32,6 +36,9 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
     out = graph.tensor_out(layer)
     if layer.rescale is None or not int8_io(first, second, out):
         return None
+    if layer.is_real:
+        form = linear_add(graph, layer)
+        return None if form is None else _linear(layer, form, out, decisions)
     inputs = []
     for tensor, factor in zip((first, second), layer.rescale, strict=False):
         assert tensor.quant is not None
@@ -75,5 +82,26 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
         constants=(np.concatenate(stream).astype(np.int32),),
         prim_func=function,
         c_requires=("cortex_m_add.h",),
+        decisions=dict(decisions),
+    )
+
+
+def _linear(layer: Add, form: LinearAdd, out: Tensor, decisions: Mapping[str, Any]) -> RowKernel:
+    """ONNX's sum."""
+    count = out.width * out.channels
+    name = "edgemnv2_add_linear_even" if form.even else "edgemnv2_add_linear"
+    half = 1 << (form.shift - 1) if form.even else 0
+    words = [form.first, form.second, form.offset - half, form.shift, form.zero_point]
+    body = [
+        Call(name, (At("row_0"), At("row_1"), At("out"), At("stream"), count)),
+        *clamp_and_pad(layer.clamp, RowLayout(), out),
+    ]
+    parameters = [("row_0", "int8"), ("row_1", "int8"), ("out", "int8"), ("stream", "int32")]
+    symbol, function = row_function("dsp_add", parameters, body)
+    return RowKernel(
+        symbol=symbol,
+        constants=(np.array(words, np.int32),),
+        prim_func=function,
+        c_requires=("cortex_m_add_linear.h",),
         decisions=dict(decisions),
     )

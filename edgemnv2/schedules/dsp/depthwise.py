@@ -227,7 +227,7 @@ def _stream(
     )
     records = np.concatenate(
         [
-            wrap(bias * scale)[:, None],
+            wrap(bias * scale + channels.fractions)[:, None],
             np.ascontiguousarray(halves).view(np.int32),
             channels.words()[:, :2],
         ],

@@ -77,8 +77,12 @@ class MatMul:
 
     @property
     def quad_channels(self) -> Channels | None:
-        """The requantisation at the largest scale that the sums leave room for."""
-        return self._quad_choice[0]
+        """The requantisation at the largest scale that the sums leave room for.
+
+        None for biases finer than a step of the sum: those are scaled after they are added up.
+        """
+        channels = self._quad_choice[0]
+        return None if channels is not None and channels.has_fractions else channels
 
     @property
     def scale_bits(self) -> int:
@@ -90,10 +94,11 @@ class MatMul:
         """The weight layouts that this product can have; none: other kernels must do it."""
         small = bool(self.weight.min() >= -128 and self.weight.max() <= 127)
         kinds = []
+        fine = self.tile_channels is not None and self.tile_channels.has_fractions
         if self.tile_channels is not None:
-            kinds += [BYTES] if small and self._pairs_fit() else []
+            kinds += [BYTES] if small and not fine and self._pairs_fit() else []
             kinds.append(HALVES)
-        if small and self.quad_channels is not None:
+        if small and not fine and self.quad_channels is not None:
             kinds.append(QUADS)
         return tuple(kinds)
 
@@ -137,7 +142,8 @@ class MatMul:
             # [N / 2, pairs, 2]
             packed = packed.transpose(2, 0, 1)
         else:
-            first, second = 256 * first, 256 * second
+            fractions = np.pad(channels.fractions, (0, count % 2))
+            first, second = 256 * first + fractions[0::2], 256 * second + fractions[1::2]
             # [N / 2, pairs, 2 output channels, 2 input channels]
             packed = pairs.transpose(2, 0, 3, 1)
         body = np.ascontiguousarray(packed).reshape(even // 2, -1).view(np.int32)

@@ -1,4 +1,4 @@
-"""TFLite's requantisation as three words per channel, for one multiplication and one shift.
+"""Requantisation as three words per channel, for one multiplication and one shift.
 
 With `e` the right shift, TFLite computes `floor((floor(y + 1/2) + 2**(e-1)) / 2**e) + zy` for
 `y = acc * multiplier / 2**31 >= 0`. Nested floors with integer offsets are one floor, hence, for
@@ -9,6 +9,10 @@ accumulators scaled by `2**J`,
 with `shift = e + J - 1` and `offset = 2**(J-2) + 2**(e+J-2) + zy * 2**shift`. Halves of negative
 `y` go down instead of up: the kernels then take `2**(J-1)`, one unit of `y`, off the offset ("sign
 fix"), unless the clamp cuts everything below the zero point off anyway. The equality is exact.
+
+ONNX's one rounding lacks the first of the two halves, and its halves are nobody's (a channel that
+meets one has no form here), so it needs no sign fix. A bias finer than one step of the sum is a
+whole number of accumulators scaled by `2**8`.
 
 Where it does not apply (factors that round once, mixed layers, tiny factors), a slightly steeper
 slope may still put every step of the output at the right accumulator: that is tried, and proven.
@@ -26,8 +30,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier, round_half_even
 from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.schedules.halves import fractions_of, halves_of
 
 __all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable"]
 
@@ -55,6 +60,13 @@ class Channels:
     """Channels whose output does not depend on the input: their weights and bias count as 0."""
     bias_in_offset: Array
     """What the bias must be reduced by, int64."""
+    fractions: Array
+    """What the bias has below one step of the sum, in parts of `2**-SCALE_BITS`; int64 `[C]`."""
+
+    @property
+    def has_fractions(self) -> bool:
+        """Whether any bias is finer than a step of the sum."""
+        return bool(self.fractions.any())
 
     def reduced(self, weight: Array, bias: Array) -> tuple[Array, Array]:
         """`weight` `[..., C]` and `bias` (int64) as the kernel must have them."""
@@ -98,20 +110,28 @@ def channels_of(
     limit = 1 << (31 - scale_bits)
     if low.min() < _INT32[0] or high.max() > _INT32[1]:
         return None
+    even = factor.rounding == "even"
+    fractions = fractions_of(factor)
+    if fractions is None or (fractions.any() and scale_bits != SCALE_BITS):
+        return None
+    if even and halves_of(factor, span) is not None:
+        return None
     multiplier = factor.multiplier.astype(np.int64)
     right = -np.broadcast_to(factor.shift, multiplier.shape).astype(np.int64)
     if (multiplier < 0).any():
         return None
     # Left shifts wrap where the sums are too large for them.
     wraps = np.maximum(-low, high) << np.clip(-right, 0, 31) >= 1 << 31
+    wraps &= not even
     outputs = [_reference(factor, slice(None), zero_point, clamp)(x[:, None]) for x in span]
     constant = (multiplier == 0) | ((outputs[0] == outputs[1])[:, 0] & ~wraps)
     live = ~constant
     if (live & ((right < 2 - scale_bits) | wraps)).any():
         return None
-    twice = live & (right >= 1) & (not factor.single_rounding)
+    twice = live & (right >= 1) & (factor.rounding == "twice")
     once = live & ~twice
     sign_fix = clamp[0] < zero_point and bool(twice.any())
+    fractions = np.where(constant, 0, fractions)
     shift = np.where(live, right + scale_bits - 1, scale_bits)
     excess = np.maximum(shift - _OFFSET_BITS, 0)
     shift = shift - excess
@@ -149,7 +169,7 @@ def channels_of(
         if abs(offset).max() > 1 << 30:
             return None
         uncertain |= unfixed
-    words = Channels(multiplier, offset, shift, sign_fix, constant, zero)
+    words = Channels(multiplier, offset, shift, sign_fix, constant, zero, fractions)
     return _proven(words, factor, uncertain, span, zero_point, clamp, scale_bits)
 
 
@@ -160,7 +180,14 @@ def _reference(
     bounds = _bounds(clamp)
     m = factor.multiplier[channels, None].astype(np.int64)
     s = np.broadcast_to(factor.shift, factor.multiplier.shape)[channels, None].astype(np.int64)
-    rescaled = _round_once if factor.single_rounding else multiply_by_quantized_multiplier
+    a = 0 if factor.addend is None else factor.addend[channels, None]
+
+    def rescaled(x: Array, m: Array, s: Array) -> Array:
+        if factor.rounding == "even":
+            return round_half_even(x * m + a, 31 - s)
+        return (_round_once if factor.single_rounding else multiply_by_quantized_multiplier)(
+            x, m, s
+        )
 
     def function(accumulator: Array) -> Array:
         clipped: Array = np.clip(rescaled(accumulator, m, s) + zero_point, *bounds)
@@ -195,6 +222,7 @@ def _proven(
 
     def kernel(accumulator: Array) -> Array:
         scaled = (accumulator - words.bias_in_offset[left, None]) << scale_bits
+        scaled = scaled + words.fractions[left, None]
         fix = np.where(scaled < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
         high = scaled * multiplier[left, None] >> 32
         clipped: Array = np.clip(

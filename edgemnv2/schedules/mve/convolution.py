@@ -13,6 +13,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.convolution import gather
 from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, MatMul, matmul_of, wrap
+from edgemnv2.schedules.dsp.requantize import reachable
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
     int8_io,
@@ -44,7 +45,8 @@ def convolution_channels(graph: Graph, layer: Conv2D) -> Channels | None:
     if str(layer.weight.dtype) != "int8":
         return None
     assert out.quant is not None
-    return channels_of(layer.requantize, out.quant.zero_point, layer.clamp)
+    span = reachable(layer.weight, layer.bias, int8_zero_point(source))
+    return channels_of(layer.requantize, out.quant.zero_point, layer.clamp, span)
 
 
 def has_convolution(graph: Graph, layer: Conv2D) -> bool:
@@ -105,6 +107,8 @@ def convolution_kernel(
             calls.append(Call("edgemnv2_mve_dense", (x, At("stream"), y)))
         else:
             kernel = "small" if small else f"tile_{4 if pixels == 4 else 3}"
+            assert channels is not None
+            kernel += channels.suffix
             # Four bits for the two outputs of every pixel.
             predicate = (1 << 4 * pixels) - 1
             calls.append(Call(f"edgemnv2_mve_{kernel}", (x, At("stream"), y, predicate)))

@@ -12,6 +12,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.depthwise import depthwise_rows
 from edgemnv2.schedules.dsp.matmul import wrap
+from edgemnv2.schedules.dsp.requantize import reachable
 from edgemnv2.schedules.dsp.rows import int8_io
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.mve.requantize import Channels, channels_of
@@ -36,8 +37,9 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
         return None
     if layer.stride not in ((1, 1), (2, 2)) or str(layer.weight.dtype) != "int8":
         return None
-    assert out.quant is not None
-    return channels_of(layer.requantize, out.quant.zero_point, layer.clamp)
+    assert source.quant is not None and out.quant is not None
+    span = reachable(layer.weight, layer.bias, source.quant.zero_point)
+    return channels_of(layer.requantize, out.quant.zero_point, layer.clamp, span)
 
 
 def depthwise_kernel(
@@ -56,8 +58,7 @@ def depthwise_kernel(
     pitch = layout.left + source.width + layout.right
     group = min(out.channels, max(1, _COLUMNS // pitch))
     columns = -(-group * pitch // 16) * 16
-    kind = "FIXED" if channels.sign_fix else "PLAIN"
-    step = layer.stride[1]
+    step, kind = layer.stride[1], channels.kind
 
     def some(first: int, channels: int) -> tuple[Call, Call]:
         """The calls for `channels` channels; the enclosing loop starts at channel `first`."""

@@ -1,4 +1,4 @@
-"""TFLite's requantisation for VQRDMULH and VRSHL: the factors as they are, right shifts only.
+"""Requantisation for VQRDMULH (ONNX: VQDMULH) and VRSHL: the factors as they are, right shifts.
 
 Factors that round once have a form here where one accumulator less makes up for what the first of
 the two roundings adds (one half to one accumulator, upwards for either sign without the sign fix).
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import one_less_rounds_once
 from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.schedules.halves import halves_of
 
 __all__ = ["Channels", "channels_of"]
 
@@ -31,15 +32,34 @@ class Channels:
     """Whether negative values must be made one smaller before their shift."""
     excess: int = 0
     """What is taken off every bias."""
+    even: bool = False
+    """Whether the kernels are those of ONNX's one rounding."""
+
+    @property
+    def suffix(self) -> str:
+        """Of the matrix product's kernels."""
+        return "_EVEN" if self.even else ""
+
+    @property
+    def kind(self) -> str:
+        """Of the depthwise kernels."""
+        return "EVEN" if self.even else "FIXED" if self.sign_fix else "PLAIN"
 
 
-def channels_of(factor: Requantize, zero_point: int, clamp: tuple[float, float]) -> Channels | None:
+def channels_of(
+    factor: Requantize, zero_point: int, clamp: tuple[float, float], span: tuple[Array, Array]
+) -> Channels | None:
     """The words of every channel, or None where a channel shifts left or the fix does not fit all.
 
+    ONNX's: or where a sum meets a half (`span`: the least and greatest sums), or a bias is finer.
     A dead channel (multiplier 0) gives 0 under any shift; -1 suits the sign fix.
     """
     live = factor.multiplier != 0
     shift = np.where(live, factor.shift, -1).astype(np.int32)
+    if factor.rounding == "even":
+        if shift.max() > -1 or factor.addend is not None or halves_of(factor, span) is not None:
+            return None
+        return Channels(factor.multiplier.astype(np.int32), shift, sign_fix=False, even=True)
     if factor.single_rounding:
         if not one_less_rounds_once(factor.multiplier[live], shift[live]).all():
             return None

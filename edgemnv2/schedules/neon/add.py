@@ -1,7 +1,7 @@
 """The residual addition on NEON; in place over either operand if the caller wishes.
 
 int8 is TFLite's ADD: both operands, zero points taken off, shifted left by 20, rescaled, added,
-rescaled again.
+rescaled again. ONNX's is one linear form, rounded once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.elementwise import elementwise
+from edgemnv2.schedules.linear_add import LinearAdd, linear_add
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.tir.builder import (
     Builder,
@@ -68,8 +69,35 @@ def _scalars(requantize: Requantize) -> tuple[int, int]:
     return int(requantize.multiplier[0]), int(requantize.shift[0])
 
 
-def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel:
+def _linear(layer: Add, isa: Isa, elements: int, form: LinearAdd) -> RowKernel:
+    """ONNX's sum."""
+    ends = int(layer.clamp[0]), int(layer.clamp[1])
+    description = {"elements": elements, "form": form, "clamp": ends, "isa": isa, **form.facts}
+    k = Builder(symbol_name("add_int8", description), noalias=False)
+    sources = [k.pointer(name, "int8") for name in ("a", "b")]
+    out = k.pointer("out", "int8")
+
+    def add(vectors: list[Expr], lanes: int) -> Expr:
+        halves = []
+        for h in range(0, lanes, 8):
+            parts = [v if lanes == 8 else shuffle([v], range(h, h + 8)) for v in vectors]
+            wide = [k.let(cast(part, "int16x8")) for part in parts]
+            quarters = []
+            for take in (low, high):
+                a, b = (k.let(cast(take(w, 4), "int32x4")) for w in wide)
+                quarters.append(isa.sqxtn32(form.emit(k, a, b, 4)))
+            halves.append(k.let(isa.sqxtn16(k.let(concat(quarters, 4)))))
+        return isa.clamp8(concat(halves, 8), *ends, lanes)
+
+    elementwise(k, sources, out, "int8", elements, (16, 8), add)
+    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+
+
+def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
     assert layer.rescale is not None
+    if layer.is_real:
+        form = linear_add(graph, layer)
+        return None if form is None else _linear(layer, isa, elements, form)
     quants = [graph.tensor_in(layer, 0).quant, graph.tensor_in(layer, 1).quant]
     out_quant = graph.tensor_out(layer).quant
     assert quants[0] is not None and quants[1] is not None and out_quant is not None

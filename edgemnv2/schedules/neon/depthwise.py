@@ -16,7 +16,8 @@ from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.family import LayerKind
-from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
+from edgemnv2.schedules.halves import span_of
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
@@ -84,15 +85,16 @@ def _int8(
     requantize = layer.requantize
     assert requantize is not None and source.quant is not None and out.quant is not None
     channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    if not rounds_to_the_right(requantize):
-        return None
     parts = split_weights(layer.weight)
     # Two products go into int16: of two taps, or of the two parts of one.
     group = 2 if len(parts) == 2 or int(layer.weight.min()) > -128 else 1
     taps = 9 * len(parts)
-    epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp)
     zero = source.quant.zero_point
     bias = folded_bias(layer.bias, layer.weight, zero)
+    span = span_of(layer.weight, bias)
+    epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp, span)
+    if epilogue is None:
+        return None
     description = {
         **_description(graph, layer, isa, decisions),
         "zero": zero,

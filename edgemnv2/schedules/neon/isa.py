@@ -77,6 +77,10 @@ class Isa:
         """int32x4 shifted left by lanes, wrapping."""
         return self._call("sshl.v4i32", "vshifts.v4i32", "int32x4", a, shift)
 
+    def sqshl32(self, a: Expr, shift: Expr) -> Expr:
+        """int32x4 shifted left by lanes, saturated."""
+        return self._call("sqshl.v4i32", "vqshifts.v4i32", "int32x4", a, shift)
+
     def sqxtn32(self, a: Expr) -> Expr:
         """int32x4 saturated to int16x4."""
         return self._call("sqxtn.v4i16", "vqmovns.v4i16", "int16x4", a)

@@ -13,7 +13,8 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
-from edgemnv2.schedules.integer import folded_bias, rounds_to_the_right
+from edgemnv2.schedules.halves import span_of
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
 from edgemnv2.schedules.neon.gemm import Gemm, steps_of
 from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
@@ -124,10 +125,11 @@ def gemm_of(
         return FloatGemm(
             isa, weight, layer.bias, panels, steps, 1, layer.clamp, ends.source, ends.out
         )
-    if not rounds_to_the_right(requantize):
-        return None
     bias = folded_bias(layer.bias, weight, ends.zero_in)
-    epilogue = Int8Epilogue.of(isa, requantize, ends.zero_out, layer.clamp)
+    span = span_of(weight, bias)
+    epilogue = Int8Epilogue.of(isa, requantize, ends.zero_out, layer.clamp, span)
+    if epilogue is None:
+        return None
     if isa.dotprod:
         steps = steps_of(depth, 16, 4)
         if steps is None:

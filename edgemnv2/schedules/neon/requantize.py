@@ -1,22 +1,29 @@
-"""From int32 accumulators to int8 rows: TFLite's double rounding on NEON, exact to the bit.
+"""From int32 accumulators to int8 rows on NEON: TFLite's two roundings, ONNX's one, to the bit.
 
 `sqrdmulh` is SaturatingRoundingDoublingHighMul. `srshl` by -s rounds halves up; TFLite's
 RoundingDivideByPOT rounds them away from zero, which for a negative x is the same as rounding
 `x - 1` halves up, if s >= 1. Where a clamp at the zero point follows (ReLU), negative numbers end
 there either way, and the correction is left out.
+
+ONNX's one rounding is `sqdmulh`, which cuts off, and `srshl`: nested floors are one, if the shift
+is at least one. What shifts left is therefore shifted by one more, saturated, and back. Halves to
+even cost more where a sum can meet one (`halves`); a bias finer than a step of the sum makes all
+sums finer first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.arithmetic.onnx import FRACTION_BITS
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.schedules.integer import live_shifts
+from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
+from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.tir.builder import Builder, concat, constant, load, shuffle
 from edgemnv2.tir.tiling import pack_columns
@@ -35,6 +42,9 @@ class Parameters:
     multiplier: list[Expr]
     shift: list[Expr]
     left: list[Expr]
+    fraction: list[Expr] = field(default_factory=list)
+    mask: list[Expr] = field(default_factory=list)
+    residue: list[Expr] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Int8Epilogue:
 
     `form`: "relu" (clamp at or above the zero point), "right" (every shift at least one to the
     right), "zero" (shifts of nought too), "left" (left shifts too), "single" (rounded once, every
-    shift at least one to the right).
+    shift at least one to the right), "even" (ONNX).
     """
 
     isa: Isa
@@ -52,13 +62,34 @@ class Int8Epilogue:
     high: int
     form: str
     has_left: bool
+    fractions: Array | None = field(default=None, compare=False)
+    halves: Halves | None = field(default=None, compare=False)
 
     @staticmethod
     def of(
-        isa: Isa, requantize: Requantize, zero_point: int, clamp: tuple[float, float]
-    ) -> Int8Epilogue:
-        """The cheapest exact epilogue for these factors, of which `rounds_to_the_right` holds."""
+        isa: Isa,
+        requantize: Requantize,
+        zero_point: int,
+        clamp: tuple[float, float],
+        span: tuple[Array, Array],
+    ) -> Int8Epilogue | None:
+        """The cheapest exact epilogue for these factors and a `span` of sums, or None."""
+        if not rounds_to_the_right(requantize):
+            return None
         low, high = int(clamp[0]), int(clamp[1])
+        if requantize.rounding == "even":
+            fractions = fractions_of(requantize)
+            if fractions is None:
+                return None
+            finer = FRACTION_BITS if fractions.any() else 0
+            if max(-int(span[0].min()), int(span[1].max())) >= 1 << (31 - finer):
+                return None
+            has_left = bool((live_shifts(requantize) >= finer).any())
+            halves = halves_of(requantize, span)
+            form = "even"
+            return Int8Epilogue(
+                isa, zero_point, low, high, form, has_left, fractions if finer else None, halves
+            )
         live = live_shifts(requantize)
         largest = int(live.max()) if live.size else -1
         if requantize.single_rounding:
@@ -76,12 +107,15 @@ class Int8Epilogue:
     @property
     def rows(self) -> int:
         """int32 constants a channel in packed parameters."""
-        return 4 if self.has_left else 3
+        return 3 + self.has_left + (self.fractions is not None) + 2 * (self.halves is not None)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        return (self.zero_point, self.low, self.high, self.form, self.has_left)
+        key = (self.zero_point, self.low, self.high, self.form, self.has_left)
+        if self.form != "even":
+            return key
+        return (*key, self.fractions is not None, self.halves is not None)
 
     def load(self, k: Builder, packed: Any, at: Expr, channels: int) -> Parameters:
         """The constants of a panel of `channels` whose packed block begins at `at`."""
@@ -92,7 +126,11 @@ class Int8Epilogue:
             ]
             for row in range(self.rows)
         ]
-        return Parameters(groups[0], groups[1], groups[2], groups[3] if self.has_left else [])
+        more = iter(groups[3:])
+        left = next(more) if self.has_left else []
+        fraction = [] if self.fractions is None else next(more)
+        mask, residue = ([], []) if self.halves is None else more
+        return Parameters(groups[0], groups[1], groups[2], left, fraction, mask, residue)
 
     def bias(self, k: Builder, packed: Any, at: Expr, number: int) -> Expr:
         """Bias of the channels `4 * number ..` of the panel whose block begins at `at`."""
@@ -100,6 +138,8 @@ class Int8Epilogue:
 
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         """Four requantised channels, without zero point."""
+        if self.form == "even":
+            return self._rescale_to_even(k, acc, number, p)
         if self.form == "single":
             # Halves away from zero of both signs: round the magnitude up. The product's lower half
             # is cut off first, which cannot change a sum with half of the divisor.
@@ -118,10 +158,24 @@ class Int8Epilogue:
             x = x + ((x & p.shift[number]) >> constant(31, "int32", 4))
         return k.let(self.isa.srshl32(x, p.shift[number]))
 
+    def _rescale_to_even(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
+        fine = acc
+        if self.fractions is not None:
+            finer = k.let(acc << constant(FRACTION_BITS, "int32", 4))
+            fine = k.let(finer + p.fraction[number])
+        if self.has_left:
+            fine = k.let(self.isa.sqshl32(fine, p.left[number]))
+        x = k.let(self.isa.sqdmulh32(fine, p.multiplier[number]))
+        x = k.let(self.isa.srshl32(x, p.shift[number]))
+        if self.halves is None:
+            return x
+        return corrected(k, x, acc, p.mask[number], p.residue[number], 4)
+
     def narrow(self, k: Builder, values: Sequence[Expr]) -> list[tuple[int, Expr]]:
         """`(lanes, int8 vector)` in channel order of the rescaled `values` (int32x4 each)."""
         isa = self.isa
-        unsigned = self.form == "relu" and self.zero_point == -128
+        relu = self.form == "relu" or (self.form == "even" and self.low >= self.zero_point)
+        unsigned = relu and self.zero_point == -128
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
             pair = [isa.sqxtn32(v) for v in values[i : i + 2]]
@@ -167,12 +221,29 @@ def pack_parameters(
 ) -> Array:
     """int32 constants of the `(first channel, channels)` panels, block by block.
 
-    A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift.
+    A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift,
+    fraction of the bias, mask and residue of halves.
     """
     multiplier = np.asarray(requantize.multiplier, np.int32)
     shift = np.where(multiplier == 0, -1, np.asarray(requantize.shift)).astype(np.int32)
+    if epilogue.form == "even":
+        return pack_columns(_even_rows(bias, requantize, epilogue), list(panels))
     rows = [np.asarray(bias, np.int64).astype(np.int32), multiplier, np.minimum(shift, 0)]
     if epilogue.has_left:
         rows.append(np.maximum(shift, 0))
     table = np.stack(rows).astype(np.int32)
     return pack_columns(table, list(panels))
+
+
+def _even_rows(bias: Array, requantize: Requantize, epilogue: Int8Epilogue) -> Array:
+    """The rows of constants of the form "even"; every right shift is at least one."""
+    finer = 0 if epilogue.fractions is None else FRACTION_BITS
+    shift = np.where(requantize.multiplier == 0, -1, requantize.shift.astype(np.int64)) - finer
+    rows = [np.asarray(bias, np.int64), requantize.multiplier, np.minimum(shift, -1)]
+    if epilogue.has_left:
+        rows.append(np.maximum(shift + 1, 0))
+    if epilogue.fractions is not None:
+        rows.append(epilogue.fractions)
+    if epilogue.halves is not None:
+        rows += [epilogue.halves.mask, epilogue.halves.residue]
+    return np.stack(rows).astype(np.int32)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantized_multiplier
+from edgemnv2.arithmetic.onnx import add_rescale
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.model import QuantParams
@@ -22,6 +23,7 @@ from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
+from tests.schedules.even_rounding import to_even
 
 HEADERS = Path(__file__).resolve().parents[3] / "edgemnv2" / "runtime" / "kernels"
 PREFIX = "test"
@@ -219,7 +221,7 @@ class Network:
         if dead is not None:
             factor.multiplier[dead] = 0
             factor.shift[dead] = 0
-        factor = replace(factor, single_rounding=single_rounding)
+        factor = replace(factor, rounding="once" if single_rounding else "twice")
         height = out_extent(source.height, stride, kernel, top, bottom)
         width = out_extent(source.width, stride, kernel, left, right)
         name = f"t{len(self.layers)}"
@@ -272,6 +274,31 @@ class Network:
         return Graph("synthetic", self.tensors, tuple(self.layers), ("x",), (self.current,), (), ())
 
 
+def rounded_to_even(graph: Graph, fractions: bool) -> Graph:
+    """The graph with ONNX's rounding in every layer; `fractions`: and biases finer than a step."""
+    random = np.random.default_rng(len(graph.layers))
+    layers: list[Layer] = []
+    for number, layer in enumerate(graph.layers):
+        if isinstance(layer, Add):
+            # Every second sum meets halves.
+            scales = (0.5, 0.25, 0.5) if number % 2 else (0.05, 0.043, 0.06)
+            zeros = [graph.tensors[x].quant.zero_point for x in (*layer.inputs, layer.output)]  # type: ignore[union-attr]
+            a, b, y = (QuantParams(s, z) for s, z in zip(scales, zeros, strict=True))
+            factors = add_rescale(a, b, y, ("int8", "int8"))
+            layers.append(replace(layer, left_shift=0, rescale=factors))
+            continue
+        assert isinstance(layer, Conv2D | DepthwiseConv2D) and layer.requantize is not None
+        multiplier = layer.requantize.multiplier
+        multiplier = np.where(multiplier == 0, 0, multiplier | 1).astype(np.int32)
+        addend = None
+        if fractions:
+            parts = random.integers(0, 256, multiplier.shape)
+            addend = (parts * multiplier.astype(np.int64)) >> 8
+        factor = Requantize(multiplier, layer.requantize.shift, "even", addend)
+        layers.append(replace(layer, requantize=factor))
+    return replace(graph, layers=tuple(layers))
+
+
 def reference(graph: Graph, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
     """The layer in NumPy, from the definition in `arithmetic/fixed_point.py`."""
     out = graph.tensor_out(layer)
@@ -280,6 +307,13 @@ def reference(graph: Graph, layer: Layer, inputs: Sequence[np.ndarray]) -> np.nd
     if isinstance(layer, Add):
         assert layer.rescale is not None
         total = np.zeros(out.shape, np.int64)
+        if layer.is_real:
+            for values, zero_point, factor in zip(inputs, zero_points, layer.rescale, strict=True):
+                total += (values.astype(np.int64) - zero_point) * int(factor.multiplier[0])
+            if layer.rescale[0].addend is not None:
+                total += layer.rescale[0].addend
+            result = to_even(total, 31 - layer.rescale[0].shift.astype(np.int64))
+            return np.clip(result + out.quant.zero_point, *layer.clamp).astype(np.int8)
         for values, zero_point, factor in zip(inputs, zero_points, layer.rescale, strict=False):
             shifted = (values.astype(np.int64) - zero_point) << layer.left_shift
             total += multiply_by_quantized_multiplier(
@@ -302,7 +336,11 @@ def reference(graph: Graph, layer: Layer, inputs: Sequence[np.ndarray]) -> np.nd
                 window = window[: out.height, : out.width]
                 sums += window * weight[y, x] if weight.ndim == 3 else window @ weight[y, x]
         factor = layer.requantize
-        if factor.single_rounding:
+        if factor.rounding == "even":
+            product = sums * factor.multiplier.astype(np.int64)
+            product = product if factor.addend is None else product + factor.addend
+            result = to_even(product, 31 - factor.shift.astype(np.int64))
+        elif factor.single_rounding:
             right = 31 - factor.shift.astype(np.int64)
             product = sums * factor.multiplier.astype(np.int64)
             result = (product + (np.int64(1) << (right - 1)) - (product < 0)) >> right

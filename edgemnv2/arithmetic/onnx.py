@@ -1,0 +1,258 @@
+"""The constants of ONNX's quantised layers: real numbers, one rounding, halves to even.
+
+DequantizeLinear, the float operator and QuantizeLinear make `rint(real / scale) + zero point`. Here
+`real / scale` is a fixed-point product with 31 bits of factor, which differs from float32's own
+errors less than those do among each other. Factors that are exact (scales that are powers of two)
+stay so, and their halves go to even; any other multiplier is odd, so that no sum meets a half.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.arithmetic.fixed_point import quantize_multiplier, rescaled, round_half_even
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.model import QuantParams
+
+__all__ = [
+    "FRACTION_BITS",
+    "add_rescale",
+    "clamp_limits",
+    "convolution_requantize",
+    "mean_requantize",
+    "product_requantize",
+    "requantize_of",
+    "rescale_requantize",
+    "with_real_bias",
+]
+
+Array = NDArray[Any]
+FRACTION_BITS = 8
+"""Of a bias, below one step of the sum."""
+INT32_MAX = 2**31 - 1
+ADDEND_BITS = 60
+"""An addend stays below this power of two, so that 64 bits hold it beside any product."""
+CONSTANT_SHIFT = 8
+"""The factor of a channel that is constant, as a power of two to the right."""
+MOST_NUDGE = 6
+"""Changes of a rounded factor that are tried for a sum in int32."""
+OPERANDS = np.arange(256, dtype=np.int64)
+FLOAT32_ERROR = 2.0**-23
+"""Of a sum of two products, relative to their magnitudes."""
+LARGEST_ZERO_POINT = 128
+"""Of an inner tensor, which is int8."""
+FURTHEST = 256
+"""Steps from a zero point to beyond any 8-bit output."""
+
+
+def requantize_of(reals: list[Fraction]) -> Requantize:
+    """The factors of exact ratios, one per channel."""
+    pairs = [_multiplier_of(real) for real in reals]
+    return Requantize(
+        np.array([m for m, _ in pairs], np.int32),
+        np.array([s for _, s in pairs], np.int32),
+        "even",
+    )
+
+
+def _multiplier_of(real: Fraction) -> tuple[int, int]:
+    multiplier, shift = quantize_multiplier(float(real))
+    if multiplier and Fraction(multiplier) * Fraction(2) ** (shift - 31) != real:
+        multiplier |= 1
+    return multiplier, shift
+
+
+def convolution_requantize(
+    x: QuantParams, weight_scale: Array, y: QuantParams, channels: int
+) -> Requantize:
+    """Factor per output channel, `sx * sw / sy`."""
+    scales = np.broadcast_to(weight_scale.astype(np.float32).reshape(-1), (channels,))
+    outer = _exact(x.scale) / _exact(y.scale)
+    return requantize_of([outer * _exact(scale) for scale in scales])
+
+
+def rescale_requantize(x: QuantParams, y: QuantParams) -> Requantize:
+    """The factor from one quantisation to another."""
+    return requantize_of([_exact(x.scale) / _exact(y.scale)])
+
+
+def _exact(scale: Any) -> Fraction:
+    return Fraction(float(np.float32(scale)))
+
+
+def with_real_bias(
+    factor: Requantize,
+    bias: Array,
+    step: Array,
+    y: QuantParams,
+    weight: Array,
+    largest_input: int,
+) -> tuple[Array, Array, Requantize]:
+    """`(bias, weight, factor)` of a layer whose `bias` (float64 `[C]`) is given in real numbers.
+
+    `step` is what one unit of a channel's sum stands for, `largest_input` bounds the magnitude of
+    inputs, their zero point taken off; `weight` `[..., C]`. The whole steps of the bias are int32,
+    the rest of it, to `FRACTION_BITS`, is in the factor's addend. A bias that does not fit there
+    with the sum is all addend; if the channel's output never changes, it is a constant then.
+    """
+    bound = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0)
+    bound = bound * largest_input
+    multiplier, shift = factor.multiplier.astype(np.int64), factor.shift.astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.where(bias == 0, 0.0, bias / step)
+    fits = np.isfinite(steps) & (np.abs(steps) + bound < INT32_MAX - 1)
+    fits &= (multiplier != 0) | (bias == 0)
+    fine = np.rint(np.where(fits, steps, 0.0) * (1 << FRACTION_BITS)).astype(np.int64)
+    stored = fine >> FRACTION_BITS
+    rest = fine & ((1 << FRACTION_BITS) - 1)
+    addend = (rest * multiplier) >> FRACTION_BITS
+    weight = weight.copy()
+    for channel in np.flatnonzero(~fits):
+        outputs = float(bias[channel]) / y.scale
+        m, s, a = _in_addend(outputs, float(step[channel]) / y.scale)
+        ends = [rescaled(np.array([end]), _one(m, s, a))[0] for end in (-1, 1) * bound[channel]]
+        if ends[0] == ends[1]:
+            # Constant: a sum of nothing, so that any kernel computes it.
+            weight[..., channel] = 0
+            limited = min(max(int(ends[0]), -(1 << 16)), 1 << 16)
+            stored[channel], a = limited << CONSTANT_SHIFT, 0
+            m, s = 1 << 30, 1 - CONSTANT_SHIFT
+        multiplier[channel], shift[channel], addend[channel] = m, s, a
+    changed = replace(
+        factor,
+        multiplier=multiplier.astype(np.int32),
+        shift=shift.astype(np.int32),
+        addend=addend if addend.any() else None,
+    )
+    return stored.astype(np.int32), weight, changed
+
+
+def _one(multiplier: int, shift: int, addend: int) -> Requantize:
+    values = (np.array([multiplier]), np.array([shift]))
+    return Requantize(*values, "even", np.array([addend]))
+
+
+def _in_addend(outputs: float, real: float) -> tuple[int, int, int]:
+    """Multiplier, shift and addend of a channel whose whole bias, `outputs`, is in the addend."""
+    outputs = min(max(outputs, -(2.0**58)), 2.0**58)
+    multiplier, shift = quantize_multiplier(real)
+    least = math.frexp(outputs)[1] + 31 - ADDEND_BITS
+    shift = max(shift if multiplier else least, least)
+    multiplier = round(math.ldexp(real, 31 - shift))
+    return multiplier, shift, round(math.ldexp(outputs, 31 - shift))
+
+
+def add_rescale(
+    a: QuantParams,
+    b: QuantParams,
+    y: QuantParams,
+    dtypes: tuple[str, str],
+    *,
+    subtract: bool = False,
+) -> tuple[Requantize, Requantize]:
+    """The factors of a sum's two operands: both products are added, then rounded once.
+
+    Equal shifts; if possible such that the products and their sum fit into int32 and every pair of
+    operands of the `dtypes` still rounds as real numbers do.
+    """
+    exact = [_exact(x.scale) / _exact(y.scale) for x in (a, b)]
+    operands = [
+        OPERANDS + int(np.iinfo(dtype).min) - x.zero_point
+        for dtype, x in zip(dtypes, (a, b), strict=True)
+    ]
+    if subtract:
+        operands[1] = -operands[1]
+    chosen = _short_sum(exact, operands)
+    if chosen is None:
+        shift = max(quantize_multiplier(float(real))[1] for real in exact)
+        pair = [min(round(real * Fraction(2) ** (31 - shift)), INT32_MAX) for real in exact]
+        chosen = pair[0], pair[1], shift, 0
+    first, second, shift, addend = chosen
+    shifts = np.array([shift], np.int32)
+    extra = np.array([addend], np.int64) if addend else None
+    return (
+        Requantize(np.array([first], np.int32), shifts, "even", extra),
+        Requantize(np.array([second], np.int32), shifts, "even"),
+    )
+
+
+def _short_sum(exact: list[Fraction], operands: list[Array]) -> tuple[int, int, int, int] | None:
+    """`(first, second, shift, addend)` in int32, or None where some pair rounds otherwise.
+
+    Factors of some 20 bits are a little off; few pairs of operands come so near to a half that it
+    shows, and other factors or an addend, a few units off, are right for those, too.
+    """
+    reals = [float(real) for real in exact]
+    # No product or sum of them leaves int32, the output's zero point and a half included.
+    largest = sum(real * float(np.abs(x).max()) for real, x in zip(reals, operands, strict=True))
+    bits = 31 - math.frexp(largest + LARGEST_ZERO_POINT + 2)[1]
+    if not 1 <= bits <= 30:
+        return None
+    pairs = operands[0][:, None] * reals[0] + operands[1][None, :] * reals[1]
+    wanted = _outputs(np.rint(pairs))
+    scaled = [round(real * 2**bits) for real in exact]
+    # Only pairs near a half can come out otherwise. Where float32 cannot tell one from a half, as
+    # between scales with a short decimal ratio, either neighbour is right.
+    distance = np.abs(pairs - np.floor(pairs) - 0.5)
+    magnitude = np.abs(operands[0][:, None] * reals[0]) + np.abs(operands[1][None, :] * reals[1])
+    settled = (distance > magnitude * FLOAT32_ERROR) | (distance == 0)
+    near = (
+        settled
+        & (distance < (MOST_NUDGE + 1) * 2 * FURTHEST * 2.0**-bits)
+        & (np.abs(pairs) <= FURTHEST)
+    )
+    rows, columns = np.nonzero(near)
+    a, b = operands[0][rows], operands[1][columns]
+    targets = np.rint(pairs[near]).astype(np.int64) << bits
+    half = 1 << (bits - 1)
+    nudges = product(range(-MOST_NUDGE, MOST_NUDGE + 1), repeat=2)
+    for one, two in sorted(nudges, key=lambda n: abs(n[0]) + abs(n[1])):
+        first, second = scaled[0] + one, scaled[1] + two
+        sums = a * first + b * second
+        # Each sum must lie within half a step of its target.
+        least = int((targets - half - sums).max(initial=-half))
+        most = int((targets + half - sums).min(initial=half))
+        addend = min(max(0, least), most)
+        if addend in (least, most) and addend and most - least >= 2:
+            addend = (least + most) // 2
+        if least > most or min(first, second) < 0:
+            continue
+        total = operands[0][:, None] * first + operands[1][None, :] * second + addend
+        if (_outputs(round_half_even(total, bits)) == wanted)[settled].all():
+            return first, second, 31 - bits, addend
+    return None
+
+
+def _outputs(values: Array) -> Array:
+    """Beyond an output's range nothing differs any more."""
+    return np.asarray(np.clip(values, -FURTHEST, FURTHEST), np.int16)
+
+
+def product_requantize(a: QuantParams, b: QuantParams, y: QuantParams) -> Requantize:
+    """The factor of a product of two quantised values."""
+    return requantize_of([_exact(a.scale) * _exact(b.scale) / _exact(y.scale)])
+
+
+def mean_requantize(x: QuantParams, y: QuantParams, count: int) -> Requantize:
+    """The factor of a mean of `count` values, `sx / (sy * count)`, for their sum."""
+    return requantize_of([_exact(x.scale) / _exact(y.scale) / count])
+
+
+def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tuple[float, float]:
+    """Real clamp limits as QuantizeLinear stores them in `dtype`."""
+    limits = np.iinfo(dtype)
+
+    def stored(real: float) -> float:
+        if math.isinf(real):
+            return float(limits.min if real < 0 else limits.max)
+        ratio = float(np.float32(real) / np.float32(y.scale))
+        return float(min(max(float(np.rint(ratio)) + y.zero_point, limits.min), limits.max))
+
+    return stored(clamp[0]), stored(clamp[1])
