@@ -55,7 +55,7 @@ def find_origin(
         return Origin(None, f"{name} is made by its name, no file")
     return Origin(
         None,
-        f"{name} is not at hand (name it with --against-source, or compile with --keep-source)",
+        f"{name} is not at hand (name it with against_source=, or compile with keep_source=True)",
     )
 
 

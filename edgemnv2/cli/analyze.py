@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Stages
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
 
 if TYPE_CHECKING:
     from edgemnv2.check.analyze import Analysis, EndFacts, Fit
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", help="whose kernels are planned (a Cortex-M7 for int8, a Pi 4 for float)"
     )
+    add_shape_argument(parser)
     parser.add_argument(
         "--plot",
         type=Path,
@@ -39,17 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Analyse and print; 1 when a target was named and the network does not fit it."""
-    from edgemnv2.check.analyze import analyze
-    from edgemnv2.frontend import load_model
-    from edgemnv2.passes import lower
+    import edgemnv2
     from edgemnv2.report.picture import check_picture, write_picture
 
     if args.plot is not None:
         check_picture(args.plot)
     with Stages("analyze") as stages:
-        stages.enter("import")
-        graph = lower(load_model(args.model))
-        analysis = analyze(graph, args.target, stages.enter)
+        analysis = edgemnv2.analyze(
+            args.model, args.target, input_shapes=input_shapes(args), progress=stages.enter
+        )
     if args.plot is not None:
         write_picture(args.plot, analysis.plan, analysis.plot_layers())
     print(json.dumps(analysis.to_dict()) if args.json else _text(analysis))

@@ -40,7 +40,7 @@ def model_from_proto(
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
         expanded, notes = expand(proto, file)
-        fixed, more_notes = prepare(expanded, file, input_shapes)
+        fixed, more = prepare(expanded, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
@@ -48,7 +48,7 @@ def model_from_proto(
     for output in outputs:
         check_output(output.name, output.dtype, file)
     flow = build_flow(nodes, inputs, outputs, file, "onnx")
-    flow = replace(flow, notes=(*flow.notes, *notes, *more_notes))
+    flow = replace(flow, notes=(*flow.notes, *notes, *more))
     return Model(
         file,
         flow,

@@ -37,15 +37,7 @@ REFUSED = {
     "torch_tv_training.onnx": r"training_mode=1 .*model\.eval\(\)",
 }
 """File -> what the refusal says, remedy included."""
-WAITING: dict[str, str] = {
-    # Operators of other branches.
-    "keras_edge_impulse_int8.tflite": "REDUCE_PROD of shapes",
-    "ort_qop_perch.onnx": "QLinearConv and its like, built on one rounding",
-    # Not yet the framework's.
-    "r33_bias_scale_x_0_37.onnx": "biases of another scale than the sum's",
-    "r9_qdq_bias_2147483647.onnx": "sums that leave int32",
-    "r9_qdq_bias_in_float.onnx": "sums that leave int32",
-}
+WAITING: dict[str, str] = {}
 """Files that do not pass yet, and what they need. Each of them is tried: one that passes must leave
 the list."""
 
