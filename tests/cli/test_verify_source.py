@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgemnv2
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check import origin as origin_module
 from edgemnv2.check.origin import find_origin
 from edgemnv2.cli.main import main
+from edgemnv2.errors import UsageError
 from edgemnv2.manifest import decode
 from edgemnv2.ops import tflite_terms
 from edgemnv2.ops.convolution import onnx as convolution_onnx
@@ -237,6 +239,13 @@ def test_a_network_made_by_its_name_has_no_file(tmp_path: Path, capsys: Captured
     manifest = decode(entry, "manifest.json", partial=True)
     found = find_origin(Artifact(tmp_path, manifest, load_target("host")))
     assert found.file is None and found.reason is not None and "no file" in found.reason
+
+
+def test_a_network_in_memory_has_no_file_to_keep(tflite_file: Path, tmp_path: Path) -> None:
+    network = edgemnv2.load(tflite_file)
+    with pytest.raises(UsageError, match="keep_source=True: net is in memory"):
+        edgemnv2.compile(network, "host", tmp_path / "art", keep_source=True)
+    assert not (tmp_path / "art").exists()
 
 
 def test_the_artefact_knows_the_files_tensors_and_no_path(tflite_file: Path) -> None:
