@@ -117,4 +117,6 @@ def _as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | Non
     forms = [stored.reshape(ours.shape)]
     if stored.ndim == 4:
         forms.append(stored.transpose(0, 2, 3, 1).reshape(ours.shape))
+    if stored.ndim == 3:
+        forms.append(stored.transpose(0, 2, 1).reshape(ours.shape))
     return min(forms, key=lambda form: _compare(ours, form)[0]).astype(ours.dtype)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
+from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
+from edgemnv2.ops.source import FlowBuilder, Refusal, SourceNode, SourceTensor
 from edgemnv2.ops.table import rules_of
 
 __all__ = ["build_flow", "supported_operators_markdown"]
@@ -18,8 +20,6 @@ __all__ = ["build_flow", "supported_operators_markdown"]
 # What to do about operators that people do come with.
 REMEDIES = {
     "FusedConv": "export without graph optimisation (onnxruntime: ORT_DISABLE_ALL)",
-    "DynamicQuantizeLinear": "quantise statically (onnxruntime: quantize_static), or use the float "
-    "model",
     "NonMaxSuppression": "cut the model in front of it",
 }
 MOST_REFUSALS = 8
@@ -132,7 +132,7 @@ def _remedy(operator: str, operators: tuple[str, ...]) -> str:
     return "remove it before the export, or cut the model in front of it"
 
 
-def _condition(rule: Rule) -> str:
+def _condition(rule: Callable[..., None]) -> str:
     """What must hold, from the first paragraph of a rule's docstring; "-" for nothing."""
     return " ".join((rule.__doc__ or "-").split("\n\n")[0].split()).rstrip(".")
 
@@ -147,6 +147,7 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        for operator, rule in rules_of(format_).items():
+        known: dict[str, Any] = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
+        for operator, rule in sorted(known.items()):
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

@@ -68,7 +68,7 @@ def compile_model(
     kept = source_file(taken) if options.keep_source else None
     if options.keep_source and kept is None:
         raise UsageError(
-            f"--keep-source: {source} is made by its name, there is no file (leave it out)"
+            f"keep_source=True: {source} is made by its name, there is no file (leave it out)"
         )
     graph = lower_source(taken, options.input_shapes, progress)
     return compile_graph(graph, target, output, options, progress, kept)

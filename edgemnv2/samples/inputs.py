@@ -89,8 +89,10 @@ class InputSet:
         return InputSet(self.batch(0, stop), self.names[:limit], labels, self.preset)
 
 
-def choose_inputs(graph: Graph, choice: SampleChoice, default_preset: str) -> InputSet:
-    """The inputs that `choice` asks for.
+def choose_inputs(
+    graph: Graph, choice: SampleChoice, default_preset: str, classes: int | None = None
+) -> InputSet:
+    """The inputs that `choice` asks for; `classes` bounds the labels of images.
 
     Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
     """
@@ -102,7 +104,7 @@ def choose_inputs(graph: Graph, choice: SampleChoice, default_preset: str) -> In
     preset = choice.preprocess or default_preset
     tensor = graph.tensors[graph.inputs[image]]
     if choice.images is not None:
-        samples = load_images(choice.images, tensor, preset, limit=choice.limit)
+        samples = load_images(choice.images, tensor, preset, limit=choice.limit, classes=classes)
         return _with_others(graph, image, samples, choice.inputs)
     if choice.inputs is not None:
         return load_npz(choice.inputs, graph).first(choice.limit)
