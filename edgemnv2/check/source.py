@@ -158,7 +158,7 @@ def _drifts(graph: Graph) -> str | None:
     """Why outputs may differ from the framework's though every layer is right, or None."""
     kinds = {note.kind for note in graph.notes}
     if DYNAMIC_RANGE in kinds:
-        return "LiteRT rounds the activations of dynamic-range networks to 8 bits on the way"
+        return "it rounds the activations of dynamic-range networks to 8 bits on the way"
     if FLOAT16 in kinds:
         return "float16 is computed in float32"
     if graph.format == "onnx" and any(x.quant is not None for x in graph.tensors.values()):

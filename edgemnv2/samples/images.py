@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.samples.pixels import FULL_BYTE, wanted_pixels
 
 __all__ = [
     "PRESETS",
@@ -100,12 +101,14 @@ def image_input(graph: Graph) -> int:
 def default_preset(graph: Graph) -> str:
     """How images become inputs unless the user says otherwise.
 
-    `raw` for a quantised input; `torchvision` for float NCHW with 3 channels, whose mean and
-    deviation are per colour; `keras` for every other float input.
+    `raw` for a quantised input, and for a float one whose network scales bytes itself;
+    `torchvision` for other float NCHW with 3 channels, whose mean and deviation are per colour;
+    `keras` for the rest.
     """
     index = image_input(graph)
     tensor = graph.tensors[graph.inputs[index]]
-    if tensor.quant is not None:
+    pixels = wanted_pixels(graph, index)
+    if tensor.quant is not None or (pixels is not None and pixels.high == FULL_BYTE):
         return "raw"
     colour = graph.input_specs[index].layout == "NCHW" and tensor.channels == 3
     return "torchvision" if colour else "keras"
