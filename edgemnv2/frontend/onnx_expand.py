@@ -1,9 +1,9 @@
-"""ONNX -> ONNX: quantised operators in one node -> what they stand for, in the standard's operators.
+"""ONNX -> ONNX: quantised operators in one node -> what they stand for in the standard's operators.
 
-QLinearConv and its like (also onnxruntime's own, `com.microsoft`) are DequantizeLinear, the operator
-on real numbers, QuantizeLinear. So everything behind reads one form, and onnx's shape inference,
-which does not know onnxruntime's operators, sees none of them. Networks that onnxruntime quantises
-as they run (DynamicQuantizeLinear) are float networks here, which are more exact.
+QLinearConv and its like (also onnxruntime's own, `com.microsoft`) are DequantizeLinear, the
+operator on real numbers, QuantizeLinear. So everything behind reads one form, and onnx's shape
+inference, which does not know onnxruntime's operators, sees none of them. Networks that onnxruntime
+quantises as they run (DynamicQuantizeLinear) are float networks here, which are more exact.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Expander:
     def constant(self, what: str, value: Array) -> str:
         """A new constant."""
         name = self.fresh(what)
-        tensor = self.numpy_helper.from_array(np.ascontiguousarray(value), name)
+        tensor = self.numpy_helper.from_array(np.array(value, order="C"), name)
         self.constants.append(tensor)
         self.known[name] = tensor
         return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
@@ -146,7 +147,7 @@ def supported_operators_markdown() -> str:
     """The table of supported operators and their conditions, generated from `ops/`."""
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
-        known = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
+        known: dict[str, Any] = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
         for operator, rule in sorted(known.items()):
             lines.append(f"| {title} | {operator} | {_condition(rule)} |")
     return "\n".join(lines) + "\n"

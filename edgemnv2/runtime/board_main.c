@@ -129,7 +129,7 @@ __attribute__((noinline)) static long infer_measuring_stack(void) {
 #else
     __asm__ volatile("mov %0, sp" : "=r"(here));
 #endif
-    while (word < here) {              /* nothing below the stack pointer is in use */
+    while (word < here) { /* nothing below the stack pointer is in use */
         *(volatile uint32_t *)word++ = (uint32_t)STACK_PATTERN;
     }
     if (check(infer(-1), NET_CONST(ARENA_BYTES))) {

@@ -35,7 +35,7 @@ class QdqNet:
         self.scale = scale
 
     def constant(self, name: str, value: Any) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
     def fresh(self) -> str:
