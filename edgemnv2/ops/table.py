@@ -28,7 +28,7 @@ from edgemnv2.model import SourceFormat
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.source import Rule
 
-__all__ = ["OPERATORS", "PARTS", "layer_type", "lowering_of", "operator_of", "part", "rules_of"]
+__all__ = ["OPERATORS", "layer_type", "lowering_of", "operator_of", "part", "rules_of"]
 
 OPERATORS: dict[str, tuple[str, ...]] = {
     "abs": ("Abs",),

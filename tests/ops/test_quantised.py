@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
-from edgemnv2.arithmetic.tflite import exp_table, mean_requantize
+from edgemnv2.arithmetic.onnx import softmax_constants
+from edgemnv2.arithmetic.tflite import mean_requantize
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.add import quantised as sums
 from edgemnv2.ops.add import reference as add_reference
@@ -94,4 +95,7 @@ def test_the_table_of_a_softmax_has_its_factor_in_it():
     x, y = tensor("x", QuantParams(0.05, 3)), tensor("y", QuantParams(1.0, 0))
     layer = Softmax("softmax", ("x",), "y", beta=2.5)
     assert softmaxes.target(layer, [x], y, no_error) == QuantParams(1 / 256, -128)
-    np.testing.assert_array_equal(softmaxes.integer(layer, [x], y).exp_table, exp_table(0.05, 2.5))
+    made = softmaxes.integer(layer, [x], y)
+    table, inverse = softmax_constants(x.quant, y.quant, 1, 2.5)
+    np.testing.assert_array_equal(made.exp_table, table)
+    assert made.inverse == inverse and made.beta == 1.0

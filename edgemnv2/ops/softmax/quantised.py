@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgemnv2.arithmetic.tflite import exp_table
+from edgemnv2.arithmetic import onnx
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.softmax.layer import Softmax
@@ -22,7 +22,9 @@ def target(
 
 
 def integer(layer: Softmax, sources: Sequence[Tensor], out: Tensor) -> Softmax:
-    """TFLite's reference kernel; the table holds what `beta` makes of the differences."""
-    del out
-    table = exp_table(sources[0].known_quant.scale, layer.beta)
-    return replace(layer, exp_table=table, beta=1.0)
+    """ONNX's quotient; the table holds what `beta` makes of the differences."""
+    (source,) = sources
+    table, inverse = onnx.softmax_constants(
+        source.known_quant, out.known_quant, source.channels, layer.beta
+    )
+    return replace(layer, exp_table=table, inverse=inverse, beta=1.0)
