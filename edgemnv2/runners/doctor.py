@@ -38,12 +38,20 @@ _COMPILERS = (
         "building Cortex-M artefacts",
         "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     ),
+    (
+        "riscv64-unknown-elf-gcc",
+        "riscv32-virt",
+        "building and checking RISC-V and plain C",
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    ),
 )
 # Program, what it is for, Debian package.
 _PROGRAMS = (
     ("qemu-aarch64", "running 64-bit Raspberry Pi artefacts here", "qemu-user"),
     ("qemu-arm", "running rpi3-32 artefacts here", "qemu-user"),
     ("qemu-system-arm", "running Cortex-M artefacts here", "qemu-system-arm"),
+    ("qemu-system-riscv32", "running RISC-V artefacts here", "qemu-system-misc"),
+    ("cmake", "building the bundles' firmware", "cmake"),
     ("clang-format", "checking the C sources (development)", "clang-format"),
     ("ssh", "measuring on a Linux board (--ssh)", "openssh-client"),
 )
