@@ -11,7 +11,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels"]
 
@@ -55,8 +55,7 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         "clamp": layer.clamp,
         "mean": layer.requantize is not None,
     }
-    if layer.requantize is not None and layer.requantize.rounding == "even":
-        description["rounding"] = "even"
+    description |= even_facts(layer.requantize)
     symbol = symbol_name("plain_pool", description)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     k = Builder(symbol, scope="global")
@@ -79,7 +78,7 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         elif layer.requantize is not None:
             centred = k.let(total - scalar(zero_in * count, "int32"))
             numbers = load(table, 0, "int32"), load(table, 1, "int32")
-            scaled = rescale(k, centred, *numbers, layer.requantize.rounding)
+            scaled = rescale(k, centred, *numbers, layer.requantize)
             value = k.let(scaled) + scalar(zero_out, "int32")
             value = clamped(value, layer.clamp, "int32", out.dtype)
         else:
