@@ -38,6 +38,7 @@ FLOORS = (
     ("report",),
     ("paper",),
     ("lab",),
+    ("api",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(FLOORS) for name in names}
@@ -173,3 +174,43 @@ def test_all_names_what_is_there(name: str, path: Path) -> None:
     assert len(set(listed)) == len(listed)
     inner = {p.stem for p in path.parent.glob("*.py")} if path.name == "__init__.py" else set()
     assert set(listed) <= defined | inner
+
+
+# What the command line may know besides the public API, and why.
+CLI_KNOWS = {
+    "api": "the public API",
+    "errors": "what it turns into exit codes",
+    "cli": "itself",
+    "manifest": "the type of what it prints",
+    "report": "prints",
+    "paper": "prints",
+}
+CLI_EXCEPTIONS = {
+    ("cli.completion", "frontend"): "completes the names of built-in networks",
+    ("cli.completion", "target"): "completes the names of targets",
+    ("cli.doctor", "runners.doctor"): "prints what is installed",
+    ("cli.targets", "target"): "prints targets",
+    ("cli.logs", "tuner.manage"): "looks after log folders, which is no verb of the library",
+}
+
+
+def test_the_command_line_is_made_of_the_public_api() -> None:
+    """Types aside: an import for TYPE_CHECKING runs nothing."""
+    wrong = []
+    for name, path in modules():
+        if floor(name) != "cli":
+            continue
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(
+                "edgemnv2."
+            ):
+                continue
+            module = as_module(str(node.module).removeprefix("edgemnv2."))
+            assert module is not None
+            if floor(module) not in CLI_KNOWS and (name, module) not in CLI_EXCEPTIONS:
+                wrong.append(f"{name} -> {module}")
+    assert wrong == []

@@ -33,6 +33,7 @@ from edgemnv2.target import missing_local_features
 
 __all__ = ["AgainstResult", "Ours", "PeerFigure", "against", "seconds_in_turn"]
 
+DEFAULT_ROUNDS = 100
 WARMUP_ROUNDS = 5
 LONGEST_SPIN_SECONDS = 0.2
 

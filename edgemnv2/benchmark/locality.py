@@ -53,6 +53,10 @@ class Locality:
         """Bytes between L2 and what lies behind it, both ways."""
         return self.l2_missed_bytes["all"] + self.written_back_bytes
 
+    def text(self) -> str:
+        """A table of its own."""
+        return locality_text([self])
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return asdict(self)

@@ -26,10 +26,12 @@ from edgemnv2.pipeline import (
     schedule_network,
 )
 from edgemnv2.program import FEED
+from edgemnv2.samples.images import image_input
+from edgemnv2.samples.pixels import Pixels, wanted_pixels
 from edgemnv2.schedules import Schedule
 from edgemnv2.target import Target, load_target, target_names
 
-__all__ = ["Analysis", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
+__all__ = ["Analysis", "EndFacts", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
 
 INTEGER_TARGET, FLOAT_TARGET = "mps2-an500", "rpi4"
 """Whose plan is shown where the user names no target."""
@@ -46,6 +48,21 @@ class LayerFacts:
     params: int
     weight_bytes: int
     live_bytes: int
+
+
+@dataclass(frozen=True)
+class EndFacts:
+    """One input or output as the file has it; `made_by` is the operator behind an output.
+
+    `pixels`: what an image input wants, where the network tells.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    pixels: Pixels | None = None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,10 @@ class Analysis:
     peak_at: str
     peak_live: tuple[tuple[str, int], ...]
     fits: tuple[Fit, ...]
+    inputs: tuple[EndFacts, ...]
+    outputs: tuple[EndFacts, ...]
+    notes: tuple[str, ...]
+    """What is computed otherwise than the file's framework does it."""
     plan: dict[str, Any]
     """As in an artefact's `memory_plan.json`, for the picture."""
 
@@ -141,8 +162,24 @@ def analyze(
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
         fits=tuple(_fits(graph, main, (whole, stream), progress)),
+        inputs=tuple(_inputs(graph)),
+        outputs=tuple(_outputs(graph)),
+        notes=tuple(note.text for note in graph.notes),
         plan=plan_record(whole, stream),
     )
+
+
+def _inputs(graph: Graph) -> Iterator[EndFacts]:
+    image = image_input(graph)
+    for index, spec in enumerate(graph.input_specs):
+        pixels = wanted_pixels(graph, index) if index == image and len(spec.shape) == 4 else None
+        yield EndFacts(spec.name, spec.shape, spec.dtype, spec.layout, pixels)
+
+
+def _outputs(graph: Graph) -> Iterator[EndFacts]:
+    made_by = {layer.output: layer.op for layer in graph.layers}
+    for name, spec in zip(graph.outputs, graph.output_specs, strict=True):
+        yield EndFacts(spec.name, spec.shape, spec.dtype, spec.layout, made_by=made_by.get(name))
 
 
 def layer_by_layer_bytes(graph: Graph) -> int:

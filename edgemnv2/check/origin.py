@@ -7,7 +7,6 @@ in the current folder or beside the artefact. Whichever it is, its sha256 is the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.frameworks import PACKAGES, available
 from edgemnv2.errors import ArtifactError, InputError, ToolchainError
-from edgemnv2.frontend import source_file
+from edgemnv2.frontend import source_file, source_sha256
 from edgemnv2.ops.store import KEPT_FOLDER
 
 __all__ = ["Origin", "find_origin"]
@@ -56,7 +55,7 @@ def find_origin(
         return Origin(None, f"{name} is made by its name, no file")
     return Origin(
         None,
-        f"{name} is not at hand (name it with --against-source, or compile with --keep-source)",
+        f"{name} is not at hand (name it with against_source=, or compile with keep_source=True)",
     )
 
 
@@ -106,6 +105,9 @@ def _not_installed(file: Path) -> str:
     return f"the framework of {file.suffix} files is not installed (pip install {package})"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(file: Path) -> str | None:
+    """None where the file cannot be read, or is no model."""
+    try:
+        return source_sha256(file)
+    except Exception:  # what a damaged model raises is the parser's own
+        return None

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Stages
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
 
 if TYPE_CHECKING:
-    from edgemnv2.check.analyze import Analysis, Fit
+    from edgemnv2.check.analyze import Analysis, EndFacts, Fit
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", help="whose kernels are planned (a Cortex-M7 for int8, a Pi 4 for float)"
     )
+    add_shape_argument(parser)
     parser.add_argument(
         "--plot",
         type=Path,
@@ -39,17 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Analyse and print; 1 when a target was named and the network does not fit it."""
-    from edgemnv2.check.analyze import analyze
-    from edgemnv2.frontend import load_model
-    from edgemnv2.passes import lower
+    import edgemnv2
     from edgemnv2.report.picture import check_picture, write_picture
 
     if args.plot is not None:
         check_picture(args.plot)
     with Stages("analyze") as stages:
-        stages.enter("import")
-        graph = lower(load_model(args.model))
-        analysis = analyze(graph, args.target, stages.enter)
+        analysis = edgemnv2.analyze(
+            args.model, args.target, input_shapes=input_shapes(args), progress=stages.enter
+        )
     if args.plot is not None:
         write_picture(args.plot, analysis.plan, analysis.plot_layers())
     print(json.dumps(analysis.to_dict()) if args.json else _text(analysis))
@@ -81,6 +81,9 @@ def _summary(analysis: Analysis) -> list[str]:
     return [
         f"model           {analysis.model}: {analysis.macs / 1e6:.1f} M multiply-accumulates, "
         f"{analysis.params / 1e6:.2f} M parameters",
+        *(f"input           {_end_text(end)}{_pixels_text(end)}" for end in analysis.inputs),
+        *(f"output          {_end_text(end)}, made by {end.made_by}" for end in analysis.outputs),
+        *(f"note            {note}" for note in analysis.notes),
         f"target          {analysis.target}",
         f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "
         f"lower bound {analysis.arena_lower_bound_bytes / 1024:.1f} KiB)",
@@ -90,6 +93,21 @@ def _summary(analysis: Analysis) -> list[str]:
         f"constants       {analysis.constants_bytes / 1024:.1f} KiB",
         f"peak            step {analysis.peak_step}, {analysis.peak_at}; live, KiB: {live}",
     ]
+
+
+def _end_text(end: EndFacts) -> str:
+    layout = f" {end.layout}" if len(end.shape) == 4 else ""
+    return f"{end.name!r} {end.dtype} {list(end.shape)}{layout}"
+
+
+def _pixels_text(end: EndFacts) -> str:
+    """Which pixels it wants, for who has images."""
+    if end.pixels is not None:
+        low, high = f"{end.pixels.low:g}", f"{end.pixels.high:g}"
+        return f": black is {low}, white {high} (told by {end.pixels.told_by})"
+    if len(end.shape) == 4 and end.dtype == "float32":
+        return ": which pixels it was trained on is not in the file (see --preprocess)"
+    return ""
 
 
 def _boards(fits: tuple[Fit, ...]) -> list[str]:

@@ -7,15 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
+from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 
 if TYPE_CHECKING:
-    from edgemnv2.artifact import Artifact
+    from edgemnv2 import OpenArtifact
     from edgemnv2.benchmark.latency import BenchResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
-
-DEFAULT_ROUNDS = 100
 
 EXAMPLES = """
 edgemnv2 bench net
@@ -61,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; exit code 0."""
-    from edgemnv2.artifact import load_artifact
-    from edgemnv2.benchmark.latency import bench
+    import edgemnv2
     from edgemnv2.errors import UsageError
 
     for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
@@ -70,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"--against: times whole inferences (leave {flag} out)")
     if args.model and not args.against:
         raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
-    artifact = load_artifact(args.artifact)
+    artifact = edgemnv2.open_artifact(args.artifact)
     if args.against:
         return _against(args, artifact)
     if args.caches:
         return _caches(args, artifact)
-    result = bench(
+    result = edgemnv2.bench(
         artifact,
-        chosen_runner(args, artifact),
+        place=place_of(args),
         repeat=args.repeat,
         threads=args.threads,
         per_layer=args.per_layer,
@@ -90,17 +87,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _against(args: argparse.Namespace, artifact: Artifact) -> int:
+def _against(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     """Ours beside other engines, on this machine."""
-    from edgemnv2.benchmark.against import against
+    import edgemnv2
     from edgemnv2.cli.progress import Bar
 
     with Bar("bench", "round") as bar:
-        result = against(
+        result = edgemnv2.against(
             artifact,
             args.against,
             args.model,
-            rounds=DEFAULT_ROUNDS if args.repeat is None else args.repeat,
+            rounds=args.repeat,
             threads=args.threads,
             seed=args.seed,
             progress=bar.update,
@@ -132,16 +129,16 @@ def _against(args: argparse.Namespace, artifact: Artifact) -> int:
     return 0
 
 
-def _caches(args: argparse.Namespace, artifact: Artifact) -> int:
+def _caches(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     """What misses in the target's caches."""
-    from edgemnv2.benchmark.locality import locality, locality_text
+    import edgemnv2
 
-    result = locality(artifact, args.threads, args.seed)
+    result = edgemnv2.caches(artifact, threads=args.threads, seed=args.seed)
     if args.json:
         shared = {"metric": "bytes", "runner": "qemu-user", "samples": 1}
         print(json.dumps({**shared, **result.to_dict()}))
     else:
-        print(locality_text([result]))
+        print(result.text())
     return 0
 
 

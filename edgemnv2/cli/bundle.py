@@ -33,12 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the bundle, and say what is in it."""
-    from edgemnv2.artifact import load_artifact
-    from edgemnv2.firmware.bundle import bundle
+    import edgemnv2
 
-    artifact = load_artifact(args.artifact)
+    artifact = edgemnv2.open_artifact(args.artifact)
     output = args.output or Path(f"{artifact.name}-{args.format}")
-    made = bundle(artifact, args.format, output)
+    made = edgemnv2.bundle(artifact, args.format, output)
     if args.json:
         print(
             json.dumps({"bundle": str(made.path), "format": made.format, "files": list(made.files)})

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgemnv2.cli.progress import Stages
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.words import as_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgemnv2 import OpenArtifact
     from edgemnv2.manifest import Manifest
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -81,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the tuning log to use, or `none` (the target's own that ships with the package)",
     )
+    add_shape_argument(parser)
     parser.add_argument(
         "--keep-source",
         action="store_true",
@@ -92,10 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
+    from edgemnv2.api import check_archive, faster_target_here
     from edgemnv2.errors import UsageError
-    from edgemnv2.firmware.model_library_format import check_output, write_model_library
-    from edgemnv2.pipeline import CompileOptions, compile_model
-    from edgemnv2.target import more_capable_local_target
 
     model = args.model or DEFAULT_MODEL
     stem = Path(model).stem if Path(model).suffix in (".onnx", ".tflite") else model
@@ -104,33 +108,18 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--keep-source: an archive holds no source (leave it out, or --format)")
     suffix = ".tar" if archive else ""
     output = args.output or Path(f"{stem}-{Path(args.target).stem}{suffix}")
-    options = CompileOptions(
-        name=args.name,
-        io=args.io,
-        chains=args.chains,
-        preprocess=args.preprocess,
-        threads=args.threads,
-        dtype=args.dtype,
-        code_size_budget=args.code_size_budget,
-        force=args.force,
-        keep_source=args.keep_source,
-        tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
-        use_tune_logs=args.tune_logs != "none",
-    )
     with Stages("compile") as stages:
         if archive:
-            check_output(output, args.force)
+            check_archive(output, force=args.force)
             with tempfile.TemporaryDirectory() as folder:
-                artifact = compile_model(
-                    model, args.target, Path(folder) / "net", options, stages.enter
-                )
-                write_model_library(artifact, output, args.force)
+                artifact = _compiled(args, model, Path(folder) / "net", stages.enter)
+                artifact.archive(output, force=args.force)
         else:
-            artifact = compile_model(model, args.target, output, options, stages.enter)
+            artifact = _compiled(args, model, output, stages.enter)
     facts = summary(artifact.manifest, output)
     for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
-        print(f"edgemnv2 compile: {note}", file=sys.stderr)
-    better = more_capable_local_target(artifact.target)
+        print(f"edgemnv2 compile: {as_flags(note)}", file=sys.stderr)
+    better = faster_target_here(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
         print(
             f"edgemnv2 compile: this computer also runs --target {better.name} "
@@ -145,8 +134,33 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _compiled(
+    args: argparse.Namespace, model: str, output: Path, progress: Callable[[str], None]
+) -> OpenArtifact:
+    import edgemnv2
+
+    return edgemnv2.compile(
+        model,
+        args.target,
+        output,
+        name=args.name,
+        io=args.io,
+        chains=args.chains,
+        preprocess=args.preprocess,
+        threads=args.threads,
+        dtype=args.dtype,
+        code_size_budget=args.code_size_budget,
+        input_shapes=input_shapes(args),
+        force=args.force,
+        keep_source=args.keep_source,
+        tune_logs=None if args.tune_logs in (None, "none") else Path(args.tune_logs),
+        use_tune_logs=args.tune_logs != "none",
+        progress=progress,
+    )
+
+
 def _model_text(wanted: str | None, manifest: Manifest) -> str:
-    from edgemnv2.frontend import integer_twin
+    from edgemnv2.api import integer_twin
 
     if wanted is None:
         return f"{DEFAULT_MODEL} (the paper's network; seeded weights, not trained)"

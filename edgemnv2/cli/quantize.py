@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.verify import sample_choice
+
 if TYPE_CHECKING:
-    from edgemnv2.ops.graph import Graph
     from edgemnv2.quantizer.quantize import Quantized
-    from edgemnv2.samples.images import Samples
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -84,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="per layer: .html, .svg (the picture) or .json"
     )
+    add_shape_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="calibrate again, and keep nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -91,21 +91,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Quantise, write the file and the report, print what it cost; exit code 0."""
     _check_names(args.output, args.report)
-    from edgemnv2.cache import cache_folder
+    import edgemnv2
+    from edgemnv2.api import cache_folder, ends_for, write_whole
     from edgemnv2.cli.progress import Bar
-    from edgemnv2.frontend import load_model
-    from edgemnv2.passes import lower
-    from edgemnv2.quantizer.export_onnx import with_int8_ends
-    from edgemnv2.quantizer.float_graph import check_float_graph
-    from edgemnv2.quantizer.quantize import quantize
     from edgemnv2.report.quantization import summary_text
-    from edgemnv2.target import load_target
 
-    target = None if args.target is None else load_target(args.target)
-    io = args.io or ("int8" if target is not None and target.is_bare_metal else "float32")
-    graph = lower(load_model(args.model))
-    check_float_graph(graph)
-    samples = _samples(args, graph)
+    io = args.io or ends_for(args.target)
     bars: dict[str, Bar] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -118,14 +109,16 @@ def run(args: argparse.Namespace) -> int:
         bars[stage].update(done, total)
 
     try:
-        result = quantize(
-            graph,
-            samples,
+        result = edgemnv2.quantize(
+            args.model,
+            sample_choice(args),
+            io=io,
             per_channel=not args.per_tensor,
             method=args.range,
             head=args.head,
             every=args.calibrate_every,
             cache=None if args.no_cache else cache_folder(),
+            input_shapes=input_shapes(args),
             progress=progress,
         )
     finally:
@@ -133,17 +126,16 @@ def run(args: argparse.Namespace) -> int:
             bar.__exit__(None, None, None)
     content = result.to_dict()
     if args.report is not None:
-        _write(args.report, _report(result, args.report.suffix), "--report")
-    data = with_int8_ends(result.onnx) if io == "int8" else result.onnx
-    _write(args.output, data, "--output")
+        write_whole(args.report, _report(result, args.report.suffix), "report")
+    write_whole(args.output, result.onnx, "output")
     if args.json:
         print(json.dumps({"output": str(args.output), "io": io, **content}))
     else:
         print(summary_text(content))
-        why = "" if args.io is not None or target is None else f" (suits {target.name})"
+        why = "" if args.io is not None or args.target is None else f" (suits {args.target})"
         print(f"ends         {io}{why}")
         print(f"written      {args.output}")
-        if args.io is None and target is None:
+        if args.io is None and args.target is None:
             print(HINT)
     return 0
 
@@ -160,22 +152,6 @@ def _check_names(output: Path, report: Path | None) -> None:
             raise UsageError(f"{option}: {path.parent}: no such folder; make it first")
 
 
-def _samples(args: argparse.Namespace, graph: Graph) -> Samples:
-    from edgemnv2.samples.images import default_preset, load_images, random_inputs
-    from edgemnv2.samples.inputs import as_samples, load_npz
-
-    tensor = graph.tensors[graph.inputs[0]]
-    if args.images is not None:
-        preset = args.preprocess or default_preset(graph)
-        classes = graph.tensors[graph.outputs[0]].channels
-        return load_images(args.images, tensor, preset, limit=args.limit, classes=classes)
-    if args.inputs is not None:
-        samples = as_samples(load_npz(args.inputs, graph))
-    else:
-        samples = random_inputs(tensor, args.random, args.seed)
-    return samples if args.limit is None else samples.select(range(min(args.limit, len(samples))))
-
-
 def _report(result: Quantized, suffix: str) -> bytes:
     from edgemnv2.report.quantization import errors_svg, report_html
 
@@ -186,19 +162,3 @@ def _report(result: Quantized, suffix: str) -> bytes:
     else:
         text = report_html(result.to_dict(), result.layers)
     return text.encode()
-
-
-def _write(path: Path, data: bytes, option: str) -> None:
-    """All of the file or none of it."""
-    from edgemnv2.errors import UsageError
-
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UsageError(
-            f"{option}: {path}: {error.strerror}, expected a file that can be written"
-        ) from error

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
+from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 from edgemnv2.cli.verify import add_sample_arguments, sample_choice
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -34,24 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
-    from edgemnv2.artifact import load_artifact
-    from edgemnv2.check import run as measured
+    import edgemnv2
     from edgemnv2.errors import InputError
-    from edgemnv2.samples.inputs import SampleChoice
 
     try:
         labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else []
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--labels {args.labels}: cannot be read ({error})") from error
-    artifact = load_artifact(args.artifact)
-    choice = sample_choice(args)
-    assert isinstance(choice, SampleChoice)
-    result = measured.run(
-        artifact,
-        chosen_runner(args, artifact),
-        choice,
+    result = edgemnv2.open_artifact(args.artifact).predict(
+        sample_choice(args),
         outputs=args.outputs,
         top=args.top,
+        place=place_of(args),
         threads=args.threads,
     )
     if args.json:

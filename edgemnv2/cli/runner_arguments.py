@@ -7,10 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgemnv2.artifact import Artifact
-    from edgemnv2.runners import Runner
+    from edgemnv2 import Place
 
-__all__ = ["add_runner_arguments", "chosen_runner", "implied_runner"]
+__all__ = ["add_runner_arguments", "place_of"]
 
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
 RUNNER_NAMES = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
@@ -61,41 +60,20 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def implied_runner(args: argparse.Namespace) -> str | None:
-    """The runner that the arguments name, outright or by a board's address; None: neither.
+def place_of(args: argparse.Namespace) -> Place:
+    """The place that the arguments name; without any, the artefact's own."""
+    from edgemnv2 import Place
 
-    Raises UsageError for the addresses of several boards.
-    """
-    given = {
-        "ssh": args.ssh,
-        "serial": args.serial,
-        "rpc": getattr(args, "rpc_given", False),
-        "qemu-system": args.emulate,
-    }
-    implied = [name for name, value in given.items() if value]
-    if args.emulate and args.runner not in (None, "qemu-system"):
-        from edgemnv2.errors import UsageError
-
-        raise UsageError(f"--emulate with --runner {args.runner}: give one of them")
-    if len(implied) > 1 and not args.runner:
-        from edgemnv2.errors import UsageError
-
-        raise UsageError(f"boards by {' and '.join(implied)}: give one of them, or --runner")
-    return args.runner or next(iter(implied), None)
-
-
-def chosen_runner(args: argparse.Namespace, artifact: Artifact) -> Runner:
-    """The runner that the arguments ask for, else the artefact's own."""
-    from edgemnv2.runners import RunnerOptions, runner_for
-
-    options = RunnerOptions(
+    # A tracker that only the environment names does not ask for rpc.
+    rpc = getattr(args, "rpc_given", False) or args.runner == "rpc"
+    return Place(
+        runner=args.runner or ("rpc" if rpc and not (args.ssh or args.serial) else None),
         ssh=args.ssh,
         serial=args.serial,
-        rpc_tracker=args.rpc_tracker,
-        rpc_key=args.rpc_key,
+        rpc_tracker=args.rpc_tracker if rpc else None,
+        rpc_key=args.rpc_key if rpc else None,
         emulate=args.emulate,
     )
-    return runner_for(artifact, implied_runner(args), options)
 
 
 def _tracker_from_environment() -> str | None:

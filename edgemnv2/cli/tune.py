@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Bar
-from edgemnv2.cli.runner_arguments import add_runner_arguments, implied_runner
+from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
 
 if TYPE_CHECKING:
-    from edgemnv2.runners import Runner
-    from edgemnv2.target import Target
     from edgemnv2.tuner.tuner import Progress, TuneResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -51,22 +50,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the log's folder (tune_logs/<target>); what it has is not measured again",
     )
+    add_shape_argument(parser)
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Tune and print what was found; exit code 0, or 130 after Ctrl-C."""
-    from edgemnv2.target import load_target
-    from edgemnv2.tuner.tuner import TuneOptions, tune
+    import edgemnv2
+    from edgemnv2.api import check_tuning, load_target
 
-    target = load_target(args.target)
-    folder = args.log_dir or Path("tune_logs") / target.name
-    options = TuneOptions(args.trials, args.seed, args.strategy)
-    options.check()
+    folder = args.log_dir or Path("tune_logs") / load_target(args.target).name
+    check_tuning(args.trials, args.strategy)
     with _log_folder(folder), _Bar() as bar:
         bar.stage("import, and measure the default")
-        result = tune(args.model, args.target, _runners(args, target), folder, options, bar.report)
+        result = edgemnv2.tune(
+            args.model,
+            args.target,
+            folder,
+            trials=args.trials,
+            seed=args.seed,
+            strategy=args.strategy,
+            place=place_of(args),
+            input_shapes=input_shapes(args),
+            progress=bar.report,
+        )
     print(json.dumps(result.to_dict()) if args.json else _text(result))
     if result.interrupted:
         print("edgemnv2 tune: interrupted; run it again to go on", file=sys.stderr)
@@ -97,28 +105,6 @@ def _log_folder(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for path in made:
                 path.rmdir()
-
-
-def _runners(args: argparse.Namespace, target: Target) -> list[Runner]:
-    """The runner that the arguments ask for, else the target's; one for each rpc board."""
-    from edgemnv2.runners import RunnerOptions, make_runner
-    from edgemnv2.target import missing_local_features
-
-    options = RunnerOptions(
-        ssh=args.ssh,
-        serial=args.serial,
-        rpc_tracker=args.rpc_tracker,
-        rpc_key=args.rpc_key,
-        emulate=args.emulate,
-    )
-    local = not target.is_bare_metal and not missing_local_features(target)
-    name = implied_runner(args) or ("local" if local else target.runner)
-    boards = 1
-    if name == "rpc" and args.rpc_tracker and args.rpc_key:
-        from edgemnv2.tuner.boards import board_count
-
-        boards = board_count(args.rpc_tracker, args.rpc_key)
-    return [make_runner(name, options) for _ in range(boards)]
 
 
 class _Bar(Bar):

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Bar
-from edgemnv2.cli.runner_arguments import add_runner_arguments, chosen_runner
+from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
+from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.words import as_flags
 
 if TYPE_CHECKING:
+    from edgemnv2 import SampleChoice
     from edgemnv2.check.source import SourceCheck
     from edgemnv2.check.verify import VerifyResult
 
@@ -53,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the source model, imported again as the reference (the graph in the artefact)",
     )
+    add_shape_argument(parser)
     add_sample_arguments(parser)
     against = parser.add_mutually_exclusive_group()
     against.add_argument(
@@ -74,9 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def sample_choice(args: argparse.Namespace) -> object:
+def sample_choice(args: argparse.Namespace) -> SampleChoice:
     """The `SampleChoice` that the arguments describe."""
-    from edgemnv2.samples.inputs import SampleChoice
+    from edgemnv2 import SampleChoice
 
     return SampleChoice(
         args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
@@ -85,40 +89,26 @@ def sample_choice(args: argparse.Namespace) -> object:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when every output matches, else 1."""
-    from edgemnv2.artifact import load_artifact
-    from edgemnv2.check.origin import find_origin
-    from edgemnv2.check.verify import verify
-    from edgemnv2.errors import ArtifactError
-    from edgemnv2.samples.inputs import SampleChoice
+    import edgemnv2
 
-    artifact = load_artifact(args.artifact)
-    graph = None
-    if args.model:
-        from edgemnv2.frontend import load_model
-        from edgemnv2.passes import lower
-
-        graph = lower(load_model(args.model))
-        wanted = artifact.manifest.model.sha256
-        if graph.sha256 != wanted:
-            raise ArtifactError(
-                f"{args.artifact}: was compiled from {artifact.manifest.model.source} "
-                f"(sha256 {wanted[:12]}…), not from {args.model} (give that file, or none)"
-            )
-    origin = None
-    if args.against_source is not None:
-        given = None if args.against_source == "auto" else Path(args.against_source)
-        beside = args.model if given is None and Path(args.model or "").is_file() else None
-        origin = find_origin(artifact, given, Path(beside) if beside else None)
-    choice = sample_choice(args)
-    assert isinstance(choice, SampleChoice)
-    runner = chosen_runner(args, artifact)
+    artifact = edgemnv2.open_artifact(args.artifact)
     with Bar("verify", "sample") as bar:
-        result = verify(
-            artifact, runner, choice, graph, bar.update, threads=args.threads, origin=origin
+        result = edgemnv2.verify(
+            artifact,
+            sample_choice(args),
+            model=args.model,
+            input_shapes=input_shapes(args),
+            place=place_of(args),
+            threads=args.threads,
+            progress=bar.update,
+            against_source=args.against_source,
         )
     if args.json:
         ends = {"artifact": str(args.artifact), "target": artifact.target.name}
-        print(json.dumps({**ends, **result.to_dict()}))
+        facts = result.to_dict()
+        why = facts["not_against_source"]
+        facts["not_against_source"] = None if why is None else as_flags(why)
+        print(json.dumps({**ends, **facts}))
         return 0 if result.passed else 1
     verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
     print(f"runner     {result.runner}")
@@ -148,7 +138,7 @@ def _source_lines(result: VerifyResult) -> list[str]:
     found = result.against_source
     if found is None:
         why = result.not_against_source
-        return [f"source     not checked: {why}"] if why else []
+        return [f"source     not checked: {as_flags(why)}"] if why else []
     verdict = "equal" if not found.different else f"{found.different} differ"
     if found.different and found.passed:
         verdict += f" (by {found.max_abs_error:.3g} at most)"
@@ -177,7 +167,7 @@ def _fault_text(found: SourceCheck) -> str:
 
 def _divergence_text(found: dict[str, object]) -> str:
     if found["layer"] is None:
-        return f"the layer could not be found: {found['reason']}"
+        return f"the layer could not be found: {as_flags(str(found['reason']))}"
     return (
         f"first layer that differs: {found['layer']} ({found['op']}), "
         f"{found['different']} of {found['elements']} elements, first at {found['position']}: "

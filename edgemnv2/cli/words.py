@@ -10,9 +10,11 @@ __all__ = ["as_flags"]
 SPELLED = {"every": "--calibrate-every", "input_shapes": "--input-shape", "output": "-o"}
 ARGUMENTS = (
     "against",
+    "against_source",
     "chains",
     "code_size_budget",
     "dtype",
+    "emulate",
     "every",
     "force",
     "format",
@@ -21,6 +23,7 @@ ARGUMENTS = (
     "input_shapes",
     "inputs",
     "io",
+    "keep_source",
     "limit",
     "log_dir",
     "model",
@@ -30,6 +33,7 @@ ARGUMENTS = (
     "plot",
     "random",
     "repeat",
+    "report",
     "rpc_key",
     "rpc_tracker",
     "runner",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,14 @@ from edgemnv2.frontend import network
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.ops.model import Model
 
-__all__ = ["built_in_names", "copy_source", "integer_twin", "load_model", "source_file"]
+__all__ = [
+    "built_in_names",
+    "copy_source",
+    "integer_twin",
+    "load_model",
+    "source_file",
+    "source_sha256",
+]
 
 MODELS = Path(__file__).resolve().parent.parent / "samples" / "data"
 TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
@@ -36,6 +44,16 @@ def source_file(source: str | Path) -> Path | None:
     if str(source) in TRAINED:
         return MODELS / TRAINED[str(source)]
     return Path(source) if Path(source).suffix in LOADERS else None
+
+
+def source_sha256(file: Path) -> str:
+    """What `Model.sha256` is for a file; ModelError or OSError where it cannot be read."""
+    if file.suffix == ".onnx":
+        from edgemnv2.frontend import onnx
+
+        return onnx.source_sha256(file)
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def copy_source(file: Path, folder: Path) -> None:

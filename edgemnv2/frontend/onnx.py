@@ -18,7 +18,7 @@ from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.source import SourceNode, SourceTensor
 
-__all__ = ["external_files", "load_onnx", "model_from_proto"]
+__all__ = ["external_files", "load_onnx", "model_from_proto", "source_sha256"]
 
 
 def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -28,7 +28,7 @@ def load_onnx(path: Path, input_shapes: InputShapes | None = None) -> Model:
     """
     data = path.read_bytes()
     model = model_from_proto(_parse(data, path), path.name, len(data), input_shapes)
-    return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
+    return replace(model, name=path.stem, sha256=source_sha256(path))
 
 
 def model_from_proto(
@@ -40,7 +40,7 @@ def model_from_proto(
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
         expanded, notes = expand(proto, file)
-        fixed = prepare(expanded, file, input_shapes)
+        fixed, more = prepare(expanded, file, input_shapes)
         nodes, tensors = _source_nodes(fixed)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
@@ -48,7 +48,7 @@ def model_from_proto(
     for output in outputs:
         check_output(output.name, output.dtype, file)
     flow = build_flow(nodes, inputs, outputs, file, "onnx")
-    flow = replace(flow, notes=(*flow.notes, *notes))
+    flow = replace(flow, notes=(*flow.notes, *notes, *more))
     return Model(
         file,
         flow,
@@ -65,6 +65,14 @@ def external_files(path: Path) -> list[Path]:
     import onnx
 
     return _locations(onnx.load(str(path), load_external_data=False))
+
+
+def source_sha256(path: Path) -> str:
+    """Of an .onnx file, and of the files of weights that belong to it behind it."""
+    found = hashlib.sha256(path.read_bytes())
+    for name in external_files(path):
+        found.update((path.parent / name).read_bytes())
+    return found.hexdigest()
 
 
 def _locations(proto: Any) -> list[Path]:
@@ -88,8 +96,7 @@ def _parse(data: bytes, path: Path) -> Any:
     import onnx
 
     try:
-        # From the path, so that weights in external files are found beside it.
-        proto = onnx.load(str(path))
+        proto = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf and onnx raise different ones for the same damage
         raise ModelError(
             f"{path.name}: not an ONNX model, or a truncated one ({len(data)} bytes): protobuf "
@@ -100,7 +107,28 @@ def _parse(data: bytes, path: Path) -> Any:
             f"{path.name}: no network in it ({len(data)} bytes, no nodes): not an ONNX model, or "
             "a truncated one; download or export it again"
         )
+    _load_external(proto, path)
     return proto
+
+
+def _load_external(proto: Any, path: Path) -> None:
+    """Read the weights that lie in other files beside `path`."""
+    import onnx
+
+    for name in _locations(proto):
+        if not (path.parent / name).is_file():
+            raise ModelError(
+                f"{path.name}: its weights lie in another file, {str(name)!r}, which is missing "
+                f"(must be beside {path.name}); copy both, or export the model as one file"
+            )
+    try:
+        onnx.external_data_helper.load_external_data_for_model(proto, str(path.parent))
+    except Exception as error:  # onnx raises different ones for the same damage
+        listed = ", ".join(repr(str(name)) for name in _locations(proto))
+        raise ModelError(
+            f"{path.name}: the file of its weights, {listed}, cannot be read: damaged, truncated, "
+            f"or outside of the model's folder ({type(error).__name__}); copy or export it again"
+        ) from error
 
 
 def _source_nodes(model: Any) -> tuple[list[SourceNode], dict[str, SourceTensor]]:

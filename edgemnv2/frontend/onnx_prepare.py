@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
+from edgemnv2.frontend.onnx_float16 import widen
+from edgemnv2.model import Note
 
 __all__ = ["attribute", "inferred", "prepare"]
 
@@ -43,20 +45,24 @@ SHAPE_ARITHMETIC = (
 )
 
 
-def prepare(proto: Any, file: str, input_shapes: InputShapes | None = None) -> Any:
+def prepare(
+    proto: Any, file: str, input_shapes: InputShapes | None = None
+) -> tuple[Any, tuple[Note, ...]]:
     """A copy of the model whose inputs have numbers for shapes, and no shape arithmetic left.
 
-    `input_shapes` are the user's, for inputs with symbols in theirs.
+    With it what is computed otherwise than in the file. `input_shapes` are the user's, for inputs
+    with symbols in theirs.
     """
     import onnx
 
     model = onnx.ModelProto()
     model.CopyFrom(proto)
+    notes = widen(model)
     _settle_inputs(model, file, input_shapes or {})
     shapes = _infer_shapes(model)
     _evaluate_known(model, shapes)
     _drop_passing(model)
-    return model
+    return model, notes
 
 
 def _inputs(model: Any) -> list[Any]:
@@ -86,9 +92,13 @@ def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors whose every dimension is a number."""
     import onnx
 
+    inputs = {x.name: x for x in model.graph.input}
     for value in model.graph.output:
         # The file may promise the symbolic batch here.
-        value.type.tensor_type.ClearField("shape")
+        if value.name in inputs:
+            value.CopyFrom(inputs[value.name])
+        else:
+            value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from edgemnv2.errors import UsageError
+from edgemnv2.errors import UnsupportedOperator, UsageError
 from edgemnv2.frontend.ends import (
     InputShapes,
     check_input,
@@ -34,6 +34,7 @@ def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
     data = path.read_bytes()
     graph = read_tables(data, path.name)
     _check_ends(graph, path.name, input_shapes or {})
+    _check_bits(graph, path.name)
     settled = partial(settle, signatures=graph.signatures)
     flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settled)
     outputs = [replace(x, shape=flow.shapes.get(x.name, x.shape)) for x in graph.outputs]
@@ -68,6 +69,18 @@ def _check_ends(graph: TfliteGraph, file: str, wanted: InputShapes) -> None:
             )
     for tensor in graph.outputs:
         check_output(tensor.name, tensor.dtype, file)
+
+
+def _check_bits(graph: TfliteGraph, file: str) -> None:
+    """No activation has 16 bits."""
+    wide = [x for x in graph.tensors if x.dtype == "int16" and x.is_quantized and x.value is None]
+    if wide:
+        raise UnsupportedOperator(
+            f"{file}: {len(wide)} activations have 16 bits (int16x8), the first is "
+            f"{wide[0].name!r} (integers must have 8 bits); convert the model with 8-bit "
+            "activations (TensorFlow: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]), or "
+            "give the float model"
+        )
 
 
 def _spec(tensor: SourceTensor, layout: str) -> TensorSpec:

@@ -99,6 +99,9 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     if buffer.DataLength() > 0 and kind in TYPES:
         buffer.Data(buffer.DataLength() - 1)
         value = np.frombuffer(buffer.DataAsNumpy().tobytes(), TYPES[kind]).reshape(shape)
+    elif 0 in shape and kind in TYPES:
+        # The shape of a scalar, for instance: there is nothing to hold.
+        value = np.empty(shape, TYPES[kind])
     scale = zero = None
     quant = tensor.Quantization()
     if quant is not None and quant.ScaleLength() and dtype not in ("float32", "float16"):

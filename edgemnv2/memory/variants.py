@@ -58,14 +58,17 @@ def plan_graph(
     """The program with all inputs present, and the one that is fed row by row.
 
     `io` "arena" or "caller"; `chains` out of `CHAINS`. `fed`: the input that arrives by rows, by
-    default the first; the others are whole in the caller's memory then. Raises UsageError for
-    other words.
+    default the first that is read; the others are whole in the caller's memory then. Raises
+    UsageError for other words.
     """
     if io not in ("arena", "caller"):
         raise UsageError(f"io={io}: expected arena or caller")
     if chains not in CHAINS:
         raise UsageError(f"chains={chains}: expected one of {', '.join(CHAINS)}")
-    fed = rows.inputs[:1] if fed is None else fed
+    if fed is None:
+        # An input that nobody reads has no rows to ask for.
+        read = {read.tensor for op in rows.ops for read in op.reads}
+        fed = tuple(name for name in rows.inputs if name in read)[:1]
     everything = frozenset({*rows.inputs, *rows.outputs})
     whole_external = frozenset[str]() if io == "arena" else everything
     # Both programs share their table of operations.

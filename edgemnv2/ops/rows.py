@@ -188,7 +188,9 @@ class RowContext:
         self.add(layer, tuple(reads), (write,), 1)
 
     def row_ops(self) -> RowOps:
-        """All that has been declared."""
+        """All that has been declared, and the inputs that no operation reads."""
+        for name in self.graph.inputs:
+            self.declare(name)
 
         def ends(names: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(self.homes[name].tensor if name in self.homes else name for name in names)

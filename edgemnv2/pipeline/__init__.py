@@ -68,7 +68,7 @@ def compile_model(
     kept = source_file(taken) if options.keep_source else None
     if options.keep_source and kept is None:
         raise UsageError(
-            f"--keep-source: {source} is made by its name, there is no file (leave it out)"
+            f"keep_source=True: {source} is made by its name, there is no file (leave it out)"
         )
     graph = lower_source(taken, options.input_shapes, progress)
     return compile_graph(graph, target, output, options, progress, kept)
@@ -85,6 +85,10 @@ def compile_graph(
     """Compile a lowered network; see `compile_model`. The file `kept` goes into the artefact."""
     options = options or CompileOptions()
     check_options(options, target)
+    if options.keep_source and kept is None:
+        raise UsageError(
+            f"keep_source=True: {graph.name} is in memory, there is no file (compile the file)"
+        )
     if target.is_bare_metal and not graph.is_integer:
         raise ModelError(
             f"{graph.source}: a float model cannot be compiled for {target.name}, which runs int8 "

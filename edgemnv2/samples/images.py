@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.samples.pixels import FULL_BYTE, wanted_pixels
 
 __all__ = [
     "PRESETS",
@@ -32,7 +33,6 @@ __all__ = [
     "image_input",
     "load_images",
     "preprocess",
-    "random_array",
     "random_inputs",
     "seeded_generator",
     "to_nhwc",
@@ -101,12 +101,14 @@ def image_input(graph: Graph) -> int:
 def default_preset(graph: Graph) -> str:
     """How images become inputs unless the user says otherwise.
 
-    `raw` for a quantised input; `torchvision` for float NCHW with 3 channels, whose mean and
-    deviation are per colour; `keras` for every other float input.
+    `raw` for a quantised input, and for a float one whose network scales bytes itself;
+    `torchvision` for other float NCHW with 3 channels, whose mean and deviation are per colour;
+    `keras` for the rest.
     """
     index = image_input(graph)
     tensor = graph.tensors[graph.inputs[index]]
-    if tensor.quant is not None:
+    pixels = wanted_pixels(graph, index)
+    if tensor.quant is not None or (pixels is not None and pixels.high == FULL_BYTE):
         return "raw"
     colour = graph.input_specs[index].layout == "NCHW" and tensor.channels == 3
     return "torchvision" if colour else "keras"
@@ -175,16 +177,14 @@ def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
     """
     if count < 1:
         raise UsageError(f"random={count}: expected at least 1")
-    x = random_array(seeded_generator(seed), (count, *tensor.shape), tensor.dtype)
+    generator = seeded_generator(seed)
+    shape = (count, *tensor.shape)
+    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        limits = np.iinfo(tensor.dtype)
+        x = generator.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True)
+    else:
+        x = generator.standard_normal(shape, np.float32).astype(tensor.dtype)
     return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
-
-
-def random_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
-    """Noise: integers over their whole range, floats standard normal."""
-    if np.issubdtype(np.dtype(dtype), np.integer):
-        limits = np.iinfo(dtype)
-        return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-    return generator.standard_normal(shape, np.float32).astype(dtype)
 
 
 def seeded_generator(seed: int) -> np.random.Generator:

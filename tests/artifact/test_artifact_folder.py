@@ -65,7 +65,7 @@ def test_force_deletes_nothing_that_compile_did_not_make(tmp_path: Path) -> None
             write(folder, force=True, text="int y;\n")
         text = str(caught.value)
         assert text.startswith(f"{folder}/{'notes.txt' if more else name}{more}: not made by")
-        assert "move it, or choose another folder with -o" in text
+        assert "move it, or choose another folder with output=" in text
         assert contents(folder) == before
     for name in ("src/main.c", "notes.txt"):
         (folder / name).unlink()

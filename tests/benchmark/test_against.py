@@ -104,7 +104,7 @@ def test_progress_counts_rounds(host: Path) -> None:
             "onnxruntime",
             ["a.onnx", "b.onnx"],
             "against=onnxruntime: 2 models ending in .onnx given, expected one "
-            "(--model FILE.onnx, the same network in that engine's format)",
+            "(model=FILE.onnx, the same network in that engine's format)",
         ),
         ("litert", ["gone.tflite"], "model=gone.tflite: no such file"),
         ("onnxruntime", ["gone.onnx"], "model=gone.onnx: no such file"),
@@ -194,7 +194,7 @@ def test_code_for_another_machine_is_refused(tmp_path: Path) -> None:
         against(artifact, [])
     assert str(caught.value) == (
         f"{artifact.path}: is for mps2-an386 and cannot run on this machine "
-        "(--against times engines side by side: compile for host)"
+        "(against= times engines side by side: compile for host)"
     )
 
 

@@ -151,11 +151,11 @@ def test_an_input_of_five_dimensions_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_float16_is_refused(tmp_path: Path) -> None:
+def test_doubles_are_refused(tmp_path: Path) -> None:
     model = one_node("Relu", [1, 3, 8, 8])
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.DOUBLE
     assert refusal(model, tmp_path, ModelError) == (
-        "m.onnx: input 'x' has type float16 (must be float32, int8 or uint8); export the model in "
+        "m.onnx: input 'x' has type float64 (must be float32, int8 or uint8); export the model in "
         "float32"
     )
 

@@ -90,6 +90,29 @@ def test_onnx_runs_over_any_axis(name: str, axis: int, opset: int, tmp_path: Pat
     np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_chain_that_pytorch_writes_is_read(axis: int, spread: bool, tmp_path: Path) -> None:
+    shape = (1, 7, 5, 4)
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("x", "y")]
+    arrays = [
+        helper.make_tensor("least", TensorProto.FLOAT, [], [1e-12]),
+        helper.make_tensor("shape", TensorProto.INT64, [4], shape),
+    ]
+    nodes = [
+        helper.make_node("ReduceL2", ["x"], ["length"], axes=[axis], keepdims=1),
+        helper.make_node("Clip", ["length", "least"], ["limited"]),
+        helper.make_node("Expand", ["limited", "shape"], ["spread"]),
+        helper.make_node("Div", ["x", "spread" if spread else "limited"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [ends[0]], [ends[1]], arrays)
+    imports = [helper.make_opsetid("", 17)]
+    blob = helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+    samples = random_samples(shape, "float32", 3, 0)
+    _, ours = reference(blob, ".onnx", samples, tmp_path)
+    np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("target", TARGETS[:3])
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
 def test_compiled_networks_agree(dtype: str, target: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
@@ -168,6 +168,34 @@ def test_onnx_floats_are_close_to_onnxruntime(name: str, tmp_path: Path) -> None
     theirs = onnxruntime_outputs(blob, samples)[0]
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-5 * max(1e-2, np.abs(other).max()))
+
+
+@pytest.mark.parametrize("name", ONNX)
+def test_quantised_onnx_values_are_equal(name: str, tmp_path: Path) -> None:
+    operator, attributes, opset = ONNX[name]
+    shape = (1, 1, 16, 16)
+    every = np.arange(-128, 128).astype(np.int8).reshape(shape)
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        zero = -128 if name in POSITIVE else int(random.integers(-128, 128))
+        numbers = {
+            "xs": np.float32(10 ** random.uniform(-3, -1.5 if name == "Exp" else -0.5)),
+            "xz": np.int8(zero),
+            "ys": np.float32(10 ** random.uniform(-3, -0.5)),
+            "yz": np.int8(random.integers(-128, 128)),
+        }
+        arrays = [numpy_helper.from_array(np.asarray(v), n) for n, v in numbers.items()]
+        ends = [helper.make_tensor_value_info(n, TensorProto.INT8, shape) for n in ("x", "y")]
+        nodes = [
+            helper.make_node("DequantizeLinear", ["x", "xs", "xz"], ["a"]),
+            helper.make_node(operator, ["a"], ["b"], **attributes),
+            helper.make_node("QuantizeLinear", ["b", "ys", "yz"], ["y"]),
+        ]
+        graph = helper.make_graph(nodes, "g", [ends[0]], [ends[1]], arrays)
+        imports = [helper.make_opsetid("", opset)]
+        blob = helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString()
+        _, ours = reference(blob, ".onnx", [every], tmp_path)
+        np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, [every])[0])
 
 
 def every_operator(onnx: bool) -> bytes:

@@ -44,9 +44,7 @@ def test_they_equal_litert(operators: tuple[str, ...], dtype: str, tmp_path: Pat
     for seed in range(12):
         blob, every = sandwich(dtype, operators, seed)
         graph, ours = reference(blob, ".tflite", [every], tmp_path)
-        difference = np.abs(ours.astype(int) - litert(blob, [every])[0].astype(int)).max()
-        # Products of three floats may be rounded in another order, where they meet a half.
-        assert difference <= (1 if operators == ("HARD_SWISH",) else 0), f"seed {seed}"
-        if len(operators) < 2 and operators != ("MUL",):
-            assert [layer.op for layer in graph.layers] != []
+        assert (ours == litert(blob, [every])[0]).all(), f"seed {seed}"
+        if "MUL" not in operators:
+            # A table.
             assert all(tensor.dtype == dtype for tensor in graph.tensors.values())

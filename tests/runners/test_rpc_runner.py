@@ -20,7 +20,7 @@ import pytest
 
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners import RunnerOptions, make_runner
-from edgemnv2.runners.base import on_one_board
+from edgemnv2.runners.base import BoardLost, TrackerLost, on_one_board
 from edgemnv2.runners.rpc import RpcRunner
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
@@ -288,3 +288,56 @@ def test_bare_metal_code_is_not_for_rpc(
     artifact = make_tiny_artifact(tmp_path / "art", "mps2-an386")
     with pytest.raises(UsageError, match="does not run on Linux"):
         RpcRunner("127.0.0.1:1", KEY).run(artifact, tiny_samples(1))
+
+
+def test_a_board_that_freezes_is_told_by_what_an_inference_took(
+    farm: Farm, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first job shows what one takes; the second one is on a board that stops in its middle."""
+    for name, seconds in (("_JOB", 1.0), ("_RETURN", 2.0), ("_TRANSFER", 10.0)):
+        monkeypatch.setattr(f"edgemnv2.runners.rpc.{name}_SECONDS", seconds)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "chmod").write_text("#!/bin/sh\n/bin/chmod +x bench\nsleep 0.2\n")
+    (slow / "chmod").chmod(0o755)
+    server = farm.add_server(path=str(slow))
+    farm.await_free(1)
+    runner = RpcRunner(farm.address, KEY, connect_seconds=4)
+    for _ in range(2):  # without a freeze
+        assert len(runner.run(host, tiny_samples(1), repeat=5).values) == 5
+    began = time.monotonic()
+    # 0.2 s a job, so within the next one.
+    threading.Timer(0.1, lambda: os.killpg(server.pid, signal.SIGSTOP)).start()
+    with pytest.raises(RunnerError, match=f"no board under key '{KEY}' was free.*127.0.0.1:"):
+        for _ in range(100):
+            runner.run(host, tiny_samples(1), repeat=5)
+    assert time.monotonic() - began < 30
+    assert runner.retries == 1 and "does not answer any more" in runner.lost[0]
+
+
+def test_a_lost_board_is_named_and_another_one_goes_on(farm: Farm, host) -> None:
+    first = farm.add_server()
+    farm.await_free(1)
+    runner = RpcRunner(farm.address, KEY, connect_seconds=4)
+    with runner.hold():
+        runner.run(host, tiny_samples(1))
+        farm.add_server()
+        farm.await_free(1)
+        os.killpg(first.pid, signal.SIGKILL)
+        with pytest.raises(BoardLost, match=r"in the middle of a comparison: 127\.0\.0\.1:\d+"):
+            runner.run(host, tiny_samples(1))
+    result = runner.run(host, tiny_samples(1), repeat=1)
+    assert runner.lost and runner.lost[0].startswith("127.0.0.1:")
+    assert result.values and not any("lost" in note for note in result.notes)
+
+
+def test_a_tracker_that_dies_is_told_and_is_not_a_lost_board(farm: Farm, host) -> None:
+    farm.add_server()
+    farm.await_free(1)
+    runner = RpcRunner(farm.address, KEY)
+    runner.run(host, tiny_samples(1))
+    os.killpg(farm.processes[0].pid, signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.raises(TrackerLost, match=r"no RPC tracker answers \(python -m tvm.exec"):
+        runner.run(host, tiny_samples(1))
+    assert time.monotonic() - began < 30 and not runner.lost

@@ -12,6 +12,7 @@ import pytest
 
 from edgemnv2.errors import EdgeError
 from edgemnv2.records.log import TuneLog
+from edgemnv2.runners.base import TrackerLost
 from edgemnv2.runners.rpc import RpcRunner
 from edgemnv2.target import load_target, missing_local_features
 from edgemnv2.tuner import trial
@@ -94,12 +95,43 @@ def test_a_killed_and_a_stopped_board_cost_nothing_but_time(
     assert rounds[:5] == [1, 2, 3, 4, 5] and set(rounds[5:]) <= {5}
     assert not result.interrupted
     assert retries >= 1, "the accidents happened while boards measured"
+    assert len(result.lost_boards) == retries
+    assert all(text.startswith("127.0.0.1:") for text in result.lost_boards)
     assert result.rejected == 0, [r["reason"] for r in result.rejections]
     log = TuneLog.load(tmp_path / "log")
     whole = ('"network"', '"threads"')
     tasks = [key for key in log.task_keys() if not any(name in key for name in whole)]
     assert {len(log.best_first(key)) for key in tasks} == {6}, "nothing may be lost"
     assert log.metric == "seconds" and result.best_after <= result.best_before
+
+
+@pytest.mark.slow
+def test_a_tracker_that_dies_ends_tuning_with_everything_kept_and_nobody_blamed(
+    tmp_path: Path, require_tool: Callable[[str], str], require_module: Callable[[str], None]
+) -> None:
+    require_tool("gcc")
+    for module in ("tornado", "cloudpickle", "psutil"):
+        require_module(module)
+    target = load_target("host")
+    if missing_local_features(target):
+        pytest.skip("this machine cannot run code for the target host")
+    farm = Farm()
+    try:
+        farm.add_server()
+        farm.await_free(1)
+
+        def report(state: Progress) -> None:
+            if state.round == 3:
+                os.killpg(farm.processes[0].pid, signal.SIGKILL)
+
+        options = TuneOptions(trials=6, seed=1)
+        runners = [RpcRunner(farm.address, KEY)]
+        with pytest.raises(TrackerLost, match=r"no RPC tracker answers .*; what was measured is"):
+            tune_graph(tiny_network(), target, runners, tmp_path / "log", options, report)
+    finally:
+        farm.stop()
+    log = TuneLog.load(tmp_path / "log")
+    assert {len(log.best_first(key)) for key in log.task_keys()} == {4}, "the default and three"
 
 
 def test_an_address_that_is_none_is_refused() -> None:

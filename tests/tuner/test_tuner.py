@@ -13,6 +13,7 @@ from edgemnv2.errors import RunnerError, TuneLogError, UsageError
 from edgemnv2.manifest import Manifest
 from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions
+from edgemnv2.runners.base import BoardLost, TrackerLost
 from edgemnv2.runners.local import LocalRunner
 from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
@@ -225,3 +226,33 @@ def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Pa
     with pytest.raises(RunnerError, match="the board is gone"):
         _tune(host, tmp_path / "new", Unplugged())
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "after"), [(TrackerLost, 2), pytest.param(BoardLost, 5, marks=pytest.mark.slow)]
+)
+def test_a_place_that_is_gone_ends_the_session_and_no_candidate_is_blamed(
+    kind: type[RunnerError], after: int, host: Target, tmp_path: Path
+) -> None:
+    """In the search, and among cuts of the whole network."""
+    log = tmp_path / "log"
+    gone = FakeRunner(after=after, ending=kind("farm:9190: no RPC tracker answers"))
+    with pytest.raises(kind, match=r"no RPC tracker answers; what was measured is kept, \d+ rec"):
+        _tune(host, log, gone)
+    kept = TuneLog.load(log)
+    assert kept.records and kept.codes and kept.header["sessions"]
+    resumed = _tune(host, log, FakeRunner())
+    whole = _tune(host, tmp_path / "whole", FakeRunner())
+    assert _records(log) == _records(tmp_path / "whole")
+    assert resumed.best_after == whole.best_after
+    assert not _rejected(resumed), "nothing was held against a candidate"
+
+
+def test_a_board_that_was_lost_once_costs_a_candidate_nothing(host: Target, tmp_path: Path) -> None:
+    runner = FakeRunner(after=3, ending=BoardLost("it went away"), endings=1)
+    runner.lost = ("10.0.0.7:9090 went away",)
+    result = _tune(host, tmp_path / "log", runner)
+    assert result.lost_boards == ("10.0.0.7:9090 went away",) and not _rejected(result)
+    whole = _tune(host, tmp_path / "whole", FakeRunner())
+    assert _records(tmp_path / "log") == _records(tmp_path / "whole")
+    assert result.best_after == whole.best_after

@@ -60,4 +60,7 @@ def _saturated(x: int) -> int:
 
 
 def _function(x: float) -> float:
-    return x * min(max(x + 3.0, 0.0), 6.0) / 6.0
+    """In LiteRT's order: each step is rounded to float32."""
+    single = np.float32(x)
+    gate = np.minimum(np.maximum(single + np.float32(3.0), np.float32(0.0)), np.float32(6.0))
+    return float(single * gate / np.float32(6.0))

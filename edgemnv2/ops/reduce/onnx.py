@@ -21,6 +21,23 @@ def _reduction(function: str) -> Rule:
     return rule
 
 
+def _of_each(before: str, behind: str = "") -> Rule:
+    """The sum of what `before` makes of each value, and `behind` of the sum."""
+
+    def rule(node: SourceNode, flow: FlowBuilder) -> None:
+        """Axes are constants."""
+        axes, source, output = axes_of(node), node.input(0), node.output
+        inner = flow.add(before, [flow.stored(source)], flow.fresh(source))
+        if axes is not None:
+            attrs = {"axes": axes, "function": "sum"}
+            inner = flow.add("reduce", [inner], flow.fresh(output), attrs)
+        if behind:
+            inner = flow.add(behind, [inner], flow.fresh(output))
+        flow.result(inner, output)
+
+    return rule
+
+
 def global_max_pool(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     axes = tuple(range(2, len(node.input(0).shape)))
@@ -30,7 +47,10 @@ def global_max_pool(node: SourceNode, flow: FlowBuilder) -> None:
 
 RULES: dict[str, Rule] = {
     "GlobalMaxPool": global_max_pool,
+    "ReduceL1": _of_each("abs"),
+    "ReduceL2": _of_each("square", "sqrt"),
     "ReduceMax": _reduction("max"),
     "ReduceMin": _reduction("min"),
     "ReduceSum": _reduction("sum"),
+    "ReduceSumSquare": _of_each("square"),
 }
