@@ -31,6 +31,7 @@ __all__ = [
     "quotient_bits",
     "requantize_of",
     "rescale_requantize",
+    "short_factor",
     "softmax_constants",
     "with_real_bias",
 ]
@@ -45,11 +46,17 @@ INVERSE_BITS = 24
 """Of one over the scale of a softmax's output."""
 CONSTANT_SHIFT = 8
 """The factor of a channel that is constant, as a power of two to the right."""
+MOST_SUM_BITS = 20
+"""Sums of a mean that are tried one by one, as a power of two."""
 MOST_NUDGE = 6
 """Changes of a rounded factor that are tried for a sum in int32."""
 OPERANDS = np.arange(256, dtype=np.int64)
-FLOAT32_ERROR = 2.0**-23
-"""Of a sum of two products, relative to their magnitudes."""
+FLOAT32_ERRORS = 2.0**-27, 2.0**-25, 2.0**-23
+"""Of a sum of two products, relative to their magnitudes: where float32 cannot tell a sum from a
+half, either neighbour will do. The least that does."""
+SNAP_BITS = 12
+"""Ratios of scales that float32 cannot tell from a number with so many bits behind the point are
+taken for that: 0.3 / 0.2 gives halves in float32, too."""
 LARGEST_ZERO_POINT = 128
 """Of an inner tensor, which is int8."""
 FURTHEST = 256
@@ -166,7 +173,7 @@ def add_rescale(
     Equal shifts; if possible such that the products and their sum fit into int32 and every pair of
     operands of the `dtypes` still rounds as real numbers do.
     """
-    exact = [_exact(x.scale) / _exact(y.scale) for x in (a, b)]
+    exact = [_snapped(_exact(x.scale) / _exact(y.scale)) for x in (a, b)]
     operands = [
         OPERANDS + int(np.iinfo(dtype).min) - x.zero_point
         for dtype, x in zip(dtypes, (a, b), strict=True)
@@ -187,6 +194,11 @@ def add_rescale(
     )
 
 
+def _snapped(ratio: Fraction) -> Fraction:
+    near = Fraction(round(ratio * 2**SNAP_BITS), 2**SNAP_BITS)
+    return near if abs(near - ratio) <= ratio * Fraction(FLOAT32_ERRORS[-1]) else ratio
+
+
 def _short_sum(exact: list[Fraction], operands: list[Array]) -> tuple[int, int, int, int] | None:
     """`(first, second, shift, addend)` in int32, or None where some pair rounds otherwise.
 
@@ -202,16 +214,28 @@ def _short_sum(exact: list[Fraction], operands: list[Array]) -> tuple[int, int, 
     pairs = operands[0][:, None] * reals[0] + operands[1][None, :] * reals[1]
     wanted = _outputs(np.rint(pairs))
     scaled = [round(real * 2**bits) for real in exact]
-    # Only pairs near a half can come out otherwise. Where float32 cannot tell one from a half, as
-    # between scales with a short decimal ratio, either neighbour is right.
+    # Only pairs near a half can come out otherwise.
     distance = np.abs(pairs - np.floor(pairs) - 0.5)
     magnitude = np.abs(operands[0][:, None] * reals[0]) + np.abs(operands[1][None, :] * reals[1])
-    settled = (distance > magnitude * FLOAT32_ERROR) | (distance == 0)
-    near = (
-        settled
-        & (distance < (MOST_NUDGE + 1) * 2 * FURTHEST * 2.0**-bits)
-        & (np.abs(pairs) <= FURTHEST)
-    )
+    reach = (MOST_NUDGE + 1) * 2 * FURTHEST * 2.0**-bits
+    for error in FLOAT32_ERRORS:
+        settled = (distance > magnitude * error) | (distance == 0)
+        near = settled & (distance < reach) & (np.abs(pairs) <= FURTHEST)
+        found = _nudged(scaled, operands, wanted, (pairs, near, settled), bits)
+        if found is not None:
+            return found[0], found[1], 31 - bits, found[2]
+    return None
+
+
+def _nudged(
+    scaled: list[int],
+    operands: list[Array],
+    wanted: Array,
+    which: tuple[Array, Array, Array],
+    bits: int,
+) -> tuple[int, int, int] | None:
+    """Factors near `scaled`, and an addend, with which all settled pairs come out as `wanted`."""
+    pairs, near, settled = which
     rows, columns = np.nonzero(near)
     a, b = operands[0][rows], operands[1][columns]
     targets = np.rint(pairs[near]).astype(np.int64) << bits
@@ -230,7 +254,7 @@ def _short_sum(exact: list[Fraction], operands: list[Array]) -> tuple[int, int, 
             continue
         total = operands[0][:, None] * first + operands[1][None, :] * second + addend
         if (_outputs(round_half_even(total, bits)) == wanted)[settled].all():
-            return first, second, 31 - bits, addend
+            return first, second, addend
     return None
 
 
@@ -281,3 +305,30 @@ def quotient_bits(inverse: tuple[int, int]) -> int:
     """Bits of a softmax's stored steps from its zero point; 9 hold what is beyond the last."""
     number, bits = inverse
     return min(9, ((number >> bits) + 1).bit_length())
+
+
+def short_factor(factor: Requantize, lowest: int, highest: int) -> tuple[int, int, int] | None:
+    """`(multiplier, addend, bits)` in int32 for one factor's sums `lowest .. highest`, or None.
+
+    `(sum * multiplier + addend) >> bits` is then what the factor gives: proven by trying all sums.
+    None where halves occur, or no such numbers are found.
+    """
+    if highest - lowest >= 1 << MOST_SUM_BITS:
+        return None
+    sums = np.arange(lowest, highest + 1, dtype=np.int64)
+    wanted = _outputs(rescaled(sums, factor))
+    real = float(factor.multiplier[0]) * 2.0 ** (int(factor.shift[0]) - 31)
+    largest = max(-lowest, highest) * real + LARGEST_ZERO_POINT + 2
+    bits = 31 - math.frexp(largest)[1]
+    if not 1 <= bits <= 30:
+        return None
+    for nudge in sorted(range(-MOST_NUDGE, MOST_NUDGE + 1), key=abs):
+        multiplier = round(real * 2**bits) + nudge
+        products = sums * multiplier
+        inside = np.abs(wanted) < FURTHEST
+        low = (wanted.astype(np.int64) << bits) - products
+        # Between what the first of each output's sums needs, and what the last of it bears.
+        addend = (int(low[inside].max()) + int(low[inside].min()) + (1 << bits) - 1) // 2
+        if np.array_equal(_outputs((products + addend) >> bits), wanted):
+            return multiplier, addend, bits
+    return None

@@ -58,12 +58,16 @@ def halves_of(factor: Requantize, span: tuple[Array, Array]) -> Halves | None:
     if factor.rounding != "even":
         return None
     addends = np.zeros_like(span[0]) if factor.addend is None else factor.addend
-    channels = zip(factor.multiplier, factor.shift, addends, *span, strict=True)
-    pairs = [_half(*(int(x) for x in channel)) for channel in channels]
-    if all(pair == NEVER for pair in pairs):
+    table = np.tile(np.array(NEVER, np.int64), (len(factor.multiplier), 1))
+    # Odd factors that shift to the right meet a half at 2**31 first, without an addend.
+    safe = (factor.multiplier % 2 == 1) & (factor.shift <= -1) & (addends == 0)
+    for channel in np.flatnonzero(~safe):
+        numbers = (factor.multiplier, factor.shift, addends, *span)
+        table[channel] = _half(*(int(x[channel]) for x in numbers))
+    if (table == NEVER).all():
         return None
-    table = np.array(pairs, np.int64).astype(np.int32)
-    return Halves(table[:, 0], table[:, 1])
+    words = table.astype(np.int32)
+    return Halves(words[:, 0], words[:, 1])
 
 
 def _half(multiplier: int, shift: int, addend: int, low: int, high: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.arithmetic.requantize import Requantize, Rounding
+from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.tir.builder import Builder, cast, load, scalar
 
 __all__ = [
@@ -47,7 +47,21 @@ def even_facts(factor: Requantize | None) -> dict[str, Any]:
     """What of ONNX's rounding shapes the code; nothing for TFLite's."""
     if factor is None or factor.rounding != "even":
         return {}
-    return {"rounding": "even", "addend": factor.addend is not None}
+    return {
+        "rounding": "even",
+        "addend": factor.addend is not None,
+        "halves": _may_meet_halves(factor),
+    }
+
+
+def _may_meet_halves(factor: Requantize) -> bool:
+    """Whether some sum may be a half, or some product beyond int32 when it is shifted.
+
+    The product of an odd multiplier has a half at sums of 2**31 only, if it shifts to the right.
+    """
+    live = factor.multiplier != 0
+    safe = (factor.multiplier % 2 == 1) & (factor.shift <= -1)
+    return factor.addend is not None or bool((live & ~safe).any())
 
 
 def halves_to_even(k: Builder, product: Expr, bits: Expr) -> Expr:
@@ -66,12 +80,21 @@ def rescale(
     value: Expr,
     multiplier: Expr,
     shift: Expr,
-    rounding: Rounding = "twice",
+    factor: Requantize | None = None,
     addend: Expr = None,
 ) -> Expr:
-    """An int32 expression by a factor, int32; `shift` positive to the left. See `Requantize`."""
+    """An int32 expression by a factor, int32; `shift` positive to the left. See `Requantize`.
+
+    `factor` says how it is rounded (None: as TFLite's); its numbers are in the expressions.
+    """
+    rounding = "twice" if factor is None else factor.rounding
     if rounding == "even":
+        assert factor is not None
         product = cast(value, "int64") * cast(multiplier, "int64")
+        if not _may_meet_halves(factor):
+            bits = k.let(wide(31) - cast(shift, "int64"))
+            half = wide(1) << (bits - wide(1))
+            return cast((product + half) >> bits, "int32")
         product = k.let(product if addend is None else product + addend)
         return halves_to_even(k, product, k.let(wide(31) - cast(shift, "int64")))
     if rounding == "once":
@@ -115,7 +138,7 @@ def requantize(
     zero_point: int,
     clamp: Clamp,
     dtype: str,
-    rounding: Rounding = "twice",
+    factor: Requantize | None = None,
 ) -> Expr:
     """The stored value of one output: bias is in `accumulator` already.
 
@@ -131,7 +154,7 @@ def requantize(
         accumulator,
         load(multiplier, channel, "int32"),
         load(shift, channel, "int32"),
-        rounding,
+        factor,
         addend,
     )
     return clamped(k.let(value) + scalar(zero_point, "int32"), clamp, "int32", dtype)

@@ -13,7 +13,7 @@ from edgemnv2.ops.elementwise_kernel import zero_point_of
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, halves_to_even, rescale, wide
+from edgemnv2.tir.requantize import clamped, even_facts, halves_to_even, rescale, wide
 
 __all__ = ["kernels"]
 
@@ -45,8 +45,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         "clamp": layer.clamp,
     }
     if layer.rescale is not None and layer.rescale[0].rounding == "even":
-        description["rounding"] = "even"
-        description["addend"] = layer.rescale[0].addend is not None
+        description |= even_facts(layer.rescale[0])
     symbol = symbol_name("plain_binary", description)
     # Not noalias: both operands may be one tensor.
     k = Builder(symbol, noalias=False, scope="global")
@@ -129,8 +128,8 @@ def _total(
     zero = scalar(zero_point_of(out), "int32")
     if layer.function == "multiply":
         product = k.let(operands[0] * operands[1])
-        rounding = layer.rescale[0].rounding
-        return k.let(rescale(k, product, factors[0], factors[1], rounding)) + zero
+        scaled = rescale(k, product, factors[0], factors[1], layer.rescale[0])
+        return k.let(scaled) + zero
     if len(layer.rescale) == 2:
         products = [
             k.let(cast(value, "int64") * cast(factors[2 * i], "int64"))

@@ -122,7 +122,7 @@ def _finish(
         _zero_point(out),
         layer.clamp,
         out.dtype,
-        layer.requantize.rounding,
+        layer.requantize,
     )
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
+from edgemnv2.arithmetic.onnx import short_factor
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
-from edgemnv2.tir.requantize import clamped, rescale
+from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels"]
 
@@ -43,7 +44,10 @@ def pool_sum_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
 
 
 def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
-    """`sums, out, [factor]`: the mean of each channel, as `GlobalAveragePool` defines it."""
+    """`sums, out, [factor]`: the mean of each channel, as `GlobalAveragePool` defines it.
+
+    ONNX's in 32 bits, where a short factor gives the same for every sum.
+    """
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     count = source.height * source.width
     zero_in = 0 if source.quant is None else source.quant.zero_point
@@ -55,15 +59,20 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         "clamp": layer.clamp,
         "mean": layer.requantize is not None,
     }
+    description |= even_facts(layer.requantize)
+    short = None
     if layer.requantize is not None and layer.requantize.rounding == "even":
-        description["rounding"] = "even"
+        limits = np.iinfo(source.dtype)
+        ends = count * (int(limits.min) - zero_in), count * (int(limits.max) - zero_in)
+        short = short_factor(layer.requantize, *ends)
+        description["short"] = short
     symbol = symbol_name("plain_pool", description)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     k = Builder(symbol, scope="global")
     sums, target = k.pointer("sums", compute), k.pointer("out", out.dtype)
     constants: tuple[Any, ...] = ()
     table: Any = None
-    if layer.requantize is not None:
+    if layer.requantize is not None and short is None:
         factor = layer.requantize
         constants = (np.array([factor.multiplier[0], factor.shift[0]], np.int32),)
         table = k.pointer("factor", "int32")
@@ -78,8 +87,12 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
             )
         elif layer.requantize is not None:
             centred = k.let(total - scalar(zero_in * count, "int32"))
-            numbers = load(table, 0, "int32"), load(table, 1, "int32")
-            scaled = rescale(k, centred, *numbers, layer.requantize.rounding)
+            if short is None:
+                numbers = load(table, 0, "int32"), load(table, 1, "int32")
+                scaled = rescale(k, centred, *numbers, layer.requantize)
+            else:
+                multiplier, addend, bits = (scalar(number, "int32") for number in short)
+                scaled = (centred * multiplier + addend) >> bits
             value = k.let(scaled) + scalar(zero_out, "int32")
             value = clamped(value, layer.clamp, "int32", out.dtype)
         else:

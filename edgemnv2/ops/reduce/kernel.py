@@ -95,7 +95,7 @@ def _finish(k: Builder, graph: Graph, layer: Reduce, sums: Any, target: Any, tab
         if layer.requantize is not None:
             centred = k.let(value - scalar(zero_point_of(source) * count, "int32"))
             numbers = load(table, 0, "int32"), load(table, 1, "int32")
-            scaled = rescale(k, centred, *numbers, layer.requantize.rounding)
+            scaled = rescale(k, centred, *numbers, layer.requantize)
             value = k.let(scaled) + scalar(zero_point_of(out), "int32")
         elif layer.function == "mean":
             value = value / scalar(float(count), "float32")

@@ -158,8 +158,8 @@ def _average_kernel(graph: Graph, layer: AveragePool) -> RowKernel:
                 at = k.let((count - 1) * 2)
                 multiplier, shift = load(factors, at, "int32"), load(factors, at + 1, "int32")
                 assert layer.requantize is not None
-                rounding = layer.requantize.rounding
-                scaled = rescale(k, k.let(total - removed), multiplier, shift, rounding)
+                centred = k.let(total - removed)
+                scaled = rescale(k, centred, multiplier, shift, layer.requantize)
                 value = k.let(scaled) + scalar(zero_point_of(out), "int32")
             k.store(target, base + c, clamped(value, layer.clamp, compute, out.dtype))
     return RowKernel(
