@@ -8,10 +8,8 @@ sizes are bytes, all times seconds. What the user can put right is raised as a s
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from edgemnv2.check.run import run as run_samples
 from edgemnv2.check.verify import VerifyResult
 from edgemnv2.check.verify import verify as verify_artifact
 from edgemnv2.errors import ArtifactError, DynamicShape, UsageError
+from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend import integer_twin
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.manifest import ArtifactTensor, Manifest
@@ -35,7 +34,8 @@ from edgemnv2.ops.execute import run as run_reference
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model, lower_source
-from edgemnv2.runners import Runner, RunnerOptions, make_runner, runner_for
+from edgemnv2.runners import Runner, make_runner, runner_for
+from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset, to_source
 from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs, source_arrays
 from edgemnv2.target import (
@@ -93,59 +93,6 @@ def _no_stage(stage: str) -> None:
 
 def _no_count(done: int, total: int) -> None:
     """No progress is told."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an artefact runs; without any, where its target file says.
-
-    `runner` is "local", "qemu-user", "qemu-system", "rpc", "ssh" or "serial"; the address of a
-    board implies its runner: `ssh` "user@host[:port]", `serial` a device, `rpc_tracker` and
-    `rpc_key` a board behind TVM's tracker. `emulate`: a microcontroller's code on QEMU's board of
-    the same core.
-    """
-
-    runner: str | None = None
-    ssh: str | None = None
-    serial: str | None = None
-    rpc_tracker: str | None = None
-    rpc_key: str | None = None
-    emulate: bool = False
-
-    @property
-    def implied(self) -> str | None:
-        """The runner, named outright or by an address; None: neither.
-
-        Raises UsageError where several boards are named.
-        """
-        given = {
-            "ssh": self.ssh,
-            "serial": self.serial,
-            "rpc": self.rpc_tracker is not None and self.rpc_key is not None,
-            "qemu-system": self.emulate,
-        }
-        implied = [name for name, value in given.items() if value]
-        if self.emulate and self.runner not in (None, "qemu-system"):
-            raise UsageError(f"emulate=True with runner={self.runner}: give one of them")
-        if len(implied) > 1 and not self.runner:
-            raise UsageError(f"boards by {' and '.join(implied)}: give one of them, or runner=")
-        return self.runner or next(iter(implied), None)
-
-    @property
-    def options(self) -> RunnerOptions:
-        """The addresses as runners take them."""
-        return RunnerOptions(self.ssh, self.serial, self.rpc_tracker, self.rpc_key, self.emulate)
-
-    def runners(self, target: Target) -> list[Runner]:
-        """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
-        local = not target.is_bare_metal and not missing_local_features(target)
-        name = self.implied or ("local" if local else target.runner)
-        boards = 1
-        if name == "rpc" and self.rpc_tracker and self.rpc_key:
-            from edgemnv2.tuner.boards import board_count
-
-            boards = board_count(self.rpc_tracker, self.rpc_key)
-        return [make_runner(name, self.options) for _ in range(boards)]
 
 
 class Network:
@@ -587,7 +534,7 @@ def tune(
     options.check()
     hardware = load_target(target)
     graph = _network(source, input_shapes).graph
-    runners = (place or Place()).runners(hardware)
+    runners = _runners_for(place or Place(), hardware)
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
@@ -615,20 +562,6 @@ def ends_for(target: str | Path | None) -> str:
     return "int8" if bare_metal else "float32"
 
 
-def write_whole(path: Path, data: bytes, argument: str) -> None:
-    """All of a file or none of it; `argument` names it in the UsageError where that fails."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UsageError(
-            f"{argument}={path}: {error.strerror}, expected a file that can be written"
-        ) from error
-
-
 def _opened(artifact: OpenArtifact | str | Path) -> OpenArtifact:
     return artifact if isinstance(artifact, OpenArtifact) else OpenArtifact(artifact)
 
@@ -651,3 +584,15 @@ def _to_source(
         spec.name: to_source(np.concatenate([part[spec.name] for part in parts]), spec)
         for spec in specs
     }
+
+
+def _runners_for(place: Place, target: Target) -> list[Runner]:
+    """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
+    local = not target.is_bare_metal and not missing_local_features(target)
+    name = place.implied or ("local" if local else target.runner)
+    boards = 1
+    if name == "rpc" and place.rpc_tracker and place.rpc_key:
+        from edgemnv2.tuner.boards import board_count
+
+        boards = board_count(place.rpc_tracker, place.rpc_key)
+    return [make_runner(name, place.options) for _ in range(boards)]

@@ -8,6 +8,7 @@ from typing import Literal
 __all__ = [
     "DYNAMIC_RANGE",
     "FLOAT16",
+    "LITERT_SUM",
     "Note",
     "QuantParams",
     "SourceFormat",
@@ -17,7 +18,7 @@ __all__ = [
 
 SourceFormat = Literal["onnx", "tflite"]
 
-DYNAMIC_RANGE, FLOAT16 = "dynamic range", "float16"
+DYNAMIC_RANGE, FLOAT16, LITERT_SUM = "dynamic range", "float16", "sum of int8"
 """Kinds of notes."""
 
 

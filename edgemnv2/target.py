@@ -30,11 +30,15 @@ __all__ = [
     "target_names",
 ]
 
+BARE_ISAS = ("thumb", "riscv32", "c99")
+"""Microcontrollers. "c99" is whatever a C99 compiler of the user's makes code for, 32-bit."""
 FEATURES = {
     "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),
     "armv7a": ("neon", "vfp4"),
     "thumb": ("dsp", "fpu", "mve"),
+    "riscv32": ("a", "c", "f", "m"),
+    "c99": (),
 }
 RUNNERS = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
 METRICS = ("cycles", "instructions", "seconds")
@@ -64,9 +68,10 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; Arm's float ABI.
+    """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; the float ABI.
 
-    `float_abi` is "hard" or "soft" on 32-bit Arm and "" elsewhere.
+    `mcpu` is -march on RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and RISC-V and ""
+    elsewhere.
     """
 
     triple: str
@@ -110,7 +115,7 @@ class Target:
     @property
     def is_bare_metal(self) -> bool:
         """Whether there is no operating system: C source out, linker script from `memories`."""
-        return self.cpu.isa == "thumb"
+        return self.cpu.isa in BARE_ISAS
 
     @property
     def codegen(self) -> str:
@@ -387,9 +392,9 @@ def _check_consistency(target: Target, place: str) -> None:
                 f"(must be out of: {', '.join(allowed)})"
             )
     _check_caches(target.cpu, place)
-    is_arm32 = target.cpu.isa in ("armv7a", "thumb")
-    if bool(target.toolchain.float_abi) != is_arm32:
-        expected = "'hard' or 'soft'" if is_arm32 else "''"
+    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32")
+    if bool(target.toolchain.float_abi) != has_abi:
+        expected = "'hard' or 'soft'" if has_abi else "''"
         raise TargetError(
             f"{place}: toolchain.float_abi = {target.toolchain.float_abi!r} "
             f"(must be {expected} for {target.cpu.isa})"

@@ -28,8 +28,10 @@ __all__ = [
     "convolution_requantize",
     "mean_requantize",
     "product_requantize",
+    "quotient_bits",
     "requantize_of",
     "rescale_requantize",
+    "softmax_constants",
     "with_real_bias",
 ]
 
@@ -39,6 +41,8 @@ FRACTION_BITS = 8
 INT32_MAX = 2**31 - 1
 ADDEND_BITS = 60
 """An addend stays below this power of two, so that 64 bits hold it beside any product."""
+INVERSE_BITS = 24
+"""Of one over the scale of a softmax's output."""
 CONSTANT_SHIFT = 8
 """The factor of a channel that is constant, as a power of two to the right."""
 MOST_NUDGE = 6
@@ -256,3 +260,24 @@ def clamp_limits(clamp: tuple[float, float], y: QuantParams, dtype: str) -> tupl
         return float(min(max(float(np.rint(ratio)) + y.zero_point, limits.min), limits.max))
 
     return stored(clamp[0]), stored(clamp[1])
+
+
+def softmax_constants(
+    x: QuantParams, y: QuantParams, channels: int, beta: float = 1.0
+) -> tuple[Array, tuple[int, int]]:
+    """Table and `inverse` of an ONNX softmax; see `ops.softmax.layer`.
+
+    `exp(-d * scale)` of the 256 distances d, in as many bits as leave room for the sum of all
+    `channels` beside the inverse of the output's scale.
+    """
+    room = 62 - INVERSE_BITS - 2 - (channels - 1).bit_length()
+    unit = 2.0 ** min(room, 30)
+    table = [round(math.exp(-distance * x.scale * beta) * unit) for distance in range(256)]
+    bits = min(max(0, INVERSE_BITS - math.frexp(1.0 / y.scale)[1]), INVERSE_BITS)
+    return np.array(table, np.int32), (round(2.0**bits / y.scale), bits)
+
+
+def quotient_bits(inverse: tuple[int, int]) -> int:
+    """Bits of a softmax's stored steps from its zero point; 9 hold what is beyond the last."""
+    number, bits = inverse
+    return min(9, ((number >> bits) + 1).bit_length())

@@ -101,7 +101,7 @@ def _largest(values: Array) -> float:
 def _as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | None:
     """The framework's tensor as we store it; None where it is another one.
 
-    Of its own order and NCHW, the form that is nearer to ours.
+    In its own order, or with its channels last instead of second: what is nearer to ours.
     """
     if theirs is None or theirs.size != ours.size:
         return None
@@ -115,8 +115,6 @@ def _as_stored(theirs: Array | None, tensor: Tensor, ours: Array) -> Array | Non
     elif (theirs.dtype.kind == "f") != (ours.dtype.kind == "f"):
         return None
     forms = [stored.reshape(ours.shape)]
-    if stored.ndim == 4:
-        forms.append(stored.transpose(0, 2, 3, 1).reshape(ours.shape))
-    if stored.ndim == 3:
-        forms.append(stored.transpose(0, 2, 1).reshape(ours.shape))
+    if stored.ndim > 2:
+        forms.append(np.moveaxis(stored, 1, -1).reshape(ours.shape))
     return min(forms, key=lambda form: _compare(ours, form)[0]).astype(ours.dtype)

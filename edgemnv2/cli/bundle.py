@@ -14,7 +14,7 @@ edgemnv2 bundle net --format arduino -o ~/Arduino/libraries/net
 edgemnv2 bundle net-rpi4 --format linux -o pi
 """
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
-FORMATS = ("arduino", "cmake", "cmsis-pack", "linux", "platformio", "zephyr", "all")
+FORMATS = ("arduino", "cmake", "cmsis-pack", "esp-idf", "linux", "platformio", "zephyr", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

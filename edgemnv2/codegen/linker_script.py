@@ -34,11 +34,11 @@ SECTIONS
 {{
     .text : {{ KEEP(*(.vectors)) *(.text*) . = ALIGN(8); }} > {code.name}
     .ARM.exidx : {{ *(.ARM.exidx*) }} > {code.name}
-    .rodata : {{ *(.rodata*) . = ALIGN(8); }} > {constants.name}
+    .rodata : {{ *(.rodata*) *(.srodata*) . = ALIGN(8); }} > {constants.name}
     .data :
     {{
         edgemnv2_data_start = .;
-        *(.data*)
+        *(.data*) *(.sdata*)
         . = ALIGN(8);
         edgemnv2_data_end = .;
     }} > {data.name} AT > {code.name}
@@ -46,7 +46,7 @@ SECTIONS
     .bss (NOLOAD) :
     {{
         edgemnv2_bss_start = .;
-        *(.bss*) *(COMMON)
+        *(.bss*) *(.sbss*) *(COMMON)
         . = ALIGN(8);
         edgemnv2_bss_end = .;
     }} > {data.name}

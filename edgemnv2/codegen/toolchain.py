@@ -1,7 +1,8 @@
 """C compilers and linkers for every target: which one this machine has, and how it is called.
 
 Linux targets: the target's own gcc where it is installed and works, else the clang and lld inside
-`ziglang` from PyPI, so that no system package is needed. Bare metal: `arm-none-eabi-gcc`.
+`ziglang` from PyPI, so that no system package is needed. Bare metal: `arm-none-eabi-gcc`,
+`riscv64-unknown-elf-gcc`, or a compiler of the user's own.
 
 Outputs hold no path, date or build id, so two builds of one input are byte-identical. A shared
 library is linked against nothing: the few libc symbols that it uses (memcpy, expf, pthread_create)
@@ -41,7 +42,13 @@ _GCC = {
     "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
     "armv7a": ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
     "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+    "riscv32": (
+        "riscv64-unknown-elf-gcc",
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    ),
 }
+_C_LIBRARY = {"thumb": "--specs=nano.specs", "riscv32": "--specs=picolibc.specs"}
+"""Newlib's small one for Arm, picolibc, which is all that Debian has, for RISC-V."""
 _NATIVE_ISA = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _ZIG_ARCH = {
     "x86_64": ("x86_64", ""),
@@ -74,6 +81,11 @@ def find_compiler(target: Target) -> Compiler:
     ToolchainError names what is wrong with those that are installed, and the package to install.
     """
     isa = target.cpu.isa
+    if isa not in _GCC:
+        raise ToolchainError(
+            f"target {target.name}: its code is C99 for a compiler of your own, which this machine "
+            "does not know (compile the files in src/ with it)"
+        )
     cross, package = _GCC[isa]
     names = [cross]
     if _NATIVE_ISA.get(platform.machine()) == isa:
@@ -138,7 +150,8 @@ def _program_flags(target: Target, compiler: Compiler) -> list[str]:
     """Flags with which a whole program is compiled and linked, without a linker script."""
     flags = list(cpu_flags(target, compiler, static=True))
     if target.is_bare_metal:
-        return [*flags, "-nostartfiles", "-ffreestanding", "-Wl,--entry=main", "--specs=nano.specs"]
+        flags += [] if _C_LIBRARY[target.cpu.isa] in flags else [_C_LIBRARY[target.cpu.isa]]
+        return [*flags, "-nostartfiles", "-ffreestanding", "-Wl,--entry=main"]
     return [*flags, "-static", "-pthread", "-lm"]
 
 
@@ -156,6 +169,10 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     if isa == "armv7a":
         fpu = "neon-vfpv4" if target.has("vfp4") else "neon"
         return (f"-mcpu={mcpu}", f"-mfpu={fpu}", f"-mfloat-abi={target.toolchain.float_abi}")
+    if isa == "riscv32":
+        abi = "ilp32f" if target.toolchain.float_abi == "hard" else "ilp32"
+        # The library's headers come with its specs.
+        return (f"-march={mcpu}", f"-mabi={abi}", _C_LIBRARY[isa])
     return ("-mthumb", f"-mcpu={mcpu}", f"-mfloat-abi={target.toolchain.float_abi}")
 
 
@@ -233,9 +250,11 @@ def link_executable(
     command += [*cpu_flags(target, compiler, static=True), "-Wl,--gc-sections"]
     command += ["-Wl,--build-id=none", "-s" if strip else "-Wl,-S"]
     if target.is_bare_metal:
-        command += ["-nostartfiles", "-ffreestanding", "-Wl,-T," + str(linker_script)]
+        command += ["-nostartfiles", "-ffreestanding", "-T", str(linker_script)]
         # newlib's own system calls are never used; nosys would warn about each of them.
-        command += ["--specs=nano.specs", *map(str, objects), "-lm", "-lc", "-lgcc"]
+        specs = _C_LIBRARY[target.cpu.isa]
+        command += [*([] if specs in command else [specs]), *map(str, objects)]
+        command += ["-lm", "-lc", "-lgcc"]
     else:
         command += ["-static", *map(str, objects), "-pthread", "-lm"]
     _run([*command, "-o", str(output)], output, output.name)

@@ -17,6 +17,7 @@ from edgemnv2.errors import ArtifactError, UsageError
 from edgemnv2.firmware.arduino import arduino_files
 from edgemnv2.firmware.cmake import cmake_files
 from edgemnv2.firmware.cmsis_pack import cmsis_pack_files
+from edgemnv2.firmware.esp_idf import esp_idf_files
 from edgemnv2.firmware.fit import check_fit
 from edgemnv2.firmware.linux import linux_files
 from edgemnv2.firmware.parts import Files, Parts
@@ -31,6 +32,7 @@ _MAKERS: Mapping[str, Callable[[Parts], Files]] = {
     "arduino": arduino_files,
     "cmake": cmake_files,
     "cmsis-pack": cmsis_pack_files,
+    "esp-idf": esp_idf_files,
     "linux": linux_files,
     "platformio": platformio_files,
     "zephyr": zephyr_files,
@@ -49,9 +51,12 @@ class Bundle:
 
 def formats_for(artifact: Artifact) -> tuple[str, ...]:
     """The formats that suit the artefact's target."""
-    if not artifact.target.is_bare_metal:
+    target = artifact.target
+    if not target.is_bare_metal:
         return ("cmake", "linux")
-    return tuple(name for name in _MAKERS if name != "linux")
+    # A pack is for Arm's cores, ESP-IDF for Espressif's, which are none of those.
+    other = "esp-idf" if target.cpu.isa == "thumb" else "cmsis-pack"
+    return tuple(name for name in _MAKERS if name not in ("linux", other))
 
 
 def bundle(artifact: Artifact, format_name: str, output: Path) -> Bundle:

@@ -37,6 +37,8 @@ def cmake_files(parts: Parts) -> Files:
         return _linux(parts)
     if "pico_board" in parts.board:
         return _pico(parts)
+    if parts.artifact.target.cpu.isa != "thumb":
+        return _library(parts)
     return _cortex_m(parts)
 
 
@@ -93,6 +95,24 @@ def _cortex_m(parts: Parts) -> Files:
             "cmake/README.md",
             BUILD_LINES="\n\n".join([*filter(None, text), _HOST]),
             CONSOLE_TEXT=console.replace("@TARGET_NAME@", target.name),
+        ),
+    }
+
+
+def _library(parts: Parts) -> Files:
+    """No firmware of its own: the library, and its test on this computer."""
+    build = _block("cmake -B build", "cmake --build build", f"{_program(parts)} < /dev/null")
+    elsewhere = (
+        "That is this computer. For the board, add the library to a project of its own build\n"
+        "system, below; `edgemnv2 bundle --format esp-idf` makes a component of ESP-IDF with its\n"
+        "firmware."
+    )
+    return {
+        **_common(parts),
+        **parts.sources("src"),
+        "CMakeLists.txt": _lists(parts, "cmake/firmware_of_its_own.cmake"),
+        "README.md": parts.text(
+            "cmake/README.md", BUILD_LINES=f"{build}\n\n{elsewhere}", CONSOLE_TEXT=""
         ),
     }
 

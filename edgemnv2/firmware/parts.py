@@ -110,9 +110,9 @@ class Parts:
 
     @property
     def cpu_flags(self) -> tuple[str, ...]:
-        """GCC's flags for a Cortex-M; empty on Linux."""
+        """GCC's flags for a Cortex-M; empty elsewhere."""
         target = self.artifact.target
-        if not target.is_bare_metal:
+        if target.cpu.isa != "thumb":
             return ()
         chain = target.toolchain
         return ("-mthumb", f"-mcpu={chain.mcpu}", f"-mfloat-abi={chain.float_abi}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
-from edgemnv2.frontend.onnx_widen import widen
+from edgemnv2.frontend.onnx_float16 import widen
 from edgemnv2.model import Note
 
 __all__ = ["attribute", "inferred", "prepare"]

@@ -4,9 +4,10 @@
 code generation) reads this form only. Batch is 1 and is not stored: an activation is
 `[height, width, channels]` (NHWC). Padding, bias, clamp and requantisation belong to their layer.
 
-Integer layers follow TFLite's reference kernels to the bit: `acc = bias + sum((x - zx) * w)`,
-then `Requantize`, `+ zy`, clamp. Weights of a uint8 model have their zero point already taken off
-(hence int16); uint8 activations stay uint8 only at the ends of the network.
+Integer layers follow TFLite's reference kernels to the bit, or round once, halves to even, as the
+ONNX standard says: `acc = bias + sum((x - zx) * w)`, then `Requantize`, `+ zy`, clamp. Weights of a
+uint8 model have their zero point already taken off (hence int16); uint8 activations stay uint8 only
+at the ends of the network.
 """
 
 from __future__ import annotations

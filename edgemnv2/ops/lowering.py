@@ -72,7 +72,15 @@ class Lowering:
             if node.op == "quantize":
                 found[node.output] = self.params(node)
             elif node.op == "dequantize":
-                found.setdefault(node.tensors[0], self.params(node))
+                quant = found.setdefault(node.tensors[0], self.params(node))
+                if quant != self.params(node):
+                    raise self.refuse(
+                        node,
+                        f"integers {node.tensors[0]!r} of scale {quant.scale:g} and zero point "
+                        f"{quant.zero_point} are read with scale {self.params(node).scale:g} and "
+                        f"zero point {self.params(node).zero_point} (must be the same); quantise "
+                        "the model again",
+                    )
         for name, quant in self.flow.quants.items():
             found.setdefault(name, quant)
         # What moves integers leaves their scale as it is: forwards, then back to inputs.

@@ -85,6 +85,10 @@ def compile_graph(
     """Compile a lowered network; see `compile_model`. The file `kept` goes into the artefact."""
     options = options or CompileOptions()
     check_options(options, target)
+    if options.keep_source and kept is None:
+        raise UsageError(
+            f"keep_source=True: {graph.name} is in memory, there is no file (compile the file)"
+        )
     if target.is_bare_metal and not graph.is_integer:
         raise ModelError(
             f"{graph.source}: a float model cannot be compiled for {target.name}, which runs int8 "

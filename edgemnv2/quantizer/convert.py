@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic import onnx
-from edgemnv2.arithmetic.tflite import exp_table
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
@@ -217,7 +216,9 @@ class _Walk:
                 factor = onnx.mean_requantize(sources[0], target, source.height * source.width)
                 return replace(layer, clamp=clamp, requantize=factor)
             case Softmax():
-                return replace(layer, exp_table=exp_table(sources[0].scale))
+                channels = self.float.tensor_in(layer).channels
+                table, inverse = onnx.softmax_constants(sources[0], target, channels)
+                return replace(layer, exp_table=table, inverse=inverse)
         raise AssertionError(f"{layer.name}: no integer form of {type(layer).__name__}")
 
     def _convolution(

@@ -40,44 +40,55 @@ from edgemnv2.target import Target, load_target, target_names
 
 __all__ = ["QemuSystemRunner", "build_board_program", "emulated_board", "find_qemu_system"]
 
-EMULATOR = "qemu-system-arm"
+_EMULATORS = {
+    "thumb": ("qemu-system-arm", "qemu-system-arm"),
+    "riscv32": ("qemu-system-riscv32", "qemu-system-misc"),
+}
+"""By instruction set: the program, and Debian's package."""
+_START = {"thumb": "startup.c", "riscv32": "startup_riscv.c"}
 _SECONDS_PER_INFERENCE = 60.0
 # As the artefact's README tells users to compile: what the figures hold for.
 KERNEL_FLAGS = ("-O3", "-fno-math-errno")
 
 
-def find_qemu_system() -> str:
-    """Path of the emulator; RunnerError names the package."""
-    path = shutil.which(EMULATOR)
+def find_qemu_system(isa: str = "thumb") -> str:
+    """Path of the emulator for an instruction set; RunnerError names the package."""
+    program, package = _EMULATORS[isa]
+    path = shutil.which(program)
     if path is None:
-        raise RunnerError(f"qemu-system: {EMULATOR} is not installed (apt install qemu-system-arm)")
+        raise RunnerError(f"qemu-system: {program} is not installed (apt install {package})")
     return path
 
 
 def emulated_board(target: Target) -> Target | None:
-    """The target whose QEMU board has `target`'s core: itself, else a shipped one; None: no such.
+    """The target whose QEMU board runs `target`'s code: itself, else a shipped one; None: no such.
 
-    A core of QEMU's has every unit that such a core may have, whatever the board's own lacks.
+    One with the same core, where a core of QEMU's has every unit that such a core may have; any
+    RISC-V for a RISC-V, which QEMU's has all the extensions of; and a RISC-V for plain C.
     """
     if target.machine:
         return target
-    boards = map(load_target, target_names())
+    boards = [b for b in map(load_target, target_names()) if b.runner == "qemu-system"]
+    isa = "riscv32" if target.cpu.isa == "c99" else target.cpu.isa
+    is_any = isa == "riscv32"
     return next(
-        (b for b in boards if b.runner == "qemu-system" and b.cpu.core == target.cpu.core), None
+        (b for b in boards if b.cpu.isa == isa and (is_any or b.cpu.core == target.cpu.core)), None
     )
 
 
 def build_board_program(artifact: Artifact, folder: Path, board: Target | None = None) -> Path:
     """`board.elf` in `folder`, with symbols: artefact, test program and start code.
 
-    It is compiled for the artefact's target, and linked for the memories of `board`, if given.
+    It is compiled for the artefact's target, and linked for the memories of `board`, if given;
+    plain C, whose compiler is the user's, is compiled for `board`.
     Raises ToolchainError when the compiler is missing or the program does not fit the memories.
     """
-    target = artifact.target
+    board = board or artifact.target
+    target = board if artifact.target.cpu.isa == "c99" else artifact.target
     script = folder / "board.ld"
-    script.write_text(linker_script(board or target), encoding="ascii")
+    script.write_text(linker_script(board), encoding="ascii")
     own = artifact.files("src", ".c")
-    sources = [*own, RUNTIME / "board_main.c", RUNTIME / "startup.c"]
+    sources = [*own, RUNTIME / "board_main.c", RUNTIME / _START[target.cpu.isa]]
     objects = [folder / f"{number}.o" for number in range(len(sources))]
     flags = artifact_flags(artifact)
 
@@ -114,7 +125,7 @@ class QemuSystemRunner(Runner):
                 "target (use runner=qemu-user)"
             )
         board = self._board(artifact)
-        emulator = find_qemu_system()
+        emulator = find_qemu_system(board.cpu.isa)
         packed = pack_inputs(artifact, inputs)
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
             folder = Path(name)
@@ -123,6 +134,8 @@ class QemuSystemRunner(Runner):
             words = (len(inputs), job.repeat, job.trace, job.rows, job.layers)
             (folder / "job.bin").write_bytes(struct.pack("<5i", *words))
             command = [emulator, "-M", board.machine, "-nographic", "-monitor", "none"]
+            # A board with a firmware of its own starts ours instead.
+            command += ["-bios", "none"] if board.cpu.isa == "riscv32" else []
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
@@ -144,6 +157,9 @@ class QemuSystemRunner(Runner):
             notes = (
                 f"instructions executed in QEMU {version} on {board.machine}: exact, not time",
             )
+        if target.cpu.isa == "c99":
+            own = f"compiled for {board.cpu.core}, since {target.name}'s compiler is not ours"
+            notes = (*notes, own)
         return RunResult(
             outputs,
             metric="instructions" if counter else None,

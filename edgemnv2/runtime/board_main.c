@@ -124,7 +124,11 @@ static int run_rows(void) {
 __attribute__((noinline)) static long infer_measuring_stack(void) {
     uint32_t *here;
     uint32_t *word = edgemnv2_stack_limit;
+#if defined(__riscv)
+    __asm__ volatile("mv %0, sp" : "=r"(here));
+#else
     __asm__ volatile("mov %0, sp" : "=r"(here));
+#endif
     while (word < here) { /* nothing below the stack pointer is in use */
         *(volatile uint32_t *)word++ = (uint32_t)STACK_PATTERN;
     }

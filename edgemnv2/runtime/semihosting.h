@@ -1,6 +1,7 @@
-/* Arm semihosting on M-profile: the emulator's files and console, by `bkpt 0xab`.
+/* Semihosting: the emulator's files and console, by `bkpt 0xab` on Arm's M-profile, by `ebreak`
+ * between two shifts of nothing on RISC-V.
  *
- * Arm "Semihosting for AArch32 and AArch64", operations 0x01 to 0x18. */
+ * Arm "Semihosting for AArch32 and AArch64", operations 0x01 to 0x18; RISC-V Semihosting 0.4. */
 #ifndef EDGEMNV2_SEMIHOSTING_H
 #define EDGEMNV2_SEMIHOSTING_H
 
@@ -20,10 +21,22 @@ enum {
 };
 
 static inline int32_t semihost(int32_t operation, const void *argument) {
+#if defined(__riscv)
+    register int32_t a0 __asm__("a0") = operation;
+    register const void *a1 __asm__("a1") = argument;
+    /* The three are one word to the debugger: uncompressed, and within a page. */
+    __asm__ volatile(".balign 16\n\t.option push\n\t.option norvc\n\tslli zero, zero, 0x1f\n\t"
+                     "ebreak\n\tsrai zero, zero, 7\n\t.option pop"
+                     : "+r"(a0)
+                     : "r"(a1)
+                     : "memory");
+    return a0;
+#else
     register int32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory", "cc");
     return r0;
+#endif
 }
 
 static inline void semihost_print(const char *text) {

@@ -96,6 +96,23 @@ static void serial_start_cycles(void) {
 static uint32_t serial_cycles(void) {
     return SERIAL_DWT_CYCCNT;
 }
+#elif defined(__riscv)
+/* Privileged Architecture, 3.1.10 (mcycle): it counts from the start, in machine mode. */
+static void serial_start_cycles(void) {}
+static uint32_t serial_cycles(void) {
+    uint32_t count;
+    __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, mcycle\n\t.option pop"
+                     : "=r"(count));
+    return count;
+}
+#elif defined(__XTENSA__)
+/* Xtensa Instruction Set Architecture, 4.4.6 (timer option). */
+static void serial_start_cycles(void) {}
+static uint32_t serial_cycles(void) {
+    uint32_t count;
+    __asm__ volatile("rsr.ccount %0" : "=r"(count));
+    return count;
+}
 #else
 static void serial_start_cycles(void) {}
 static uint32_t serial_cycles(void) {

@@ -33,7 +33,6 @@ __all__ = [
     "image_input",
     "load_images",
     "preprocess",
-    "random_array",
     "random_inputs",
     "seeded_generator",
     "to_nhwc",
@@ -178,16 +177,14 @@ def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
     """
     if count < 1:
         raise UsageError(f"random={count}: expected at least 1")
-    x = random_array(seeded_generator(seed), (count, *tensor.shape), tensor.dtype)
+    generator = seeded_generator(seed)
+    shape = (count, *tensor.shape)
+    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        limits = np.iinfo(tensor.dtype)
+        x = generator.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True)
+    else:
+        x = generator.standard_normal(shape, np.float32).astype(tensor.dtype)
     return Samples(x, tuple(f"random[{i}], seed {seed}" for i in range(count)))
-
-
-def random_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
-    """Noise: integers over their whole range, floats standard normal."""
-    if np.issubdtype(np.dtype(dtype), np.integer):
-        limits = np.iinfo(dtype)
-        return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-    return generator.standard_normal(shape, np.float32).astype(dtype)
 
 
 def seeded_generator(seed: int) -> np.random.Generator:

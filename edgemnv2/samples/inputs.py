@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.ops.graph import Graph
 from edgemnv2.samples.digit_samples import heldout_digits, is_digits
 from edgemnv2.samples.images import (
     Samples,
     check_limit,
     image_input,
     load_images,
-    random_array,
-    seeded_generator,
+    random_inputs,
     to_nhwc,
 )
 
@@ -228,15 +227,14 @@ def _checked(array: Array, spec: TensorSpec, place: str) -> Array:
 def random_set(graph: Graph, count: int, seed: int) -> InputSet:
     """`count` samples of seeded noise: integers over their whole range, floats standard normal.
 
-    Raises UsageError for a count below 1 and for a negative seed.
+    Each input has the seed after that of the one before. Raises UsageError for a count below 1 and
+    for a negative seed.
     """
-    if count < 1:
-        raise UsageError(f"random={count}: expected at least 1")
-    generator = seeded_generator(seed)
-    arrays = {}
-    for name, spec in zip(graph.inputs, graph.input_specs, strict=True):
-        tensor: Tensor = graph.tensors[name]
-        arrays[spec.name] = random_array(generator, (count, *tensor.shape), tensor.dtype)
+    ends = zip(graph.inputs, graph.input_specs, strict=True)
+    arrays = {
+        spec.name: random_inputs(graph.tensors[name], count, seed + index).x
+        for index, (name, spec) in enumerate(ends)
+    }
     return InputSet(arrays, tuple(f"random[{i}], seed {seed}" for i in range(count)))
 
 

@@ -24,6 +24,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.report import picture
+from edgemnv2.samples.pixels import SCALE
 from edgemnv2.target import load_target, target_names
 
 MODEL = "mobilenetv2-0.35-96-int8"
@@ -123,3 +124,20 @@ def test_a_png_needs_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(picture, "BROWSERS", ())
     with pytest.raises(ToolchainError, match=r"ask for an \.svg"):
         picture.check_picture(tmp_path / "memory.png")
+
+
+def test_inputs_and_outputs_are_those_of_the_file(facts: dict[str, Any]) -> None:
+    (x,), (y,) = facts["inputs"], facts["outputs"]
+    assert (x["name"], x["shape"], x["dtype"]) == ("input", [1, 96, 96, 3], "int8")
+    assert x["pixels"]["told_by"] == SCALE and x["pixels"]["low"] < 0 < x["pixels"]["high"]
+    assert (y["name"], y["shape"], y["made_by"]) == ("logits", [1, 1000], "pointwise")
+    assert facts["notes"] == []
+
+
+def test_text_says_which_pixels_the_input_wants(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["analyze", MODEL]) == 0
+    out = capsys.readouterr().out
+    assert "'input' int8 [1, 96, 96, 3] NHWC: black is -0.9" in out and SCALE in out
+    assert "'logits' int8 [1, 1000], made by pointwise" in out
+    assert main(["analyze", "digits"]) == 0
+    assert "is not in the file (see --preprocess)" in capsys.readouterr().out

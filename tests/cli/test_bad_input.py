@@ -76,10 +76,10 @@ def test_a_truncated_model(tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_an_operator_that_is_not_supported(tmp_path: Path, capsys: Captured) -> None:
-    line = compile_fails(write_onnx(tmp_path / "m.onnx", "Erf"), tmp_path, capsys)
+    line = compile_fails(write_onnx(tmp_path / "m.onnx", "Det"), tmp_path, capsys)
     assert "m.onnx" in line
     assert "odd_one" in line
-    assert "Erf" in line
+    assert "Det" in line
 
 
 def test_a_dynamic_shape(tmp_path: Path, capsys: Captured) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgemnv2
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.check import origin as origin_module
 from edgemnv2.check.origin import find_origin
 from edgemnv2.cli.main import main
+from edgemnv2.errors import UsageError
 from edgemnv2.manifest import decode
 from edgemnv2.ops import tflite_terms
 from edgemnv2.ops.convolution import onnx as convolution_onnx
@@ -35,14 +37,6 @@ def _write(format_: str, folder: Path) -> Path:
     path = folder / f"net{suffix}"
     path.write_bytes(data)
     return path
-
-
-@pytest.fixture(params=FORMATS)
-def file(
-    request: pytest.FixtureRequest, tmp_path: Path, require_module: Callable[[str], None]
-) -> Path:
-    require_module(PACKAGES[request.param])
-    return _write(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -74,14 +68,14 @@ def _wrong_zero_point(patch: Patch) -> None:
     def tflite(self: FlowBuilder, tensor: SourceTensor) -> Any:
         first.append(tensor.name)
         scale, zero = right_tflite(self, tensor)
-        return scale, _higher(zero, 2 if tensor.name == first[0] else 0)
+        return scale, _higher(zero, 1 if tensor.name == first[0] else 0)
 
     def onnx(node: SourceNode, flow: FlowBuilder) -> Any:
         scale, zero = right_onnx(node, flow)
         if not node.input(0).is_constant:
             return scale, zero
         first.append(node.output.name)
-        return scale, _higher(zero, 2 if node.output.name == first[0] else 0)
+        return scale, _higher(zero, 1 if node.output.name == first[0] else 0)
 
     patch.setattr(FlowBuilder, "_parameters", tflite)
     patch.setattr(dequantize_onnx, "parameters", onnx)
@@ -121,12 +115,21 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("format_", "fault"),
+    # A float network has no zero points.
+    [(x, fault) for x in FORMATS for fault in FAULTS if (x, fault) != ("onnx", "zero point")],
+)
 def test_a_fault_of_the_import_fails_and_its_layer_is_named(
-    file: Path, fault: str, capsys: Captured, monkeypatch: Patch, request: pytest.FixtureRequest
+    format_: str,
+    fault: str,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: Patch,
+    require_module: Callable[[str], None],
 ) -> None:
-    if fault == "zero point" and request.node.callspec.params["file"] == "onnx":
-        pytest.skip("a float network has no zero points")
+    require_module(PACKAGES[format_])
+    file = _write(format_, tmp_path)
     with monkeypatch.context() as patch:
         FAULTS[fault](patch)
         folder = _compile(file)
@@ -143,9 +146,16 @@ def test_a_fault_of_the_import_fails_and_its_layer_is_named(
     assert "FAILED" in out and "layer stem" in out and "please report" in out
 
 
+@pytest.mark.parametrize("format_", FORMATS)
 def test_a_right_import_passes_and_says_against_what(
-    file: Path, capsys: Captured, monkeypatch: Patch
+    format_: str,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: Patch,
+    require_module: Callable[[str], None],
 ) -> None:
+    require_module(PACKAGES[format_])
+    file = _write(format_, tmp_path)
     folder = _compile(file)
     monkeypatch.chdir(file.parent)
     code, said = _verify(folder, capsys)
@@ -229,6 +239,13 @@ def test_a_network_made_by_its_name_has_no_file(tmp_path: Path, capsys: Captured
     manifest = decode(entry, "manifest.json", partial=True)
     found = find_origin(Artifact(tmp_path, manifest, load_target("host")))
     assert found.file is None and found.reason is not None and "no file" in found.reason
+
+
+def test_a_network_in_memory_has_no_file_to_keep(tflite_file: Path, tmp_path: Path) -> None:
+    network = edgemnv2.load(tflite_file)
+    with pytest.raises(UsageError, match="keep_source=True: net is in memory"):
+        edgemnv2.compile(network, "host", tmp_path / "art", keep_source=True)
+    assert not (tmp_path / "art").exists()
 
 
 def test_the_artefact_knows_the_files_tensors_and_no_path(tflite_file: Path) -> None:

@@ -24,7 +24,7 @@ from edgemnv2.target import MemoryRegion, load_target, target_names
 from tests.firmware.firmware_harness import NAME, compiled, cross_cmake, run
 
 KEYS = {
-    *("zephyr", "platformio", "arduino", "pico_board", "chip", "manual", "facts"),
+    *("zephyr", "platformio", "arduino", "pico_board", "idf_target", "chip", "manual", "facts"),
     *("flash", "port", "console_note", "qemu_uart"),
 }
 
@@ -212,10 +212,12 @@ def test_boards_are_targets_and_their_facts_are_complete() -> None:
             assert facts == {}
             continue
         # One of the two ways to a firmware; and a real board's can be put on it.
-        assert ("chip" in facts) != ("pico_board" in facts), name
+        ways = {"chip", "pico_board", "idf_target"} & set(facts)
+        is_device = load_target(name).cpu.isa == "thumb" or name.startswith("esp32")
+        assert len(ways) == int(is_device), name
         assert {"chip", "manual", "facts"}.isdisjoint(facts) or facts["chip"] in CHIPS
         is_emulated = load_target(name).runner == "qemu-system"
-        assert is_emulated or "pico_board" in facts or {"flash", "port"} <= set(facts)
+        assert is_emulated or "chip" not in facts or {"flash", "port"} <= set(facts)
     assert board_facts("no such board") == {}
 
 

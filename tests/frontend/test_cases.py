@@ -37,9 +37,7 @@ REFUSED = {
     "torch_tv_training.onnx": r"training_mode=1 .*model\.eval\(\)",
 }
 """File -> what the refusal says, remedy included."""
-WAITING = {
-    "keras_embed_l2_int8.tflite": "LiteRT 2.3's SUM reads int8 as uint8: see tests/ops/test_reduce",
-}
+WAITING: dict[str, str] = {}
 """Files that do not pass yet, and what they need. Each of them is tried: one that passes must leave
 the list."""
 

@@ -26,6 +26,7 @@ def power_of_two() -> bytes:
     net.add(first, 2.0**-1, 3)
     net.mean(2.0**-2, -4)
     net.convolution(10, 2.0**-1, 0)
+    net.softmax(1 / 256, -128)
     return net.model((1, 10, 1, 1))
 
 
@@ -66,6 +67,26 @@ def test_no_layer_rounds_otherwise_than_onnxruntime(name: str, tmp_path: Path) -
     # float32 itself is not exact: one value in 100,000 (of which these are few).
     assert sum(x.different for x in errors) <= 2e-5 * sum(x.values for x in errors) + 1, errors
     assert max(x.largest for x in errors) <= 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "dtype"),
+    [(1 / 256, -128, "int8"), (1 / 255, 0, "uint8"), (0.0021, -100, "int8"), (0.3, 5, "int8")],
+)
+@pytest.mark.parametrize("channels", [2, 45])
+def test_softmax_is_rounded_once(
+    channels: int, scale: float, zero: int, dtype: str, tmp_path: Path
+) -> None:
+    net = QdqNet((1, 4, 8, 8), 0.0173, 5)
+    net.convolution(channels, 0.11, 3, weight_scale=0.02)
+    net.softmax(scale, zero, dtype)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(net.model((1, channels, 8, 8), dtype))
+    graph = lower(load_model(path))
+    random = np.random.default_rng(3)
+    batch = random.integers(-128, 127, (16, 8, 8, 4), np.int8, endpoint=True)
+    error = next(x for x in layer_errors(graph, path, batch) if x.op == "softmax")
+    assert error.integer and error.different <= 1e-4 * error.values
 
 
 @pytest.mark.parametrize("count", [16, 64, 49])

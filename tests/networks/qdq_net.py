@@ -133,6 +133,9 @@ class QdqNet:
     def mean(self, scale: float, zero: int) -> str:
         return self.quantize(self.node("GlobalAveragePool", [self.real]), scale, zero)
 
+    def softmax(self, scale: float, zero: int, dtype: str = "int8") -> str:
+        return self.quantize(self.node("Softmax", [self.real], axis=1), scale, zero, dtype)
+
     def model(self, out_shape: tuple[int, ...], dtype: str = "int8", output: str = "") -> bytes:
         """The file, from the stored input to the stored last tensor."""
         graph = helper.make_graph(

@@ -36,6 +36,7 @@ PLACES = (
     ("mps2-an386", "qemu-system", ("qemu-system-arm", "arm-none-eabi-gcc"), 2),
     ("mps2-an500", "qemu-system", ("qemu-system-arm", "arm-none-eabi-gcc"), 2),
     ("mps3-an547", "qemu-system", ("qemu-system-arm", "arm-none-eabi-gcc"), 2),
+    ("riscv32-virt", "qemu-system", ("qemu-system-riscv32", "riscv64-unknown-elf-gcc"), 1),
 )
 
 

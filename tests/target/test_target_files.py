@@ -26,6 +26,8 @@ PROMISED = {
     *("host", "rpi3", "rpi3-32", "rpi4", "rpi5", "cortex-a53"),
     *("mps2-an386", "mps2-an500", "mps3-an547", "cortex-m0plus"),
     *("nucleo-f746zg", "nucleo-h743zi", "nano33ble", "rpi-pico", "rpi-pico2", "stm32l4r5"),
+    *("nucleo-f446re", "nucleo-f429zi", "mps2-an505", "rpi-zero2", "riscv32-virt", "generic-c99"),
+    *("esp32", "esp32-c3", "esp32-c6", "esp32-p4", "esp32-s3"),
 }
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from edgemnv2.model import LITERT_SUM
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
+
+LITERT_SUM_TEXT = (
+    "SUM of int8 is computed as LiteRT's default kernels do; its reference kernels (LiteRT 2.3) "
+    "read stored int8 values as uint8, which no converter means"
+)
 
 
 def _axes(node: SourceNode) -> tuple[int, ...]:
@@ -30,6 +36,8 @@ def _extreme(function: str) -> Rule:
 def total(node: SourceNode, flow: FlowBuilder) -> None:
     """Axes are constants."""
     attrs = {"axes": _axes(node), "function": "sum"}
+    if node.input(0).is_quantized and node.input(0).dtype == "int8":
+        flow.note(LITERT_SUM, LITERT_SUM_TEXT)
     flow.compute("reduce", [flow.real(node.input(0))], node.output, attrs)
 
 

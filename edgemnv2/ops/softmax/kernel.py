@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.arithmetic.onnx import quotient_bits
+from edgemnv2.ops.elementwise_kernel import zero_point_of
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
 from edgemnv2.tir.exponential import exponential
 from edgemnv2.tir.fixed_point import keep, leading_zeros, reciprocal
-from edgemnv2.tir.requantize import srdhm, wide
+from edgemnv2.tir.requantize import clamped, srdhm, wide
 
 __all__ = ["kernels"]
 
@@ -39,6 +41,7 @@ def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:
         "in": (source.width, source.channels, source.dtype),
         "out": out.dtype,
         **({} if layer.beta == 1 else {"beta": layer.beta}),
+        **({} if layer.inverse is None else {"inverse": layer.inverse, "to": out.quant}),
     }
     symbol = symbol_name("plain_softmax", description)
     k = Builder(symbol, scope="global")
@@ -52,6 +55,8 @@ def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:
         start = k.let(x * source.channels)
         if table is None:
             _float_pixel(k, row, target, start, source.channels, layer.beta)
+        elif layer.inverse is not None:
+            _quotients(k, row, target, table, start, source, out, layer.inverse)
         else:
             _integer_pixel(k, row, target, table, start, source.channels, source.dtype, out.dtype)
     return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
@@ -73,6 +78,50 @@ def _float_pixel(
         k.set(total, 0, element(total, 0) + power)
     with k.loop(channels) as c:
         k.store(target, start + c, load(target, start + c, "float32") / element(total, 0))
+
+
+def _quotients(
+    k: Builder,
+    row: Any,
+    target: Any,
+    table: Any,
+    start: Expr,
+    source: Tensor,
+    out: Tensor,
+    inverse: tuple[int, int],
+) -> None:
+    """ONNX's: quotients of few bits, which long division has sooner than a library."""
+    number, bits = inverse
+    biggest, total = k.registers("int32", 1), k.registers("int64", 1)
+    k.set(biggest, 0, scalar(int(np.iinfo(source.dtype).min), "int32"))
+    with k.loop(source.channels) as c:
+        value = cast(load(row, start + c, source.dtype), "int32")
+        k.set(biggest, 0, tirx.Max(element(biggest, 0), value))
+
+    def power_of(c: Expr) -> Expr:
+        distance = element(biggest, 0) - cast(load(row, start + c, source.dtype), "int32")
+        return cast(load(table, distance, "int32"), "int64")
+
+    k.set(total, 0, wide(0))
+    with k.loop(source.channels) as c:
+        k.set(total, 0, element(total, 0) + power_of(c))
+    whole = k.let(element(total, 0) << wide(bits))
+    info = np.iinfo(out.dtype)
+    left, quotient = k.registers("int64", 1), k.registers("int32", 1)
+    with k.loop(source.channels) as c:
+        k.set(left, 0, power_of(c) * wide(2 * number) + whole)
+        k.set(quotient, 0, scalar(0, "int32"))
+        for bit in reversed(range(quotient_bits(inverse))):
+            part = k.let(whole << wide(bit + 1))
+            fits = k.let(cast(element(left, 0) >= part, "int32"))
+            k.set(left, 0, element(left, 0) - part * cast(fits, "int64"))
+            k.set(quotient, 0, element(quotient, 0) + (fits << scalar(bit, "int32")))
+        # Nothing left: it was a half, which went up.
+        half = k.let(cast(tirx.EQ(element(left, 0), wide(0)), "int32"))
+        rounded = element(quotient, 0) - (element(quotient, 0) & half)
+        moved = rounded + scalar(zero_point_of(out), "int32")
+        limits = (float(info.min), float(info.max))
+        k.store(target, start + c, clamped(k.let(moved), limits, "int32", out.dtype))
 
 
 def _integer_pixel(

@@ -19,9 +19,12 @@ class Softmax(Layer):
     """Softmax over channels at every pixel.
 
     Integer: TFLite's reference kernel; `exp_table` int32 `[256]` holds exp(-d * scale * beta) in
-    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. Float: no table, `beta` times
-    the difference.
+    Q0.31 for d = max - x, 0 where TFLite's `diff_min` cuts it off. ONNX, with `inverse` (a number
+    and the power of two that it is over: one over the output's scale): the quotient of a table's
+    exponential, of any unit, and their sum, times that, rounded once, halves to even. Float: no
+    table, `beta` times the difference.
     """
 
     exp_table: Array | None = None
     beta: float = added_field(1.0)
+    inverse: tuple[int, int] | None = added_field(None)

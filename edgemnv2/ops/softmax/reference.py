@@ -13,6 +13,7 @@ from edgemnv2.arithmetic.fixed_point import (
 )
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.softmax.layer import Softmax
+from edgemnv2.ops.values import quant_of
 
 __all__ = ["float_softmax", "run", "softmax"]
 
@@ -40,6 +41,8 @@ def softmax(layer: Softmax, x: Array, target: Tensor) -> Array:
         raise AssertionError(f"{layer.name}: integer softmax without table")
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     exponential = layer.exp_table.astype(np.int64)[distance]
+    if layer.inverse is not None:
+        return _quotients(exponential, layer.inverse, target)
     # The sum has 12 integer bits (kAccumulationIntegerBits).
     total = rounding_divide_by_pot(exponential, np.int64(12)).sum(axis=-1, keepdims=True)
     reciprocal, bits_over_unit = _reciprocal(total)
@@ -47,6 +50,19 @@ def softmax(layer: Softmax, x: Array, target: Tensor) -> Array:
     out = saturating_rounding_doubling_high_mul(exponential, reciprocal)
     out = rounding_divide_by_pot(out, bits_over_unit + (31 - limits.bits)) + limits.min
     clipped: Array = np.clip(out, limits.min, limits.max).astype(target.dtype)
+    return clipped
+
+
+def _quotients(exponential: Array, inverse: tuple[int, int], target: Tensor) -> Array:
+    """ONNX's: `exponential / their sum * inverse`, halves to even."""
+    number, bits = inverse
+    whole = exponential.sum(axis=-1, keepdims=True) << bits
+    twice = 2 * exponential * number + whole
+    rounded = twice // (2 * whole)
+    rounded -= (rounded * (2 * whole) == twice) & (rounded & 1 == 1)
+    limits = np.iinfo(target.dtype)
+    stored = rounded + quant_of(target).zero_point
+    clipped: Array = np.clip(stored, limits.min, limits.max).astype(target.dtype)
     return clipped
 
 

@@ -1,7 +1,8 @@
-/* Residual add, int8, ONNX's arithmetic: both inputs by a factor of their own, the sum rounded once.
+/* Residual add, int8, ONNX's arithmetic: both inputs by a factor of their own, the sum rounded
+ * once.
  *
- * Stream: the two factors, what is added, the shift, and for halves to even the zero point. All sums
- * fit into 32 bits. `y` may be either input.
+ * Stream: the two factors, what is added, the shift, and for halves to even the zero point. All
+ * sums fit into 32 bits. `y` may be either input.
  */
 #ifndef EDGEMNV2_CORTEX_M_ADD_LINEAR_H
 #define EDGEMNV2_CORTEX_M_ADD_LINEAR_H
@@ -40,9 +41,10 @@ __attribute__((noinline, unused)) static void edgemnv2_add_linear(const int8_t *
 }
 
 /* Halves go to even: one less is rounded up where the whole part is even. */
-__attribute__((noinline, unused)) static void
-edgemnv2_add_linear_even(const int8_t *a, const int8_t *b, int8_t *y, const int32_t *stream,
-                         int32_t count) {
+__attribute__((noinline, unused)) static void edgemnv2_add_linear_even(const int8_t *a,
+                                                                       const int8_t *b, int8_t *y,
+                                                                       const int32_t *stream,
+                                                                       int32_t count) {
     const int32_t first = stream[0], second = stream[1], offset = stream[2], shift = stream[3];
     const int32_t zero_point = stream[4];
     const int32_t below = (1 << (shift - 1)) - 1;

@@ -4,8 +4,8 @@
  * vector for the requantisation, which is TFLite's as it is written down: VQRDMULH is
  * SaturatingRoundingDoublingHighMul, VRSHL rounds halves up, so where results below the zero point
  * survive the clamp negative values are made one smaller first ("sign fix"; shifts are >= 1). The
- * kernels _EVEN round once, as ONNX does where no sum meets a half: VQDMULH cuts off, and shifts are
- * >= 1.
+ * kernels _EVEN round once, as ONNX does where no sum meets a half: VQDMULH cuts off, and shifts
+ * are >= 1.
  *
  * Stream of a product, int32: groups of 16 input channels - 1, bytes of all even records, bytes
  * from pixel to pixel of the input, zero point, advance of the output for two channels, input

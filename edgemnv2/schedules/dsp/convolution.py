@@ -84,7 +84,8 @@ def convolution_kernel(
         else:
             calls += gather(layer, source, start, pixels, patch, patches)
             calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
-        tile = "edgemnv2_quads" if kind == QUADS else f"edgemnv2_tile_{pixels}_{kind}"
+        quads = "edgemnv2_quads_even" if product.meets_halves else "edgemnv2_quads"
+        tile = quads if kind == QUADS else f"edgemnv2_tile_{pixels}_{kind}"
         y = At("out", first + start * step, pixels * step)
         calls.append(Call(tile, (At("scratch"), At("stream"), y)))
         body.append(Loop(count, tuple(calls)))
@@ -103,7 +104,7 @@ def convolution_kernel(
         scratch_bytes=words_bytes + widest * patch,
         rows_per_step=rows_per_step,
         prim_func=function,
-        c_requires=HEADERS,
+        c_requires=(*HEADERS, "cortex_m_even.h") if product.meets_halves else HEADERS,
         decisions=dict(decisions),
     )
 

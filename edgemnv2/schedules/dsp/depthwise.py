@@ -49,7 +49,8 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
     scale_bits = _scale_bits(layer)
     if scale_bits < _LEAST_SCALE_BITS:
         return None
-    channels = channels_of(layer.requantize, span, out.quant.zero_point, layer.clamp, scale_bits)
+    ends = span, out.quant.zero_point, layer.clamp
+    channels = channels_of(layer.requantize, *ends, scale_bits, halves=True)
     # The sign fix is written for the full scale.
     if channels is None or (channels.sign_fix and scale_bits != SCALE_BITS):
         return None
@@ -119,7 +120,11 @@ def depthwise_kernel(
     pitch = layout.left + source.width + layout.right
     kind = "FIXED" if channels.sign_fix else "PLAIN"
     arguments = (At("row_0"), At("row_1"), At("row_2"), At("out"), At("stream"))
-    if out.width == 1:
+    headers: tuple[str, ...] = ("cortex_m_depthwise.h",)
+    if channels.halves is not None:
+        call = Call("edgemnv2_depthwise_even", (*arguments, step))
+        headers += ("cortex_m_even.h",)
+    elif out.width == 1:
         call = Call("edgemnv2_depthwise_portable", (*arguments, step))
     else:
         call = Call(f"edgemnv2_depthwise_{step}_{kind}", arguments)
@@ -131,7 +136,7 @@ def depthwise_kernel(
         symbol=symbol,
         constants=(_stream(layer, channels, source.quant.zero_point, out.width, pitch),),
         prim_func=function,
-        c_requires=("cortex_m_depthwise.h",),
+        c_requires=headers,
         decisions=dict(decisions),
     )
 
@@ -157,6 +162,8 @@ def depthwise_project_kernel(
     product = matmul_of(graph, project)
     layout = depthwise_rows(graph, layer, layouts, project.output)
     if channels is None or layout is None or product is None or product.tile_channels is None:
+        return None
+    if channels.halves is not None:
         return None
     weights = BYTES if BYTES in product.kinds else HALVES
     assert source.quant is not None
@@ -221,7 +228,7 @@ def _stream(
             taps[2, 0],
             taps[2, 2],
             taps[2, 1],
-            channels.shift.astype(np.int16),
+            channels.shift_words().astype(np.int16),
         ],
         axis=1,
     )

@@ -66,11 +66,10 @@ class MatMul:
     @cached_property
     def _quad_choice(self) -> tuple[Channels | None, int]:
         for scale_bits in range(SCALE_BITS, 1, -1):
-            channels = (
-                self.tile_channels
-                if scale_bits == SCALE_BITS
-                else channels_of(self.factor, self.span, self.zero_point, self.clamp, scale_bits)
-            )
+            channels = self.tile_channels if scale_bits == SCALE_BITS else None
+            if channels is None:
+                ends = self.span, self.zero_point, self.clamp
+                channels = channels_of(self.factor, *ends, scale_bits, halves=True)
             if channels is not None:
                 return channels, scale_bits
         return None, 0
@@ -83,6 +82,11 @@ class MatMul:
         """
         channels = self._quad_choice[0]
         return None if channels is not None and channels.has_fractions else channels
+
+    @property
+    def meets_halves(self) -> bool:
+        """Whether the kernels must be those of halves that go to even."""
+        return self.quad_channels is not None and self.quad_channels.halves is not None
 
     @property
     def scale_bits(self) -> int:

@@ -10,9 +10,10 @@ with `shift = e + J - 1` and `offset = 2**(J-2) + 2**(e+J-2) + zy * 2**shift`. H
 `y` go down instead of up: the kernels then take `2**(J-1)`, one unit of `y`, off the offset ("sign
 fix"), unless the clamp cuts everything below the zero point off anyway. The equality is exact.
 
-ONNX's one rounding lacks the first of the two halves, and its halves are nobody's (a channel that
-meets one has no form here), so it needs no sign fix. A bias finer than one step of the sum is a
-whole number of accumulators scaled by `2**8`.
+ONNX's one rounding lacks the first of the two halves, and needs no sign fix. A bias finer than one
+step of the sum is a whole number of accumulators scaled by `2**8`. Where sums meet halves, kernels
+of their own (`cortex_m_even.h`) take one off the scaled sum if its half has to go down: nothing but
+a half notices that.
 
 Where it does not apply (factors that round once, mixed layers, tiny factors), a slightly steeper
 slope may still put every step of the output at the right accumulator: that is tried, and proven.
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier, round_half_even
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.schedules.halves import fractions_of, halves_of
+from edgemnv2.schedules.halves import Halves, fractions_of, halves_of
 
 __all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable"]
 
@@ -42,6 +43,8 @@ SCALE_BITS = 8
 """What the tiles of pixels and the depthwise kernels scale accumulators by, as a power of two."""
 _OFFSET_BITS = 22
 """Largest shift: 128 << 22 and a product still fit into 32 bits."""
+PLACE_AT, FLIP_AT, MEETS_AT, LARGEST_PLACE = 5, 10, 11, 31
+"""Bits of a word of shifts in `cortex_m_even.h`, and the largest bit of a sum."""
 _INT8 = (-128, 127)
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 _CANDIDATES = 1 << 16
@@ -63,6 +66,9 @@ class Channels:
     fractions: Array
     """What the bias has below one step of the sum, in parts of `2**-SCALE_BITS`; int64 `[C]`."""
 
+    halves: Array | None = None
+    """Where to find the parity of a half's lower neighbour, to add to the shifts; int64 `[C]`."""
+
     @property
     def has_fractions(self) -> bool:
         """Whether any bias is finer than a step of the sum."""
@@ -77,7 +83,11 @@ class Channels:
 
     def words(self) -> Array:
         """`[C, 3]` int32, as they lie in a stream."""
-        return np.stack([self.multiplier, self.offset, self.shift], axis=1).astype(np.int32)
+        return np.stack([self.multiplier, self.offset, self.shift_words()], axis=1).astype(np.int32)
+
+    def shift_words(self) -> Array:
+        """The shifts, with what `halves` adds."""
+        return self.shift if self.halves is None else self.shift + self.halves
 
 
 def reachable(weight: Array, bias: Array, zero_point: int) -> tuple[Array, Array]:
@@ -101,9 +111,12 @@ def channels_of(
     zero_point: int,
     clamp: tuple[float, float],
     scale_bits: int = SCALE_BITS,
+    *,
+    halves: bool = False,
 ) -> Channels | None:
     """The words of every channel, or None where the one-multiplication form does not hold.
 
+    `halves`: whether the caller has kernels for sums that meet halves.
     `span` is what `reachable` gives; `zero_point` the output's.
     """
     low, high = span
@@ -114,8 +127,12 @@ def channels_of(
     fractions = fractions_of(factor)
     if fractions is None or (fractions.any() and scale_bits != SCALE_BITS):
         return None
-    if even and halves_of(factor, span) is not None:
-        return None
+    met = halves_of(factor, span)
+    parities = None
+    if met is not None:
+        parities = _parities(factor, met, scale_bits) if halves else None
+        if parities is None or fractions.any():
+            return None
     multiplier = factor.multiplier.astype(np.int64)
     right = -np.broadcast_to(factor.shift, multiplier.shape).astype(np.int64)
     if (multiplier < 0).any():
@@ -153,6 +170,8 @@ def channels_of(
         zero[moved] = np.take_along_axis(steps, first[:, None], axis=1)[:, 0]
         offset[moved] = (_bounds(clamp)[0] + 1 + first) << shift[moved]
     uncertain = live & (moved | (excess > 0))
+    if parities is not None and (uncertain & (parities != 0)).any():
+        return None
     if factor.single_rounding and clamp[0] < zero_point:
         uncertain |= live
     unfixed = once & ~moved
@@ -169,8 +188,30 @@ def channels_of(
         if abs(offset).max() > 1 << 30:
             return None
         uncertain |= unfixed
-    words = Channels(multiplier, offset, shift, sign_fix, constant, zero, fractions)
+    if parities is not None:
+        parities = np.where(constant, 0, parities)
+    words = Channels(multiplier, offset, shift, sign_fix, constant, zero, fractions, parities)
     return _proven(words, factor, uncertain, span, zero_point, clamp, scale_bits)
+
+
+def _parities(factor: Requantize, met: Halves, scale_bits: int) -> Array | None:
+    """`Channels.halves`, or None where taking one off a scaled sum would move more than halves.
+
+    A factor `q / 2**k` with odd q meets halves at `acc = 2**(k - 1) (2 j + 1)`, and the number
+    below such a half is `j q + (q - 1) / 2`: even or odd as `(acc >> k) + (q - 1) / 2`.
+    """
+    wide = factor.multiplier.astype(np.int64)
+    odd = wide // np.maximum(wide & -wide, 1)
+    some = met.mask != 0
+    if factor.addend is not None or (odd[some] > 1 << scale_bits).any():
+        return None
+    places = scale_bits + np.log2(met.mask[some].astype(np.int64) + 1).astype(np.int64)
+    if places.max() > LARGEST_PLACE:
+        return None
+    found = np.zeros(wide.shape, np.int64)
+    flip = 1 - (odd[some] >> 1 & 1)
+    found[some] = places << PLACE_AT | flip << FLIP_AT | 1 << MEETS_AT
+    return found
 
 
 def _reference(

@@ -55,7 +55,12 @@ def has_convolution(graph: Graph, layer: Conv2D) -> bool:
         return True
     product = matmul_of(graph, layer) if str(layer.weight.dtype) == "int8" else None
     single = graph.tensor_out(layer).width == 1
-    return single and product is not None and product.quad_channels is not None
+    return single and product is not None and has_dense(product)
+
+
+def has_dense(product: MatMul) -> bool:
+    """Whether `edgemnv2_mve_dense` computes it."""
+    return product.quad_channels is not None and not product.meets_halves
 
 
 def convolution_kernel(
@@ -79,7 +84,7 @@ def convolution_kernel(
     padded = -(-depth // LANES) * LANES
     width = out.width * rows_per_step
     product = matmul_of(graph, layer) if width == 1 and not channel_rows else None
-    dense = product is not None and product.quad_channels is not None
+    dense = product is not None and has_dense(product)
     channels = convolution_channels(graph, layer)
     small = depth <= LANES and not dense
     gathered = not pointwise or (padded != depth and not small)

@@ -274,8 +274,11 @@ class Network:
         return Graph("synthetic", self.tensors, tuple(self.layers), ("x",), (self.current,), (), ())
 
 
-def rounded_to_even(graph: Graph, fractions: bool) -> Graph:
-    """The graph with ONNX's rounding in every layer; `fractions`: and biases finer than a step."""
+def rounded_to_even(graph: Graph, kind: str) -> Graph:
+    """The graph with ONNX's rounding in every layer.
+
+    `kind`: "even", "fractions" (biases finer than a step), "halves" (sums meet halves).
+    """
     random = np.random.default_rng(len(graph.layers))
     layers: list[Layer] = []
     for number, layer in enumerate(graph.layers):
@@ -291,7 +294,11 @@ def rounded_to_even(graph: Graph, fractions: bool) -> Graph:
         multiplier = layer.requantize.multiplier
         multiplier = np.where(multiplier == 0, 0, multiplier | 1).astype(np.int32)
         addend = None
-        if fractions:
+        if kind == "halves":
+            some = np.arange(multiplier.size) % 3
+            factors = np.array([1 << 30, 3 << 29, (1 << 30) + 1], np.int32)[some]
+            multiplier = np.where(multiplier == 0, 0, factors).astype(np.int32)
+        if kind == "fractions":
             parts = random.integers(0, 256, multiplier.shape)
             addend = (parts * multiplier.astype(np.int64)) >> 8
         factor = Requantize(multiplier, layer.requantize.shift, "even", addend)

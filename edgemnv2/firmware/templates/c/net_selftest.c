@@ -58,7 +58,7 @@ static int32_t infer_loaded(void) {
     return infer(input_bytes());
 }
 
-#if defined(__GNUC__) && defined(__arm__)
+#if defined(__GNUC__) && (defined(__arm__) || defined(__riscv))
 /* Runs the self-test's input on a painted stack: what lost its paint was used. */
 __attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes,
                                                         uint32_t *stack_bytes) {
@@ -67,7 +67,11 @@ __attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes,
     volatile uint32_t *low;
     volatile uint32_t *word;
     int32_t status;
+#if defined(__riscv)
+    __asm__ volatile("mv %0, sp" : "=r"(here));
+#else
     __asm__ volatile("mov %0, sp" : "=r"(here));
+#endif
     low = here - free_bytes / sizeof *here;
     for (word = low; word < here; word++)
         *word = pattern; /* nothing below the stack pointer is in use */

@@ -1,0 +1,25 @@
+"""A file that is there as a whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from edgemnv2.errors import UsageError
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: Path, data: bytes, argument: str) -> None:
+    """All of a file or none of it; `argument` names it in the UsageError where that fails."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"{argument}={path}: {error.strerror}, expected a file that can be written"
+        ) from error

@@ -1,0 +1,170 @@
+"""Networks that may differ from their framework: judged layer by layer, faults still found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgemnv2.check.source import check_source
+from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.frontend import load_model
+from edgemnv2.model import DYNAMIC_RANGE, LITERT_SUM
+from edgemnv2.ops.binary.layer import Binary
+from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.passes import lower
+from edgemnv2.samples.inputs import random_set
+from tests.networks.tflite_net import TfliteNet
+
+CHANNELS = 48
+
+
+def _read(net: TfliteNet, x: int, y: int, folder: Path) -> tuple[Graph, Path]:
+    path = folder / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    return lower(load_model(path)), path
+
+
+def _dynamic(folder: Path) -> tuple[Graph, Path]:
+    """Float activations, int8 weights: LiteRT rounds activations on the way."""
+    random, net = np.random.default_rng(0), TfliteNet()
+    x = net.tensor((1, 6, 6, CHANNELS), name="x")
+    y = net.tensor((1, 6, 6, 8), name="y")
+    weight = random.integers(-127, 128, (8, 3, 3, CHANNELS)).astype(np.int8)
+    operands = [
+        x,
+        net.constant(weight, scale=0.01),
+        net.constant(random.normal(size=8).astype(np.float32)),
+    ]
+    fields = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    net.add("CONV_2D", operands, [y], "Conv2DOptions", padding=0, **fields)
+    return _read(net, x, y, folder)
+
+
+def _summed(folder: Path) -> tuple[Graph, Path]:
+    """SUM of int8, and a factor behind it."""
+    net = TfliteNet()
+    x = net.tensor((1, 4, 4, 5), "int8", 0.05, -7, name="x")
+    total = net.tensor((1, 4, 4, 1), "int8", 0.2, 3, name="sum")
+    y = net.tensor((1, 4, 4, 5), "int8", 0.9, 0, name="y")
+    axis = net.constant(np.array([3], np.int32))
+    net.add("SUM", [x, axis], [total], "ReducerOptions", keep_dims=True)
+    net.add("MUL", [x, total], [y], "MulOptions")
+    return _read(net, x, y, folder)
+
+
+def _partly_quantised(folder: Path) -> tuple[Graph, Path]:
+    """A float sigmoid whose result is quantised: the last bits of floats decide about halves."""
+    net = TfliteNet()
+    x = net.tensor((1, 8, 8, 16), name="x")
+    float_y = net.tensor((1, 8, 8, 16), name="sigmoid")
+    y = net.tensor((1, 8, 8, 16), "int8", 1 / 256, -128, name="y")
+    net.add("LOGISTIC", [x], [float_y])
+    net.add("QUANTIZE", [float_y], [y])
+    return _read(net, x, y, folder)
+
+
+def _with(graph: Graph, kind: type[Layer], **changes: object) -> tuple[Graph, str]:
+    index, layer = next((i, x) for i, x in enumerate(graph.layers) if isinstance(x, kind))
+    changed = replace(layer, **changes)
+    layers = (*graph.layers[:index], changed, *graph.layers[index + 1 :])
+    return replace(graph, layers=layers), layer.name
+
+
+@pytest.fixture(autouse=True)
+def _litert(require_module: Callable[[str], None]) -> None:
+    require_module("ai_edge_litert")
+
+
+def test_dynamic_range_is_noted_differs_and_passes(tmp_path: Path) -> None:
+    graph, path = _dynamic(tmp_path)
+    assert [note.kind for note in graph.notes] == [DYNAMIC_RANGE]
+    found = check_source(graph, path, random_set(graph, 3, 0).arrays)
+    assert found.passed and found.judged_by == "layers" and found.different > 0
+
+
+@pytest.mark.parametrize("change", ["padding", "clamp", "weight"])
+def test_a_fault_in_a_dynamic_range_network_is_found(change: str, tmp_path: Path) -> None:
+    graph, path = _dynamic(tmp_path)
+    layer = graph.layers[0]
+    assert isinstance(layer, Conv2D)
+    value = {"padding": (2, 2, 0, 0), "clamp": (0.0, np.inf), "weight": -layer.weight}[change]
+    wrong, name = _with(graph, Conv2D, **{change: value})
+    found = check_source(wrong, path, random_set(graph, 2, 0).arrays)
+    assert not found.passed and found.layer == name
+
+
+def test_explicitly_dequantised_weights_are_no_dynamic_range(tmp_path: Path) -> None:
+    net = TfliteNet()
+    x, y = net.tensor((1, 6), name="x"), net.tensor((1, 3), name="y")
+    stored = net.constant(np.arange(18, dtype=np.int8).reshape(3, 6), scale=0.1)
+    weight = net.tensor((3, 6), name="w")
+    net.add("DEQUANTIZE", [stored], [weight])
+    net.add("FULLY_CONNECTED", [x, weight, -1], [y], "FullyConnectedOptions")
+    graph, path = _read(net, x, y, tmp_path)
+    found = check_source(graph, path, random_set(graph, 2, 0).arrays)
+    assert not graph.notes and found.passed and found.judged_by == "outputs"
+
+
+def test_litert_reference_sum_of_int8_is_its_own_fault(tmp_path: Path) -> None:
+    graph, path = _summed(tmp_path)
+    assert [note.kind for note in graph.notes] == [LITERT_SUM]
+    found = check_source(graph, path, random_set(graph, 2, 0).arrays)
+    assert found.passed and found.judged_by == "layers" and found.reason
+
+
+def test_other_layers_of_such_a_network_are_exact(tmp_path: Path) -> None:
+    graph, path = _summed(tmp_path)
+    wrong, name = _with(graph, Binary, clamp=(-128.0, 100.0))
+    found = check_source(wrong, path, random_set(graph, 4, 0).arrays)
+    assert not found.passed and found.layer == name
+
+
+def test_floats_that_are_quantised_are_judged_by_layer(tmp_path: Path) -> None:
+    graph, path = _partly_quantised(tmp_path)
+    found = check_source(graph, path, random_set(graph, 2, 0).arrays)
+    assert found.passed and found.judged_by == "layers"
+
+
+def _q_dq(scales: tuple[float, float], zeros: tuple[int, int], folder: Path) -> Path:
+    constants = []
+    for index, (scale, zero) in enumerate(zip(scales, zeros, strict=True)):
+        constants.append(numpy_helper.from_array(np.float32(scale), f"s{index}"))
+        constants.append(numpy_helper.from_array(np.int8(zero), f"z{index}"))
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s0", "z0"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s1", "z1"], ["d"]),
+        helper.make_node("Relu", ["d"], ["y"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, 8, 8]) for name in ("x", "y")
+    ]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], constants)
+    path = folder / "net.onnx"
+    opsets = [helper.make_opsetid("", 17)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
+    return path
+
+
+def test_what_reads_integers_by_their_own_scale_passes(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("onnxruntime")
+    path = _q_dq((0.02, 0.02), (3, 3), tmp_path)
+    graph = lower(load_model(path))
+    assert check_source(graph, path, random_set(graph, 2, 0).arrays).passed
+
+
+@pytest.mark.parametrize(("scales", "zeros"), [((0.02, 0.03), (3, 3)), ((0.02, 0.02), (3, 5))])
+def test_what_reads_integers_by_another_scale_is_refused(
+    scales: tuple[float, float], zeros: tuple[int, int], tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedOperator, match=r"integers 'q' of scale .* are read with scale"):
+        lower(load_model(_q_dq(scales, zeros, tmp_path)))

@@ -1,0 +1,4 @@
+#ifndef STAND_IN_FREERTOS_H
+#define STAND_IN_FREERTOS_H
+#define portMAX_DELAY 0xFFFFFFFFu
+#endif
