@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "edgemnv2"
 # Called by another's code, under the name that it wants.
 CALLED_BY_OTHERS = {
     "_initialize_with_tune_context": "TVM's search strategies",
-    "convert_qnn_fused_activation_function": "TVM's TFLite importer",
+    "get_next": "onnxruntime's quantiser, of calibration data",
     "predict": "TVM's cost models",
     "PER_CHANNEL": "nobody: goes with the rebuilding of passes",
     "TEXT_RANGE": "a figure of the paper that a test holds ours against",

@@ -25,7 +25,7 @@ from edgemnv2.model import SourceFormat
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.source import Rule
 
-__all__ = ["OPERATORS", "PARTS", "layer_type", "lowering_of", "operator_of", "part", "rules_of"]
+__all__ = ["OPERATORS", "layer_type", "lowering_of", "operator_of", "part", "rules_of"]
 
 OPERATORS: dict[str, tuple[str, ...]] = {
     "abs": ("Abs",),
@@ -69,7 +69,6 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "transpose": ("Transpose",),
     "window_pool": ("AveragePool", "MaxPool"),
 }
-PARTS = ("layer", "reference", "kernel", "rows", "check", "lower", "tflite", "onnx")
 
 _OPERATOR_OF = {layer: name for name, layers in OPERATORS.items() for layer in layers}
 

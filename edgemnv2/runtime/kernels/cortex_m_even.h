@@ -1,4 +1,5 @@
-/* Layers whose sums meet halves, which ONNX sends to the even number (scales that are powers of two).
+/* Layers whose sums meet halves, which ONNX sends to the even number (scales that are powers of
+ * two).
  *
  * The streams are those of edgemnv2_quads and of the depthwise kernels, but a channel's shift word
  * is the shift (5 bits), a place (5 bits), a flip and whether the channel meets halves at all: with
@@ -21,9 +22,8 @@ static inline int32_t edgemnv2_requantize_even(int32_t scaled, const int32_t *ch
     return edgemnv2_saturate8((high + channel[1]) >> (word & 31));
 }
 
-__attribute__((noinline, unused)) static void edgemnv2_quads_even(const void *x,
-                                                                  const int32_t *stream,
-                                                                  int8_t *y) {
+__attribute__((noinline, unused)) static void
+edgemnv2_quads_even(const void *x, const int32_t *stream, int8_t *y) {
     const int32_t groups = stream[0], scale = stream[3], step = stream[4];
     int32_t left = stream[1];
     stream += EDGEMNV2_QUADS_HEADER;

@@ -4,38 +4,12 @@
 #include "board_facts.h"
 #include "cortex_m7_caches.h"
 #include "stm32_gpio.h"
+#include "stm32_rcc.h"
 #include "stm32_usart.h"
 
 /* RM0385 section 2.2.2, the memory map. */
-#define RCC 0x40023800u
-#define FLASH_ACR 0x40023C00u
 #define PWR_CR1 0x40007000u
 #define PWR_CSR1 0x40007004u
-#define GPIOA 0x40020000u
-
-/* Section 5.3, RCC registers. */
-enum {
-    RCC_CR = 0x00,
-    RCC_PLLCFGR = 0x04,
-    RCC_CFGR = 0x08,
-    RCC_AHB1ENR = 0x30,
-    RCC_APB1ENR = 0x40,
-    CR_HSEON = 1u << 16,
-    CR_HSERDY = 1u << 17,
-    CR_HSEBYP = 1u << 18,
-    CR_PLLON = 1u << 24,
-    CR_PLLRDY = 1u << 25,
-    PLLCFGR_M_N_P_Q = 0x0F037FFF,
-    PLLCFGR_HSE = 1u << 22,
-    CFGR_SW = 3u << 0,
-    CFGR_SW_PLL = 2u << 0,
-    CFGR_SWS = 3u << 2,
-    CFGR_SWS_PLL = 2u << 2,
-    CFGR_PRESCALERS = 0xFCF0,
-    CFGR_APB1_BY_4 = 5u << 10,
-    CFGR_APB2_BY_2 = 4u << 13,
-    APB1ENR_PWR = 1u << 28
-};
 
 /* Section 4.4, power; section 3.7.1, flash. */
 enum {
@@ -44,7 +18,6 @@ enum {
     CR1_ODSWEN = 1u << 17,
     CSR1_ODRDY = 1u << 16,
     CSR1_ODSWRDY = 1u << 17,
-    ACR_LATENCY = 15u << 0,
     ACR_PREFETCH_AND_ART = 3u << 8
 };
 
@@ -56,6 +29,7 @@ static uint32_t clock_hz = RESET_HZ;
 enum { PLL_M = BOARD_HSE_HZ / 2000000, PLL_N = BOARD_CLOCK_HZ / 1000000, PLL_Q = 9 };
 
 static enum board_fault start_clock(void) {
+    enum board_fault fault;
     change_register(RCC + RCC_APB1ENR, 0, APB1ENR_PWR);
     (void)read_register(RCC + RCC_APB1ENR); /* the clock is there two cycles later */
     if (BOARD_HSE_IS_A_CLOCK)
@@ -74,20 +48,11 @@ static enum board_fault start_clock(void) {
     change_register(PWR_CR1, 0, CR1_ODSWEN);
     if (!wait_for_bits(PWR_CSR1, CSR1_ODSWRDY, CSR1_ODSWRDY))
         return BOARD_NO_VOLTAGE;
-    if (!wait_for_bits(RCC + RCC_CR, CR_PLLRDY, CR_PLLRDY))
-        return BOARD_NO_PLL;
-    change_register(FLASH_ACR, ACR_LATENCY, BOARD_FLASH_WAITS | ACR_PREFETCH_AND_ART);
-    if (!wait_for_bits(FLASH_ACR, ACR_LATENCY, BOARD_FLASH_WAITS))
-        return BOARD_NO_FLASH_DELAY;
     /* APB1 at most 54 MHz, APB2 at most 108 MHz. */
-    change_register(RCC + RCC_CFGR, CFGR_PRESCALERS, CFGR_APB1_BY_4 | CFGR_APB2_BY_2);
-    change_register(RCC + RCC_CFGR, CFGR_SW, CFGR_SW_PLL);
-    if (!wait_for_bits(RCC + RCC_CFGR, CFGR_SWS, CFGR_SWS_PLL)) {
-        change_register(RCC + RCC_CFGR, CFGR_SW | CFGR_PRESCALERS, 0);
-        return BOARD_NO_SWITCH;
-    }
-    clock_hz = BOARD_CLOCK_HZ;
-    return BOARD_READY;
+    fault = run_on_pll(ACR_PREFETCH_AND_ART);
+    if (fault == BOARD_READY)
+        clock_hz = BOARD_CLOCK_HZ;
+    return fault;
 }
 
 static void start_console(void) {
