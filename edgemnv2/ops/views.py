@@ -10,7 +10,7 @@ Constants stay in the source's terms until the operator that uses them asks for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -19,7 +19,7 @@ import numpy as np
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.ops.flow import Constant, Flow, Node
 
-__all__ = ["View", "Views"]
+__all__ = ["View", "Views", "map_indices"]
 
 Shape = tuple[int, ...]
 Map = tuple[int, int, int]
@@ -117,6 +117,22 @@ def _groups(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]]:
                 b, theirs, j = b * new[j], [*theirs, j], j + 1
         groups.append((mine, theirs))
     return groups
+
+
+def map_indices(
+    indices: Sequence[Sequence[int]], extents: Sequence[int]
+) -> dict[str, tuple[int, ...]]:
+    """Index lists per axis, in memory's order, as lists of rows, columns and channels.
+
+    Axes in front of the last three belong to the rows.
+    """
+    lists = [[0]] * (3 - len(indices)) + [list(taken) for taken in indices[-3:]]
+    height = extents[-3] if len(extents) >= 3 else 1
+    for taken, extent in zip(indices[:-3][::-1], extents[:-3][::-1], strict=True):
+        lists[0] = [i * height + row for i in taken for row in lists[0]]
+        height *= extent
+    names = ("rows", "columns", "channels")
+    return {name: tuple(taken) for name, taken in zip(names, lists, strict=True)}
 
 
 class Views:
@@ -279,6 +295,21 @@ class Views:
             self._add(moved, map_, "float32")
             self._moved[key] = name
         return replace(stored, name=self._moved[key])
+
+    def repeated(self, view: View, shape: Shape, order: tuple[int, ...]) -> View:
+        """`view` with its axes in `order`, those of 1 repeated to what `shape` has there."""
+        view = self.arranged(view, order, self.map_of(view.shape, order))
+        extents = [view.shape[axis] for axis in order]
+        wanted = [shape[axis] for axis in order]
+        pairs = zip(extents, wanted, strict=True)
+        indices = [range(e) if e == n else [0] * n for e, n in pairs]
+        lists = map_indices(indices, extents)
+        height, width, channels = (len(taken) for taken in lists.values())
+        map_ = height, width, channels
+        name = f"{view.name}.select{len(self._moved)}"
+        self._moved[view.name, f"repeated to {wanted}", map_] = name
+        self._add(Node("select", (view.name,), name, lists), map_, self.dtypes[view.name])
+        return View(name, map_, shape, order)
 
     def _move(self, op: str, view: View, map_: Map, attrs: Mapping[str, object]) -> str:
         name = f"{view.name}.{op}{len(self._moved)}"

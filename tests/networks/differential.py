@@ -1,5 +1,5 @@
 """Random networks under their own framework and under our reference: `python -m
-tests.networks.differential [--count N] [--start SEED] [--compile TARGET --every K]`.
+tests.networks.differential [--onnx] [--count N] [--start SEED] [--compile TARGET --every K]`.
 
 Prints what became of them, and how many *accepted* networks held each cell of the vocabulary
 (operator, attribute, type). A cell that no accepted network held is a failure, as a wrong value, a
@@ -29,8 +29,10 @@ from edgemnv2.errors import DoesNotFit, EdgeError
 from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target
-from tests.networks.against import litert, random_samples, reference
-from tests.networks.random_tflite import RandomNet, random_network
+from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
+from tests.networks.random_builder import RandomNet
+from tests.networks.random_onnx import random_onnx
+from tests.networks.random_tflite import random_network
 
 __all__ = ["Outcome", "Summary", "compare_network", "compile_network", "main"]
 
@@ -100,13 +102,14 @@ def compare_network(net: RandomNet, seed: int, folder: Path) -> Outcome:
     """The outcome of one network."""
     samples = random_samples(net.shape, net.dtype, SAMPLES, seed)
     try:
-        theirs = litert(net.blob, samples)[0]
-    except (RuntimeError, ValueError) as error:
+        framework = litert if net.suffix == ".tflite" else onnxruntime_outputs
+        theirs = framework(net.blob, samples)[0]
+    except Exception as error:  # each has its own
         return Outcome("theirs", str(error).splitlines()[-1])
     try:
         with _limit(MOST_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _, ours = reference(net.blob, ".tflite", samples, folder)
+            _, ours = reference(net.blob, net.suffix, samples, folder)
     except EdgeError as error:
         return Outcome("refused", str(error))
     except TimeoutError:
@@ -130,7 +133,7 @@ def compile_network(net: RandomNet, seed: int, target: str, folder: Path) -> Out
     """The outcome of compiling one network that our reference accepts, and of running it."""
     if net.dtype == "float32" and load_target(target).is_bare_metal:
         return Outcome("ok")  # Cortex-M runs integers
-    source, output = folder / f"net{seed}.tflite", folder / f"net{seed}"
+    source, output = folder / f"net{seed}{net.suffix}", folder / f"net{seed}"
     source.write_bytes(net.blob)
     try:
         artifact = compile_model(source, target, output)
@@ -151,13 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20000)
     parser.add_argument("--start", type=int, default=0, metavar="SEED")
+    parser.add_argument("--onnx", action="store_true", help="ONNX instead of TFLite")
     parser.add_argument("--compile", metavar="TARGET", help="also compile and run networks")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="one network of K")
     args = parser.parse_args(arguments)
     summary = Summary()
     with tempfile.TemporaryDirectory() as name:
         for seed in range(args.start, args.start + args.count):
-            net = random_network(seed)
+            net = random_onnx(seed) if args.onnx else random_network(seed)
             outcome = compare_network(net, seed, Path(name))
             if args.compile and outcome.kind == "ok" and seed % args.every == 0:
                 outcome = compile_network(net, seed, args.compile, Path(name))

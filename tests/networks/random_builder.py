@@ -39,6 +39,7 @@ class RandomNet:
     shape: tuple[int, ...]
     dtype: str
     used: set[str]
+    suffix: str = ".tflite"
 
 
 class Builder:

@@ -1,4 +1,4 @@
-"""Random TFLite files against LiteRT's reference kernels: integers bit for bit, none refused."""
+"""Random files against LiteRT's reference kernels and onnxruntime: none wrong, none refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.networks.differential import Summary, compare_network
+from tests.networks.random_onnx import random_onnx
 from tests.networks.random_tflite import random_network
 
 pytest.importorskip("ai_edge_litert")
@@ -25,6 +26,16 @@ def _run(folder: Path, seeds: range) -> Summary:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_random_networks_equal_their_framework(part: int, tmp_path: Path) -> None:
     summary = _run(tmp_path, range(part * EACH, (part + 1) * EACH))
+    assert not summary.texts, "\n".join(summary.texts)
+    assert summary.kinds["ok"] > EACH * 0.9, summary.kinds
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_onnx_networks_equal_onnxruntime(part: int, tmp_path: Path) -> None:
+    summary = Summary()
+    for seed in range(part * EACH, (part + 1) * EACH):
+        net = random_onnx(seed)
+        summary.add(seed, net, compare_network(net, seed, tmp_path))
     assert not summary.texts, "\n".join(summary.texts)
     assert summary.kinds["ok"] > EACH * 0.9, summary.kinds
 

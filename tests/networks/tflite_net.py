@@ -25,7 +25,7 @@ VERSION = 2
 """Of every operator, but for those that have one only."""
 ONE_VERSION = (
     "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1",
-    "RELU_N1_TO_1", "RESHAPE", "SQUARE",
+    "RELU_N1_TO_1", "RESHAPE", "SHAPE", "SQUARE",
 )  # fmt: skip
 BYTES = 1 << 16
 
@@ -39,6 +39,7 @@ class _Tensor:
     scale: Any
     zero_point: Any
     axis: int
+    signature: tuple[int, ...] | None = None
 
 
 class TfliteNet:
@@ -57,12 +58,17 @@ class TfliteNet:
         data: Any = None,
         axis: int = 0,
         name: str | None = None,
+        signature: tuple[int, ...] | None = None,
     ) -> int:
-        """A new tensor; `data` makes it a constant, `scale` a quantised one."""
+        """A new tensor; `data` makes it a constant, `scale` a quantised one.
+
+        `signature` is the shape with -1 for what the converter does not know.
+        """
         number = len(self.tensors)
         shape = tuple(int(x) for x in shape)
         name = name or f"t{number}"
-        self.tensors.append(_Tensor(name, shape, dtype, data, scale, zero_point, axis))
+        made = _Tensor(name, shape, dtype, data, scale, zero_point, axis, signature)
+        self.tensors.append(made)
         return number
 
     def constant(self, data: Any, **quantisation: Any) -> int:
@@ -133,7 +139,12 @@ class TfliteNet:
             tflite.QuantizationParametersAddQuantizedDimension(b, tensor.axis)
             quantisation = tflite.QuantizationParametersEnd(b)
         shape = self._ints(b, tflite.TensorStartShapeVector, tensor.shape)
+        signature = None
+        if tensor.signature is not None:
+            signature = self._ints(b, tflite.TensorStartShapeSignatureVector, tensor.signature)
         tflite.TensorStart(b)
+        if signature is not None:
+            tflite.TensorAddShapeSignature(b, signature)
         tflite.TensorAddShape(b, shape)
         tflite.TensorAddType(b, TYPES[tensor.dtype])
         tflite.TensorAddBuffer(b, buffer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -68,10 +69,9 @@ def _two_activations(node: Node, views: Views, first: str, second: str) -> None:
         extents = _map_extents(view.shape, order)
         height, width, channels = (1 if e == 1 else m for e, m in zip(extents, map_, strict=True))
         part = (height, width, channels)
-        if _size(part) != _size(view.map):
-            raise views.refuse(
-                node, f"operands {list(a.shape)} and {list(b.shape)} do not broadcast by rows"
-            )
+        if prod(part) != prod(view.map):
+            # Some of the axes that are rows are repeated, others are not.
+            view, part = views.repeated(view, shape, order), map_
         parts.append(views.arranged(view, order, part))
     inputs = (parts[0].name, parts[1].name)
     attrs = {**node.attrs, "function": node.op}
@@ -82,10 +82,6 @@ def _map_extents(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, i
     extents = [shape[axis] for axis in order]
     extents = [1] * (3 - len(extents)) + extents
     return int(np.prod(extents[:-2])), extents[-2], extents[-1]
-
-
-def _size(map_: tuple[int, int, int]) -> int:
-    return map_[0] * map_[1] * map_[2]
 
 
 def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -> View:
