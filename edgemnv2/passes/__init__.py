@@ -11,7 +11,6 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.model import Model
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
-from edgemnv2.passes.drop_unread import drop_unread
 from edgemnv2.passes.drop_unused import drop_unused
 from edgemnv2.passes.fold_affine import fold_affine
 from edgemnv2.passes.fold_batch_blocks import fold_batch_blocks
@@ -29,7 +28,7 @@ __all__ = ["lower", "validate"]
 
 def lower(model: Model) -> Graph:
     """The network as layers of ours; UnsupportedOperator for what MobileNetV2 does not have."""
-    # Whatever no output needs -> nothing.
+    # Whatever no output needs -> nothing, before it can stand in the way of a fold.
     flow = drop_unused(model.flow)
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
     flow = fold_constants(flow)
@@ -48,8 +47,6 @@ def lower(model: Model) -> Graph:
     flow = drop_identities(flow)
     # dequantise / operation / quantise -> integer layers with TFLite's fixed-point factors.
     graph = to_layers(flow, model)
-    # Parts of splits that nobody reads -> nothing.
-    graph = drop_unread(graph)
     # uint8 <-> int8 of one scale -> nothing; inner activations int8.
     graph = absorb_recasts(graph)
     # No output is an input, and no tensor two outputs.

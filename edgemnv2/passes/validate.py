@@ -26,6 +26,9 @@ def validate(graph: Graph) -> Graph:
     for name in graph.outputs:
         if name not in defined:
             raise ValueError(f"output {name!r} is never made")
+    read = {name for layer in graph.layers for name in layer.inputs} | set(graph.outputs)
+    for layer in graph.layers:
+        expect(layer.output in read, layer, "is read by nobody")
     if len({x.name for x in graph.layers}) != len(graph.layers):
         raise ValueError("two layers have one name")
     return graph

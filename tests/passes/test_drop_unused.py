@@ -9,9 +9,11 @@ import numpy as np
 from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
+from edgemnv2.passes.drop_unused import drop_unused
 from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import runner_for
 from tests.networks.tflite_net import TfliteNet
+from tests.passes.flows import flow_of, node
 
 
 def _unused_ends(path: Path) -> Path:
@@ -25,6 +27,13 @@ def _unused_ends(path: Path) -> Path:
     net.add("RELU6", [head], [unused])
     path.write_bytes(net.build([x], [head]))
     return path
+
+
+def test_only_what_an_output_depends_on_is_left() -> None:
+    chain = [("x", "a"), ("a", "lost"), ("lost", "more"), ("a", "y")]
+    shapes = dict.fromkeys(("x", "a", "lost", "more", "y"), (1, 4, 4, 2))
+    flow = flow_of([node("relu", x, to=y) for x, y in chain], shapes, ("y",))
+    assert [x.output for x in drop_unused(flow).nodes] == ["a", "y"]
 
 
 def test_what_no_output_needs_is_dropped(tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ FAULTS: dict[str, tuple[Callable[[Graph], Graph], str]] = {
         "tensors without a definition",
     ),
     "unknown output": (lambda g: replace(g, outputs=("x",)), "output 'x' is never made"),
+    "layer that nobody reads": (
+        lambda g: replace(g, outputs=("pool",)),
+        "layer 'classifier': is read by nobody",
+    ),
     "one name twice": (
         lambda g: changed(g, "head", name="stem"),
         "two layers have one name",
