@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.frameworks import PACKAGES, available
-from edgemnv2.errors import ArtifactError, InputError, ToolchainError
+from edgemnv2.errors import ArtifactError, InputError, ModelError, ToolchainError
 from edgemnv2.frontend import source_file, source_sha256
 from edgemnv2.ops.store import KEPT_FOLDER
 
@@ -109,5 +109,5 @@ def _sha256(file: Path) -> str | None:
     """None where the file cannot be read, or is no model."""
     try:
         return source_sha256(file)
-    except Exception:  # what a damaged model raises is the parser's own
+    except (ModelError, OSError):
         return None

@@ -41,7 +41,7 @@ def model_from_proto(
     with reading(file, size_bytes):
         expanded, notes = expand(proto, file)
         fixed, more = prepare(expanded, file, input_shapes)
-        nodes, tensors = _source_nodes(fixed)
+        nodes, tensors = _source_nodes(fixed, file)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
     outputs = [tensors[x.name] for x in fixed.graph.output]
@@ -62,9 +62,7 @@ def model_from_proto(
 
 def external_files(path: Path) -> list[Path]:
     """The files of weights beside an .onnx file that it refers to, relative to its folder."""
-    import onnx
-
-    return _locations(onnx.load(str(path), load_external_data=False))
+    return _locations(_parsed(path.read_bytes(), path))
 
 
 def source_sha256(path: Path) -> str:
@@ -93,6 +91,14 @@ def _locations(proto: Any) -> list[Path]:
 
 
 def _parse(data: bytes, path: Path) -> Any:
+    """The model with its weights, wherever they lie."""
+    proto = _parsed(data, path)
+    _load_external(proto, path)
+    return proto
+
+
+def _parsed(data: bytes, path: Path) -> Any:
+    """What the file alone says."""
     import onnx
 
     try:
@@ -107,7 +113,6 @@ def _parse(data: bytes, path: Path) -> Any:
             f"{path.name}: no network in it ({len(data)} bytes, no nodes): not an ONNX model, or "
             "a truncated one; download or export it again"
         )
-    _load_external(proto, path)
     return proto
 
 
@@ -131,11 +136,11 @@ def _load_external(proto: Any, path: Path) -> None:
         ) from error
 
 
-def _source_nodes(model: Any) -> tuple[list[SourceNode], dict[str, SourceTensor]]:
+def _source_nodes(model: Any, file: str) -> tuple[list[SourceNode], dict[str, SourceTensor]]:
     """The nodes of a prepared model, and its tensors by name."""
     import onnx
 
-    shapes, dtypes = inferred(model)
+    shapes, dtypes = inferred(model, file)
     arrays = {x.name: x for x in model.graph.initializer}
     tensors: dict[str, SourceTensor] = {}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.errors import ModelError
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
 from edgemnv2.frontend.onnx_float16 import widen
 from edgemnv2.model import Note
@@ -59,8 +60,8 @@ def prepare(
     model.CopyFrom(proto)
     notes = widen(model)
     _settle_inputs(model, file, input_shapes or {})
-    shapes = _infer_shapes(model)
-    _evaluate_known(model, shapes)
+    shapes, _ = inferred(model, file)
+    _evaluate_known(model, shapes, file)
     _drop_passing(model)
     return model, notes
 
@@ -88,8 +89,11 @@ def _settle_inputs(model: Any, file: str, wanted: InputShapes) -> None:
             dim.dim_value = extent
 
 
-def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors whose every dimension is a number."""
+def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Shapes of the tensors whose every dimension is a number, and types, as far as onnx can tell.
+
+    Raises ModelError where the file contradicts itself, so that onnx tells nothing.
+    """
     import onnx
 
     inputs = {x.name: x for x in model.graph.input}
@@ -101,32 +105,22 @@ def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:
             value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # inference is a help only: what it cannot tell is checked by the importer
-        inferred = model.graph
-    shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
-        kind = value.type.tensor_type
-        if not kind.HasField("shape"):
-            continue
-        dims = kind.shape.dim
-        if all(x.HasField("dim_value") for x in dims):
-            shapes.setdefault(value.name, tuple(int(x.dim_value) for x in dims))
-    return shapes
-
-
-def inferred(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Shapes and types of the tensors that inference tells."""
-    import onnx
-
-    shapes = _infer_shapes(model)
-    try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # a help only; the operators' own rules tell the rest
-        graph = model.graph
+    # The second is protobuf's, of a model of 2 GiB and more.
+    except (onnx.shape_inference.InferenceError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{file}: onnx cannot tell the shapes of its tensors ({reason}); try "
+            f"onnx.checker.check_model({file!r}, full_check=True), and export the model again"
+        ) from error
+    shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
     types = {x.name: x.data_type for x in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
-        types.setdefault(value.name, value.type.tensor_type.elem_type)
+        kind = value.type.tensor_type
+        types.setdefault(value.name, kind.elem_type)
+        dims = kind.shape.dim
+        if kind.HasField("shape") and all(x.HasField("dim_value") for x in dims):
+            shapes.setdefault(value.name, tuple(int(x.dim_value) for x in dims))
     dtypes = {
         name: str(onnx.helper.tensor_dtype_to_np_dtype(code))
         for name, code in types.items()
@@ -135,7 +129,7 @@ def inferred(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     return shapes, dtypes
 
 
-def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -> None:
     """Nodes whose inputs are all known -> initializers."""
     import onnx
 
@@ -149,7 +143,7 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
             start, end = attribute(node, "start", 0), attribute(node, "end", None)
             array = dims[start:end]
         elif node.op_type in SHAPE_ARITHMETIC and all(not x or x in arrays for x in node.input):
-            array = _evaluate(node, arrays, model)
+            array = _evaluate(node, arrays, model, file)
         if array is None or len(node.output) != 1 or node.output[0] in outputs:
             kept.append(node)
             continue
@@ -159,8 +153,8 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
     _replace_nodes(model, kept)
 
 
-def _evaluate(node: Any, arrays: dict[str, Any], model: Any) -> Array | None:
-    """One node in the reference evaluator; None where it has no answer."""
+def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array:
+    """One node of constants, by onnx's own evaluator; ModelError where it fails."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
@@ -171,8 +165,12 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any) -> Array | None:
     single = onnx.helper.make_model(graph, opset_imports=list(model.opset_import))
     try:
         (result,) = ReferenceEvaluator(single).run(None, values)
-    except Exception:  # then the node stays, and the constraints or the importer speak of it
-        return None
+    except Exception as error:  # whatever NumPy raises in its operators
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{file}: node {node.name or node.output[0]!r}: {node.op_type} of constants cannot be "
+            f"computed ({reason}); export the model again"
+        ) from error
     return np.asarray(result)
 
 

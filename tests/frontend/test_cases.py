@@ -37,9 +37,6 @@ REFUSED = {
     "torch_tv_training.onnx": r"training_mode=1 .*model\.eval\(\)",
 }
 """File -> what the refusal says, remedy included."""
-WAITING: dict[str, str] = {}
-"""Files that do not pass yet, and what they need. Each of them is tried: one that passes must leave
-the list."""
 
 NAMES = sorted(
     path.name
@@ -84,14 +81,9 @@ def _differs_from(stored: Path, path: Path) -> str | None:
     return f"{count} of {gap.size} stored values differ" if count else None
 
 
-@pytest.mark.parametrize("name", [x for x in NAMES if x not in {*REFUSED, *WAITING}])
+@pytest.mark.parametrize("name", [x for x in NAMES if x not in REFUSED])
 def test_the_file_is_its_frameworks(name: str, require_module: Callable[[str], None]) -> None:
     assert _wrong(_path(name, require_module)) is None
-
-
-@pytest.mark.parametrize("name", WAITING)
-def test_a_waiting_file_still_waits(name: str, require_module: Callable[[str], None]) -> None:
-    assert _wrong(_path(name, require_module)) is not None, f"take {name} out of WAITING"
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -119,4 +111,4 @@ def test_every_recipe_of_the_list_is_tried() -> None:
     with (RECIPES / "recipes.csv").open(newline="") as file:
         listed = {row["file"] for row in csv.DictReader(file)}
     assert listed == {name for name in NAMES if (RECIPES / name).is_file()}
-    assert {*REFUSED, *WAITING} <= set(NAMES)
+    assert REFUSED.keys() <= set(NAMES)

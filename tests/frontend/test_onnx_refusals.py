@@ -209,3 +209,29 @@ def test_a_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(data: bytes, tmp_path: Path) -> None:
     message = refusal(data, tmp_path, ModelError)
     assert "not an ONNX model" in message
+
+
+def test_constants_that_cannot_be_computed_are_named(tmp_path: Path) -> None:
+    """What onnx's evaluator raises is said, not passed over."""
+    model = one_node("Reshape", [1, 3, 8, 8], inputs=["x", "shape"])
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, np.int64), name)
+        for name, value in (("extents", [1, 64]), ("places", [0, 9]))
+    )
+    chosen = helper.make_node("Gather", ["extents", "places"], ["shape"], name="chosen")
+    model.graph.node.insert(0, chosen)
+    message = refusal(model, tmp_path, ModelError)
+    assert "node 'chosen': Gather of constants cannot be computed (" in message
+
+
+def test_a_file_that_contradicts_itself_is_said_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stops onnx's inference is the message's reason: nothing is guessed without it."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise onnx.shape_inference.InferenceError("[ShapeInferenceError] (op_type:Conv) odd")
+
+    monkeypatch.setattr("onnx.shape_inference.infer_shapes", fail)
+    message = refusal(one_node("Relu", [1, 3, 8, 8]), tmp_path, ModelError)
+    assert "(op_type:Conv) odd" in message and "full_check=True" in message
