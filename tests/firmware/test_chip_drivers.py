@@ -163,8 +163,8 @@ FACTS = [
     ("nano33ble", "BOARD_TX_PIN 3u", "BOARD_TX_PIN 4u", "TXD is not"),
 ]
 STATEMENTS = [
-    ("stm32_rcc.h", "nucleo-f446re", "CFGR_APB1_BY_4 = 5u", "CFGR_APB1_BY_4 = 4u", "APB1 at"),
-    ("stm32f4.c", "nucleo-f446re", "change_register(PWR_CR, 0, CR_ODSWEN);", "", None),
+    ("stm32_clock.h", "nucleo-f446re", "CFGR_APB1_BY_4 = 5u", "CFGR_APB1_BY_4 = 4u", "APB1 at"),
+    ("stm32_clock.h", "nucleo-f446re", "change_register(PWR_CR, 0, CR_ODSWEN);", "", None),
     ("stm32f7.c", "nucleo-f746zg", "enable_caches();", "", None),
     ("cortex_m7_caches.h", "nucleo-f746zg", "set <= ", "set < ", "lines were invalidated"),
     ("stm32h7.c", "nucleo-h743zi", "change_register(SYSCFG_PWRCR, 0, PWRCR_ODEN);", "", "at this"),

@@ -3,22 +3,10 @@
  * that lacks. */
 #include "board.h"
 #include "board_facts.h"
+#include "stm32_clock.h"
 #include "stm32_gpio.h"
-#include "stm32_rcc.h"
 
-/* RM0390 section 2.2.2, the memory map. */
-#define PWR_CR 0x40007000u
-#define PWR_CSR 0x40007004u
-
-/* Section 5.4, power; section 3.8.1, flash. */
-enum {
-    CR_VOS_SCALE_1 = 3u << 14,
-    CR_ODEN = 1u << 16,
-    CR_ODSWEN = 1u << 17,
-    CSR_ODRDY = 1u << 16,
-    CSR_ODSWRDY = 1u << 17,
-    ACR_PREFETCH_AND_CACHES = 7u << 8
-};
+enum { PLL_Q = 8, ACR_PREFETCH_AND_CACHES = 7u << 8 }; /* RM0390 sections 6.3.2, 3.8.1 */
 
 /* Section 25.6: the older USART. */
 enum {
@@ -38,35 +26,11 @@ enum { RESET_HZ = 16000000 }; /* the internal oscillator, HSI */
 
 static uint32_t clock_hz = RESET_HZ;
 
-/* The oscillator's 2 MHz, as section 6.3.2 advises, times N, by 2: at most 180 MHz. */
-enum { PLL_M = BOARD_HSE_HZ / 2000000, PLL_N = BOARD_CLOCK_HZ / 1000000, PLL_Q = 8 };
-
-/* Section 5.1.4: without the over-drive the core may not go beyond 168 MHz. */
-static int start_over_drive(void) {
-    change_register(PWR_CR, 0, CR_ODEN);
-    if (!wait_for_bits(PWR_CSR, CSR_ODRDY, CSR_ODRDY))
-        return 0;
-    change_register(PWR_CR, 0, CR_ODSWEN);
-    return wait_for_bits(PWR_CSR, CSR_ODSWRDY, CSR_ODSWRDY);
-}
-
+/* At most 180 MHz, APB1 at most 45, APB2 at most 90; section 5.1.4: without the over-drive the core
+ * may not go beyond 168 MHz. */
 static enum board_fault start_clock(void) {
-    enum board_fault fault;
-    change_register(RCC + RCC_APB1ENR, 0, APB1ENR_PWR);
-    (void)read_register(RCC + RCC_APB1ENR); /* the clock is there two cycles later */
-    if (BOARD_HSE_IS_A_CLOCK)
-        change_register(RCC + RCC_CR, 0, CR_HSEBYP);
-    change_register(RCC + RCC_CR, 0, CR_HSEON);
-    if (!wait_for_bits(RCC + RCC_CR, CR_HSERDY, CR_HSERDY))
-        return BOARD_NO_OSCILLATOR;
-    change_register(PWR_CR, 0, CR_VOS_SCALE_1);
-    change_register(RCC + RCC_PLLCFGR, PLLCFGR_M_N_P_Q,
-                    (uint32_t)PLL_M | (uint32_t)PLL_N << 6 | PLLCFGR_HSE | (uint32_t)PLL_Q << 24);
-    change_register(RCC + RCC_CR, 0, CR_PLLON);
-    if (BOARD_CLOCK_HZ > 168000000 && !start_over_drive())
-        return BOARD_NO_VOLTAGE;
-    /* APB1 at most 45 MHz, APB2 at most 90 MHz. */
-    fault = run_on_pll(ACR_PREFETCH_AND_CACHES);
+    const int over_drive = BOARD_CLOCK_HZ > 168000000;
+    const enum board_fault fault = run_on_pll(PLL_Q, over_drive, ACR_PREFETCH_AND_CACHES);
     if (fault == BOARD_READY)
         clock_hz = BOARD_CLOCK_HZ;
     return fault;
