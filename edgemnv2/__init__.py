@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgemnv2.version import __version__
+
 if TYPE_CHECKING:
     from edgemnv2.api import (
         Network,
@@ -52,9 +54,6 @@ __all__ = [
     "tune",
     "verify",
 ]
-
-# The only place of the version: pyproject.toml reads it from here.
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from edgemnv2 import __version__
 from edgemnv2.cli.words import as_flags
 from edgemnv2.errors import EdgeError, UsageError
+from edgemnv2.version import __version__
 
 __all__ = ["VERBS", "main", "make_parser"]
 

@@ -5,6 +5,7 @@ What an operator looks like in ONNX is in its folder (`ops/<op>/export.py`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ Array = NDArray[Any]
 IR_VERSION = 8
 
 
-class OnnxNodes:
+class OnnxNodes(ABC):
     """Nodes and constants. The subclasses say how integers and their real values are stored."""
 
     def __init__(self, graph: Graph) -> None:
@@ -45,17 +46,17 @@ class OnnxNodes:
         self.nodes.append(made)
         return output
 
+    @abstractmethod
     def real(self, tensor: str) -> str:
         """The name of a tensor's real value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def weights(self, layer: Convolution, weight: Array) -> list[str]:
         """The names of real weights and biases; `weight` is the layer's in ONNX's order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_matrix_product(self, layer: Layer) -> bool:
         """Whether a pointwise layer is to be written as that of a vector, which leaves one."""
-        raise NotImplementedError
 
     # -- what writers ask for ----------------------------------------------------------------------
 

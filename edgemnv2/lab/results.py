@@ -24,9 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgemnv2 import __version__
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.version import __version__
 
 __all__ = ["load", "main", "render", "render_readme"]
 

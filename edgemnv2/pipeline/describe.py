@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edgemnv2 import __version__
 from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
 from edgemnv2.codegen.names import name_of
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
@@ -15,6 +14,7 @@ from edgemnv2.pipeline.options import CompileOptions
 from edgemnv2.pipeline.plan import NetworkPlan
 from edgemnv2.program import RowOp
 from edgemnv2.samples.images import default_preset
+from edgemnv2.version import __version__
 
 __all__ = ["interface_of", "manifest_of"]
 

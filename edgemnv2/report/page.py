@@ -9,13 +9,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from edgemnv2 import __version__
 from edgemnv2.manifest import LayerRecord, Manifest
 from edgemnv2.report.canvas import TIMES, kib, si
 from edgemnv2.report.load import Result, Subject
 from edgemnv2.report.plots import block_of, macs_svg, memory_svg, sizes_svg
 from edgemnv2.report.results import cost_words, layer_costs, results_html, verdict
 from edgemnv2.report.table import Cell, badge, number, table, text
+from edgemnv2.version import __version__
 
 __all__ = ["page"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemnv2 import __version__
 from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
 from edgemnv2.runners.local import RUNTIME
 from edgemnv2.target import load_target
+from edgemnv2.version import __version__
 
 HEIGHT, WIDTH, CHANNELS = 6, 5, 3
 ARENA_BYTES = 96

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2 import __version__
+from edgemnv2.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ def test_the_version_is_written_in_one_place(wheel: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert tracked.stdout.split() == ["edgemnv2/__init__.py"]
+    assert tracked.stdout.split() == ["edgemnv2/version.py"]
 
 
 def test_the_changelog_has_this_version_and_what_is_unreleased() -> None:

@@ -76,7 +76,7 @@ def test_it_survives_a_release_and_a_comment(
     for path in headers.glob("*.h"):
         path.write_text("/* A new remark. */\n" + path.read_text())
     monkeypatch.setattr("edgemnv2.tuner.stale.runtime_file", lambda name: tmp_path / name)
-    monkeypatch.setattr("edgemnv2.__version__", "9.9.9")
+    monkeypatch.setattr("edgemnv2.version.__version__", "9.9.9")
     monkeypatch.setattr(
         "edgemnv2.provenance.version_of",
         lambda name: "9.9.9" if name == "edgemnv2" else version_of(name),

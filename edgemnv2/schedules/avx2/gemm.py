@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ LANES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Gemm:
+class Gemm(ABC):
     """`[pixels, depth] x weight` `[depth, N]` with bias and epilogue."""
 
     weight: Array
@@ -51,21 +52,21 @@ class Gemm:
             "unroll": self.unroll,
         }
 
+    @abstractmethod
     def constants(self) -> list[Array]:
         """Packed weights, packed biases or requantisation parameters."""
-        raise NotImplementedError
 
     def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
         """Scratch that `emit` needs."""
         return 0
 
+    @abstractmethod
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """Emit all tiles of `pixels` pixels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """The same for pixels that lie in `p.scratch`, in the form that the loop reads."""
-        raise NotImplementedError
 
 
 def reduction(k: Builder, total: int, unroll: int, step: Callable[[Expr], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,7 @@ def step_block(weight: Array, step: Step) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Gemm:
+class Gemm(ABC):
     """`[pixels, depth] x weight` `[depth, N]` with bias and epilogue, `N` channels out.
 
     `tile` emits one `mr x panel` tile; `constants` are the packed weights and the rest, in the
@@ -175,13 +176,13 @@ class Gemm:
             "isa": self.isa,
         }
 
+    @abstractmethod
     def constants(self) -> list[Array]:
         """Packed weights, packed biases or requantisation parameters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
         """Emit the tile of `mr` pixels from `first` on by the channels of `panel`."""
-        raise NotImplementedError
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """Emit all tiles of `pixels` pixels."""
