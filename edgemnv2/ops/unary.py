@@ -20,7 +20,14 @@ from edgemnv2.ops.lowering import Lowering, Site
 from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 from edgemnv2.ops.views import Views
 
-__all__ = ["Unary", "arrange_unary", "integer_unary", "onnx_unary", "run_unary", "tflite_unary"]
+__all__ = [
+    "Unary",
+    "arrange_unary",
+    "integer_unary",
+    "onnx_unary",
+    "tflite_unary",
+    "unary_reference",
+]
 
 Array = NDArray[Any]
 
@@ -40,17 +47,26 @@ class Unary(Layer):
         return self if self.table is None else replace(self, table=self.table + by)
 
 
-def run_unary(
-    graph: Graph, layer: Layer, inputs: list[Array], function: Callable[[Array], Array]
-) -> Array:
-    """The output `[N, H, W, C]`: by the table, or `function` of float32 values."""
-    assert isinstance(layer, Unary)
-    x, target = inputs[0], graph.tensor_out(layer)
-    if layer.table is None:
-        return np.asarray(function(x), np.float32)
-    lowest = int(np.iinfo(x.dtype).min)
-    looked_up: Array = layer.table[x.astype(np.int64) - lowest].astype(target.dtype)
-    return looked_up
+def unary_reference(
+    function: Callable[[Array, Any], Array],
+) -> Callable[[Graph, Layer, list[Array]], Array]:
+    """The reference of a layer: by its table, or `function` of values in double and of the layer.
+
+    Results are rounded to float32 once; what is no number, or beyond, is as IEEE has it.
+    """
+
+    def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+        """The output `[N, H, W, C]` of `layer`."""
+        assert isinstance(layer, Unary)
+        x, target = inputs[0], graph.tensor_out(layer)
+        if layer.table is None:
+            with np.errstate(all="ignore"):
+                return np.asarray(function(x.astype(np.float64), layer), np.float32)
+        lowest = int(np.iinfo(x.dtype).min)
+        looked_up: Array = layer.table[x.astype(np.int64) - lowest].astype(target.dtype)
+        return looked_up
+
+    return run
 
 
 def arrange_unary(node: Node, views: Views) -> None:

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.unary import run_unary
+from edgemnv2.ops.unary import unary_reference
 
 __all__ = ["run"]
 
-Array = NDArray[Any]
-
-
-def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
-    """The output `[N, H, W, C]` of `layer`."""
-    return run_unary(graph, layer, inputs, _function)
-
-
-def _function(x: Array) -> Array:
-    wide = x.astype(np.float64)
-    with np.errstate(all="ignore"):
-        return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(wide))
+run = unary_reference(lambda x, _: np.vectorize(math.erf, otypes=[np.float64])(x))

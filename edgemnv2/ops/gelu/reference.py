@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.ops.gelu.layer import Gelu
-from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.unary import run_unary
+from edgemnv2.ops.unary import unary_reference
 
 __all__ = ["run"]
 
@@ -18,17 +17,12 @@ Array = NDArray[Any]
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
-    """The output `[N, H, W, C]` of `layer`."""
-    assert isinstance(layer, Gelu)
-    approximate = layer.approximate
+def _gelu(x: Array, layer: Gelu) -> Array:
+    if layer.approximate:
+        bend = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+    else:
+        bend = _erf(x * math.sqrt(0.5))
+    return np.asarray(x / 2 * (1 + bend))
 
-    def function(x: Array) -> Array:
-        wide = x.astype(np.float64)
-        if approximate:
-            bend = np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
-        else:
-            bend = _erf(wide * math.sqrt(0.5))
-        return np.asarray(wide / 2 * (1 + bend))
 
-    return run_unary(graph, layer, inputs, function)
+run = unary_reference(_gelu)
