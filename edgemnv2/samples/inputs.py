@@ -89,9 +89,15 @@ class InputSet:
 
 
 def choose_inputs(
-    graph: Graph, choice: SampleChoice, default_preset: str, classes: int | None = None
+    graph: Graph,
+    choice: SampleChoice,
+    default_preset: str,
+    classes: int | None = None,
+    fit: str = "crop",
 ) -> InputSet:
     """The inputs that `choice` asks for; `classes` bounds the labels of images.
+
+    `fit` is how pictures become the network's shape, as in `samples.images`.
 
     Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
     """
@@ -103,7 +109,9 @@ def choose_inputs(
     preset = choice.preprocess or default_preset
     tensor = graph.tensors[graph.inputs[image]]
     if choice.images is not None:
-        samples = load_images(choice.images, tensor, preset, limit=choice.limit, classes=classes)
+        samples = load_images(
+            choice.images, tensor, preset, limit=choice.limit, classes=classes, fit=fit
+        )
         return _with_others(graph, image, samples, choice.inputs)
     if choice.inputs is not None:
         return load_npz(choice.inputs, graph).first(choice.limit)
