@@ -152,7 +152,7 @@ static void edgemnv2_pixel(int32_t format, const unsigned char *row, int32_t x,
         /* 1.402, 0.344136, 0.714136, 1.772 in steps of 1/65536; sums are moved above zero. */
         rgb[0] = edgemnv2_clipped(((y << 16) + 91881 * v + 32768 + (256 << 16)) / 65536 - 256);
         rgb[1] = edgemnv2_clipped(
-            ((y << 16) - 22554 * u - 46802 * v + 32768 + (256 << 16)) / 65536 - 256);
+            ((y << 16) - 22553 * u - 46802 * v + 32768 + (256 << 16)) / 65536 - 256);
         rgb[2] = edgemnv2_clipped(((y << 16) + 116130 * u + 32768 + (256 << 16)) / 65536 - 256);
     }
 }
