@@ -11,7 +11,7 @@ from typing import Any
 
 from edgemnv2.errors import ArtifactError
 
-__all__ = ["FITS", "KINDS", "Box", "Said", "Task", "said_from", "task_from"]
+__all__ = ["FITS", "KINDS", "NOTHING_SAID", "Box", "Said", "Task", "said_from", "task_from"]
 
 KINDS = ("classifier", "detector", "segmenter", "grid", "embedding", "unknown")
 """`grid` is FOMO's: a class for each cell of a coarse map, of which centroids are made."""
@@ -50,6 +50,9 @@ class Said:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without what is not said."""
         return {key: value for key, value in asdict(self).items() if value}
+
+
+NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True)

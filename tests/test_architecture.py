@@ -40,6 +40,7 @@ FLOORS = (
     ("report",),
     ("paper",),
     ("lab",),
+    ("network",),
     ("api",),
     ("cli",),
 )

@@ -145,8 +145,8 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
     if task.kind == "classifier":
         return [
             *public_struct("answers/classes.h", "class", name),
-            "/* Fills `classes` with the best ones of at least `threshold`, the best first; returns",
-            " * how many there are. */",
+            "/* Fills `classes` with those of at least `threshold`, the best first; returns how",
+            " * many there are. */",
             *_list(name, "class", "classes"),
         ]
     if task.kind == "detector":

@@ -314,9 +314,7 @@ def epoch_canvases(sprites: Tensor, labels: np.ndarray, first: int) -> list[Canv
     return [canvas(grey, labels, first + index) for index in range(CANVASES_AN_EPOCH)]
 
 
-def train(
-    model: Detector | Segmenter, epochs: int, seed: int, kept: Path
-) -> Detector | Segmenter:
+def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> Detector | Segmenter:
     """The averaged network after `epochs`, in evaluation mode; `kept` is written as it learns."""
     data = load_digits()
     count = digits.TRAINING_COUNT
@@ -355,7 +353,7 @@ def train(
         print(f"epoch {epoch + 1}: loss {total / steps:.4f}, {spent:.0f} s", flush=True)
         if epoch % 5 == 4 or epoch + 1 == epochs:
             onnx.save(trained.eval().onnx(), kept)
-    return trained.eval()
+    return trained
 
 
 def main() -> None:
@@ -370,7 +368,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     model = Detector() if options.task == "detector" else Segmenter()
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)
     train(model, options.epochs, options.seed, options.output / f"digits_{options.task}.onnx")
 
 

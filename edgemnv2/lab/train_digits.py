@@ -141,9 +141,7 @@ def to_onnx(model: MobileNetV2) -> onnx.ModelProto:
     ]
     file.nodes.append(helper.make_node("Gemm", gemm, ["logits"], "classifier", transB=1))
     size = [1, 1, digits.RESOLUTION, digits.RESOLUTION]
-    return file.model(
-        "digits", size, {"logits": [1, digits.CLASSES]}, "edgemnv2.lab.train_digits"
-    )
+    return file.model("digits", size, {"logits": [1, digits.CLASSES]}, "edgemnv2.lab.train_digits")
 
 
 def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:

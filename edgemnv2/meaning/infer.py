@@ -22,7 +22,7 @@ from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph
 from edgemnv2.samples.images import image_input, preset_pixels
 from edgemnv2.samples.pixels import wanted_pixels
-from edgemnv2.task import FITS, KINDS, Said, Task
+from edgemnv2.task import Said, Task
 
 __all__ = ["METADATA", "said_by_file", "said_in_metadata", "task_of"]
 
@@ -67,7 +67,7 @@ def said_in_metadata(properties: Mapping[str, str], place: str) -> Said:
         labels=tuple(str(x) for x in labels),
         labels_from=f"{place}'s metadata" if labels else "",
         anchors=anchors_of(anchors, place) if isinstance(anchors, dict) else (),
-        scales=tuple(anchors["scales"])  # type: ignore[arg-type]
+        scales=tuple(anchors["scales"])
         if isinstance(anchors, dict) and "scales" in anchors
         else None,
         scores=content.get("scores"),
@@ -83,10 +83,6 @@ def task_of(graph: Graph, user: Said | None = None) -> Task:
     than there are boxes.
     """
     said = (user or Said()).over(graph.said)
-    if said.kind is not None and said.kind not in KINDS:
-        raise UsageError(f"task={said.kind}: expected one of {', '.join(KINDS)}")
-    if said.fit is not None and said.fit not in FITS:
-        raise UsageError(f"fit={said.fit}: expected one of {', '.join(FITS)}")
     task = _form(graph, said)
     if said.kind not in (None, task.kind):
         raise UsageError(
@@ -138,16 +134,24 @@ def _raw_heads(graph: Graph, said: Said) -> Task | None:
     four = [index for index, (_, values) in enumerate(sizes) if values == 4]
     if not four:
         return None
-    box = next((i for i in four if "box" in specs[i].name.lower() or "loc" in specs[i].name), four[0])
+    named = (i for i in four if _is_box(specs[i]))
+    box = next(named, four[0])
     count, classes = sizes[1 - box]
     return _anchored(graph, said, (specs[1 - box],), (specs[box],), count, classes)
 
 
+def _is_box(spec: TensorSpec) -> bool:
+    """Whether an output is called after boxes ("boxes", "bbox_regression", "raw_box", "loc")."""
+    return "box" in spec.name.lower() or "loc" in spec.name.lower()
+
+
 def _rows_and_values(spec: TensorSpec) -> tuple[int, int] | None:
     """Of `[1, N, values]`, also where a dimension of one stands between (TensorFlow's)."""
-    inner = [x for x in spec.sample_shape[:-1] if x != 1] + [spec.sample_shape[-1]] if (
-        spec.sample_shape
-    ) else []
+    inner = (
+        [x for x in spec.sample_shape[:-1] if x != 1] + [spec.sample_shape[-1]]
+        if (spec.sample_shape)
+        else []
+    )
     plain = len(inner) == 2 and (len(spec.shape) == 3 or spec.sample_shape[1] == 1)
     return (inner[0], inner[1]) if plain else None
 
@@ -157,7 +161,7 @@ def _map_heads(graph: Graph, said: Said) -> Task | None:
     if not said.anchors or len(graph.outputs) % 2 or not len(graph.outputs):
         return None
     specs = graph.output_specs
-    boxes = [spec for spec in specs if "box" in spec.name.lower() or "loc" in spec.name.lower()]
+    boxes = [spec for spec in specs if _is_box(spec)]
     scores = [spec for spec in specs if spec not in boxes]
     if len(boxes) != len(scores):
         return None
@@ -200,9 +204,7 @@ def _anchored(
         made = "softmax" if background else "sigmoid"
     told = "anchors as told" if said.anchors else "anchors of the usual feature maps"
     task = Task("detector", f"codes of {count} boxes and scores, {told}", roles, classes, made)
-    return replace(
-        task, background=background, anchors=anchors, scales=said.scales or task.scales
-    )
+    return replace(task, background=background, anchors=anchors, scales=said.scales or task.scales)
 
 
 def _generated(graph: Graph, count: int) -> tuple[Any, ...]:
@@ -296,11 +298,9 @@ def _activation(graph: Graph, name: str) -> str:
 def _with_labels(task: Task, said: Said) -> Task:
     """The labels, where their number is that of the classes; one fewer leaves out a background."""
     labels = said.labels
-    if task.classes and labels:
-        if len(labels) == task.classes - 1 and task.kind != "detector":
-            labels = ("background", *labels)
-        elif task.kind == "detector" and task.background and len(labels) == task.classes - 1:
-            labels = ("background", *labels)
+    with_background = task.background if task.kind == "detector" else True
+    if labels and with_background and len(labels) == task.classes - 1:
+        labels = ("background", *labels)
     known = not task.classes or len(labels) == task.classes
     if task.kind in ("unknown", "embedding") or not labels or not known:
         return task

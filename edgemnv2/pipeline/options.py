@@ -10,7 +10,7 @@ from edgemnv2.errors import UsageError
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
-from edgemnv2.task import Said
+from edgemnv2.task import NOTHING_SAID, Said
 
 __all__ = ["CompileOptions", "check_options"]
 
@@ -37,7 +37,7 @@ class CompileOptions:
     chains: str | None = None
     thread_chains: str | None = None
     preprocess: str | None = None
-    said: Said = Said()
+    said: Said = NOTHING_SAID
     threads: int | None = None
     dtype: str | None = None
     code_size_budget: int | None = None

@@ -81,7 +81,7 @@ def canvas(sprites: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> 
     return Canvas(
         pixels.astype(np.uint8),
         np.array(classes, np.int64),
-        (np.array(boxes, np.float32) / SIZE).reshape(-1, 4),
+        np.array(boxes, np.float32).reshape(-1, 4) / np.float32(SIZE),
         mask,
     )
 
@@ -95,7 +95,8 @@ def _ground(random: np.random.Generator) -> Array:
     down = (weights @ corners.reshape(2, 6)).reshape(SIZE, 2, 3)
     blend = (weights @ down) // (SIZE - 1) ** 2
     noise = int(random.integers(1, 13))
-    return np.clip(blend + random.integers(-noise, noise + 1, (SIZE, SIZE, 3)), 0, 255)
+    noisy = blend + random.integers(-noise, noise + 1, (SIZE, SIZE, 3))
+    return np.asarray(np.clip(noisy, 0, 255))
 
 
 def _clutter(random: np.random.Generator, pixels: Array) -> None:

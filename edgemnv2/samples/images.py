@@ -29,6 +29,7 @@ from edgemnv2.samples.pixels import FULL_BYTE, wanted_pixels
 
 __all__ = [
     "PRESETS",
+    "SUFFIXES",
     "Samples",
     "check_limit",
     "default_preset",

@@ -70,5 +70,3 @@ def pointers(arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
     """`struct net_outputs` of these arrays, which must stay alive."""
     assert all(x.flags["C_CONTIGUOUS"] for x in arrays)
     return (ctypes.c_void_p * len(arrays))(*(x.ctypes.data for x in arrays))
-
-

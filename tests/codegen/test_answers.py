@@ -178,9 +178,7 @@ def test_centroids_of_a_grid(dtype: str, tmp_path: Path) -> None:
                 real = rng.normal(0, 2, (9, 11, 3)) + np.array([lean, 0, 0])
                 args = (task, [one], [stored(real, one)], Centroid, loaded, threshold, capacity)
                 c, numpy = both(*args)
-                assert_equal(
-                    c, numpy.centroids, ("y", "x", "top", "left", "bottom", "right")
-                )
+                assert_equal(c, numpy.centroids, ("y", "x", "top", "left", "bottom", "right"))
                 joined += sum(x.bottom - x.top > 1.5 / 9 for x in c)
     assert joined > 5
 

@@ -84,13 +84,12 @@ def rows_of(
         line[:] = sent[row]
         return line.ctypes.data
 
-    most = max(2 * (a // b + a // (16 * b) + 2) + 1 for a, b in zip(size, (tensor.width, tensor.height), strict=True))  # fmt: skip
+    pairs = zip(size, (tensor.width, tensor.height), strict=True)
+    most = max(2 * (a // b + a // (16 * b) + 2) + 1 for a, b in pairs)
     room = 4 * tensor.width * (2 + most) + most * (4 + tensor.width * tensor.channels)
     memory = np.zeros(room + 64, np.uint8)
     memory[room:] = 0xA5
-    camera = Camera(
-        width, height, FORMATS.index(kind), next_row, None, memory.ctypes.data, room
-    )
+    camera = Camera(width, height, FORMATS.index(kind), next_row, None, memory.ctypes.data, room)
     out = np.zeros(tensor.shape, tensor.dtype)
     for row in range(tensor.height):
         place = ctypes.c_void_p(out[row].ctypes.data)

@@ -112,10 +112,7 @@ def decode(
         boxes = values("boxes", 4)
         count = min(int(values("count", 1)[0, 0]), len(boxes), capacity)
         scores, classes = values("scores", 1)[:, 0], values("classes", 1)[:, 0]
-        found = (
-            Detection(*map(float, boxes[i]), int(classes[i]), float(scores[i]))
-            for i in range(count)
-        )
+        found = (_detection(boxes[i], int(classes[i]), float(scores[i])) for i in range(count))
         return Answer(kind, detections=tuple(x for x in found if x.score >= threshold))
     if kind == "detector":
         scores = _activated(values("scores", task["classes"]), task["scores"])
@@ -234,9 +231,7 @@ def _activated(values: Array, kind: str) -> Array:
 
 def _best(scores: Array, threshold: float, capacity: int) -> tuple[Scored, ...]:
     order = np.argsort(-scores, kind="stable")[:capacity]
-    return tuple(
-        Scored(int(i), float(scores[i])) for i in order if float(scores[i]) >= threshold
-    )
+    return tuple(Scored(int(i), float(scores[i])) for i in order if float(scores[i]) >= threshold)
 
 
 def _detections(
@@ -258,10 +253,15 @@ def _detections(
         y, x = code[:2] * anchor[2:] + anchor[:2]
         high, wide = np.exp(code[2:]) * anchor[2:] / np.float32(2)
         ends = (y - high, x - wide, y + high, x + wide)
-        box = Detection(*map(float, ends), int(classes[i]), float(best[i]))
+        box = _detection(ends, int(classes[i]), float(best[i]))
         if all(_overlap(box, other) <= IOU for other in kept):
             kept.append(box)
     return tuple(kept)
+
+
+def _detection(ends: Any, index: int, score: float) -> Detection:
+    top, left, bottom, right = (float(end) for end in ends)
+    return Detection(top, left, bottom, right, index, score)
 
 
 def _overlap(a: Detection, b: Detection) -> float:
