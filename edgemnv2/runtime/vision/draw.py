@@ -132,7 +132,7 @@ class _Page:
         self.image.paste(whole, (0, 0), alpha)
         shares = sorted(zip(counts.tolist(), present.tolist(), strict=True), reverse=True)
         rows = [
-            (f"{self.name(i)} {count / classes.size:.0%}", colour(i))
+            (f"{self.name(i)} {_share(count / classes.size)}", colour(i))
             for count, i in shares
             if not (plain and i == 0)
         ]
@@ -204,6 +204,11 @@ class _Page:
 
     def _scaled(self, ends: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(end * self.times for end in ends)
+
+
+def _share(part: float) -> str:
+    """In whole percent, but nothing that is there is 0 %."""
+    return f"{part:.0%}" if part >= 0.005 else "<1%"
 
 
 def _dimmed(hue: Colour) -> Colour:
