@@ -148,7 +148,7 @@ def picture_input(
 ) -> np.ndarray[Any, Any]:
     """What the network takes for a picture uint8 `[H, W, C]`; `path` is for messages."""
     (tensor,) = network.inputs
-    height, width, channels = tensor["nhwc"]
+    channels = tensor["nhwc"][2]
     if channels not in (1, 3):
         raise RunError(f"{path}: the network takes {channels} channels, give an .npy file")
     place = placement(network, pixels)

@@ -1,4 +1,4 @@
-"""Networks and artefacts as objects, and the step between them: what `edgemnv2.api` gives first."""
+"""Networks and artefacts as a program holds them: loaded, compiled, opened, run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,25 @@ from edgemnv2.ops.execute import by_source
 from edgemnv2.ops.execute import run as run_reference
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
-from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model
+from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model, lower_source
 from edgemnv2.runners import Runner, runner_for
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import to_source
 from edgemnv2.samples.inputs import SampleChoice, source_arrays
 from edgemnv2.target import Target, load_target
-from edgemnv2.task import Said, Task
+from edgemnv2.task import NOTHING_SAID, Said, Task
 
-__all__ = ["Network", "OpenArtifact", "compile"]
+__all__ = [
+    "Network",
+    "OpenArtifact",
+    "as_network",
+    "compile",
+    "load",
+    "no_count",
+    "no_stage",
+    "open_artifact",
+    "opened",
+]
 
 Array = NDArray[Any]
 Stage = Callable[[str], None]
@@ -37,11 +47,11 @@ BATCH = 8
 """Samples at a time in the reference: what keeps memory small."""
 
 
-def _no_stage(stage: str) -> None:
+def no_stage(stage: str) -> None:
     """No progress is told."""
 
 
-def _no_count(done: int, total: int) -> None:
+def no_count(done: int, total: int) -> None:
     """No progress is told."""
 
 
@@ -145,7 +155,7 @@ class OpenArtifact:
         RunnerError where the device or emulator is missing or fails.
         """
         samples = source_arrays(inputs, self.network.graph)
-        stored = run_set(self.artifact, self._runner(place), samples, threads)
+        stored = run_set(self.artifact, self.runner(place), samples, threads)
         return _to_source(self.network.outputs, [stored])
 
     def predict(
@@ -163,7 +173,7 @@ class OpenArtifact:
         """
         return run_samples(
             self.artifact,
-            self._runner(place),
+            self.runner(place),
             samples or SampleChoice(),
             outputs=None if outputs is None else Path(outputs),
             top=top,
@@ -186,7 +196,7 @@ class OpenArtifact:
         preprocess: str | None = None,
         place: Place | None = None,
         threads: int = 1,
-        progress: Count = _no_count,
+        progress: Count = no_count,
     ) -> tuple[PictureAnswer, ...]:
         """What the network says of a picture, or of each picture in a folder.
 
@@ -197,7 +207,7 @@ class OpenArtifact:
         """
         return answer_pictures(
             self.artifact,
-            self._runner(place),
+            self.runner(place),
             Path(pictures),
             draw=None if draw is None else Path(draw),
             threshold=threshold,
@@ -217,9 +227,30 @@ class OpenArtifact:
 
         write_model_library(self.artifact, Path(output), force)
 
-    def _runner(self, place: Place | None) -> Runner:
+    def runner(self, place: Place | None) -> Runner:
+        """What runs it at `place`, by default on this machine or under the target's emulator."""
         place = place or Place()
         return runner_for(self.artifact, place.implied, place.options)
+
+
+def load(
+    source: str | Path,
+    *,
+    input_shapes: InputShapes | None = None,
+    progress: Stage = no_stage,
+) -> Network:
+    """The network in an .onnx, .tflite, .keras or .h5 file, or under a built-in name.
+
+    `input_shapes` fix what is symbolic in the shapes of inputs: name -> shape, batch 1 included.
+    Raises ModelError: damaged, not a network that we compile; its subclasses UnsupportedOperator
+    and DynamicShape say which.
+    """
+    return Network(lower_source(source, input_shapes, progress))
+
+
+def open_artifact(path: str | Path) -> OpenArtifact:
+    """The artefact in a folder; ArtifactError when there is none, or a file was changed."""
+    return OpenArtifact(path)
 
 
 def compile(
@@ -234,13 +265,13 @@ def compile(
     dtype: str | None = None,
     code_size_budget: int | None = None,
     preprocess: str | None = None,
-    said: Said | None = None,
+    said: Said = NOTHING_SAID,
     input_shapes: InputShapes | None = None,
     tune_logs: str | Path | None = None,
     use_tune_logs: bool = True,
     keep_source: bool = False,
     force: bool = False,
-    progress: Stage = _no_stage,
+    progress: Stage = no_stage,
 ) -> OpenArtifact:
     """Compile `source` for `target` (a name, or a .toml file) into the folder `output`.
 
@@ -260,7 +291,7 @@ def compile(
         dtype=dtype,
         code_size_budget=code_size_budget,
         preprocess=preprocess,
-        said=said or Said(),
+        said=said,
         input_shapes=input_shapes,
         tune_logs=None if tune_logs is None else Path(tune_logs),
         use_tune_logs=use_tune_logs,
@@ -272,6 +303,22 @@ def compile(
     else:
         made = compile_model(source, target, Path(output), options, progress)
     return OpenArtifact(made.path)
+
+
+def opened(artifact: OpenArtifact | str | Path) -> OpenArtifact:
+    """An open artefact as it is; a folder opened."""
+    return artifact if isinstance(artifact, OpenArtifact) else OpenArtifact(artifact)
+
+
+def as_network(
+    source: Network | str | Path,
+    input_shapes: InputShapes | None = None,
+    progress: Stage = no_stage,
+) -> Network:
+    """A network as it is; a file or name loaded."""
+    if isinstance(source, Network):
+        return source
+    return load(source, input_shapes=input_shapes, progress=progress)
 
 
 def _to_source(
