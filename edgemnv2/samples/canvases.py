@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "SIZE", "Canvas", "canvas", "heldout_canvases"]
+__all__ = ["HELDOUT", "SIZE", "Canvas", "canvas", "heldout_canvases"]
 
 Array = NDArray[Any]
 Colour = NDArray[np.int64]
 
 SIZE = 96
 """Height and width in pixels."""
-BACKGROUND = 0
-"""In a map of classes; the digit d is d + 1 there."""
+HELDOUT = 100
+"""Canvases that are taken where nobody says how many."""
 MOST_DIGITS = 5
 SMALLEST, LARGEST = 24, 52
 """Height of a digit's field in pixels; its ink fills most of it."""
@@ -41,7 +41,7 @@ class Canvas:
     """`pixels` uint8 `[96, 96, 3]`; digits `classes` `[D]` in `boxes` float32 `[D, 4]`.
 
     A box is (top, left, bottom, right) as shares of the canvas; `mask` uint8 `[96, 96]` has the
-    class + 1 where a digit is.
+    class + 1 where a digit is, and 0 elsewhere.
     """
 
     pixels: NDArray[np.uint8]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph
-from edgemnv2.samples.digit_samples import heldout_digits, is_digits
+from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import (
     Samples,
     check_limit,
@@ -115,8 +115,9 @@ def choose_inputs(
         return _with_others(graph, image, samples, choice.inputs)
     if choice.inputs is not None:
         return load_npz(choice.inputs, graph).first(choice.limit)
-    if choice.random is None and is_digits(graph.source):
-        return _of(graph, image, heldout_digits(tensor, preset, limit=choice.limit))
+    if choice.random is None and has_heldout(graph.source):
+        known = heldout_samples(graph.source, tensor, preset, limit=choice.limit)
+        return _of(graph, image, known)
     count = DEFAULT_RANDOM if choice.random is None else choice.random
     return random_set(graph, count, choice.seed).first(choice.limit)
 
