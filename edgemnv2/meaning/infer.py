@@ -269,7 +269,7 @@ def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> T
         return Task("classifier", f"a vector behind {op}", scores, size, made)
     if op == "l2norm":
         return replace(embedding, told_by="a vector of length one (L2 normalisation)")
-    if op in ("globalaveragepool", "reduce", "windowpool") and said.kind is None:
+    if op in ("averagepool", "pool", "reduce") and said.kind is None:
         return replace(embedding, told_by="pooled features without a classifier behind")
     told = "a vector of scores without softmax"
     return Task("classifier", told, scores, size, "softmax" if made == "none" else made)
