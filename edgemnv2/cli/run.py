@@ -143,7 +143,8 @@ def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
             progress=bar.update,
         )
     if args.json:
-        print(json.dumps({"pictures": [answer.to_dict() for answer in answers]}))
+        facts = {"artifact": str(args.artifact), "pictures": [x.to_dict() for x in answers]}
+        print(json.dumps(facts))
         return 0
     for answer in answers:
         print("\n".join(answer_lines(answer, args.top)))

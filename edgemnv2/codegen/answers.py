@@ -229,7 +229,7 @@ def _literal(text: str) -> str:
 
 
 def _values(end: InterfaceEnd) -> str:
-    scale = 1.0 if end.scale is None else end.scale
+    scale = 1.0 if end.scale is None else float(end.scale)
     return f"{{outputs->{end.field}, {KINDS[end.dtype]}, {end.zero_point or 0}, {scale!r}f}}"
 
 
@@ -281,7 +281,7 @@ def _boxes(answers: Answers, name: str) -> list[str]:
         scores, boxes = answers.ends[scores_name], answers.ends[boxes_name]
         count = boxes.height * boxes.width * boxes.channels // 4
         heads.append(f"      {{{_values(scores)}, {_values(boxes)}, {count}}},")
-    scales = ", ".join(f"{scale!r}f" for scale in task.scales)
+    scales = ", ".join(f"{float(scale)!r}f" for scale in task.scales)
     numbers = [number for anchor in task.anchors for number in anchor]
     return [
         f"static const float anchors[{len(numbers)}] = {{",

@@ -67,9 +67,7 @@ def box_scores(
         there += len(free)
         for one in sorted(found, key=lambda x: -x.score):
             box = (one.top, one.left, one.bottom, one.right)
-            near = [
-                (_iou(box, canvas.boxes[i]), i) for i in free if canvas.classes[i] == one.index
-            ]
+            near = [(_iou(box, canvas.boxes[i]), i) for i in free if canvas.classes[i] == one.index]
             best = max(near, default=(0.0, -1))
             if best[0] >= LEAST_IOU:
                 right += 1

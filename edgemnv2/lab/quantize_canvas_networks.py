@@ -68,9 +68,7 @@ def quantized(model: Path) -> bytes:
             per_channel=True,
         )
         proto = onnx.load(path)
-    onnx.helper.set_model_props(
-        proto, {x.key: x.value for x in onnx.load(model).metadata_props}
-    )
+    onnx.helper.set_model_props(proto, {x.key: x.value for x in onnx.load(model).metadata_props})
     return _with_integer_ends(proto).SerializeToString(deterministic=True)  # type: ignore[no-any-return]
 
 

@@ -5,8 +5,8 @@ Needs what the package itself does not: `pip install 'edgemnv2[train]'`. Then
     python -m edgemnv2.lab.train_canvas_networks detector [--epochs 12] [--seed 0] [--output FOLDER]
     python -m edgemnv2.lab.train_canvas_networks segmenter
 
-takes about ten minutes each on one core. Seeded and single-threaded: the same library versions on the
-same kind of processor give the same file. Canvases are made anew for every epoch, of distorted
+takes about ten minutes each on one core. Seeded and single-threaded: the same library versions on
+the same kind of processor give the same file. Canvases are made anew for every epoch, of distorted
 digits of the training part; the held-out canvases are of other digits and play no part in it.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.manifest import LayerRecord, Manifest
+from edgemnv2.report.answers import task_html
 from edgemnv2.report.canvas import TIMES, kib, si
 from edgemnv2.report.load import Result, Subject
 from edgemnv2.report.plots import block_of, macs_svg, memory_svg, sizes_svg
@@ -150,6 +151,7 @@ def _artifact(index: int, subject: Subject) -> str:
         f"<h2>{escape(m.name)} <span class='faint'>for {escape(m.target)}</span></h2>",
         f'<p class="faint">from {escape(source)}, folder {escape(subject.folder)}</p>',
         _cards(subject),
+        task_html(m.task),
         results_html(subject.results),
         _ends(m),
         _chain(m.layers),

@@ -45,9 +45,7 @@ class Net:
         ends = [helper.make_tensor_value_info(k, t, shape) for k, (shape, t) in outputs.items()]
         image = helper.make_tensor_value_info("image", FLOAT, [1, 3, self.side, self.side])
         graph = helper.make_graph(self.nodes, "net", [image], ends, self.constants)
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         if meaning is not None:
             helper.set_model_props(model, {"edgemnv2": json.dumps(meaning)})
         onnx.checker.check_model(model, full_check=True)
