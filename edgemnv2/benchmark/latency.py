@@ -48,6 +48,9 @@ class BenchResult:
     artifact: str
     macs: int
     arena_bytes: int
+    constants_bytes: int
+    code_bytes: int
+    """0 where no compiler was installed to tell."""
     stack_bytes: int | None
     peak_rss_bytes: int | None
     layers: tuple[LayerFigure, ...]
@@ -96,6 +99,8 @@ def bench(
         artifact=artifact.name,
         macs=artifact.manifest.macs,
         arena_bytes=artifact.arena_bytes,
+        constants_bytes=artifact.manifest.constants_bytes,
+        code_bytes=artifact.manifest.code_bytes,
         stack_bytes=result.stack_bytes,
         peak_rss_bytes=result.peak_rss_bytes,
         layers=_layer_figures(artifact, result),
