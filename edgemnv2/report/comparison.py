@@ -48,7 +48,8 @@ def limit(figure: str, text: str) -> Limit:
     found = _LIMIT.fullmatch(text.strip())
     if found is None or (found[3] and found[4]) or (found[4] and not found[1]):
         raise UsageError(
-            f"max_{figure}={text}: expected a change such as +0, +1% or +2K, or a limit such as 256K"
+            f"max_{figure}={text}: expected a change such as +0, +1% or +2K, or a limit such as "
+            "256K"
         )
     sign = -1.0 if found[1] == "-" else 1.0
     factor = _FACTORS[found[3]]
@@ -233,9 +234,9 @@ def _check_limits(
                 (after, pair.after, change.after),
             ):
                 if value is None:
+                    verb = "verify" if FIGURES[name].unit == "percent" else "bench"
                     raise InputError(
                         f"max_{name}={limits[name].text}: {side} does not say the "
-                        f"{FIGURES[name].words} of {label} (give the JSON of "
-                        f"{'verify' if FIGURES[name].unit == 'percent' else 'bench'} as well, in one "
-                        "folder)"
+                        f"{FIGURES[name].words} of {label} (give the JSON of {verb} as well, in "
+                        "one folder)"
                     )

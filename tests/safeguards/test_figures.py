@@ -28,9 +28,7 @@ def test_every_run_has_figures_of_the_release() -> None:
 
 
 @pytest.mark.parametrize("target", TOOLS)
-def test_it_is_as_good_as_the_last_release(
-    target: str, require_tool: Callable[[str], str]
-) -> None:
+def test_it_is_as_good_as_the_last_release(target: str, require_tool: Callable[[str], str]) -> None:
     for tool in TOOLS[target]:
         require_tool(tool)
     done = figures.compare(figures.measure([target]), [target])
