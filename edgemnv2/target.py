@@ -304,6 +304,8 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
     )
     if isa != target.cpu.isa:
         return (target.cpu.isa,)
+    if platform.system() != "Linux" and not target.is_bare_metal:
+        return ("Linux",)
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

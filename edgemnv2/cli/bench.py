@@ -173,21 +173,29 @@ def _layer_table(result: BenchResult) -> list[str]:
     """One row a layer, and one a kind of layer."""
     if not result.layers:
         return []
-    width = max(len(layer.name) for layer in result.layers)
+    names = [_with_fused(layer.name, layer.fuses) for layer in result.layers]
+    width = max(map(len, names))
     unit = "us" if result.metric == "seconds" else "k"
     scale = 1e6 if result.metric == "seconds" else 1e-3
     per_mac = result.metric != "seconds"
     head = f"{'layer':{width}}  {'kind':10}  {unit:>10}  {'share':>6}"
     rows = ["", head + (f"  {'per MAC':>7}" if per_mac else "")]
     kinds: dict[str, tuple[float, float, int]] = {}
-    for layer in result.layers:
-        rows.append(_row(layer.name, layer.op, layer.value, layer.share, layer.macs, width, scale))
+    for layer, name in zip(result.layers, names, strict=True):
+        rows.append(_row(name, layer.op, layer.value, layer.share, layer.macs, width, scale))
         value, share, macs = kinds.get(layer.op, (0.0, 0.0, 0))
         kinds[layer.op] = value + layer.value, share + layer.share, macs + layer.macs
     rows.append("")
     for op, (value, share, macs) in sorted(kinds.items(), key=lambda item: -item[1][0]):
         rows.append(_row("all", op, value, share, macs, width, scale))
     return rows
+
+
+def _with_fused(name: str, fuses: tuple[str, ...]) -> str:
+    """A layer with those whose work its kernel does: `block1.project (with depthwise)`."""
+    block = name.rpartition(".")[0]
+    short = [x.removeprefix(f"{block}.") if block else x for x in fuses]
+    return f"{name} (with {', '.join(short)})" if short else name
 
 
 def _row(

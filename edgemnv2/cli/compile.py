@@ -174,6 +174,7 @@ def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
     """The JSON of `compile`."""
     return {
         "artifact": str(output),
+        "name": manifest.name,
         "model": manifest.model.source,
         "target": manifest.target,
         "arena_bytes": manifest.arena_bytes,

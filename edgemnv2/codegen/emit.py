@@ -50,7 +50,7 @@ def emit_code(
     name = parts.interface.name
     include = folder / "include"
     include.mkdir()
-    (include / f"{name}.h").write_text(header(parts.interface))
+    (include / f"{name}.h").write_text(header(parts.interface), encoding="utf-8", newline="\n")
     if target.is_bare_metal:
         return _emit_source(parts, target, folder, code_size_budget, source_name)
     return _emit_library(parts, target, folder, threads)
@@ -67,14 +67,20 @@ def _emit_source(
     name = parts.interface.name
     source = folder / "src"
     source.mkdir()
-    (source / f"{name}.c").write_text(entry_source(parts, incbin=False))
-    (source / f"{name}_constants.c").write_text(constants_source(name, parts.constants))
+    (source / f"{name}.c").write_text(
+        entry_source(parts, incbin=False), encoding="utf-8", newline="\n"
+    )
+    (source / f"{name}_constants.c").write_text(
+        constants_source(name, parts.constants), encoding="utf-8", newline="\n"
+    )
     shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
     for required in _kernel_headers(parts):
         shutil.copy(runtime_file(f"kernels/{required}"), source / required)
     sizes = []
     for unroll in PAIR_UNROLLS:
-        (source / f"{name}_kernels.c").write_text(_kernel_file(parts, unroll))
+        (source / f"{name}_kernels.c").write_text(
+            _kernel_file(parts, unroll), encoding="utf-8", newline="\n"
+        )
         try:
             sizes.append(_compiled_bytes(name, target, folder))
         except ToolchainError:
@@ -109,7 +115,7 @@ def _kernel_headers(parts: EntryParts) -> list[str]:
     while waiting:
         required = waiting.pop()
         found.add(required)
-        text = runtime_file(f"kernels/{required}").read_text()
+        text = runtime_file(f"kernels/{required}").read_text(encoding="utf-8")
         waiting += sorted(set(re.findall(r'^#include "(.+)"', text, re.MULTILINE)) - found)
     return sorted(found)
 
@@ -155,13 +161,16 @@ def _emit_library(
         work = Path(temporary)
         kernels = {**parts.kernels, **part_kernels(threads)}
         build_object(kernels, target, name, work / "kernels.o")
-        (work / f"{name}.c").write_text(library_source(parts, threads))
+        (work / f"{name}.c").write_text(
+            library_source(parts, threads), encoding="utf-8", newline="\n"
+        )
         (work / "constants.bin").write_bytes(parts.constants.data)
         for runtime in (STEP_LOOP, POOL, "bench_main.c", "artifact_names.h"):
             shutil.copy(runtime_file(runtime), work / runtime)
         flags = [
             f"-I{folder / 'include'}",
-            f'-DEDGEMNV2_CONSTANTS_FILE="{work / "constants.bin"}"',
+            # In a C string, where a backslash of Windows would begin an escape.
+            f'-DEDGEMNV2_CONSTANTS_FILE="{(work / "constants.bin").as_posix()}"',
         ]
         compile_object(target, work / f"{name}.c", work / "entry.o", flags)
         objects = [work / "entry.o", work / "kernels.o"]

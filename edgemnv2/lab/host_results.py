@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,6 +99,9 @@ def _undisturbed() -> Iterator[str]:
 
     Threads and programs started meanwhile inherit it. Every engine runs under it alike.
     """
+    if sys.platform != "linux":
+        yield "normal"
+        return
     before = os.sched_getscheduler(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))

@@ -306,7 +306,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.what == "readme":
         if args.file is None:
             parser.error("readme needs the file")
-        args.file.write_text(render_readme(args.file.read_text(encoding="utf-8")))
+        args.file.write_text(
+            render_readme(args.file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
+        )
         return 0
     measure = RESULTS[args.what][0]
     if args.what == "host" and args.file is not None:
@@ -322,7 +324,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rows": rows,
     }
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{args.what}.json").write_text(json.dumps(content, indent=1) + "\n")
+    (FOLDER / f"{args.what}.json").write_text(
+        json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
     print(render(args.what), end="")
     return 0
 

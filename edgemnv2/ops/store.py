@@ -75,7 +75,9 @@ def save_graph(graph: Graph, folder: Path) -> None:
             for layer in graph.layers
         ],
     }
-    (folder / STRUCTURE).write_text(json.dumps(structure, indent=1) + "\n")
+    (folder / STRUCTURE).write_text(
+        json.dumps(structure, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)
     source = {
@@ -85,20 +87,22 @@ def save_graph(graph: Graph, folder: Path) -> None:
         "origins": dict(sorted(graph.origins.items())),
         "notes": [dataclasses.asdict(note) for note in graph.notes],
     }
-    (folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n")
+    (folder / SOURCE).write_text(
+        json.dumps(source, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def load_graph(folder: Path) -> Graph:
     """The graph that `save_graph` wrote; ArtifactError if it cannot be read."""
     try:
-        structure = json.loads((folder / STRUCTURE).read_text())
+        structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         graph = _decode(structure, arrays)
         # Artefacts of earlier versions have none.
         if not (folder / SOURCE).is_file():
             return graph
-        source = json.loads((folder / SOURCE).read_text())
+        source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
         return dataclasses.replace(
             graph,
             origins=dict(source["origins"]),

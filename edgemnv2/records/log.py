@@ -11,19 +11,18 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.provenance import version_of
+from edgemnv2.records.lock import locked
 from edgemnv2.records.task import decisions_id
 from edgemnv2.target import METRICS, Target
 
@@ -121,7 +120,7 @@ class TuneLog:
         """The log in `folder`; TuneLogError where it is missing, damaged or of another version."""
         if not folder.is_dir():
             return TuneLog._load(folder)
-        with _locked(folder):
+        with locked(folder):
             return TuneLog._load(folder)
 
     @staticmethod
@@ -196,7 +195,7 @@ class TuneLog:
         """
         self._keep(record)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._database is None:
                 if (self.folder / PROVENANCE).exists():
                     self._take_over(TuneLog.load_header(self.folder))
@@ -259,7 +258,7 @@ class TuneLog:
         """`provenance.json` alone."""
         text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
         draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(self.folder / PROVENANCE)
 
     def save(self, *, alone: bool = False) -> None:
@@ -270,7 +269,7 @@ class TuneLog:
         """
         self._database = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder):
             if not alone and (self.folder / RECORDS).exists():
                 self._take_over(TuneLog._load(self.folder))
             with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
@@ -302,19 +301,6 @@ class TuneLog:
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Inside, nobody else reads or writes the log in `folder`; whoever comes waits for its turn."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks; there, as before, one writer at a time.
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _versions() -> dict[str, str]:

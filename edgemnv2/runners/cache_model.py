@@ -146,6 +146,7 @@ def _plugin_options(
     ranges.write_text(
         "".join(f"{a:x} {b:x} {kind}\n" for a, b, kind in _ranges(elf, weights)),
         encoding="ascii",
+        newline="\n",
     )
     return (
         f"mark={addresses[MARK]:x}",

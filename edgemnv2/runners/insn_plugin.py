@@ -51,7 +51,9 @@ class InstructionCounter:
             raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
         names, ranges = _functions(elf)
         ranges_file = folder / "ranges.txt"
-        ranges_file.write_text("".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii")
+        ranges_file.write_text(
+            "".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii", newline="\n"
+        )
         output = folder / "counts.txt"
         plugin = built_plugin(emulator, SOURCE)
         options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"

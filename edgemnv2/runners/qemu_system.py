@@ -86,7 +86,7 @@ def build_board_program(artifact: Artifact, folder: Path, board: Target | None =
     board = board or artifact.target
     target = board if artifact.target.cpu.isa == "c99" else artifact.target
     script = folder / "board.ld"
-    script.write_text(linker_script(board), encoding="ascii")
+    script.write_text(linker_script(board), encoding="ascii", newline="\n")
     own = artifact.files("src", ".c")
     sources = [*own, RUNTIME / "board_main.c", RUNTIME / _START[target.cpu.isa]]
     objects = [folder / f"{number}.o" for number in range(len(sources))]

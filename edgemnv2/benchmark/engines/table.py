@@ -83,7 +83,7 @@ def write_model(peer: str, graph: Graph, folder: Path) -> Path:
         from edgemnv2.export.ncnn_file import ncnn_files
 
         text, weights = ncnn_files(graph)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
         path.with_suffix(".bin").write_bytes(weights)
     return path
 
