@@ -82,7 +82,7 @@ def _exponential(settled: Settled, x: Expr) -> Expr:
 
 def overlaps(settled: Settled, a: Box, b: Box, threshold: float) -> Expr:
     """Whether intersection over union of two boxes is above `threshold`; never without an area."""
-    k, zero = settled.k, scalar(0, "float32")
+    zero = scalar(0, "float32")
     areas = [settled.product(x[2] - x[0], x[3] - x[1], "float32") for x in (a, b)]
     tall = tirx.Min(a[2], b[2]) - tirx.Max(a[0], b[0])
     wide = tirx.Min(a[3], b[3]) - tirx.Max(a[1], b[1])

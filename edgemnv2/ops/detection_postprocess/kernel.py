@@ -1,4 +1,4 @@
-"""Detections in plain loops: one pass over the scores, a heap, and boxes decoded when their turn is.
+"""Detections in plain loops: one pass over the scores, a heap, boxes decoded when their turn is.
 
 A score of integers is compared with the least integer that passes; only what passed enters the
 heap, in one word with its box's number (two words, of floats). The heap gives the best box, then
@@ -91,10 +91,7 @@ class _Code:
         places = layer.detections * layer.classes_per_detection
         with k.loop(places * FIELDS) as i:
             k.store(self.out, i, scalar(0.0, "float32"))
-        if layer.per_class:
-            found = self._of_each_class()
-        else:
-            found = self._of_best_classes()
+        found = self._of_each_class() if layer.per_class else self._of_best_classes()
         with k.loop(places) as i:
             k.store(self.out, i * FIELDS + COUNT, cast(found, "float32"))
 
@@ -184,8 +181,8 @@ class _Code:
             box = self._box(number)
             k.set(self.clear, 0, scalar(1, "int32"))
             with k.loop(k.let(element(self.kept, 0))) as i:
-                with k.when(overlaps(self.settled, kept_at(i), box, self.layer.iou_threshold)):
-                    k.set(self.clear, 0, scalar(0, "int32"))
+                over = overlaps(self.settled, kept_at(i), box, self.layer.iou_threshold)
+                k.set(self.clear, 0, tirx.Select(over, scalar(0, "int32"), element(self.clear, 0)))
             with k.when(tirx.EQ(element(self.clear, 0), scalar(1, "int32"))):
                 take(number, box)
                 k.set(self.kept, 0, element(self.kept, 0) + 1)

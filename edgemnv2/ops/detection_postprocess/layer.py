@@ -32,7 +32,7 @@ class DetectionPostprocess(Layer):
     kept at most; else a box takes part once, with its best class, and `classes_per_detection` of
     its classes are told, best first.
 
-    Source: TensorFlow `lite/kernels/detection_postprocess.cc`.
+    Source: LiteRT `tflite/kernels/detection_postprocess.cc`.
     """
 
     anchors: Array
@@ -46,6 +46,11 @@ class DetectionPostprocess(Layer):
     score_threshold: float
     iou_threshold: float
     per_class: bool
+
+    @property
+    def op(self) -> str:
+        """Short, as its layer is named after it."""
+        return "detections"
 
     @property
     def names_scratch(self) -> bool:

@@ -1,8 +1,8 @@
 """Detections in NumPy, in the order of LiteRT's kernel: all is widened, decoded and sorted.
 
-Source: LiteRT `tflite/kernels/detection_postprocess.cc`, one thread. Where scores are equal, the order is
-that of its stable sort and merge; where it sorts partly (the classes of a box), it is that of the
-C++ library's heap (`partial_order`).
+Source: LiteRT `tflite/kernels/detection_postprocess.cc`, one thread. Where scores are equal, the
+order is that of its stable sort and merge; where it sorts partly (the classes of a box), it is that
+of the C++ library's heap (`partial_order`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Import rule of TFLite: the custom operator that makes detections.
 
-Source of options and defaults: TensorFlow `lite/kernels/detection_postprocess.cc`.
+Source of options and defaults: LiteRT `tflite/kernels/detection_postprocess.cc`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _options(node: SourceNode) -> dict[str, Any]:
     def real(name: str) -> float:
         return float(np.float32(given[name].AsFloat)) if name in given else 0.0
 
-    options = {
+    options: dict[str, Any] = {
         "scales": tuple(real(name) for name in SCALES),
         "classes": number("num_classes"),
         "detections": number("max_detections"),
@@ -128,9 +128,7 @@ def _anchors(node: SourceNode) -> Array:
     return np.asarray(real, np.float32)
 
 
-def _check_shapes(
-    boxes: SourceTensor, scores: SourceTensor, anchors: Array, classes: int
-) -> None:
+def _check_shapes(boxes: SourceTensor, scores: SourceTensor, anchors: Array, classes: int) -> None:
     count = len(anchors)
     for tensor in (boxes, scores):
         if len(tensor.shape) != 3 or tensor.shape[:2] != (1, count):
