@@ -20,6 +20,7 @@ from edgemnv2.errors import TargetError
 
 __all__ = [
     "Cpu",
+    "CycleFacts",
     "MemoryRegion",
     "Target",
     "Toolchain",
@@ -91,6 +92,19 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True)
+class CycleFacts:
+    """What cycles are estimated with: the core that LLVM's models know it by; how long a line takes
+    that the L2 has, and one from or to memory among many in a row, in cycles at `clock_hz`.
+
+    The last two are 0 where there is no such cache, or where nobody measured.
+    """
+
+    core: str
+    l2_cycles: int
+    memory_cycles: int
+
+
+@dataclass(frozen=True)
 class Target:
     """One device. Order of `memories` counts on bare metal.
 
@@ -107,6 +121,8 @@ class Target:
     machine: str
     """QEMU's name of the core (`qemu-user`) or board (`qemu-system`) that runs this code, or ""."""
     metric: str
+    cycles: CycleFacts | None = None
+    """None where no model of the core is known."""
 
     def has(self, feature: str) -> bool:
         """Whether the core has `feature`; one unknown to its instruction set is just absent."""
@@ -155,7 +171,7 @@ class Target:
         cpu["features"] = sorted(self.cpu.features)
         toolchain = asdict(self.toolchain)
         toolchain["mattr"] = list(self.toolchain.mattr)
-        return {
+        table = {
             "description": self.description,
             "cpu": cpu,
             "toolchain": toolchain,
@@ -163,6 +179,7 @@ class Target:
             "run": {"runner": self.runner, "machine": self.machine},
             "tune": {"metric": self.metric},
         }
+        return table if self.cycles is None else {**table, "cycles": asdict(self.cycles)}
 
 
 @dataclass(frozen=True)
@@ -225,7 +242,14 @@ _SCHEMA: dict[str, dict[str, _Rule]] = {
     },
     "run": {"runner": _Rule("text", RUNNERS), "machine": _TEXT},
     "tune": {"metric": _Rule("text", METRICS)},
+    "cycles": {
+        "core": _TEXT,
+        "l2_cycles": _Rule("integer", low=0, high=10_000),
+        "memory_cycles": _Rule("integer", low=0, high=10_000),
+    },
 }
+_OPTIONAL = frozenset({"cycles"})
+"""Tables that a file may leave out."""
 
 
 def target_names() -> tuple[str, ...]:
@@ -270,6 +294,8 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
     if not isinstance(table["description"], str):
         raise TargetError(f"{place}: description must be a text")
     for section, rules in _SCHEMA.items():
+        if section in _OPTIONAL and section not in table:
+            continue
         rows = table[section] if section == "memory" else [table[section]]
         if not isinstance(rows, list) or not rows:
             raise TargetError(f"{place}: {section} must be one or more [[{section}]] tables")
@@ -292,6 +318,7 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
         runner=table["run"]["runner"],
         machine=table["run"]["machine"],
         metric=table["tune"]["metric"],
+        cycles=CycleFacts(**table["cycles"]) if "cycles" in table else None,
     )
     _check_consistency(target, place)
     return target
@@ -354,7 +381,7 @@ def _check_keys(table: Mapping[str, Any], known: set[str], place: str, prefix: s
             raise TargetError(
                 f"{place}: unknown key {prefix}{key} (expected {', '.join(sorted(known))}){hint}"
             )
-    for key in sorted(known - set(table)):
+    for key in sorted(known - set(table) - (_OPTIONAL if not prefix else set())):
         raise TargetError(f"{place}: key {prefix}{key} is missing (target files are complete)")
 
 

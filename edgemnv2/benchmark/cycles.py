@@ -1,0 +1,253 @@
+"""Cycles of one inference, estimated without a board: executed paths, a model of the core, misses.
+
+    cycles = executions of each hot path x its steady-state cycles in llvm-mca
+           + lines that L1 misses and L2 has x the L2's latency
+           + lines between L2 and memory x what one of many in a row takes
+
+The first part leaves out branch misses and what is not yet fetched, the others assume that a core
+waits for each line: so it is an estimate, and always called so. The command
+`python -m edgemnv2.lab.results cycles` puts it beside published times.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.benchmark.core_model import DEPENDENCY, CoreModel
+from edgemnv2.benchmark.hot_paths import hot_paths
+from edgemnv2.benchmark.latency import random_sample
+from edgemnv2.errors import RunnerError
+from edgemnv2.runners.base import Runner, Watch
+from edgemnv2.runners.block_trace import BlockTrace, Section, trace_arguments
+from edgemnv2.runners.cache_model import Misses, cache_arguments, read_misses
+from edgemnv2.runners.qemu_system import QemuSystemRunner
+from edgemnv2.runners.qemu_user import QemuUserRunner
+from edgemnv2.target import Target
+
+__all__ = ["MEMORY", "CycleEstimate", "CycleFigure", "LayerCycles", "PathCosts", "estimate_cycles"]
+
+MEMORY = "memory"
+# The first inference fills the caches; of the second, and then step by step, figures are taken.
+_REPEAT = 2
+
+
+@dataclass(frozen=True)
+class CycleFigure:
+    """Of one inference or one layer: `pipeline` cycles of the core, `bound` if order did not matter
+    to it, `memory` cycles of waiting; `limit` is what most of them are spent on."""
+
+    instructions: int
+    pipeline: float
+    bound: float
+    memory: float
+    limit: str
+
+    @property
+    def cycles(self) -> float:
+        """The estimate."""
+        return self.pipeline + self.memory
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """One layer's part. A fused layer's work is in the layer that it runs with."""
+
+    name: str
+    op: str
+    macs: int
+    figure: CycleFigure
+
+
+@dataclass(frozen=True)
+class CycleEstimate:
+    """One artefact's inference in steady state, one thread; `model` says what LLVM was asked."""
+
+    target: str
+    model: str
+    total: CycleFigure
+    layers: tuple[LayerCycles, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        table = {**asdict(self), "metric": "cycles", "estimate": True}
+        table["total"]["cycles"] = self.total.cycles
+        for entry, layer in zip(table["layers"], self.layers, strict=True):
+            entry["figure"]["cycles"] = layer.figure.cycles
+        return table
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """Of one execution of one block."""
+
+    pipeline: float
+    bound: float
+    limit: str
+
+
+@dataclass(frozen=True)
+class PathCosts:
+    """What blocks cost: those on hot paths by the model, the rest as these on average.
+
+    `skipped` is the part of executed instructions that LLVM does not know.
+    """
+
+    blocks: Mapping[int, BlockCost]
+    lengths: Sequence[int]
+    per_instruction: BlockCost
+    skipped: float
+
+    @classmethod
+    def of(cls, trace: BlockTrace, section: Section, model: CoreModel) -> PathCosts:
+        """Of what ran in `section`."""
+        lengths = [block.instructions for block in trace.blocks]
+        paths = hot_paths(section, lengths)
+        parts = [block for path in paths for block in path]
+        codes = model.disassemble([trace.blocks[block].code for block in parts])
+        texts = dict(zip(parts, codes, strict=True))
+        runs = [[text for block in path for text in texts[block]] for path in paths]
+        costs: dict[int, BlockCost] = {}
+        known = cycles = bound = unknown = 0.0
+        for path, steady in zip(paths, model.steady(runs), strict=True):
+            executed = sum(section.executions[block] * lengths[block] for block in path)
+            if steady is None:
+                unknown += executed
+                continue
+            length = sum(lengths[block] for block in path)
+            read = length - steady.skipped - sum(
+                lengths[block] - len(texts[block]) for block in path
+            )
+            unknown += executed * (1 - read / length)
+            for block in path:
+                share = lengths[block] / length
+                costs[block] = BlockCost(steady.cycles * share, steady.bound * share, steady.limit)
+            known += executed
+            cycles += executed * steady.cycles / length
+            bound += executed * steady.bound / length
+        if not known:
+            raise RunnerError(
+                f"cycles: LLVM's model of {model.core} knows nothing of what was executed "
+                "(is cycles.core of the target file the core that runs it?)"
+            )
+        average = BlockCost(cycles / known, bound / known, DEPENDENCY)
+        return cls(costs, lengths, average, unknown / _instructions(section, lengths))
+
+    def figure(self, section: Section, memory: float) -> CycleFigure:
+        """What `section` costs, with so many cycles of waiting for memory."""
+        pipeline = bound = 0.0
+        spent: dict[str, float] = {MEMORY: memory}
+        for block, count in sorted(section.executions.items()):
+            cost = self.blocks.get(block)
+            if cost is None:
+                length = self.lengths[block]
+                each = self.per_instruction
+                cost = BlockCost(each.pipeline * length, each.bound * length, each.limit)
+            pipeline += count * cost.pipeline
+            bound += count * cost.bound
+            spent[cost.limit] = spent.get(cost.limit, 0.0) + count * cost.pipeline
+        limit = max(sorted(spent), key=lambda name: spent[name])
+        return CycleFigure(_instructions(section, self.lengths), pipeline, bound, memory, limit)
+
+
+def estimate_cycles(artifact: Artifact, *, seed: int = 0, core: str = "") -> CycleEstimate:
+    """The cycles of one random input on one thread; `core` overrides the target's, in LLVM's words.
+
+    Raises UsageError for a target whose core has no model, RunnerError without QEMU or LLVM.
+    """
+    target = artifact.target
+    model = CoreModel.of(target, core)
+    with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
+        folder = Path(name)
+        has_caches = not target.is_bare_metal and bool(target.cpu.l1d_bytes and target.cpu.l2_bytes)
+        runner = _runner(artifact, folder, has_caches)
+        sample = random_sample(artifact, seed)
+        result = runner.run(artifact, [sample], repeat=_REPEAT, layers=True)
+        trace = BlockTrace.read(folder)
+        misses = [_all(kinds) for kinds, _ in read_misses(folder)] if has_caches else None
+    # Marks come in pairs, and the first section ends at the first of them; see
+    # `InstructionCounter.read_steps` for the steps.
+    inference = trace.sections[2 * _REPEAT - 1]
+    steps = trace.sections[2 * _REPEAT + 1 :: 2]
+    if len(steps) < len(result.step_layers):
+        raise RunnerError(
+            f"{artifact.path}: {len(result.step_layers)} steps were run, and the plugin that "
+            f"traces blocks saw {len(steps)}"
+        )
+    costs = PathCosts.of(trace, inference, model)
+    waits = [_waiting(target, each) for each in misses] if misses else [0.0] * len(trace.sections)
+    figures: dict[int, list[tuple[Section, float]]] = {}
+    for layer, step, wait in zip(
+        result.step_layers, steps, waits[_REPEAT:] if misses else waits, strict=False
+    ):
+        figures.setdefault(layer, []).append((step, wait))
+    described = artifact.manifest.layers
+    return CycleEstimate(
+        target=target.name,
+        model=f"{model.core} in LLVM {model.tools.version}",
+        total=costs.figure(inference, waits[_REPEAT - 1]),
+        layers=tuple(
+            LayerCycles(
+                described[layer].name,
+                described[layer].op,
+                described[layer].macs,
+                costs.figure(_together(step for step, _ in found), sum(w for _, w in found)),
+            )
+            for layer, found in sorted(figures.items())
+        ),
+        notes=_notes(target, costs, has_caches),
+    )
+
+
+def _runner(artifact: Artifact, folder: Path, has_caches: bool) -> Runner:
+    watch: list[Watch] = [lambda emulator, program: trace_arguments(emulator, program, folder)]
+    if artifact.target.is_bare_metal:
+        return QemuSystemRunner(emulate=True, watch=watch)
+    if has_caches:
+        watch.append(lambda emulator, program: cache_arguments(emulator, program, artifact, 1, folder))
+    return QemuUserRunner(watch)
+
+
+def _waiting(target: Target, misses: Misses) -> float:
+    """Cycles of waiting for lines. A store waits for nothing, but its line passes the bus."""
+    facts = target.cycles
+    if facts is None:
+        return 0.0
+    from_l2 = max(0, misses.l1_load_misses - misses.l2_load_misses)
+    lines = misses.l2 + misses.l2_written_back
+    return float(from_l2 * facts.l2_cycles + lines * facts.memory_cycles)
+
+
+def _all(kinds: Mapping[str, Misses]) -> Misses:
+    """The sum over kinds of bytes."""
+    fields = Misses.__dataclass_fields__
+    return Misses(**{name: sum(getattr(m, name) for m in kinds.values()) for name in fields})
+
+
+def _together(sections: Iterable[Section]) -> Section:
+    runs: dict[int, int] = {}
+    for section in sections:
+        for block, count in section.executions.items():
+            runs[block] = runs.get(block, 0) + count
+    return Section(runs, {})
+
+
+def _instructions(section: Section, lengths: Sequence[int]) -> int:
+    return sum(lengths[block] * count for block, count in section.executions.items())
+
+
+def _notes(target: Target, costs: PathCosts, has_caches: bool) -> tuple[str, ...]:
+    notes = ["an estimate: no branch misses, and instructions always arrive in time"]
+    facts = target.cycles
+    if not has_caches:
+        notes.append("memory without caches and wait states")
+    elif facts is None or not facts.memory_cycles:
+        notes.append(f"memory left out: the file of {target.name} has no cycles.memory_cycles")
+    if costs.skipped > 0.001:
+        notes.append(f"{costs.skipped:.1%} of the instructions are unknown to LLVM's model")
+    return tuple(notes)
