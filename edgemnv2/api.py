@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import load_artifact
@@ -34,19 +33,19 @@ from edgemnv2.ops.execute import run as run_reference
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model, lower_source
-from edgemnv2.runners import Runner, make_runner, runner_for
+from edgemnv2.runners import Runner, runner_for
 from edgemnv2.runners.place import Place
-from edgemnv2.samples.images import default_preset, to_source
+from edgemnv2.samples.images import default_preset, to_source_arrays
 from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs, source_arrays
 from edgemnv2.target import (
     Target,
     load_target,
-    missing_local_features,
     more_capable_local_target,
 )
 
 if TYPE_CHECKING:
     from edgemnv2.benchmark.against import AgainstResult
+    from edgemnv2.benchmark.cycles import CycleEstimate
     from edgemnv2.benchmark.latency import BenchResult
     from edgemnv2.benchmark.locality import Locality
     from edgemnv2.check.analyze import Analysis
@@ -68,11 +67,12 @@ __all__ = [
     "check_archive",
     "check_tuning",
     "compile",
+    "cycles",
     "ends_for",
-    "faster_target_here",
     "integer_twin",
     "load",
     "load_target",
+    "more_capable_local_target",
     "open_artifact",
     "quantize",
     "tune",
@@ -135,7 +135,7 @@ class Network:
             by_source(self.graph, run_reference(self.graph, samples.batch(i, i + BATCH), False))
             for i in range(0, len(samples), BATCH)
         ]
-        return _to_source(self.outputs, parts)
+        return to_source_arrays(self.outputs, parts)
 
     def compile(self, target: str | Path, output: str | Path, **choices: Any) -> OpenArtifact:
         """As `edgemnv2.compile` of this network."""
@@ -196,7 +196,7 @@ class OpenArtifact:
         """
         samples = source_arrays(inputs, self.network.graph)
         stored = run_set(self.artifact, self._runner(place), samples, threads)
-        return _to_source(self.network.outputs, [stored])
+        return to_source_arrays(self.network.outputs, [stored])
 
     def predict(
         self,
@@ -308,11 +308,6 @@ def check_archive(output: str | Path, *, force: bool = False) -> None:
     from edgemnv2.firmware.model_library_format import check_output
 
     check_output(Path(output), force)
-
-
-def faster_target_here(target: Target) -> Target | None:
-    """The target that this machine also runs, and faster, if there is one."""
-    return more_capable_local_target(target)
 
 
 def verify(
@@ -444,6 +439,22 @@ def caches(artifact: OpenArtifact | str | Path, *, threads: int = 1, seed: int =
     return locality(_opened(artifact).artifact, threads, seed)
 
 
+def cycles(
+    artifact: OpenArtifact | str | Path,
+    peers: Sequence[str] = (),
+    models: Sequence[Path] = (),
+    *,
+    seed: int = 0,
+) -> CycleEstimate:
+    """Cycles of one inference on the target's core, estimated under the emulator, and of `peers`.
+
+    Raises UsageError for a core without a model, RunnerError without the emulator or llvm-mca.
+    """
+    from edgemnv2.benchmark.cycles import estimate_cycles
+
+    return estimate_cycles(_opened(artifact).artifact, peers, models, seed=seed)
+
+
 def analyze(
     source: Network | str | Path,
     target: str | Path | None = None,
@@ -529,12 +540,13 @@ def tune(
     UsageError, TuneLogError (the log is of another target or metric), RunnerError.
     """
     from edgemnv2.tuner import tuner
+    from edgemnv2.tuner.boards import runners_for
 
     options = tuner.TuneOptions(trials, seed, strategy)
     options.check()
     hardware = load_target(target)
     graph = _network(source, input_shapes).graph
-    runners = _runners_for(place or Place(), hardware)
+    runners = runners_for(place or Place(), hardware)
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
@@ -574,25 +586,3 @@ def _network(
     if isinstance(source, Network):
         return source
     return load(source, input_shapes=input_shapes, progress=progress)
-
-
-def _to_source(
-    specs: tuple[TensorSpec, ...], parts: Sequence[Mapping[str, Array]]
-) -> dict[str, Array]:
-    """`[N, H, W, C]` by name, in portions, as the source has them."""
-    return {
-        spec.name: to_source(np.concatenate([part[spec.name] for part in parts]), spec)
-        for spec in specs
-    }
-
-
-def _runners_for(place: Place, target: Target) -> list[Runner]:
-    """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
-    local = not target.is_bare_metal and not missing_local_features(target)
-    name = place.implied or ("local" if local else target.runner)
-    boards = 1
-    if name == "rpc" and place.rpc_tracker and place.rpc_key:
-        from edgemnv2.tuner.boards import board_count
-
-        boards = board_count(place.rpc_tracker, place.rpc_key)
-    return [make_runner(name, place.options) for _ in range(boards)]

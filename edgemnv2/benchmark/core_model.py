@@ -1,7 +1,7 @@
 """How many cycles a core needs for a run of instructions, repeated: LLVM's `llvm-mca`.
 
-It knows pipes, latencies and dependencies. It knows no caches and no branch misses, and instructions
-always arrive in time: a bound that a real core comes near to and does not beat.
+It knows pipes, latencies and dependencies. It knows no caches and no branch misses, and to it
+instructions always arrive in time: a bound that a real core comes near to and does not beat.
 """
 
 from __future__ import annotations

@@ -17,12 +17,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgemnv2.artifact import Artifact
+from edgemnv2.benchmark.against import real_values
 from edgemnv2.benchmark.core_model import DEPENDENCY, CoreModel
+from edgemnv2.benchmark.emulated_peers import check_emulated, trace_peer
+from edgemnv2.benchmark.engines.table import choose_models, write_model
 from edgemnv2.benchmark.hot_paths import hot_paths
 from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Runner, Watch
+from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.runners.base import Array, Runner, Watch
 from edgemnv2.runners.block_trace import BlockTrace, Section, trace_arguments
 from edgemnv2.runners.cache_model import Misses, cache_arguments, read_misses
 from edgemnv2.runners.qemu_system import QemuSystemRunner
@@ -32,6 +38,7 @@ from edgemnv2.target import Target
 __all__ = ["MEMORY", "CycleEstimate", "CycleFigure", "LayerCycles", "PathCosts", "estimate_cycles"]
 
 MEMORY = "memory"
+_HEAD = f"{'cycles':>10} {'pipeline':>10} {'bound':>10} {'memory':>10} {'instr':>10}  limit"
 # The first inference fills the caches; of the second, and then step by step, figures are taken.
 _REPEAT = 2
 
@@ -52,6 +59,15 @@ class CycleFigure:
         """The estimate."""
         return self.pipeline + self.memory
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"cycles": self.cycles, **asdict(self)}
+
+    def text(self, unit: float) -> str:
+        """The columns of `_HEAD`."""
+        values = (self.cycles, self.pipeline, self.bound, self.memory, self.instructions)
+        return " ".join(f"{value / unit:10.2f}" for value in values) + f"  {self.limit}"
+
 
 @dataclass(frozen=True)
 class LayerCycles:
@@ -62,6 +78,27 @@ class LayerCycles:
     macs: int
     figure: CycleFigure
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"name": self.name, "op": self.op, "macs": self.macs, **self.figure.to_dict()}
+
+
+@dataclass(frozen=True)
+class PeerCycles:
+    """Another engine under the same model.
+
+    `max_abs_error`: of its outputs against ours, real values; None where they are no equal number.
+    """
+
+    version: str
+    figure: CycleFigure
+    max_abs_error: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        facts = {"version": self.version, "max_abs_error": self.max_abs_error}
+        return {**facts, **self.figure.to_dict()}
+
 
 @dataclass(frozen=True)
 class CycleEstimate:
@@ -71,15 +108,40 @@ class CycleEstimate:
     model: str
     total: CycleFigure
     layers: tuple[LayerCycles, ...]
+    against: Mapping[str, PeerCycles]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        table = {**asdict(self), "metric": "cycles", "estimate": True}
-        table["total"]["cycles"] = self.total.cycles
-        for entry, layer in zip(table["layers"], self.layers, strict=True):
-            entry["figure"]["cycles"] = layer.figure.cycles
-        return table
+        return {
+            "metric": "cycles",
+            "is_estimate": True,
+            "target": self.target,
+            "model": self.model,
+            **self.total.to_dict(),
+            "layers": [layer.to_dict() for layer in self.layers],
+            "against": {name: peer.to_dict() for name, peer in self.against.items()},
+            "notes": list(self.notes),
+        }
+
+    def text(self, per_layer: bool = False) -> str:
+        """A table of the total, the peers and the layers, in millions or thousands of cycles."""
+        lines = [f"target     {self.target}, core {self.model}, threads 1"]
+        lines += [f"note       {note}" for note in self.notes]
+        name = f"{'M cycles, estimated':24}"
+        lines += ["", f"{name} {_HEAD}", f"{'edgemnv2':24} {self.total.text(1e6)}"]
+        for peer, theirs in self.against.items():
+            ratio = self.total.cycles / theirs.figure.cycles
+            name = f"{peer} {theirs.version}"
+            wrong = theirs.max_abs_error
+            difference = "other shape" if wrong is None else f"max |difference| {wrong:.2e}"
+            said = f"ours / theirs {ratio:.3f}, {difference}"
+            lines.append(f"{name:24} {theirs.figure.text(1e6)}, {said}")
+        if per_layer and self.layers:
+            width = max(len("k cycles, estimated"), *(len(layer.name) for layer in self.layers))
+            lines += ["", f"{'k cycles, estimated':{width}} {_HEAD}"]
+            lines += [f"{each.name:{width}} {each.figure.text(1e3)}" for each in self.layers]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -120,8 +182,8 @@ class PathCosts:
                 unknown += executed
                 continue
             length = sum(lengths[block] for block in path)
-            read = length - steady.skipped - sum(
-                lengths[block] - len(texts[block]) for block in path
+            read = (
+                length - steady.skipped - sum(lengths[block] - len(texts[block]) for block in path)
             )
             unknown += executed * (1 - read / length)
             for block in path:
@@ -155,13 +217,26 @@ class PathCosts:
         return CycleFigure(_instructions(section, self.lengths), pipeline, bound, memory, limit)
 
 
-def estimate_cycles(artifact: Artifact, *, seed: int = 0, core: str = "") -> CycleEstimate:
-    """The cycles of one random input on one thread; `core` overrides the target's, in LLVM's words.
+def estimate_cycles(
+    artifact: Artifact,
+    peers: Sequence[str] = (),
+    models: Sequence[Path] = (),
+    *,
+    seed: int = 0,
+    core: str = "",
+) -> CycleEstimate:
+    """The cycles of one random input on one thread, and those of other engines.
 
-    Raises UsageError for a target whose core has no model, RunnerError without QEMU or LLVM.
+    `peers` are some of "litert", "onnxruntime", "ncnn", with one of `models` or the artefact's own
+    network in their format. `core` overrides the target's, in LLVM's words. Raises UsageError for a
+    target whose core has no model or for which no engine runs here, RunnerError without QEMU, LLVM
+    or the engine's package.
     """
     target = artifact.target
     model = CoreModel.of(target, core)
+    chosen = choose_models(artifact, peers, models)
+    if peers:
+        check_emulated(target, peers)
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
         folder = Path(name)
         has_caches = not target.is_bare_metal and bool(target.cpu.l1d_bytes and target.cpu.l2_bytes)
@@ -187,6 +262,8 @@ def estimate_cycles(artifact: Artifact, *, seed: int = 0, core: str = "") -> Cyc
     ):
         figures.setdefault(layer, []).append((step, wait))
     described = artifact.manifest.layers
+    output = artifact.outputs[0]
+    values = real_values(result.results[0][output.name], output)
     return CycleEstimate(
         target=target.name,
         model=f"{model.core} in LLVM {model.tools.version}",
@@ -200,8 +277,31 @@ def estimate_cycles(artifact: Artifact, *, seed: int = 0, core: str = "") -> Cyc
             )
             for layer, found in sorted(figures.items())
         ),
+        against={
+            name: _peer(artifact, name, path, sample, values, model)
+            for name, path in chosen.items()
+        },
         notes=_notes(target, costs, has_caches),
     )
+
+
+def _peer(
+    artifact: Artifact,
+    name: str,
+    path: Path | None,
+    sample: Mapping[str, Array],
+    ours: Array,
+    model: CoreModel,
+) -> PeerCycles:
+    (x,) = sample.values()
+    with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
+        file = path or write_model(name, load_graph(artifact.path / REFERENCE_FOLDER), Path(folder))
+        run = trace_peer(artifact, name, file, x)
+    costs = PathCosts.of(run.trace, run.inference, model)
+    waiting = _waiting(artifact.target, run.misses)
+    same = run.output.shape == ours.shape
+    error = float(np.abs(run.output - ours).max()) if same else None
+    return PeerCycles(run.version, costs.figure(run.inference, waiting), error)
 
 
 def _runner(artifact: Artifact, folder: Path, has_caches: bool) -> Runner:
@@ -209,7 +309,9 @@ def _runner(artifact: Artifact, folder: Path, has_caches: bool) -> Runner:
     if artifact.target.is_bare_metal:
         return QemuSystemRunner(emulate=True, watch=watch)
     if has_caches:
-        watch.append(lambda emulator, program: cache_arguments(emulator, program, artifact, 1, folder))
+        watch.append(
+            lambda emulator, program: cache_arguments(emulator, program, artifact, 1, folder)
+        )
     return QemuUserRunner(watch)
 
 

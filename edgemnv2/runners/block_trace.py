@@ -53,7 +53,7 @@ class BlockTrace:
         executions: dict[int, int] = {}
         pairs: list[tuple[str, str, int]] = []
         try:
-            with open(folder / _OUTPUT, encoding="ascii") as lines:
+            with (folder / _OUTPUT).open(encoding="ascii") as lines:
                 for line in lines:
                     kind, *words = line.split()
                     if kind == "D":
@@ -68,13 +68,15 @@ class BlockTrace:
                         sections.append(Section(executions, _edges(pairs, names)))
                         executions, pairs = {}, []
         except (OSError, ValueError, KeyError, IndexError) as error:
-            raise RunnerError(f"QEMU: the plugin that traces blocks wrote no trace ({error})") from (
-                error
-            )
+            raise RunnerError(
+                f"QEMU: the plugin that traces blocks wrote no trace ({error})"
+            ) from (error)
         return cls(tuple(found), tuple(sections))
 
 
-def _edges(pairs: list[tuple[str, str, int]], names: Mapping[str, int]) -> dict[tuple[int, int], int]:
+def _edges(
+    pairs: list[tuple[str, str, int]], names: Mapping[str, int]
+) -> dict[tuple[int, int], int]:
     edges: dict[tuple[int, int], int] = {}
     for start, end, count in pairs:
         pair = names[start], names[end]

@@ -26,7 +26,7 @@ __all__ = [
     "CacheRun",
     "Misses",
     "cache_arguments",
-    "cache_geometry",
+    "foreign_cache_arguments",
     "read_misses",
     "run_in_cache_model",
 ]
@@ -142,7 +142,7 @@ def read_misses(folder: Path) -> list[tuple[dict[str, Misses], tuple[int, ...]]]
     return found
 
 
-def cache_geometry(cpu: Cpu) -> tuple[str, ...]:
+def _cache_geometry(cpu: Cpu) -> tuple[str, ...]:
     """The plugin's options for the caches of `cpu`."""
     return (
         f"line={cpu.cache_line_bytes}",
@@ -152,6 +152,16 @@ def cache_geometry(cpu: Cpu) -> tuple[str, ...]:
         f"l2_ways={cpu.l2_ways}",
         f"l2_cores={cpu.l2_cores}",
     )
+
+
+def foreign_cache_arguments(emulator: str, cpu: Cpu, call: int, folder: Path) -> tuple[str, ...]:
+    """QEMU's arguments for another program, which marks by the system call number `call`.
+
+    All its bytes are of the last kind, and it has one thread.
+    """
+    plugin = built_plugin(emulator, SOURCE)
+    options = (str(plugin), f"syscall={call}", f"out={folder / _OUTPUT}", *_cache_geometry(cpu))
+    return "-plugin", ",".join(options)
 
 
 def cache_arguments(
@@ -180,7 +190,7 @@ def cache_arguments(
         f"meet={addresses[_MEET] if threads > 1 else 0:x}",
         f"ranges={ranges}",
         f"out={folder / _OUTPUT}",
-        *cache_geometry(cpu),
+        *_cache_geometry(cpu),
     )
     return "-plugin", ",".join(options)
 
