@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 import platform
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from typing import Any
 from edgemnv2.errors import TargetError
 
 __all__ = [
+    "HOST",
+    "OVERRIDE",
     "Cpu",
     "CycleFacts",
     "MemoryRegion",
@@ -127,6 +130,14 @@ class Target:
     def has(self, feature: str) -> bool:
         """Whether the core has `feature`; one unknown to its instruction set is just absent."""
         return feature in self.cpu.features
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that code asks a processor under Linux for, sorted: it may lack them."""
+        if self.is_bare_metal:
+            return ()
+        given = {"neon"} if self.cpu.isa == "aarch64" else set()
+        return tuple(sorted(self.cpu.features - given))
 
     @property
     def is_bare_metal(self) -> bool:
@@ -252,6 +263,18 @@ _OPTIONAL = frozenset({"cycles"})
 """Tables that a file may leave out."""
 
 
+HOST = "host"
+"""Stands for the target of `_HOSTS` that uses most of this computer's processor."""
+OVERRIDE = "EDGEMNV2_HOST"
+"""The environment's name of the target that `HOST` stands for."""
+_HOSTS = {
+    "x86_64": ("x86-64-v4-vnni", "x86-64-v3"),
+    "aarch64": ("armv8.2-a", "cortex-a53"),
+    "armv7a": ("rpi3-32",),
+}
+"""By instruction set, the one that asks for most first; the last is there for every processor."""
+
+
 def target_names() -> tuple[str, ...]:
     """Names of the targets that ship with the package, sorted."""
     return tuple(sorted(p.stem for p in _targets_folder().glob("*.toml")))
@@ -260,10 +283,11 @@ def target_names() -> tuple[str, ...]:
 def load_target(name_or_path: str | Path) -> Target:
     """The target of that name, or of that file: anything with a folder part or ending in .toml.
 
-    Raises TargetError for an unknown name (with the nearest one), an unreadable file, and every
-    break of the schema.
+    "host" is this computer: the most capable shipped target that its processor runs. Raises
+    TargetError for an unknown name (with the nearest one), an unreadable file, and every break of
+    the schema.
     """
-    text = str(name_or_path)
+    text = _host_name() if str(name_or_path) == HOST else str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
     else:
@@ -324,12 +348,37 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
     return target
 
 
+def _host_name() -> str:
+    """The target that "host" stands for: what the environment says, else by the processor.
+
+    Raises TargetError for an override that is no target for computers, and where there is none.
+    """
+    chosen = os.environ.get(OVERRIDE, "")
+    known = [name for names in _HOSTS.values() for name in names]
+    if chosen:
+        if chosen not in known:
+            raise TargetError(f"{OVERRIDE}={chosen}: expected one of {', '.join(sorted(known))}")
+        return chosen
+    names = _HOSTS.get(_local_isa())
+    if names is None:
+        raise TargetError(
+            f"target {HOST!r}: this computer is a {_local_isa()}, and there are targets for "
+            f"{', '.join(sorted(_HOSTS))} (name another target, or set {OVERRIDE})"
+        )
+    for name in names:
+        if not missing_local_features(load_target(name)):
+            return name
+    return names[-1]
+
+
+def _local_isa() -> str:
+    machine = platform.machine()
+    return {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7a"}.get(machine, machine)
+
+
 def missing_local_features(target: Target) -> tuple[str, ...]:
     """What this machine's processor lacks to run code for `target` natively, sorted; () = runs."""
-    isa = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7a"}.get(
-        platform.machine(), platform.machine()
-    )
-    if isa != target.cpu.isa:
+    if _local_isa() != target.cpu.isa:
         return (target.cpu.isa,)
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

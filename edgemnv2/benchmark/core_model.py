@@ -99,7 +99,8 @@ class CoreModel:
 
     def _simulate(self, runs: Sequence[Sequence[str]], repeats: int) -> list[Mapping[str, Any]]:
         """What llvm-mca says of each run."""
-        text = "".join(
+        # A file of which nothing is known would be an error.
+        text = "# LLVM-MCA-BEGIN known\nnop\n# LLVM-MCA-END\n" + "".join(
             f"# LLVM-MCA-BEGIN r{number}\n" + "\n".join(run) + "\n# LLVM-MCA-END\n"
             for number, run in enumerate(runs)
         )

@@ -44,7 +44,7 @@ BARE_PEERS: Mapping[tuple[str, str], Mapping[str, float]] = {
     ("0.35-144", "cortex-m7"): {"TinyEngine": 66.9},
     ("1.0-224", "cortex-m7"): {"CMSIS-NN": 571.0, "TinyEngine": 543.0},
 }
-# Published, one thread: engine, network, target, M cycles (time x clock), what it is and where from.
+# Published, one thread: engine, network, target, M cycles (time x clock), where from.
 PUBLISHED: tuple[tuple[str, str, str, float, str], ...] = (
     ("ncnn", "1.0-224", "rpi4", 167.4, "92.98 ms at 1.8 GHz, ncnn benchmark/README.md"),
     ("ncnn", "1.0-224", "rpi-zero2", 274.0, "273.97 ms at 1 GHz, ncnn benchmark/README.md"),
@@ -86,8 +86,8 @@ def cycles_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Ours and others' estimates, and below them the model beside published times."""
     models = sorted({str(row["model"]).partition(" in ")[2] for row in rows})
     lines = [
-        f"Estimates, M cycles, {', '.join(models)}: pipelines + waiting for memory, in brackets what "
-        "the busiest pipe alone would take.",
+        f"Estimates, M cycles, {', '.join(models)}: pipelines + waiting for memory, in brackets "
+        "what the busiest pipe alone would take.",
         "",
         "| network | target | ours | limited by | others | arena, flash |",
         "|---|---|---|---|---|---|",

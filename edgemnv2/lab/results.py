@@ -51,8 +51,8 @@ LOCALITY_RUNS = (
         for target in ("rpi3", "rpi4", "rpi5")
         for network in ("1.0-224", "1.0-224-int8")
     ),
-    ("host", "1.0-224", ("blocks", "layers"), (1, 2)),
-    ("host", "1.0-224-int8", ("blocks", "layers"), (1, 2)),
+    ("x86-64-v3", "1.0-224", ("blocks", "layers"), (1, 2)),
+    ("x86-64-v3", "1.0-224-int8", ("blocks", "layers"), (1, 2)),
     ("rpi4", "1.0-224", ("memory",), (1,)),
     ("rpi4", "1.0-224-int8", ("memory",), (1,)),
 )

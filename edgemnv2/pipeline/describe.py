@@ -51,6 +51,7 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
         threads_arena_bytes=max(
             whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
         ),
+        needs=plan.scheduled.target.needs,
     )
 
 

@@ -44,6 +44,8 @@ Watch = Callable[[str, Path], Sequence[str]]
 """More arguments of QEMU, which is this program and is to run that one: a plugin that looks on."""
 _T = TypeVar("_T")
 _ATTEMPTS = 4
+ERROR_PROCESSOR = "-8"
+"""`<NAME>_ERROR_PROCESSOR` of the C interface."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,9 @@ def parse_facts(text: str, place: str) -> Facts:
     if "fence" in values:
         raise RunnerError(f"{place}: the code wrote outside its arena (a bug of ours: report it)")
     if "status" in values:
-        raise RunnerError(f"{place}: the code answered status {values['status'][-1]}")
+        status = values["status"][-1]
+        said = " (the processor lacks what the code needs)" if status == ERROR_PROCESSOR else ""
+        raise RunnerError(f"{place}: the code answered status {status}{said}")
     if "fault" in values:
         cfsr = int(values["fault"][-1]) & 0xFFFFFFFF
         raise RunnerError(f"{place}: the core faulted (CFSR = {cfsr:#010x})")

@@ -6,19 +6,18 @@ nothing about the time on another core.
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.codegen.toolchain import compile_object, link_executable
+from edgemnv2.codegen.toolchain import compile_object, link_executable, plainest
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
-from edgemnv2.target import Target, load_target, missing_local_features
+from edgemnv2.target import HOST, load_target, missing_local_features
 
 __all__ = ["LocalRunner", "artifact_flags"]
 
@@ -77,16 +76,9 @@ def _run_program(
     return result
 
 
-def host_target() -> Target:
-    """The plainest target for programs on this machine: no features assumed."""
-    host = load_target("host" if platform.machine() in ("x86_64", "AMD64") else "cortex-a53")
-    plain = {"x86_64": "x86-64", "aarch64": "generic"}[host.cpu.isa]
-    return replace(host, toolchain=replace(host.toolchain, mcpu=plain))
-
-
 def _build_for_host(artifact: Artifact, folder: Path) -> Path:
     """The artefact's C source and the bench program, compiled for this machine."""
-    target = host_target()
+    target = plainest(load_target(HOST))
     objects = []
     for source in [*artifact.files("src", ".c"), RUNTIME / "bench_main.c"]:
         output = folder / f"{source.stem}.o"

@@ -32,8 +32,8 @@ def test_llvm_has_a_model_of_every_core_that_a_target_file_names(name: str) -> N
 
 def test_a_chain_of_results_is_bound_by_its_latency_and_a_free_one_by_its_pipe() -> None:
     model = CoreModel.of(load_target("rpi4"))
-    chain = ["fmul v0.4s, v0.4s, v1.4s"] * 4
-    free = [f"fmul v{number}.4s, v30.4s, v31.4s" for number in range(8)]
+    chain = ["fmul v0.2s, v0.2s, v1.2s"] * 4
+    free = [f"fmul v{number}.2s, v30.2s, v31.2s" for number in range(8)]
     waits, runs = model.steady([chain, free])
     assert waits is not None and runs is not None
     # LLVM takes the A57 for it: latency 5, two pipes.
