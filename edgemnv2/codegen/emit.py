@@ -26,6 +26,7 @@ from edgemnv2.target import Target
 __all__ = ["emit_code"]
 
 STEP_LOOP = "step_loop.h"
+PROCESSOR = "processor.h"
 PAIR_UNROLLS = (16, 8, 4)
 """Pairs of input channels in the unrolled part of the Cortex-M product loop, fastest first: each
 halving saves about 1 KiB of code and costs about 1 % of the instructions."""
@@ -165,23 +166,29 @@ def _emit_library(
             library_source(parts, threads), encoding="utf-8", newline="\n"
         )
         (work / "constants.bin").write_bytes(parts.constants.data)
-        for runtime in (STEP_LOOP, POOL, "bench_main.c", "artifact_names.h"):
+        for runtime in (STEP_LOOP, POOL, PROCESSOR, "bench_main.c", "artifact_names.h"):
             shutil.copy(runtime_file(runtime), work / runtime)
         flags = [
             f"-I{folder / 'include'}",
             # In a C string, where a backslash of Windows would begin an escape.
             f'-DEDGEMNV2_CONSTANTS_FILE="{(work / "constants.bin").as_posix()}"',
         ]
-        compile_object(target, work / f"{name}.c", work / "entry.o", flags)
+        # What refuses a processor must run on it.
+        plain = bool(parts.interface.needs)
+        compile_object(target, work / f"{name}.c", work / "entry.o", flags, plain=plain)
         objects = [work / "entry.o", work / "kernels.o"]
         link_shared(
             target, objects, library / f"lib{name}.so", exports(name, threads=bool(threads))
         )
-        compile_object(target, work / f"{name}.c", work / "entry_static.o", flags, static=True)
+        compile_object(
+            target, work / f"{name}.c", work / "entry_static.o", flags, static=True, plain=plain
+        )
         main = [*flags, f"-DEDGEMNV2_NAME={name}", f"-DEDGEMNV2_UPPER={name.upper()}"]
         main.append(f'-DEDGEMNV2_HEADER="{name}.h"')
         main += ["-DEDGEMNV2_THREADS"] if threads else []
-        compile_object(target, work / "bench_main.c", work / "main.o", main, static=True)
+        compile_object(
+            target, work / "bench_main.c", work / "main.o", main, static=True, plain=plain
+        )
         link_executable(
             target,
             [work / "main.o", work / "entry_static.o", work / "kernels.o"],

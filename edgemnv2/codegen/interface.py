@@ -116,6 +116,8 @@ class Interface:
     """The largest arena that any thread count needs."""
     scratch: tuple[tuple[str, int], ...] = ()
     """Layers whose working memory the header names, and its bytes, a part of the arena."""
+    needs: tuple[str, ...] = ()
+    """Features of the processor that the functions ask for, and refuse to run without."""
 
     def macro(self, kind: str, end: InterfaceEnd) -> str:
         """What the macros of an end begin with, behind the network's name.
@@ -160,6 +162,14 @@ def exports(name: str, *, threads: bool = False) -> list[str]:
 POOL_WORDS = 80
 """uint64_t of a pool without workers: three words that are waited for, each far from the others."""
 POOL_WORKER_WORDS = 3
+
+
+def _processor_lines(interface: Interface) -> list[str]:
+    """The status of what cannot run on every processor."""
+    if not interface.needs:
+        return []
+    what = f"/* the processor lacks one of: {', '.join(interface.needs)} */"
+    return [f"#define {interface.name.upper()}_ERROR_PROCESSOR (-8) {what}"]
 
 
 def _thread_lines(interface: Interface) -> list[str]:
@@ -326,6 +336,7 @@ def header(interface: Interface) -> str:
             f"#define {upper}_ERROR_ARENA_SIZE (-3)",
             f"#define {upper}_ERROR_ROWS (-4)          /* fewer rows than the image has */",
             f"#define {upper}_ERROR_TOO_MANY_ROWS (-5) /* more rows than the image has */",
+            *_processor_lines(interface),
             "",
             f"struct {name}_inputs {{",
             *(f"  const {end.c_type} *{end.field};" for end in interface.inputs),

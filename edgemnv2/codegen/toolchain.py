@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +34,7 @@ __all__ = [
     "host_compiler",
     "link_executable",
     "link_shared",
+    "plainest",
     "system_of",
 ]
 
@@ -185,6 +186,12 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     return ("-mthumb", f"-mcpu={mcpu}", f"-mfloat-abi={target.toolchain.float_abi}")
 
 
+def plainest(target: Target) -> Target:
+    """The first processor of the instruction set; on 32-bit Arm the target itself."""
+    mcpu = {"x86_64": "x86-64", "aarch64": "generic"}.get(target.cpu.isa, target.toolchain.mcpu)
+    return replace(target, toolchain=replace(target.toolchain, mcpu=mcpu))
+
+
 def compile_object(
     target: Target,
     source: Path,
@@ -192,12 +199,16 @@ def compile_object(
     flags: Sequence[str] = (),
     *,
     static: bool = False,
+    plain: bool = False,
 ) -> None:
     """Compile one C file to a relocatable object, position-independent on Linux.
 
-    `static`: the object goes into `link_executable` (with zig that is another C library).
+    `static`: the object goes into `link_executable` (with zig that is another C library). `plain`:
+    it runs on every processor of the instruction set, of whatever age.
     Raises ToolchainError with the compiler's first error.
     """
+    if plain:
+        target = plainest(target)
     compiler = find_compiler(target)
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     command += [*cpu_flags(target, compiler, static=static), "-std=c99", "-O2"]

@@ -30,7 +30,7 @@ __all__ = ["host_table", "machine", "measure_host"]
 
 FLOAT_MODEL = "mobilenetv2-1.0-224"
 INT8_MODEL = "mobilenetv2-1.0-224-int8"
-TARGETS = ("host", "host-avx512")
+TARGETS = ("x86-64-v3", "x86-64-v4-vnni")
 PEERS = {"float32": ("litert", "onnxruntime", "ncnn"), "int8": ("litert", "onnxruntime")}
 ROUNDS = 100
 # A round trip between two cores that share a cache; see `core_distance`.

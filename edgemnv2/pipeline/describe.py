@@ -56,6 +56,7 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
             for layer in graph.layers
             if layer.names_scratch
         ),
+        needs=plan.scheduled.target.needs,
     )
 
 

@@ -18,7 +18,7 @@ from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.codegen.toolchain import host_compiler
 from edgemnv2.errors import RunnerError, ToolchainError
 
-__all__ = ["MARK", "InstructionCounter", "built_plugin", "qemu_version"]
+__all__ = ["MARK", "InstructionCounter", "built_plugin", "mark_address", "qemu_version"]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
 MARK = "edgemnv2_mark"
@@ -46,9 +46,7 @@ class InstructionCounter:
     def prepare(cls, emulator: str, program: Path, folder: Path) -> InstructionCounter:
         """A counter for `program` (with symbols), its files in `folder`."""
         elf = read_elf(program)
-        marks = [s.address for s in elf.symbols if s.name == MARK and s.is_defined]
-        if not marks:
-            raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
+        mark = mark_address(elf, program)
         names, ranges = _functions(elf)
         ranges_file = folder / "ranges.txt"
         ranges_file.write_text(
@@ -56,7 +54,7 @@ class InstructionCounter:
         )
         output = folder / "counts.txt"
         plugin = built_plugin(emulator, SOURCE)
-        options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"
+        options = f"{plugin},mark={mark:x},ranges={ranges_file},out={output}"
         return cls(("-plugin", options), names, output)
 
     def read_steps(self, repeat: int) -> tuple[float, ...]:
@@ -83,6 +81,14 @@ class InstructionCounter:
                 by_function[name] = by_function.get(name, 0) + count
         ordered = dict(sorted(by_function.items(), key=lambda item: (-item[1], item[0])))
         return tuple(float(counts[0]) for counts in inferences), ordered
+
+
+def mark_address(elf: Elf, program: Path) -> int:
+    """Where the mark of a program of ours lies; RunnerError where it has none."""
+    marks = [s.address & ~1 for s in elf.symbols if s.name == MARK and s.is_defined]
+    if not marks:
+        raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
+    return marks[0]
 
 
 def _functions(elf: Elf) -> tuple[tuple[str, ...], list[tuple[int, int]]]:

@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.codegen.toolchain import compile_object, link_executable, system_of
+from edgemnv2.codegen.toolchain import compile_object, link_executable, plainest, system_of
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
-from edgemnv2.target import Target, load_target, missing_local_features
+from edgemnv2.target import HOST, Target, load_target, missing_local_features
 
-__all__ = ["LocalRunner", "artifact_flags"]
+__all__ = ["LocalRunner", "artifact_flags", "host_target"]
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 _SECONDS_PER_INFERENCE = 10.0
@@ -85,11 +85,10 @@ def _run_program(
 
 def host_target() -> Target:
     """The plainest target for programs on this machine: no features assumed."""
-    host = load_target("host" if platform.machine() in ("x86_64", "AMD64") else "cortex-a53")
-    plain = {"x86_64": "x86-64", "aarch64": "generic"}[host.cpu.isa]
+    host = plainest(load_target(HOST))
     system = {"Windows": "windows-gnu", "Darwin": "macos"}.get(platform.system(), "linux-gnu")
     triple = f"{host.cpu.isa}-{system}"
-    return replace(host, toolchain=replace(host.toolchain, mcpu=plain, triple=triple))
+    return replace(host, toolchain=replace(host.toolchain, triple=triple))
 
 
 def _build_for_host(artifact: Artifact, folder: Path) -> Path:

@@ -26,7 +26,12 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 # Evaluation images are resized to 256 on the shorter side for a crop of 224.
 RESIZE = 256 / 224
 Arrays = dict[str, "np.ndarray[Any, Any]"]
-STATUS = {-1: "null pointer", -2: "misaligned arena", -3: "arena too small"}
+STATUS = {
+    -1: "null pointer",
+    -2: "misaligned arena",
+    -3: "arena too small",
+    -8: "this processor lacks a feature",
+}
 
 
 class RunError(Exception):
