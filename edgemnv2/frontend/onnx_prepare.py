@@ -5,6 +5,8 @@ Batch 1, no nodes that compute shapes, no Identity or Dropout.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from edgemnv2.model import Note
 __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
+MOST_COMPUTED = 1 << 26
+"""Of a constant that nodes compute: as a weight it would be 256 MiB."""
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
 # What exporters compute shapes with; evaluated where every input is known.
@@ -159,6 +163,12 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
     from onnx.reference import ReferenceEvaluator
 
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
+    count = _elements(str(node.op_type), [values[x] if x else None for x in node.input])
+    if count > MOST_COMPUTED:
+        raise ModelError(
+            f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
+            f"{count} values (must be {MOST_COMPUTED} or fewer); export the model again"
+        )
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
     output = onnx.helper.make_tensor_value_info(node.output[0], 0, None)
     graph = onnx.helper.make_graph([node], "constant", inputs, [output])
@@ -172,6 +182,24 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
             f"computed ({reason}); export the model again"
         ) from error
     return np.asarray(result)
+
+
+def _elements(op: str, operands: Sequence[Array | None]) -> int:
+    """At least as many values as `op` makes of `operands`, without making them."""
+    known = [x for x in operands if x is not None]
+    if op == "ConstantOfShape":
+        return math.prod(max(int(x), 0) for x in known[0].reshape(-1))
+    if op == "Range" and len(known) == 3:
+        start, limit, delta = (float(x.reshape(-1)[0]) for x in known)
+        return int(abs((limit - start) / delta)) if delta else 0
+    if op == "Expand":
+        return math.prod(max(int(x), 1) for x in known[-1].reshape(-1)) * max(known[0].size, 1)
+    if op == "Gather":
+        return math.prod(x.size for x in known)
+    ranks = max((x.ndim for x in known), default=0)
+    spread = [(1,) * (ranks - x.ndim) + x.shape for x in known]
+    # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
+    return max(math.prod(map(max, zip(*spread, strict=True))), sum(x.size for x in known))
 
 
 def _drop_passing(model: Any) -> None:

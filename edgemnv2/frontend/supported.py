@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow
-from edgemnv2.ops.source import FlowBuilder, Refusal, SourceNode, SourceTensor
+from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
 from edgemnv2.ops.table import rules_of
 
 __all__ = ["build_flow", "supported_operators_markdown"]
@@ -42,6 +43,7 @@ def build_flow(
     rules = rules_of(format_)
     flow = FlowBuilder(file)
     for tensor in inputs:
+        _check_size(tensor, file)
         flow.declare(tensor)
     refusals: list[str] = []
     made = {tensor.name for tensor in inputs}
@@ -64,6 +66,7 @@ def build_flow(
         with reading(f"{file}: {node.place}"):
             node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
+            _check_size(tensor, f"{file}: {node.place}")
             flow.declare(tensor)
         rule = rules.get(node.operator)
         if rule is None:
@@ -97,6 +100,16 @@ def build_flow(
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
+
+
+def _check_size(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a tensor that no memory holds, before anything works on it."""
+    count = math.prod(max(extent, 1) for extent in tensor.shape)
+    if count > MOST_ELEMENTS:
+        raise ModelError(
+            f"{place}: tensor {tensor.name!r} of {list(tensor.shape)} has {count} values (must be "
+            f"{MOST_ELEMENTS} or fewer: is an extent damaged?); export the model again"
+        )
 
 
 def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:

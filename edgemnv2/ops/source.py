@@ -19,10 +19,14 @@ from edgemnv2.model import Note, QuantParams
 from edgemnv2.ops.constants import evaluate
 from edgemnv2.ops.flow import Constant, Flow, Node
 
-__all__ = ["FlowBuilder", "Refusal", "Rule", "SourceNode", "SourceTensor"]
+__all__ = ["MOST_ELEMENTS", "FlowBuilder", "Refusal", "Rule", "SourceNode", "SourceTensor"]
 
 Array = NDArray[Any]
 INTEGER_TYPES = ("int8", "uint8", "int16")
+
+
+MOST_ELEMENTS = 1 << 28
+"""Of one tensor: in float32 it would be 1 GiB."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is no fault of the program

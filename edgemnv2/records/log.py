@@ -380,9 +380,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise TuneLogError(
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
         )
-    target = header["target"]
-    if not isinstance(target, dict) or {"name", "core"} - set(target):
-        raise TuneLogError(f"{path}: target must have name and core")
+    _check_parts(header, path)
     for name, mine in _versions().items():
         theirs = str(header["versions"].get(name))
         if theirs != mine:
@@ -390,6 +388,31 @@ def _read_header(folder: Path) -> dict[str, Any]:
                 f"{folder}: was made with {name} {theirs}, and this is {mine} (tune again)"
             )
     return dict(header)
+
+
+def _check_parts(header: Mapping[str, Any], path: Path) -> None:
+    """TuneLogError where a part of the header is not of the form that readers rely on."""
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, dict) and all(isinstance(x, str) for x in value.values())
+
+    target, sessions, codes = header["target"], header["sessions"], header["codes"]
+    if not isinstance(target, dict) or not isinstance(target.get("core"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    if not isinstance(target.get("name"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    right = {
+        "unit": isinstance(header["unit"], str),
+        "versions": texts(header["versions"]),
+        "sessions": isinstance(sessions, list)
+        and all(isinstance(x, dict) and isinstance(x.get("model", {}), dict) for x in sessions),
+        "codes": isinstance(codes, dict) and all(texts(x) for x in codes.values()),
+    }
+    for name, fine in right.items():
+        if not fine:
+            raise TuneLogError(
+                f"{path}: {name} is not what a log has there (restore, or tune again)"
+            )
 
 
 def _read_records(folder: Path) -> list[Record]:

@@ -191,7 +191,9 @@ def _artifact(blob: bytes, folder: Path, random: np.random.Generator) -> str:
         _sealed_again(copy)
     words = []
     for use in (
-        lambda: verify(load_artifact(copy), runner_for(load_artifact(copy)), SampleChoice(random=1)),
+        lambda: verify(
+            load_artifact(copy), runner_for(load_artifact(copy)), SampleChoice(random=1)
+        ),
         lambda: report([copy], []),
     ):
         try:

@@ -101,16 +101,26 @@ def _layers(random: np.random.Generator, generation: int) -> tuple[list[Config],
             }
         )
         arrays[name] = {
-            key: random.normal(size=shape).astype(np.float32) * 0.3 for key, shape in variables.items()
+            key: random.normal(size=shape).astype(np.float32) * 0.3
+            for key, shape in variables.items()
         }
 
     same = {"padding": "same", "strides": [1, 1], "dilation_rate": [1, 1], "use_bias": True}
-    add("InputLayer", "x", [], {}, batch_shape=[None, 12, 12, 3], batch_input_shape=[None, 12, 12, 3])
+    add(
+        "InputLayer",
+        "x",
+        [],
+        {},
+        batch_shape=[None, 12, 12, 3],
+        batch_input_shape=[None, 12, 12, 3],
+    )
     kernel = {"kernel": (3, 3, 3, 8), "bias": (8,)}
     stem = {**same, "strides": [2, 2], "filters": 8, "kernel_size": [3, 3], "activation": "linear"}
     add("Conv2D", "stem", ["x"], kernel, **stem)
-    normal = {k: (8,) for k in ("gamma", "beta", "moving_mean", "moving_variance")}
-    add("BatchNormalization", "bn", ["stem"], normal, axis=-1, epsilon=1e-3, scale=True, center=True)
+    normal = dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (8,))
+    add(
+        "BatchNormalization", "bn", ["stem"], normal, axis=-1, epsilon=1e-3, scale=True, center=True
+    )
     arrays["bn"]["moving_variance"] = np.abs(arrays["bn"]["moving_variance"]) + 0.1
     add("ReLU", "act", ["bn"], {}, max_value=6.0, negative_slope=0.0, threshold=0.0)
     depthwise = {**same, "kernel_size": [3, 3], "depth_multiplier": 1, "activation": "relu"}
@@ -176,7 +186,12 @@ def _toml(random: np.random.Generator) -> bytes:
 
 
 LOG = REPOSITORY / "tune_logs" / "mps2-an386"
-MANIFEST_FILES = ("manifest.json", "memory_plan.json", "reference/graph.json", "reference/graph.npz")
+MANIFEST_FILES = (
+    "manifest.json",
+    "memory_plan.json",
+    "reference/graph.json",
+    "reference/graph.npz",
+)
 
 
 def _log(random: np.random.Generator) -> bytes:
@@ -225,5 +240,17 @@ _MAKERS: dict[str, Callable[[np.random.Generator], bytes]] = {
     "npz": _npz,
     "image": _image,
 }
-KINDS = ("onnx", "tflite", "onnx", "tflite", "h5", "keras", "toml", "log", "artifact", "npz", "image")
+KINDS = (
+    "onnx",
+    "tflite",
+    "onnx",
+    "tflite",
+    "h5",
+    "keras",
+    "toml",
+    "log",
+    "artifact",
+    "npz",
+    "image",
+)
 """In turn, by seed: networks most often."""

@@ -44,15 +44,16 @@ class _Worker:
 
     def __init__(self, folder: Path, options: Sequence[str]) -> None:
         self._folder, self._options = folder, options
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._errors: Any = None
+        self._read = b""
 
     def run(self, seed: int) -> Outcome:
         if self._process is None:
             self._begin()
         process = self._process
         assert process is not None and process.stdin is not None
-        process.stdin.write(f"{seed}\n")
+        process.stdin.write(f"{seed}\n".encode())
         process.stdin.flush()
         kind, stage = "?", "file"
         while True:
@@ -65,6 +66,7 @@ class _Worker:
                 return Outcome(seed, kind, answer["word"], answer["text"])
 
     def _begin(self) -> None:
+        self._read = b""
         # Whatever native code says when it ends the process.
         self._errors = tempfile.TemporaryFile(dir=self._folder)
         command = [sys.executable, "-m", "tests.fuzz.worker", str(self._folder)]
@@ -73,7 +75,6 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            text=True,
             cwd=ROOT,
             env={
                 **os.environ,
@@ -92,9 +93,16 @@ class _Worker:
         assert process is not None and process.stdout is not None
         begun, used = time.monotonic(), self._used()
         while True:
+            if b"\n" in self._read:
+                line, _, self._read = self._read.partition(b"\n")
+                found: dict[str, Any] = json.loads(line)
+                return found
             if select.select([process.stdout], [], [], 0.2)[0]:
-                line = process.stdout.readline()
-                return json.loads(line) if line else "crash"
+                more = os.read(process.stdout.fileno(), 1 << 16)
+                if not more:
+                    return "crash"
+                self._read += more
+                continue
             if self._used() - used > LIMITS[stage]:
                 return "hang"
             still = time.monotonic() - begun > STILL_SECONDS
