@@ -42,6 +42,8 @@ PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
 SCHEMA = 4
+MOST_LETTERS = 200
+"""Of what the parser says: it quotes whole records."""
 KERNEL_VERSION = 1
 """Raised by hand when the decisions of old records come to mean something else. A release leaves it
 as it is: whether the code behind a record has changed is told by a digest of the code itself."""
@@ -422,7 +424,7 @@ def _read_records(folder: Path) -> list[Record]:
         database = _open(folder, allow_missing=False)
         found = list(database.get_all_tuning_records())
     except Exception as error:  # the parser behind it is C++ and raises what it likes
-        reason = (str(error).strip().splitlines() or ["unreadable"])[-1]
+        reason = (str(error).strip().splitlines() or ["unreadable"])[-1][:MOST_LETTERS]
         raise TuneLogError(f"{folder}: is damaged ({reason})") from error
     records = []
     for entry in found:

@@ -43,7 +43,7 @@ MOST_RUN_BYTES = 1 << 26
 """Of its inputs and outputs."""
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - named for what it is
     """What happened is neither a clear error nor a right result."""
 
 

@@ -169,7 +169,8 @@ def _rewired(graph: Any, random: Random) -> None:
 
 
 def _other_operator(graph: Any, random: Random) -> None:
-    kinds = sorted({n.op_type for n in graph.node}) + [
+    kinds = [
+        *sorted({n.op_type for n in graph.node}),
         "Softmax", "Add", "Mul", "Conv", "Concat", "Resize", "Transpose", "Reshape", "Split",
         "Gather", "Slice", "Pad", "MaxPool", "ReduceMean", "MatMul", "Gemm", "Loop", "If",
         "ConstantOfShape", "Range", "Expand", "Tile", "Einsum", "DequantizeLinear",

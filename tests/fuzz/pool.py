@@ -68,7 +68,7 @@ class _Worker:
     def _begin(self) -> None:
         self._read = b""
         # Whatever native code says when it ends the process.
-        self._errors = tempfile.TemporaryFile(dir=self._folder)
+        self._errors = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - as long as it
         command = [sys.executable, "-m", "tests.fuzz.worker", str(self._folder)]
         self._process = subprocess.Popen(
             [*command, *self._options],
