@@ -38,7 +38,12 @@ def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
     net = OnnxNet(path.name)
     data = path.read_bytes()
     with reading(path.name, len(data)):
-        proto = net.proto(_Network(net, file, path.name).whole())
+        try:
+            proto = net.proto(_Network(net, file, path.name).whole())
+        except OSError as error:  # of h5py, which reads as it is asked
+            raise ModelError(
+                f"{path.name}: its weights cannot be read ({error}); save the model again"
+            ) from error
     model = model_from_proto(proto, path.name, input_shapes=input_shapes)
     return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
 

@@ -131,12 +131,7 @@ class _Arrays:
                 f"{self.file}: its weights unpack to more than {MOST_BYTES} bytes, more than any "
                 "network for a board; save the model again"
             )
-        try:
-            return np.asarray(dataset)
-        except OSError as error:
-            raise ModelError(
-                f"{self.file}: its weights cannot be read ({error}); save the model again"
-            ) from error
+        return np.asarray(dataset)
 
 
 class _NamedWeights:

@@ -6,7 +6,7 @@ Batch 1, no nodes that compute shapes, no Identity or Dropout.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from edgemnv2.model import Note
 __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
+GROWING = ("ConstantOfShape", "Expand", "Range")
 MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
 # Nodes that only pass their first input on (Dropout in inference).
@@ -108,6 +109,11 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
         else:
             value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
+    arrays = {x.name: x for x in model.graph.initializer}
+    for node in model.graph.node:
+        # What onnx computes on its way to the shapes, whatever it takes.
+        if node.op_type in GROWING and all(not x or x in arrays for x in node.input):
+            _check_count(node, arrays, file)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     # The second is protobuf's, of a model of 2 GiB and more.
@@ -162,13 +168,8 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
     import onnx
     from onnx.reference import ReferenceEvaluator
 
+    _check_count(node, arrays, file)
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
-    count = _elements(str(node.op_type), [values[x] if x else None for x in node.input])
-    if count > MOST_COMPUTED:
-        raise ModelError(
-            f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
-            f"{count} values (must be {MOST_COMPUTED} or fewer); export the model again"
-        )
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
     output = onnx.helper.make_tensor_value_info(node.output[0], 0, None)
     graph = onnx.helper.make_graph([node], "constant", inputs, [output])
@@ -184,9 +185,21 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
     return np.asarray(result)
 
 
-def _elements(op: str, operands: Sequence[Array | None]) -> int:
-    """At least as many values as `op` makes of `operands`, without making them."""
-    known = [x for x in operands if x is not None]
+def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
+    """ModelError for a node of constants that makes one which no memory holds."""
+    import onnx
+
+    values = [onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x]
+    count = _elements(str(node.op_type), values)
+    if count > MOST_COMPUTED:
+        raise ModelError(
+            f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
+            f"{count} values (must be {MOST_COMPUTED} or fewer); export the model again"
+        )
+
+
+def _elements(op: str, known: Sequence[Array]) -> int:
+    """At least as many values as `op` makes of `known`, without making them."""
     if op == "ConstantOfShape":
         return math.prod(max(int(x), 0) for x in known[0].reshape(-1))
     if op == "Range" and len(known) == 3:

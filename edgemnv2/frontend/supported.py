@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
@@ -56,7 +58,15 @@ def build_flow(
                     f"{file}: {node.place}: reads {source.name!r}, which no operator before it "
                     "makes (damaged, or not in order); export the model again"
                 )
+            if source is not None and source.value is not None:
+                _check_numbers(source, f"{file}: {node.place}")
         names = [tensor.name for tensor in node.outputs]
+        for name in names:
+            if name in made:
+                raise ModelError(
+                    f"{file}: {node.place}: makes {name!r}, which is there already (damaged, or "
+                    "merged from two files); export the model again"
+                )
         made.update(names)
         # What follows a refused node is not looked at: its shapes may be unknown.
         if any(source is not None and source.name in behind for source in node.inputs):
@@ -100,6 +110,18 @@ def build_flow(
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
+
+
+def _check_numbers(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a constant that no training ends with."""
+    if tensor.value is None or tensor.value.dtype.kind != "f":
+        return
+    count = int(np.isnan(tensor.value).sum())
+    if count:
+        raise ModelError(
+            f"{place}: constant {tensor.name!r} has {count} values that are no numbers (NaN); "
+            "train or export the model again"
+        )
 
 
 def _check_size(tensor: SourceTensor, place: str) -> None:

@@ -431,8 +431,14 @@ def _read_records(folder: Path) -> list[Record]:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
-        key, decisions = replay(entry.workload.mod, entry.trace)
-        records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        try:
+            key, decisions = replay(entry.workload.mod, entry.trace)
+            records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise TuneLogError(
+                f"{folder / RECORDS}: is damaged, record {len(records)} contradicts itself "
+                f"({type(error).__name__}; restore it, or tune again)"
+            ) from error
     return records
 
 

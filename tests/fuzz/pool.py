@@ -63,7 +63,11 @@ class _Worker:
                 return Outcome(seed, kind, *self._why(answer, stage))
             kind, stage = answer["kind"], answer["stage"]
             if stage == "done":
-                return Outcome(seed, kind, answer["word"], answer["text"])
+                found = Outcome(seed, kind, answer["word"], answer["text"])
+                if found.is_fault:
+                    # What it has left in the process must not be the next one's fault.
+                    self.end()
+                return found
 
     def _begin(self) -> None:
         self._read = b""
