@@ -41,6 +41,8 @@ PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
 SCHEMA = 4
+MOST_LETTERS = 200
+"""Of what the parser says: it quotes whole records."""
 KERNEL_VERSION = 1
 """Raised by hand when the decisions of old records come to mean something else. A release leaves it
 as it is: whether the code behind a record has changed is told by a digest of the code itself."""
@@ -366,9 +368,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise TuneLogError(
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
         )
-    target = header["target"]
-    if not isinstance(target, dict) or {"name", "core"} - set(target):
-        raise TuneLogError(f"{path}: target must have name and core")
+    _check_parts(header, path)
     for name, mine in _versions().items():
         theirs = str(header["versions"].get(name))
         if theirs != mine:
@@ -378,6 +378,31 @@ def _read_header(folder: Path) -> dict[str, Any]:
     return dict(header)
 
 
+def _check_parts(header: Mapping[str, Any], path: Path) -> None:
+    """TuneLogError where a part of the header is not of the form that readers rely on."""
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, dict) and all(isinstance(x, str) for x in value.values())
+
+    target, sessions, codes = header["target"], header["sessions"], header["codes"]
+    if not isinstance(target, dict) or not isinstance(target.get("core"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    if not isinstance(target.get("name"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    right = {
+        "unit": isinstance(header["unit"], str),
+        "versions": texts(header["versions"]),
+        "sessions": isinstance(sessions, list)
+        and all(isinstance(x, dict) and isinstance(x.get("model", {}), dict) for x in sessions),
+        "codes": isinstance(codes, dict) and all(texts(x) for x in codes.values()),
+    }
+    for name, fine in right.items():
+        if not fine:
+            raise TuneLogError(
+                f"{path}: {name} is not what a log has there (restore, or tune again)"
+            )
+
+
 def _read_records(folder: Path) -> list[Record]:
     from edgemnv2.records.workload import replay
 
@@ -385,15 +410,21 @@ def _read_records(folder: Path) -> list[Record]:
         database = _open(folder, allow_missing=False)
         found = list(database.get_all_tuning_records())
     except Exception as error:  # the parser behind it is C++ and raises what it likes
-        reason = (str(error).strip().splitlines() or ["unreadable"])[-1]
+        reason = (str(error).strip().splitlines() or ["unreadable"])[-1][:MOST_LETTERS]
         raise TuneLogError(f"{folder}: is damaged ({reason})") from error
     records = []
     for entry in found:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
-        key, decisions = replay(entry.workload.mod, entry.trace)
-        records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        try:
+            key, decisions = replay(entry.workload.mod, entry.trace)
+            records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise TuneLogError(
+                f"{folder / RECORDS}: is damaged, record {len(records)} contradicts itself "
+                f"({type(error).__name__}; restore it, or tune again)"
+            ) from error
     return records
 
 

@@ -205,7 +205,7 @@ static void serial_infer(const struct serial_port *port, const struct serial_net
         }
     }
     serial_number(port, status < 0 ? "m-status--" : "m-status-",
-                  (uint32_t)(status < 0 ? -status : status));
+                  status < 0 ? 0u - (uint32_t)status : (uint32_t)status);
 }
 
 static void serial_results(const struct serial_port *port, const struct serial_network *network) {
