@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from edgemnv2.errors import ArtifactError
+from edgemnv2.task import Task, task_from
 
 __all__ = [
     "ArtifactTensor",
@@ -94,6 +95,8 @@ class Manifest:
     model: ModelId
     inputs: tuple[ArtifactTensor, ...]
     outputs: tuple[ArtifactTensor, ...]
+    task: Task
+    """What the outputs mean, and which pixels the input wants."""
     preprocess: str
     """How images become inputs, unless the user says otherwise."""
     io: str
@@ -146,6 +149,7 @@ def encode(manifest: Manifest) -> dict[str, Any]:
         },
         "inputs": [_tensor_entry(tensor) for tensor in manifest.inputs],
         "outputs": [_tensor_entry(tensor) for tensor in manifest.outputs],
+        "task": manifest.task.to_dict(),
         "preprocess": manifest.preprocess,
         "io": manifest.io,
         "dtype": manifest.dtype,
@@ -222,6 +226,7 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         model=ModelId(model.text("name"), model.text("source"), model.text("sha256")),
         inputs=entry.each("inputs", _tensor),
         outputs=entry.each("outputs", _tensor),
+        task=task_from(entry.mapping("task"), place),
         preprocess=entry.text("preprocess"),
         io=entry.text("io"),
         dtype=entry.text_or_none("dtype"),

@@ -80,7 +80,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, archive_bytes: int)
                 "bytes"
             )
         array = np.empty(math.prod(shape), dtype)
-        _fill(file, memoryview(array.view(np.uint8)) if said else memoryview(b""))
+        _fill(file, array.view(np.uint8).data if said else memoryview(b""))
     return array.reshape(shape, order="F" if fortran_order else "C")
 
 

@@ -16,12 +16,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "edgemnv2"
 # and import nothing of ours.
 FLOORS = (
     ("runtime", "errors", "version"),
+    ("task",),
     ("cache", "manifest", "model", "target", "npz", "provenance", "program"),
     ("artifact",),
     ("arithmetic",),
     ("tir",),
     ("ops",),
     ("samples",),
+    ("meaning",),
     ("frontend",),
     ("passes",),
     ("schedules",),
@@ -43,7 +45,13 @@ FLOORS = (
 )
 RANK = {name: rank for rank, names in enumerate(FLOORS) for name in names}
 # Run by themselves, at no time by the package.
-SCRIPTS = {"runtime.run", "lab.train_digits", "lab.quantize_digits"}
+SCRIPTS = {
+    "runtime.run",
+    "lab.train_digits",
+    "lab.train_canvas_networks",
+    "lab.quantize_digits",
+    "lab.quantize_canvas_networks",
+}
 VERBS = {"load", "compile", "quantize", "bundle", "bench", "tune", "verify", "open_artifact"}
 
 

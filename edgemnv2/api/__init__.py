@@ -21,10 +21,12 @@ from edgemnv2.api.network import Network, OpenArtifact, compile, load, open_arti
 from edgemnv2.cache import cache_folder
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend import built_in_names, integer_twin
+from edgemnv2.meaning.told import said
 from edgemnv2.runners.doctor import doctor
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target, more_capable_local_target, target_names
+from edgemnv2.task import Said, Task
 from edgemnv2.tuner.manage import (
     check_log,
     export_log,
@@ -38,7 +40,9 @@ __all__ = [
     "Network",
     "OpenArtifact",
     "Place",
+    "Said",
     "SampleChoice",
+    "Task",
     "against",
     "analyze",
     "bench",
@@ -64,6 +68,7 @@ __all__ = [
     "open_artifact",
     "prune_log",
     "quantize",
+    "said",
     "target_names",
     "tune",
     "verify",

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemnv2.api.network import Network, OpenArtifact, Stage, as_network, no_stage, opened
+from edgemnv2.api.network import (
+    Count,
+    Network,
+    OpenArtifact,
+    Stage,
+    as_network,
+    no_count,
+    no_stage,
+    opened,
+)
 from edgemnv2.check.origin import find_origin
 from edgemnv2.check.verify import VerifyResult
 from edgemnv2.check.verify import verify as verify_artifact
@@ -26,12 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["against", "analyze", "bench", "caches", "cycles", "verify"]
 
-Count = Callable[[int, int], None]
-
-
-def _no_count(done: int, total: int) -> None:
-    """No progress is told."""
-
 
 def verify(
     artifact: OpenArtifact | str | Path,
@@ -42,7 +45,7 @@ def verify(
     against_source: str | Path | None = "auto",
     place: Place | None = None,
     threads: int = 1,
-    progress: Count = _no_count,
+    progress: Count = no_count,
 ) -> VerifyResult:
     """Run an artefact and compare every output with the reference; the result says `passed`.
 
@@ -132,7 +135,7 @@ def against(
     rounds: int | None = None,
     threads: int = 1,
     seed: int = 0,
-    progress: Count = _no_count,
+    progress: Count = no_count,
 ) -> AgainstResult:
     """Time an artefact and other engines in turn, in this process.
 

@@ -11,6 +11,7 @@ from edgemnv2.api.network import Network, OpenArtifact, as_network, opened
 from edgemnv2.errors import UsageError
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.meaning.infer import task_of
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset
 from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
@@ -63,7 +64,9 @@ def quantize(
     graph = as_network(source, input_shapes).graph
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels
-    inputs = as_samples(choose_inputs(graph, samples, default_preset(graph), classes))
+    preset = graph.said.preprocess or default_preset(graph)
+    chosen = choose_inputs(graph, samples, preset, classes, fit=task_of(graph).fit)
+    inputs = as_samples(chosen)
     result = quantizer.quantize(
         graph,
         inputs,

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import load_artifact
+from edgemnv2.check.pictures import PictureAnswer, answer_pictures
 from edgemnv2.check.run import RunOutputs, run_set
 from edgemnv2.check.run import run as run_samples
 from edgemnv2.frontend.ends import InputShapes
@@ -24,6 +25,7 @@ from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import to_source_arrays
 from edgemnv2.samples.inputs import SampleChoice, source_arrays
 from edgemnv2.target import Target, load_target
+from edgemnv2.task import NOTHING_SAID, Said, Task
 
 __all__ = [
     "Network",
@@ -31,6 +33,7 @@ __all__ = [
     "as_network",
     "compile",
     "load",
+    "no_count",
     "no_stage",
     "open_artifact",
     "opened",
@@ -38,11 +41,16 @@ __all__ = [
 
 Array = NDArray[Any]
 Stage = Callable[[str], None]
+Count = Callable[[int, int], None]
 BATCH = 8
 """Samples at a time in the reference: what keeps memory small."""
 
 
 def no_stage(stage: str) -> None:
+    """No progress is told."""
+
+
+def no_count(done: int, total: int) -> None:
     """No progress is told."""
 
 
@@ -171,6 +179,44 @@ class OpenArtifact:
             threads=threads,
         )
 
+    @property
+    def task(self) -> Task:
+        """What its outputs mean, and which pixels it wants."""
+        return self.artifact.manifest.task
+
+    def answer(
+        self,
+        pictures: str | Path,
+        *,
+        draw: str | Path | None = None,
+        threshold: float | None = None,
+        neighbours: str | Path | None = None,
+        labels: str | Path | None = None,
+        preprocess: str | None = None,
+        place: Place | None = None,
+        threads: int = 1,
+        progress: Count = no_count,
+    ) -> tuple[PictureAnswer, ...]:
+        """What the network says of a picture, or of each picture in a folder.
+
+        `draw` is the picture to write, or the folder for them all. Scores below `threshold` are
+        left out (0.5; all classes of a classifier). `neighbours` is a folder of pictures, of which
+        an embedding's nearest ones are told. `labels` names the classes otherwise.
+        Raises InputError, UsageError, RunnerError.
+        """
+        return answer_pictures(
+            self.artifact,
+            self.runner(place),
+            Path(pictures),
+            draw=None if draw is None else Path(draw),
+            threshold=threshold,
+            neighbours=None if neighbours is None else Path(neighbours),
+            labels=None if labels is None else Path(labels),
+            preprocess=preprocess,
+            threads=threads,
+            progress=progress,
+        )
+
     def archive(self, output: str | Path, *, force: bool = False) -> None:
         """Write one tar in the layout of TVM's Model Library Format.
 
@@ -218,6 +264,7 @@ def compile(
     dtype: str | None = None,
     code_size_budget: int | None = None,
     preprocess: str | None = None,
+    said: Said = NOTHING_SAID,
     input_shapes: InputShapes | None = None,
     tune_logs: str | Path | None = None,
     use_tune_logs: bool = True,
@@ -227,9 +274,10 @@ def compile(
 ) -> OpenArtifact:
     """Compile `source` for `target` (a name, or a .toml file) into the folder `output`.
 
-    None stands for what suits the target; `CompileOptions` says what each choice is. `tune_logs` is
-    the log to use, else the target's own that ships with the package; `use_tune_logs` False uses
-    none. A built-in name without an int8 network of its own gets one on a microcontroller.
+    None stands for what suits the target; `CompileOptions` says what each choice is. `said` is
+    what is known of the task (`edgemnv2.said` makes it). `tune_logs` is the log to use, else the
+    target's own that ships with the package; `use_tune_logs` False uses none. A built-in name
+    without an int8 network of its own gets one on a microcontroller.
 
     Raises ModelError, TargetError, DoesNotFit (the target's memory), ToolchainError (a compiler is
     missing), ArtifactError (`output` cannot be used), UsageError. Nothing is written then.
@@ -242,6 +290,7 @@ def compile(
         dtype=dtype,
         code_size_budget=code_size_budget,
         preprocess=preprocess,
+        said=said,
         input_shapes=input_shapes,
         tune_logs=None if tune_logs is None else Path(tune_logs),
         use_tune_logs=use_tune_logs,

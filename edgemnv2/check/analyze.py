@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
+from edgemnv2.meaning.infer import task_of
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import peak_tensors, plan_record, step_name
@@ -29,6 +30,7 @@ from edgemnv2.samples.images import image_input
 from edgemnv2.samples.pixels import Pixels, wanted_pixels
 from edgemnv2.schedules import Schedule
 from edgemnv2.target import Target, load_target, target_names
+from edgemnv2.task import Task
 
 __all__ = ["Analysis", "EndFacts", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
 
@@ -106,6 +108,8 @@ class Analysis:
     fits: tuple[Fit, ...]
     inputs: tuple[EndFacts, ...]
     outputs: tuple[EndFacts, ...]
+    task: Task
+    """What the outputs mean, and which pixels the input wants."""
     notes: tuple[str, ...]
     """What is computed otherwise than the file's framework does it."""
     plan: dict[str, Any]
@@ -113,7 +117,8 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; the plan is left out."""
-        return {key: value for key, value in asdict(self).items() if key != "plan"}
+        facts = {key: value for key, value in asdict(self).items() if key != "plan"}
+        return {**facts, "task": self.task.to_dict()}
 
     def plot_layers(self) -> list[dict[str, Any]]:
         """The layers as `measure.plots` takes them."""
@@ -163,6 +168,7 @@ def analyze(
         fits=tuple(_fits(graph, main, (whole, stream), progress)),
         inputs=tuple(_inputs(graph)),
         outputs=tuple(_outputs(graph)),
+        task=task_of(graph),
         notes=tuple(note.text for note in graph.notes),
         plan=plan_record(whole, stream),
     )

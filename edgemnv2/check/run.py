@@ -65,7 +65,8 @@ def run(
     Raises InputError for unsuitable inputs and for an output file that cannot be written.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    manifest = artifact.manifest
+    inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)
     stored = run_set(artifact, runner, inputs, threads)
     source = {spec.name: to_source(stored[spec.name], spec) for spec in graph.output_specs}
     if outputs is not None:

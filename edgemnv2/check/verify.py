@@ -101,7 +101,8 @@ def verify(
     source = "the model as given" if graph is not None else "the graph in the artefact"
     if graph is None:
         graph = load_graph(artifact.path / REFERENCE_FOLDER)
-    inputs = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    manifest = artifact.manifest
+    inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)
     outputs: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     expected: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     stack: int | None = None

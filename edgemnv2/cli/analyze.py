@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Stages
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.task_text import labels_text, task_text
 
 if TYPE_CHECKING:
     from edgemnv2.check.analyze import Analysis, EndFacts, Fit
@@ -83,6 +84,8 @@ def _summary(analysis: Analysis) -> list[str]:
         f"{analysis.params / 1e6:.2f} M parameters",
         *(f"input           {_end_text(end)}{_pixels_text(end)}" for end in analysis.inputs),
         *(f"output          {_end_text(end)}, made by {end.made_by}" for end in analysis.outputs),
+        f"task            {task_text(analysis.task)}",
+        f"labels          {labels_text(analysis.task)}",
         *(f"note            {note}" for note in analysis.notes),
         f"target          {analysis.target}",
         f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "

@@ -81,6 +81,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("torchvision", "keras", "raw"),
         help="how images become inputs; recorded for verify and run.py",
     )
+    task = parser.add_argument_group(
+        "task",
+        "What the outputs mean follows from the network and its file; this goes before it.",
+    )
+    task.add_argument(
+        "--task",
+        choices=("classifier", "detector", "segmenter", "grid", "embedding", "unknown"),
+        help="what the network is for (as its outputs look)",
+    )
+    task.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="a label a line, or a .csv with class_index and name (in the model's file, or "
+        "NAME.labels.txt, labels.txt or labels.csv beside it)",
+    )
+    task.add_argument(
+        "--anchors",
+        type=Path,
+        metavar="FILE",
+        help="anchors of a detector's boxes: .npy, .csv or .txt with centre y, centre x, height "
+        "and width of each as shares of the picture, or .json (those of the usual feature maps)",
+    )
+    task.add_argument(
+        "--fit",
+        choices=("crop", "letterbox", "stretch"),
+        help="how pictures of another shape become the network's (crop for classes and embeddings, "
+        "else letterbox)",
+    )
     parser.add_argument(
         "--tune-logs",
         metavar="DIR",
@@ -147,6 +176,7 @@ def _compiled(
         io=args.io,
         chains=args.chains,
         preprocess=args.preprocess,
+        said=edgemnv2.said(task=args.task, labels=args.labels, anchors=args.anchors, fit=args.fit),
         threads=args.threads,
         dtype=args.dtype,
         code_size_budget=args.code_size_budget,
@@ -184,6 +214,7 @@ def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
         "code_bytes": manifest.code_bytes,
         "macs": manifest.macs,
         "io": manifest.io,
+        "task": manifest.task.kind,
         "threads": manifest.threads,
         "threads_arena_bytes": manifest.threads_arena_bytes,
         "kernels": [
@@ -191,6 +222,16 @@ def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
             for kernel in manifest.kernels
         ],
     }
+
+
+def _task_lines(manifest: Manifest) -> list[str]:
+    from edgemnv2.cli.task_text import labels_text, pixels_text, task_text
+
+    return [
+        f"task       {task_text(manifest.task)}",
+        f"pixels     {pixels_text(manifest.task)}",
+        f"labels     {labels_text(manifest.task)}",
+    ]
 
 
 def _thread_lines(facts: dict[str, Any]) -> list[str]:
@@ -214,6 +255,7 @@ def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
             f"target     {facts['target']}: {manifest.target_file['description']}",
             f"network    {facts['macs'] / 1e6:.1f} M multiply-accumulates, "
             f"{len(manifest.layers)} layers",
+            *_task_lines(manifest),
             f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
             f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB (the image never in memory)",

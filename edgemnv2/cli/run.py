@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edgemnv2.cli.progress import Bar
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
+from edgemnv2.cli.task_text import answer_lines
 from edgemnv2.cli.verify import add_sample_arguments, sample_choice
+
+if TYPE_CHECKING:
+    from edgemnv2 import OpenArtifact
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """
+edgemnv2 run net photo.jpg --draw answer.png
+edgemnv2 run net photos --draw answers
 edgemnv2 run net --inputs x.npz --outputs y.npz
 edgemnv2 run net --images photos --top 3 --labels labels.txt
 edgemnv2 run net --inputs x.npz --outputs y.npz --runner qemu-system
@@ -21,12 +29,40 @@ edgemnv2 run net --inputs x.npz --outputs y.npz --runner qemu-system
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `run`."""
     parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
+    parser.add_argument(
+        "pictures",
+        type=Path,
+        nargs="?",
+        metavar="PICTURE",
+        help="a photograph, or a folder of them, to be answered in words: classes, boxes, a mask",
+    )
+    answers = parser.add_argument_group("answers", "What is said of PICTURE.")
+    answers.add_argument(
+        "--draw",
+        type=Path,
+        metavar="OUT",
+        help="draw the answer: a .png, .jpg or .webp, a folder where PICTURE is one",
+    )
+    answers.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="least score that counts (0.5; of a classifier 0)",
+    )
+    answers.add_argument(
+        "--neighbours",
+        type=Path,
+        metavar="DIR",
+        help="a folder of pictures, of which an embedding's nearest ones are told",
+    )
     add_sample_arguments(parser)
     parser.add_argument(
         "--outputs", type=Path, help="the .npz to write, in the model's own names and layouts"
     )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="best classes shown (5)")
-    parser.add_argument("--labels", type=Path, help="text file, one label a line")
+    parser.add_argument(
+        "--labels", type=Path, help="a label a line, or a .csv (as recorded in the artefact)"
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -35,13 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
     import edgemnv2
-    from edgemnv2.errors import InputError
 
-    try:
-        labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--labels {args.labels}: cannot be read ({error})") from error
-    result = edgemnv2.open_artifact(args.artifact).predict(
+    artifact = edgemnv2.open_artifact(args.artifact)
+    if args.pictures is not None:
+        return _answer(args, artifact)
+    _check_without_pictures(args)
+    labels = edgemnv2.said(labels=args.labels).labels or artifact.task.labels
+    result = artifact.predict(
         sample_choice(args),
         outputs=args.outputs,
         top=args.top,
@@ -76,4 +112,41 @@ def run(args: argparse.Namespace) -> int:
             print(f"{score:12.4f}  {index:5d}{label}{place}")
     if args.outputs:
         print(f"written    {args.outputs}")
+    return 0
+
+
+def _check_without_pictures(args: argparse.Namespace) -> None:
+    from edgemnv2.errors import UsageError
+
+    for flag in ("draw", "threshold", "neighbours"):
+        if getattr(args, flag) is not None:
+            raise UsageError(f"--{flag}: is about a PICTURE (give one behind the artefact)")
+
+
+def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
+    """What the network says of photographs."""
+    from edgemnv2.errors import UsageError
+
+    for flag in ("images", "inputs", "random", "outputs", "limit"):
+        if getattr(args, flag) is not None:
+            raise UsageError(f"--{flag}: does not go with a PICTURE (leave one of them out)")
+    with Bar("run", "picture") as bar:
+        answers = artifact.answer(
+            args.pictures,
+            draw=args.draw,
+            threshold=args.threshold,
+            neighbours=args.neighbours,
+            labels=args.labels,
+            preprocess=args.preprocess,
+            place=place_of(args),
+            threads=args.threads,
+            progress=bar.update,
+        )
+    if args.json:
+        print(json.dumps({"pictures": [answer.to_dict() for answer in answers]}))
+        return 0
+    for answer in answers:
+        print("\n".join(answer_lines(answer, args.top)))
+    if args.draw is not None:
+        print(f"drawn      {args.draw}")
     return 0

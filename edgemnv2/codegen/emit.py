@@ -8,10 +8,12 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
+from edgemnv2.codegen.answers import RUNTIME, answers_headers_needed, answers_source
 from edgemnv2.codegen.c_source import kernel_source
+from edgemnv2.codegen.camera import CAMERA_FILE, camera_source
 from edgemnv2.codegen.elf import read_elf
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
-from edgemnv2.codegen.interface import exports, header
+from edgemnv2.codegen.interface import Interface, exports, header
 from edgemnv2.codegen.llvm import build_object
 from edgemnv2.codegen.threads import POOL, ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import (
@@ -27,6 +29,8 @@ __all__ = ["emit_code"]
 
 STEP_LOOP = "step_loop.h"
 PROCESSOR = "processor.h"
+VISION = ("camera.py", "decode.py", "draw.py", "geometry.py")
+"""What `run.py` imports."""
 PAIR_UNROLLS = (16, 8, 4)
 """Pairs of input channels in the unrolled part of the Cortex-M product loop, fastest first: each
 halving saves about 1 KiB of code and costs about 1 % of the instructions."""
@@ -57,6 +61,25 @@ def emit_code(
     return _emit_library(parts, target, folder, threads)
 
 
+def write_vision(interface: Interface, folder: Path) -> list[str]:
+    """The sources around the network, of its answers and of a camera's rows, with what they
+    include; the names of those to compile."""
+    name, made = interface.name, []
+    answers, camera = interface.answers, interface.camera
+    if answers is not None and (answers.has_decoder or answers.task.labels):
+        made.append(f"{name}_decode.c")
+        (folder / made[-1]).write_text(
+            answers_source(answers, name), encoding="utf-8", newline="\n"
+        )
+        for needed in answers_headers_needed(answers):
+            shutil.copy(RUNTIME / "answers" / needed, folder / needed)
+    if camera is not None:
+        made.append(f"{name}_preprocess.c")
+        (folder / made[-1]).write_text(camera_source(camera, name), encoding="utf-8", newline="\n")
+        shutil.copy(RUNTIME / CAMERA_FILE, folder / CAMERA_FILE)
+    return made
+
+
 def runtime_file(name: str) -> Path:
     """A file that ships with `edgemnv2.runtime`."""
     return Path(str(resources.files("edgemnv2.runtime") / name))
@@ -74,6 +97,7 @@ def _emit_source(
     (source / f"{name}_constants.c").write_text(
         constants_source(name, parts.constants), encoding="utf-8", newline="\n"
     )
+    write_vision(parts.interface, source)
     shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
     for required in _kernel_headers(parts):
         shutil.copy(runtime_file(f"kernels/{required}"), source / required)
@@ -177,8 +201,15 @@ def _emit_library(
         plain = bool(parts.interface.needs)
         compile_object(target, work / f"{name}.c", work / "entry.o", flags, plain=plain)
         objects = [work / "entry.o", work / "kernels.o"]
+        vision = []
+        for source in write_vision(parts.interface, work):
+            vision.append(work / f"{Path(source).stem}.o")
+            compile_object(target, work / source, vision[-1], flags)
         link_shared(
-            target, objects, library / f"lib{name}.so", exports(name, threads=bool(threads))
+            target,
+            [*objects, *vision],
+            library / f"lib{name}.so",
+            exports(parts.interface),
         )
         compile_object(
             target, work / f"{name}.c", work / "entry_static.o", flags, static=True, plain=plain
@@ -195,6 +226,9 @@ def _emit_library(
             folder / "bench",
         )
         shutil.copy(runtime_file("run.py"), folder / "run.py")
+        (folder / "vision").mkdir()
+        for module in VISION:
+            shutil.copy(runtime_file(f"vision/{module}"), folder / "vision" / module)
         return sum(_code_bytes(obj) for obj in objects)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemnv2.codegen.constants import ConstantBlob, words
-from edgemnv2.codegen.interface import Interface, InterfaceEnd
+from edgemnv2.codegen.ends import InterfaceEnd
+from edgemnv2.codegen.interface import Interface
 from edgemnv2.codegen.op_table import (
     OpEntry,
     OpTable,

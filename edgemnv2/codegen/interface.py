@@ -6,17 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edgemnv2.ops.graph import Tensor
+from edgemnv2.codegen.answers import Answers, answers_exports, answers_header
+from edgemnv2.codegen.camera import CameraRows, camera_exports, camera_header
+from edgemnv2.codegen.ends import InterfaceEnd
 
 __all__ = [
     "ABI_VERSION",
-    "C_TYPES",
     "POOL_WORDS",
     "POOL_WORKER_WORDS",
     "Interface",
-    "InterfaceEnd",
     "c_identifier",
     "exports",
     "field_names",
@@ -24,15 +22,6 @@ __all__ = [
 ]
 
 ABI_VERSION = 1
-C_TYPES = {
-    "float32": "float",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "int64": "int64_t",
-    "float16": "uint16_t",
-}
 _KEYWORDS = frozenset(
     """
     alignas alignof and asm auto bool break case catch char class const continue default delete do
@@ -43,54 +32,6 @@ _KEYWORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 """Words of C and C++ that no field may be called."""
-
-
-@dataclass(frozen=True)
-class InterfaceEnd:
-    """One input or output: its field in the structure, and what the header says about it.
-
-    `tensor` names the rows in the program; `offset_bytes` is its place in the arena, with io
-    "arena".
-    """
-
-    field: str
-    tensor: str
-    height: int
-    width: int
-    channels: int
-    dtype: str
-    scale: float | None = None
-    zero_point: int | None = None
-    offset_bytes: int = 0
-
-    @staticmethod
-    def of(tensor: Tensor, field: str, rows: str, offset_bytes: int = 0) -> InterfaceEnd:
-        """The end that is the graph's `tensor`, whose rows the program calls `rows`."""
-        quant = tensor.quant if tensor.dtype != "float32" else None
-        return InterfaceEnd(
-            field,
-            rows,
-            *tensor.shape,
-            tensor.dtype,
-            None if quant is None else quant.scale,
-            None if quant is None else quant.zero_point,
-            offset_bytes,
-        )
-
-    @property
-    def c_type(self) -> str:
-        """The type of its elements in C."""
-        return C_TYPES[self.dtype]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row, NHWC."""
-        return self.width * self.channels * np.dtype(self.dtype).itemsize
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the whole tensor."""
-        return self.height * self.row_bytes
 
 
 @dataclass(frozen=True)
@@ -118,6 +59,10 @@ class Interface:
     """Layers whose working memory the header names, and its bytes, a part of the arena."""
     needs: tuple[str, ...] = ()
     """Features of the processor that the functions ask for, and refuse to run without."""
+    answers: Answers | None = None
+    """What the outputs mean."""
+    camera: CameraRows | None = None
+    """How a camera's rows become rows of an input; None without an input for images."""
 
     def macro(self, kind: str, end: InterfaceEnd) -> str:
         """What the macros of an end begin with, behind the network's name.
@@ -152,11 +97,15 @@ def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def exports(name: str, *, threads: bool = False) -> list[str]:
+def exports(interface: Interface) -> list[str]:
     """The functions that a shared library of this artefact exports."""
     names = ["run", "run_hooked", "run_rows", "run_sized"]
-    names += ["pool_start", "pool_stop", "run_threads"] if threads else []
-    return [f"{name}_{function}" for function in names]
+    names += ["pool_start", "pool_stop", "run_threads"] if interface.threads else []
+    if interface.answers is not None:
+        names += answers_exports(interface.answers)
+        names += ["labels"] if interface.answers.task.labels else []
+    names += camera_exports() if interface.camera is not None else []
+    return [f"{interface.name}_{function}" for function in names]
 
 
 POOL_WORDS = 80
@@ -362,6 +311,8 @@ def header(interface: Interface) -> str:
             "",
             *_fed_rows(interface),
             *_thread_lines(interface),
+            *(answers_header(interface.answers, name) if interface.answers else []),
+            *(camera_header(interface.camera, name) if interface.camera else []),
             *_end_list(interface),
             "#ifdef __cplusplus",
             "}",

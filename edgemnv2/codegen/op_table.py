@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemnv2.codegen.interface import C_TYPES
+from edgemnv2.codegen.ends import C_TYPES
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.program import Read, RowOp, RowTensor
 

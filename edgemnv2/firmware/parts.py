@@ -11,7 +11,8 @@ from typing import Any
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.emit import runtime_file
-from edgemnv2.codegen.interface import C_TYPES, field_names
+from edgemnv2.codegen.ends import C_TYPES
+from edgemnv2.codegen.interface import field_names
 from edgemnv2.firmware.selftest import SelfTest, data_source
 from edgemnv2.firmware.templates import c_file, read_template, text_file
 from edgemnv2.manifest import ArtifactTensor

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import tolerance
-from edgemnv2.codegen.interface import C_TYPES, field_names
+from edgemnv2.codegen.ends import C_TYPES
+from edgemnv2.codegen.interface import field_names
 from edgemnv2.errors import ArtifactError
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops import execute

@@ -25,9 +25,20 @@ __all__ = [
 ]
 
 MODELS = Path(__file__).resolve().parent.parent / "samples" / "data"
-TRAINED = {"digits": "digits.onnx", "digits-int8": "digits_int8.onnx"}
+TRAINED = {
+    "digits": "digits.onnx",
+    "digits-detector": "digits_detector.onnx",
+    "digits-detector-int8": "digits_detector_int8.onnx",
+    "digits-int8": "digits_int8.onnx",
+    "digits-segmenter": "digits_segmenter.onnx",
+    "digits-segmenter-int8": "digits_segmenter_int8.onnx",
+}
 """Files of the trained models that come with the package."""
-INTEGER_TWINS = {"digits": "digits-int8"}
+INTEGER_TWINS = {
+    "digits": "digits-int8",
+    "digits-detector": "digits-detector-int8",
+    "digits-segmenter": "digits-segmenter-int8",
+}
 
 
 def built_in_names() -> tuple[str, ...]:
@@ -36,7 +47,7 @@ def built_in_names() -> tuple[str, ...]:
 
 
 def integer_twin(source: str | Path) -> str | Path:
-    """The int8 network to take where only int8 can run: another one for `digits` alone."""
+    """The int8 network to take where only int8 can run: another one for the digits."""
     return INTEGER_TWINS.get(str(source), source)
 
 

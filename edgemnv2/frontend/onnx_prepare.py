@@ -212,7 +212,8 @@ def _elements(op: str, known: Sequence[Array]) -> int:
     ranks = max((x.ndim for x in known), default=0)
     spread = [(1,) * (ranks - x.ndim) + x.shape for x in known]
     # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
-    return max(math.prod(map(max, zip(*spread, strict=True))), sum(x.size for x in known))
+    spread_size = math.prod(max(sizes) for sizes in zip(*spread, strict=True))
+    return max(int(spread_size), sum(x.size for x in known))
 
 
 def _drop_passing(model: Any) -> None:

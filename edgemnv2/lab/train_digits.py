@@ -16,18 +16,18 @@ import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from PIL import Image
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgemnv2.frontend.architecture import Bottleneck, architecture
+from edgemnv2.frontend.architecture import architecture
+from edgemnv2.lab.torch_layers import Convolution, OnnxFile, Residual
 from edgemnv2.samples import digits
 
 BATCH = 64
@@ -37,71 +37,8 @@ LABEL_SMOOTHING = 0.05
 DROPOUT = 0.2
 AVERAGE_DECAY = 0.995
 """Per step, of the averaged copy of the weights that is exported."""
-OPSET = 17
-IR_VERSION = 8
-"""The file format's version that came with opset 17; older readers refuse newer ones."""
 SHOWN_PER_CLASS = (2, 2, 1, 1, 1, 1, 1, 1, 1, 1)
 """How many held-out images of each class go to `digits_images/`: twelve in all."""
-
-
-class Convolution(nn.Module):
-    """Convolution, batch normalisation and, unless `linear`, ReLU6; named for the ONNX file."""
-
-    def __init__(
-        self,
-        name: str,
-        shape: tuple[int, int, int],
-        stride: int = 1,
-        groups: int = 1,
-        linear: bool = False,
-    ) -> None:
-        super().__init__()
-        inputs, outputs, kernel = shape
-        self.name = name
-        self.linear = linear
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, 1, groups, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, inputs, H, W]` to `[N, outputs, H / stride, W / stride]`."""
-        x = self.norm(self.conv(x))
-        return x if self.linear else functional.relu6(x)
-
-    def folded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weight and bias with the batch normalisation's statistics folded in, float32."""
-        norm = self.norm
-        assert norm.running_var is not None and norm.running_mean is not None
-        factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        weight = self.conv.weight.double() * factor[:, None, None, None]
-        bias = norm.bias.double() - norm.running_mean.double() * factor
-        return weight.detach().float().numpy(), bias.detach().float().numpy()
-
-
-class Residual(nn.Module):
-    """The paper's inverted residual: expand, depthwise, project; the shortcut if shapes allow."""
-
-    def __init__(self, block: Bottleneck) -> None:
-        super().__init__()
-        self.name = name = f"block{block.index}"
-        inputs, inner, outputs = (
-            block.input_channels,
-            block.expanded_channels,
-            block.output_channels,
-        )
-        layers = []
-        if block.has_expand:
-            layers.append(Convolution(f"{name}.expand", (inputs, inner, 1)))
-        layers.append(
-            Convolution(f"{name}.depthwise", (inner, inner, 3), block.stride, groups=inner)
-        )
-        layers.append(Convolution(f"{name}.project", (inner, outputs, 1), linear=True))
-        self.layers = nn.Sequential(*layers)
-        self.shortcut = block.has_residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, inputs, H, W]` to `[N, outputs, H / stride, W / stride]`."""
-        y: Tensor = self.layers(x)
-        return x + y if self.shortcut else y
 
 
 class MobileNetV2(nn.Module):
@@ -189,70 +126,22 @@ def train(images: Tensor, labels: Tensor, epochs: int) -> MobileNetV2:
 
 def to_onnx(model: MobileNetV2) -> onnx.ModelProto:
     """Plain ONNX: Conv, Clip, Add, GlobalAveragePool, Flatten, Gemm; normalisation folded."""
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
-
-    def constant(name: str, value: np.ndarray) -> str:
-        weights.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
-        return name
-
-    def node(op: str, name: str, inputs: list[str], **attributes: Any) -> str:
-        nodes.append(helper.make_node(op, inputs, [f"{name}.out"], name, **attributes))
-        return f"{name}.out"
-
-    low, high = constant("relu6.min", np.array(0)), constant("relu6.max", np.array(6))
-
-    def convolution(layer: Convolution, x: str) -> str:
-        weight, bias = layer.folded()
-        conv = layer.conv
-        y = node(
-            "Conv",
-            layer.name,
-            [
-                x,
-                constant(f"{layer.name}.weight", weight),
-                constant(f"{layer.name}.bias", bias),
-            ],
-            kernel_shape=conv.kernel_size,
-            strides=conv.stride,
-            pads=[int(p) for p in conv.padding] * 2,
-            group=conv.groups,
-        )
-        return y if layer.linear else node("Clip", f"{layer.name}.relu6", [y, low, high])
-
-    x = convolution(model.stem, "input")
+    file = OnnxFile()
+    x = file.convolution(model.stem, "input")
     for block in model.blocks:
         assert isinstance(block, Residual)
-        y = x
-        for layer in block.layers:
-            assert isinstance(layer, Convolution)
-            y = convolution(layer, y)
-        x = node("Add", f"{block.name}.add", [x, y]) if block.shortcut else y
-    x = convolution(model.head, x)
-    x = node("GlobalAveragePool", "pool", [x])
-    x = node("Flatten", "flatten", [x], axis=1)
+        x = file.residual(block, x)
+    x = file.convolution(model.head, x)
+    x = file.node("GlobalAveragePool", "pool", [x])
+    x = file.node("Flatten", "flatten", [x], axis=1)
     gemm = [
         x,
-        constant("classifier.weight", model.classifier.weight.detach().numpy()),
-        constant("classifier.bias", model.classifier.bias.detach().numpy()),
+        file.constant("classifier.weight", model.classifier.weight.detach().numpy()),
+        file.constant("classifier.bias", model.classifier.bias.detach().numpy()),
     ]
-    nodes.append(helper.make_node("Gemm", gemm, ["logits"], "classifier", transB=1))
+    file.nodes.append(helper.make_node("Gemm", gemm, ["logits"], "classifier", transB=1))
     size = [1, 1, digits.RESOLUTION, digits.RESOLUTION]
-    graph = helper.make_graph(
-        nodes,
-        "digits",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, size)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, digits.CLASSES])],
-        weights,
-    )
-    proto = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="edgemnv2.lab.train_digits",
-    )
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
+    return file.model("digits", size, {"logits": [1, digits.CLASSES]}, "edgemnv2.lab.train_digits")
 
 
 def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.model import Note, QuantParams, TensorSpec
+from edgemnv2.task import NOTHING_SAID, Said
 
 __all__ = [
     "Graph",
@@ -217,6 +218,8 @@ class Graph:
     """Whose integer arithmetic it is: "tflite" or "onnx"."""
     notes: tuple[Note, ...] = ()
     """What is computed otherwise than the file's framework does."""
+    said: Said = NOTHING_SAID
+    """What the model's file, or a file beside it, says of the network's task."""
 
     def tensor_in(self, layer: Layer, index: int = 0) -> Tensor:
         """The `index`-th input tensor of `layer`."""

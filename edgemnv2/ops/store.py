@@ -21,6 +21,7 @@ from edgemnv2.npz import read_npz
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.table import layer_type
 from edgemnv2.ops.validate import validate
+from edgemnv2.task import said_from
 
 __all__ = ["KEPT_FOLDER", "REFERENCE_FOLDER", "load_graph", "save_graph"]
 
@@ -99,6 +100,8 @@ def save_graph(graph: Graph, folder: Path) -> None:
         "origins": dict(sorted(graph.origins.items())),
         "notes": [dataclasses.asdict(note) for note in graph.notes],
     }
+    if said := graph.said.to_dict():
+        source["said"] = said
     (folder / SOURCE).write_text(
         json.dumps(source, indent=1) + "\n", encoding="utf-8", newline="\n"
     )
@@ -118,6 +121,7 @@ def load_graph(folder: Path) -> Graph:
             origins=dict(source["origins"]),
             format=str(source["format"]),
             notes=tuple(Note(**note) for note in source["notes"]),
+            said=said_from(source.get("said", {})),
         )
     except _SYMPTOMS as error:
         reason = str(error) if isinstance(error, OSError | ValueError) else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
@@ -12,6 +13,7 @@ from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.errors import ModelError, UsageError
 from edgemnv2.frontend import copy_source, integer_twin, load_model, source_file
 from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.meaning.infer import said_by_file, task_of
 from edgemnv2.memory.report import plan_record
 from edgemnv2.memory.variants import arena_align, default_io, plan_graph
 from edgemnv2.ops.graph import Graph
@@ -25,6 +27,7 @@ from edgemnv2.pipeline.threads import plan_thread_parts, thread_counts
 from edgemnv2.schedules import schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target, load_target
+from edgemnv2.task import Said
 
 __all__ = [
     "CompileOptions",
@@ -114,7 +117,10 @@ def lower_source(
     model = load_model(source, input_shapes)
     # Flow -> layers.
     progress("lower")
-    return lower(model)
+    graph = lower(model)
+    # What the file, or a file beside it, says of the network's task.
+    file = source_file(source)
+    return graph if file is None else replace(graph, said=said_by_file(file))
 
 
 def plan_network(
@@ -166,7 +172,9 @@ def emit(
     scheduled, folder = plan.scheduled, writer.folder
     # Program and plan -> code.
     progress("generate code")
-    interface = interface_of(plan, options.name)
+    user = options.said.over(Said(preprocess=options.preprocess))
+    task = task_of(scheduled.graph, user)
+    interface = interface_of(plan, options, task)
     parts = EntryParts(
         scheduled.schedule.kernels, plan.whole, plan.stream, scheduled.constants, interface
     )
@@ -185,4 +193,4 @@ def emit(
     (folder / "memory_plan.json").write_text(
         json.dumps(record) + "\n", encoding="utf-8", newline="\n"
     )
-    writer.manifest = manifest_of(plan, interface, code_bytes, options)
+    writer.manifest = manifest_of(plan, interface, code_bytes, options, task)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
+from edgemnv2.codegen.answers import Answers
+from edgemnv2.codegen.camera import CameraRows
+from edgemnv2.codegen.ends import InterfaceEnd
+from edgemnv2.codegen.interface import Interface, field_names
 from edgemnv2.codegen.names import name_of
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
 from edgemnv2.memory.variants import arena_align
@@ -13,14 +16,15 @@ from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE
 from edgemnv2.pipeline.options import CompileOptions
 from edgemnv2.pipeline.plan import NetworkPlan
 from edgemnv2.program import RowOp
-from edgemnv2.samples.images import default_preset
+from edgemnv2.samples.images import default_preset, image_input, stored_bytes
+from edgemnv2.task import Task
 from edgemnv2.version import __version__
 
-__all__ = ["interface_of", "manifest_of"]
+__all__ = ["interface_of", "manifest_of", "preset_of"]
 
 
-def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
-    """The C interface, its names prefixed by `name`, else by the network's own."""
+def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Interface:
+    """The C interface, its names prefixed by the name that was chosen, else the network's own."""
     graph, whole, threads = plan.scheduled.graph, plan.whole, plan.threads
 
     def ends(kind: str, names: tuple[str, ...], rows: tuple[str, ...]) -> tuple[InterfaceEnd, ...]:
@@ -36,17 +40,21 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
             for name, field, row in zip(names, fields, rows, strict=True)
         )
 
+    inputs = ends("input", graph.inputs, whole.program.inputs)
+    outputs = ends("output", graph.outputs, whole.program.outputs)
+    fed = whole.program.inputs.index(plan.stream.program.fed[0])
+    by_name = {spec.name: end for spec, end in zip(graph.output_specs, outputs, strict=True)}
     return Interface(
-        name=name or name_of(graph.name),
+        name=options.name or name_of(graph.name),
         io=plan.io,
         title=graph.name,
         layer_count=len(graph.layers),
-        inputs=ends("input", graph.inputs, whole.program.inputs),
-        outputs=ends("output", graph.outputs, whole.program.outputs),
+        inputs=inputs,
+        outputs=outputs,
         arena_bytes=max(whole.plan.arena_bytes, 1),
         arena_align_bytes=arena_align(plan.scheduled.target),
         stream_arena_bytes=max(plan.stream.plan.arena_bytes, 1),
-        fed=whole.program.inputs.index(plan.stream.program.fed[0]),
+        fed=fed,
         threads=tuple(one.program.threads for one in threads),
         threads_arena_bytes=max(
             whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
@@ -57,11 +65,30 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
             if layer.names_scratch
         ),
         needs=plan.scheduled.target.needs,
+        answers=Answers(task, by_name),
+        camera=_camera(graph, options, task, inputs[fed], fed),
     )
 
 
+def preset_of(graph: Graph, options: CompileOptions) -> str:
+    """How images become inputs: as the user says, as the file does, or as suits the input."""
+    return options.preprocess or graph.said.preprocess or default_preset(graph)
+
+
+def _camera(
+    graph: Graph, options: CompileOptions, task: Task, end: InterfaceEnd, fed: int
+) -> CameraRows | None:
+    """The rows of a camera for the input that is fed; None where that is no image."""
+    if fed != image_input(graph) or len(graph.input_specs[fed].shape) != 4:
+        return None
+    tensor = graph.tensors[graph.inputs[fed]]
+    if tensor.channels not in (1, 3):
+        return None
+    return CameraRows(end, stored_bytes(tensor, preset_of(graph, options)), task.fit)
+
+
 def manifest_of(
-    plan: NetworkPlan, interface: Interface, code_bytes: int, options: CompileOptions
+    plan: NetworkPlan, interface: Interface, code_bytes: int, options: CompileOptions, task: Task
 ) -> Manifest:
     """What the artefact says of itself; its files are added when they are all there."""
     scheduled, threads = plan.scheduled, plan.threads
@@ -75,7 +102,8 @@ def manifest_of(
         model=ModelId(graph.name, graph.source, graph.sha256),
         inputs=_ends(graph, graph.input_specs, graph.inputs),
         outputs=_ends(graph, graph.output_specs, graph.outputs),
-        preprocess=options.preprocess or default_preset(graph),
+        task=task,
+        preprocess=preset_of(graph, options),
         io=plan.io,
         dtype=options.dtype,
         relative_tolerance=FLOAT16_TOLERANCE if options.dtype == "float16" else None,

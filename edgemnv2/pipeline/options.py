@@ -10,6 +10,7 @@ from edgemnv2.errors import UsageError
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
+from edgemnv2.task import NOTHING_SAID, Said
 
 __all__ = ["CompileOptions", "check_options"]
 
@@ -25,6 +26,7 @@ class CompileOptions:
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.
     `keep_source` puts the model's file into the artefact, for `verify`.
+    `said` is what the user says of the network's task: labels, anchors, how pictures are fitted.
     `input_shapes` fix what is symbolic in the shapes of a file's inputs: name -> shape.
     `tune_logs` is the log to use, else the target's shipped one; `schedule` decides everything
     instead of it.
@@ -35,6 +37,7 @@ class CompileOptions:
     chains: str | None = None
     thread_chains: str | None = None
     preprocess: str | None = None
+    said: Said = NOTHING_SAID
     threads: int | None = None
     dtype: str | None = None
     code_size_budget: int | None = None

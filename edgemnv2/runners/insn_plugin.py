@@ -117,7 +117,8 @@ def built_plugin(emulator: str, source: Path) -> Path:
         )
     # QEMU 9.0 dropped version 1 of the interface; the calls that we use are the same in both.
     api = 1 if version < (9, 0) else 2
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    header = source.with_name("qemu_plugin.h")
+    digest = hashlib.sha256(source.read_bytes() + header.read_bytes()).hexdigest()[:16]
     plugin = cache_folder() / f"{source.stem}-{digest}-api{api}.so"
     if plugin.exists():
         return plugin

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Predicts with the compiled network beside this file; needs NumPy alone.
 
-    python3 run.py image.jpg [--top 5] [--labels labels.txt] [--outputs y.npz]
+    python3 run.py image.jpg [--draw out.png] [--threshold 0.5] [--labels labels.txt]
+    python3 run.py photos --draw answers
+    python3 run.py --camera [--draw out.png]
+    python3 run.py x.npz --outputs y.npz [--top 5]
 
-IMAGE may be .ppm or .pgm, any other image where Pillow is installed, or .npy / .npz with the
-tensors as the source model has them; several inputs need .npz. For use from Python:
-`Network(folder)(nhwc_array)`, or with a dict of arrays by name where there are several inputs.
+IMAGE may be .ppm or .pgm, any other image where Pillow is installed, a folder of these, or .npy /
+.npz with the tensors as the source model has them; several inputs need .npz. Drawing needs Pillow,
+a camera picamera2 or OpenCV. For use from Python: `Network(folder)(nhwc_array)`, or with a dict of
+arrays by name where there are several inputs.
 """
 
 from __future__ import annotations
@@ -20,11 +24,13 @@ from typing import Any
 
 import numpy as np
 
+# What lies in the folder `vision` beside this file.
+from vision import decode, geometry
+
 # ImageNet's mean and deviation, as torchvision's documentation gives them.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
-# Evaluation images are resized to 256 on the shorter side for a crop of 224.
-RESIZE = 256 / 224
+IMAGES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp")
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 STATUS = {
     -1: "null pointer",
@@ -139,11 +145,26 @@ def load_sample(network: Network, path: Path) -> Arrays:
         return sample
     _expect_one_input(network, path)
     (tensor,) = network.inputs
-    height, width, channels = tensor["nhwc"]
+    return {tensor["name"]: picture_input(network, read_pixels(path, tensor["nhwc"][2]), path)}
+
+
+def picture_input(
+    network: Network, pixels: np.ndarray[Any, Any], path: Path
+) -> np.ndarray[Any, Any]:
+    """What the network takes for a picture uint8 `[H, W, C]`; `path` is for messages."""
+    (tensor,) = network.inputs
+    channels = tensor["nhwc"][2]
     if channels not in (1, 3):
         raise RunError(f"{path}: the network takes {channels} channels, give an .npy file")
-    pixels = _fit(_read_pixels(path, channels), height, width, path)
-    return {tensor["name"]: _preprocess(pixels, tensor, network.manifest["preprocess"])}
+    place = placement(network, pixels)
+    return _preprocess(_fit(pixels, place, path), tensor, network.manifest["preprocess"])
+
+
+def placement(network: Network, pixels: np.ndarray[Any, Any]) -> Any:
+    """Where a picture `[H, W, C]` lies in the network's input."""
+    height, width, _ = network.inputs[0]["nhwc"]
+    fit = network.manifest["task"]["fit"]
+    return geometry.placed(pixels.shape[1], pixels.shape[0], (width, height), fit)
 
 
 def _expect_one_input(network: Network, path: Path) -> None:
@@ -176,7 +197,7 @@ def _from_source(
     raise RunError(f"{path}: shape {list(array.shape)}, expected {list(source)} or {list(nhwc)}")
 
 
-def _read_pixels(path: Path, channels: int) -> np.ndarray[Any, Any]:
+def read_pixels(path: Path, channels: int) -> np.ndarray[Any, Any]:
     """uint8 `[H, W, C]` of an image file."""
     try:
         data = path.read_bytes()
@@ -185,14 +206,14 @@ def _read_pixels(path: Path, channels: int) -> np.ndarray[Any, Any]:
     if data[:2] in (b"P5", b"P6"):
         return _read_netpbm(data, path, channels)
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
     except ImportError:
         raise RunError(
             f"{path}: without Pillow only .ppm, .pgm, .npy and .npz can be read "
             "(pip install pillow)"
         ) from None
     try:
-        image = Image.open(path).convert("RGB" if channels == 3 else "L")
+        image = ImageOps.exif_transpose(Image.open(path)).convert("RGB" if channels == 3 else "L")
     except (OSError, ValueError, SyntaxError) as error:
         raise RunError(f"{path}: is not an image ({error})") from None
     return np.asarray(image, np.uint8).reshape(image.height, image.width, channels)
@@ -224,25 +245,28 @@ def _read_netpbm(data: bytes, path: Path, channels: int) -> np.ndarray[Any, Any]
     return pixels.reshape(height, width, made)
 
 
-def _fit(pixels: np.ndarray[Any, Any], height: int, width: int, path: Path) -> np.ndarray[Any, Any]:
-    """Resized (shorter side 256/224 of the network's) and cropped, as at compile time."""
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    try:
-        from PIL import Image
-    except ImportError:
-        raise RunError(
-            f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels, and resizing to "
-            f"{width} x {height} needs Pillow (pip install pillow)"
-        ) from None
-    channels = pixels.shape[2]
-    image = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
-    scale = max(height / image.height, width / image.width) * RESIZE
-    size = round(image.width * scale), round(image.height * scale)
-    image = image.resize(size, Image.Resampling.BILINEAR)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    image = image.crop((left, top, left + width, top + height))
-    return np.asarray(image, np.uint8).reshape(height, width, channels)
+def _fit(pixels: np.ndarray[Any, Any], place: Any, path: Path) -> np.ndarray[Any, Any]:
+    """Resized, and cropped or laid between bars, as at compile time."""
+    high, wide, channels = pixels.shape
+    if (wide, high) != place.resized:
+        try:
+            from PIL import Image
+        except ImportError:
+            raise RunError(
+                f"{path}: {wide} x {high} pixels, and resizing to {place.resized[0]} x "
+                f"{place.resized[1]} needs Pillow (pip install pillow)"
+            ) from None
+        image = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
+        image = image.resize(place.resized, Image.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.uint8).reshape(image.height, image.width, channels)
+    width, height = place.window
+    window = np.full((height, width, channels), geometry.BAR, np.uint8)
+    # What of the resized picture the window shows, and where in it.
+    top, left = max(place.top, 0), max(place.left, 0)
+    part = pixels[top : top + height, left : left + width]
+    down, across = top - place.top, left - place.left
+    window[down : down + part.shape[0], across : across + part.shape[1]] = part
+    return window
 
 
 def _preprocess(
@@ -268,27 +292,124 @@ def _preprocess(
     return clipped.astype(dtype)[np.newaxis]
 
 
-def main() -> int:
-    """Prints the best classes, one a line: score, index, label; a grid's with row and column."""
-    parser = argparse.ArgumentParser(description="Predict with the network beside this file.")
-    parser.add_argument("image", type=Path, help="image, .npy or .npz")
-    parser.add_argument("--top", type=int, default=5, metavar="N")
-    parser.add_argument("--labels", type=Path, help="text file, one label a line")
-    parser.add_argument("--outputs", type=Path, help="write all outputs into this .npz")
-    args = parser.parse_args()
+def answer_lines(network: Network, answer: Any, place: Any, top: int) -> list[str]:
+    """What the network says of a picture, a line for each thing; pixels are the picture's."""
+    task = network.manifest["task"]
+    lines = [f"{x.score:10.4f}  {decode.label(task, x.index)}" for x in answer.classes[:top]]
+    for x in answer.detections:
+        ends = place.box_to_picture((x.top, x.left, x.bottom, x.right))
+        where = "top {:.0f} left {:.0f} bottom {:.0f} right {:.0f}".format(*ends)
+        lines.append(f"{x.score:10.4f}  {decode.label(task, x.index)}  {where}")
+    for x in answer.centroids:
+        y, across = place.to_picture(x.y, x.x)
+        lines.append(f"{x.score:10.4f}  {decode.label(task, x.index)}  x {across:.0f} y {y:.0f}")
+    if answer.mask is not None:
+        indices, counts = np.unique(answer.mask, return_counts=True)
+        for index, count in zip(indices, counts, strict=True):
+            lines.append(f"{count / answer.mask.size:10.1%}  {decode.label(task, int(index))}")
+    if answer.embedding is not None:
+        lines.append(f"embedding of {len(answer.embedding)} numbers, see --outputs")
+    return lines or ["nothing found"]
+
+
+class Answering:
+    """Pictures -> answers, told and drawn as the arguments say."""
+
+    def __init__(self, network: Network, args: argparse.Namespace) -> None:
+        if len(network.inputs) != 1:
+            raise RunError("pictures are for networks with one input, give an .npz file")
+        self.network, self.top = network, args.top
+        self.task = network.manifest["task"]
+        if args.labels:
+            self.task["labels"] = args.labels.read_text("utf-8").splitlines()
+        plain = self.task["kind"] in ("classifier", "unknown")
+        self.threshold = (
+            (0.0 if plain else decode.THRESHOLD) if (args.threshold is None) else args.threshold
+        )
+
+    def __call__(
+        self, pixels: np.ndarray[Any, Any], path: Path, draw: Path | None, note: str = ""
+    ) -> tuple[Arrays, list[str]]:
+        """The outputs and the words for one picture."""
+        name = self.network.inputs[0]["name"]
+        results = self.network.run({name: picture_input(self.network, pixels, path)})
+        place = placement(self.network, pixels)
+        answer = decode.decode(self.task, self.network.outputs, results, self.threshold)
+        if draw is not None:
+            self._draw(pixels, answer, place, draw, note)
+        return results, answer_lines(self.network, answer, place, self.top)
+
+    def _draw(
+        self, pixels: np.ndarray[Any, Any], answer: Any, place: Any, path: Path, note: str
+    ) -> None:
+        try:
+            from PIL import Image
+            from vision import draw
+        except ImportError:
+            raise RunError("drawing needs Pillow (pip install pillow)") from None
+        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+        names = dict(enumerate(self.task["labels"]))
+        page = draw.drawn(image, answer, names, place, note=note)
+        # Whole or not at all: somebody may be looking at the one before.
+        partial = path.with_name(f".{path.name}.part{path.suffix}")
+        try:
+            page.save(partial)
+        except ValueError:
+            raise RunError(f"{path}: cannot be drawn (expected .png, .jpg or .webp)") from None
+        partial.replace(path)
+
+
+def run_folder(answering: Answering, folder: Path, draw: Path | None) -> None:
+    """Every picture of a folder, with a bar on the terminal."""
+    channels = answering.network.inputs[0]["nhwc"][2]
+    files = sorted(x for x in folder.iterdir() if x.suffix.lower() in IMAGES)
+    if not files:
+        raise RunError(f"{folder}: no pictures ({', '.join(IMAGES)})")
+    if draw is not None:
+        draw.mkdir(parents=True, exist_ok=True)
+    for index, file in enumerate(files):
+        target = None if draw is None else draw / f"{file.name}.png"
+        _, lines = answering(read_pixels(file, channels), file, target)
+        print("\n".join([file.name, *lines]))
+        if sys.stderr.isatty():
+            done = (index + 1) * 30 // len(files)
+            bar = "#" * done + "." * (30 - done)
+            end = "\n" if index + 1 == len(files) else ""
+            print(f"\r[{bar}] {index + 1}/{len(files)}", end=end, file=sys.stderr, flush=True)
+
+
+def run_camera(answering: Answering, number: int, draw: Path | None, frames: int | None) -> None:
+    """Pictures of a camera, until the user stops it or `frames` of them are done."""
+    from vision import camera
+
     try:
-        labels = args.labels.read_text("utf-8").splitlines() if args.labels else []
-        network = Network(Path(__file__).resolve().parent)
-        results = network.run(load_sample(network, args.image))
-        if args.outputs:
-            named: dict[str, Any] = {
-                x["name"]: to_source(results[x["name"]], x) for x in network.outputs
-            }
-            with args.outputs.open("wb") as file:
-                np.savez(file, **named)
-    except (RunError, OSError) as error:
-        print(f"run.py: {error}", file=sys.stderr)
-        return 1
+        source = camera.open_camera(number)
+        rates = camera.frames_per_second()
+        next(rates)
+        try:
+            while frames is None or frames > 0:
+                pixels = source.picture()
+                if answering.network.inputs[0]["nhwc"][2] == 1:
+                    # Luma as Pillow has it.
+                    luma = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32)
+                    pixels = ((luma + 32768) >> 16).astype(np.uint8)[..., np.newaxis]
+                rate = f"{next(rates):.1f} frames/s"
+                _, lines = answering(pixels, Path("camera"), draw, rate)
+                print(f"{rate}  {'; '.join(' '.join(x.split()) for x in lines)}", flush=True)
+                frames = None if frames is None else frames - 1
+        finally:
+            source.close()
+    except camera.CameraError as error:
+        raise RunError(str(error)) from None
+    except KeyboardInterrupt:
+        print()
+
+
+def run_tensors(network: Network, args: argparse.Namespace) -> None:
+    """The best classes of an .npy or .npz, one a line: score, index, label; a grid's with place."""
+    results = network.run(load_sample(network, args.image))
+    write_outputs(network, results, args.outputs)
+    labels = args.labels.read_text("utf-8").splitlines() if args.labels else []
     tensor = score_output(network)
     scores = real_scores(tensor, results[tensor["name"]])
     _, height, width, _ = scores.shape
@@ -298,6 +419,52 @@ def main() -> int:
         place = f"  row {row} column {column}" if height * width > 1 else ""
         label = f"  {labels[index]}" if index < len(labels) else ""
         print(f"{scores[0, row, column, index]:10.4f}  {index:5d}{label}{place}")
+
+
+def write_outputs(network: Network, results: Arrays, path: Path | None) -> None:
+    """All outputs into an .npz, as the source model has them."""
+    if path is not None:
+        named: dict[str, Any] = {
+            x["name"]: to_source(results[x["name"]], x) for x in network.outputs
+        }
+        with path.open("wb") as file:
+            np.savez(file, **named)
+
+
+def main() -> int:
+    """Tells what the network says of an image, a folder of them, a camera, or tensors."""
+    parser = argparse.ArgumentParser(description="Predict with the network beside this file.")
+    parser.add_argument("image", type=Path, nargs="?", help="image, folder of images, .npy or .npz")
+    parser.add_argument("--draw", type=Path, help="draw the answer into this file, or folder")
+    parser.add_argument("--threshold", type=float, help="least score that counts (0.5)")
+    parser.add_argument("--camera", type=int, nargs="?", const=0, metavar="N", help="a camera (0)")
+    parser.add_argument("--frames", type=int, metavar="N", help="stop the camera after N pictures")
+    parser.add_argument("--top", type=int, default=5, metavar="N")
+    parser.add_argument("--labels", type=Path, help="text file, one label a line")
+    parser.add_argument("--outputs", type=Path, help="write all outputs into this .npz")
+    args = parser.parse_args()
+    if (args.image is None) == (args.camera is None):
+        parser.error("give an image, a folder, an array file, or --camera")
+    try:
+        network = Network(Path(__file__).resolve().parent)
+        if args.image is not None and (
+            args.image.suffix in (".npy", ".npz") or network.manifest["task"]["kind"] == "unknown"
+        ):
+            run_tensors(network, args)
+            return 0
+        answering = Answering(network, args)
+        if args.camera is not None:
+            run_camera(answering, args.camera, args.draw, args.frames)
+        elif args.image.is_dir():
+            run_folder(answering, args.image, args.draw)
+        else:
+            pixels = read_pixels(args.image, network.inputs[0]["nhwc"][2])
+            results, lines = answering(pixels, args.image, args.draw)
+            write_outputs(network, results, args.outputs)
+            print("\n".join(lines))
+    except (RunError, OSError) as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -2,9 +2,10 @@
 
 `to_nhwc` and `to_source` lead from the source model's layout to ours and back.
 
-An image that already has the network's size is taken as it is. Any other is resized (Pillow,
-bilinear, antialiased) so that its shorter side is 256/224 of the network's, then its centre is
-cropped: torchvision's and Keras's usual evaluation, at any resolution.
+An image that already has the network's size is taken as it is. Any other is turned as its EXIF
+data say and resized (Pillow, bilinear, antialiased): to "crop", so that its shorter side is 256/224
+of the network's, then its centre is taken, torchvision's and Keras's usual evaluation; to
+"letterbox", whole between bars; to "stretch", whole with another aspect.
 """
 
 from __future__ import annotations
@@ -12,29 +13,35 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.runtime.vision.geometry import BAR, Placement, placed
 from edgemnv2.samples.pixels import FULL_BYTE, wanted_pixels
 
 __all__ = [
     "PRESETS",
+    "SUFFIXES",
     "Samples",
     "check_limit",
     "default_preset",
     "image_input",
     "load_images",
+    "open_picture",
+    "placement",
     "preprocess",
+    "preset_pixels",
     "random_inputs",
     "seeded_generator",
+    "stored_bytes",
     "to_nhwc",
     "to_source",
     "to_source_arrays",
@@ -51,7 +58,6 @@ LABELS = "labels.csv"
 # ImageNet's, as torchvision's documentation gives them.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
-RESIZE_NUMERATOR, RESIZE_DENOMINATOR = 256, 224
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +128,7 @@ def load_images(
     *,
     limit: int | None = None,
     classes: int | None = None,
+    fit: str = "crop",
 ) -> Samples:
     """The images of `folder` as inputs for `tensor`, in the order of labels.csv or else of names.
 
@@ -138,24 +145,42 @@ def load_images(
     labels = None if labels is None else labels[:limit]
     x = np.empty((len(files), *tensor.shape), tensor.dtype)
     for index, name in enumerate(files):
-        x[index] = preprocess(_open(root / name), tensor, preset)
+        x[index] = preprocess(open_picture(root / name), tensor, preset, fit)
     return Samples(x, tuple(files), labels, preset)
 
 
-def preprocess(image: Image.Image, tensor: Tensor, preset: str) -> Array:
+def preset_pixels(preset: str) -> tuple[float, float]:
+    """What black and white become, the least and the most of all colours; InputError as below."""
+    _check_preset(preset)
+    if preset == "torchvision":
+        low, high = float((-MEAN / STD).min()), float(((1 - MEAN) / STD).max())
+        return round(low, 4), round(high, 4)
+    return (-1.0, 1.0) if preset == "keras" else (0.0, FULL_BYTE)
+
+
+def placement(image: Image.Image, tensor: Tensor, fit: str) -> Placement:
+    """Where a picture lies in the network's input."""
+    return placed(image.width, image.height, (tensor.width, tensor.height), fit)
+
+
+def _check_preset(preset: str) -> None:
+    if preset not in PRESETS:
+        raise InputError(f"preprocess {preset!r} is unknown; give one of {', '.join(PRESETS)}")
+
+
+def preprocess(image: Image.Image, tensor: Tensor, preset: str, fit: str = "crop") -> Array:
     """One image as `[H, W, C]` for `tensor`: geometry, the preset's range, quantisation.
 
     A preset other than `raw` on a quantised input gives real numbers, which are then quantised
     (halves away from zero).
     """
-    if preset not in PRESETS:
-        raise InputError(f"preprocess {preset!r} is unknown; give one of {', '.join(PRESETS)}")
+    _check_preset(preset)
     if tensor.channels not in (1, 3):
         raise InputError(
             f"{tensor.name}: images have 1 or 3 channels, the model takes {tensor.channels}; "
             "give its inputs as .npz"
         )
-    pixels = _fit(image.convert("RGB" if tensor.channels == 3 else "L"), tensor)
+    pixels = _fit(image.convert("RGB" if tensor.channels == 3 else "L"), tensor, fit)
     if preset == "raw":
         return _stored_pixels(pixels, tensor)
     if preset == "keras":
@@ -169,6 +194,13 @@ def preprocess(image: Image.Image, tensor: Tensor, preset: str) -> Array:
     rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled) + tensor.quant.zero_point
     limits = np.iinfo(tensor.dtype)
     return np.asarray(np.clip(rounded, limits.min, limits.max), tensor.dtype)
+
+
+def stored_bytes(tensor: Tensor, preset: str) -> Array:
+    """`[C, 256]`: what each byte of each channel is stored as in an image input."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
+    row = replace(tensor, height=1, width=256)
+    return np.ascontiguousarray(preprocess(ramp, row, preset)[0].T)
 
 
 def random_inputs(tensor: Tensor, count: int, seed: int) -> Samples:
@@ -284,10 +316,12 @@ def _read_labels(root: Path, classes: int | None) -> tuple[list[str], Array]:
     return files, np.array(labels, np.int64)
 
 
-def _open(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
+    """The image in a file, upright; InputError where it cannot be read."""
     try:
-        image = Image.open(path)
+        image: Image.Image = Image.open(path)
         image.load()
+        image = ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error)
         raise InputError(
@@ -296,16 +330,15 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _fit(image: Image.Image, tensor: Tensor) -> Array:
-    """uint8 `[H, W, C]`: the image itself where it has the size, else resized and cropped."""
-    height, width = tensor.height, tensor.width
-    if image.size != (width, height):
-        scale = max(height / image.height, width / image.width)
-        scale *= RESIZE_NUMERATOR / RESIZE_DENOMINATOR
-        resized = round(image.width * scale), round(image.height * scale)
-        image = image.resize(resized, Image.Resampling.BILINEAR)
-        left, top = (image.width - width) // 2, (image.height - height) // 2
-        image = image.crop((left, top, left + width, top + height))
+def _fit(image: Image.Image, tensor: Tensor, fit: str) -> Array:
+    """uint8 `[H, W, C]`: the image itself where it has the size, else resized and placed."""
+    place = placement(image, tensor, fit)
+    if image.size != place.resized:
+        image = image.resize(place.resized, Image.Resampling.BILINEAR)
+    if place.resized != place.window or place.left or place.top:
+        window = Image.new(image.mode, place.window, (BAR,) * len(image.getbands()))
+        window.paste(image, (-place.left, -place.top))
+        image = window
     pixels = np.asarray(image, np.uint8)
     return pixels.reshape(tensor.shape)
 

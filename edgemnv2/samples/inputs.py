@@ -19,7 +19,7 @@ from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
 from edgemnv2.npz import read_npz
 from edgemnv2.ops.graph import Graph
-from edgemnv2.samples.digit_samples import heldout_digits, is_digits
+from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import (
     Samples,
     check_limit,
@@ -90,9 +90,15 @@ class InputSet:
 
 
 def choose_inputs(
-    graph: Graph, choice: SampleChoice, default_preset: str, classes: int | None = None
+    graph: Graph,
+    choice: SampleChoice,
+    default_preset: str,
+    classes: int | None = None,
+    fit: str = "crop",
 ) -> InputSet:
     """The inputs that `choice` asks for; `classes` bounds the labels of images.
+
+    `fit` is how pictures become the network's shape, as in `samples.images`.
 
     Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
     """
@@ -104,12 +110,15 @@ def choose_inputs(
     preset = choice.preprocess or default_preset
     tensor = graph.tensors[graph.inputs[image]]
     if choice.images is not None:
-        samples = load_images(choice.images, tensor, preset, limit=choice.limit, classes=classes)
+        samples = load_images(
+            choice.images, tensor, preset, limit=choice.limit, classes=classes, fit=fit
+        )
         return _with_others(graph, image, samples, choice.inputs)
     if choice.inputs is not None:
         return load_npz(choice.inputs, graph).first(choice.limit)
-    if choice.random is None and is_digits(graph.source):
-        return _of(graph, image, heldout_digits(tensor, preset, limit=choice.limit))
+    if choice.random is None and has_heldout(graph.source):
+        known = heldout_samples(graph.source, tensor, preset, limit=choice.limit)
+        return _of(graph, image, known)
     count = DEFAULT_RANDOM if choice.random is None else choice.random
     return random_set(graph, count, choice.seed).first(choice.limit)
 

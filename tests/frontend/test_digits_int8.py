@@ -26,7 +26,7 @@ from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import make_runner
 from edgemnv2.samples import digits
-from edgemnv2.samples.digit_samples import heldout_digits, is_digits
+from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import default_preset
 from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
 from tests.firmware.firmware_harness import boot, build_cmake, cross_cmake, run, verdict
@@ -79,7 +79,7 @@ def test_float_and_int8_network_agree_on_the_held_out_digits() -> None:
     classes = []
     for name in ("digits", "digits-int8"):
         graph = lowered(name)
-        samples = heldout_digits(graph.tensors[graph.inputs[0]], default_preset(graph))
+        samples = heldout_samples("digits", graph.tensors[graph.inputs[0]], default_preset(graph))
         scores = run_reference(graph, samples.x, keep=False)[graph.outputs[0]]
         classes.append(scores.reshape(360, -1).argmax(axis=1))
     assert (classes[0] == classes[1]).mean() >= LEAST_TOP1 / 100
@@ -169,12 +169,12 @@ def values_of(source: str, name: str) -> np.ndarray:
 
 
 def test_held_out_samples_are_for_the_built_in_names_alone() -> None:
-    assert is_digits("digits") and is_digits("digits-int8")
-    assert not is_digits("digits.onnx") and not is_digits("mobilenetv2-0.35-96")
+    assert has_heldout("digits") and has_heldout("digits-int8")
+    assert not has_heldout("digits.onnx") and not has_heldout("mobilenetv2-0.35-96")
     tensor = Tensor("input", 32, 32, 1, "float32")
-    assert len(heldout_digits(tensor, "keras", limit=5)) == 5
+    assert len(heldout_samples("digits", tensor, "keras", limit=5)) == 5
     with pytest.raises(UsageError, match="limit=0: expected at least 1"):
-        heldout_digits(tensor, "keras", limit=0)
+        heldout_samples("digits", tensor, "keras", limit=0)
 
 
 @pytest.mark.slow

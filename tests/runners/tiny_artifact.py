@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
+from edgemnv2.codegen.emit import VISION
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_shared
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
 from edgemnv2.runners.local import RUNTIME
 from edgemnv2.target import load_target
+from edgemnv2.task import Task
 from edgemnv2.version import __version__
 
 HEIGHT, WIDTH, CHANNELS = 6, 5, 3
@@ -110,6 +112,7 @@ def tiny_manifest(target_name: str) -> Manifest:
         model=ModelId("tiny", "hand-written", "0" * 64),
         inputs=(end,),
         outputs=(replace(end, name="plus"),),
+        task=Task("unknown", ""),
         preprocess="raw",
         io="caller",
         dtype=None,
@@ -154,6 +157,9 @@ def make_tiny_artifact(folder: Path, target_name: str, fault: str = "") -> Artif
             link_shared(target, [work / "tiny.o"], out / "lib" / "libtiny.so", ["tiny_run"])
             link_executable(target, [work / "main.o", work / "tiny.o"], out / "bench")
             shutil.copy(RUNTIME / "run.py", out / "run.py")
+            (out / "vision").mkdir()
+            for module in VISION:
+                shutil.copy(RUNTIME / "vision" / module, out / "vision" / module)
         writer.manifest = tiny_manifest(target_name)
     return load_artifact(folder)
 

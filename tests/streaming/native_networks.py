@@ -16,8 +16,9 @@ import numpy as np
 from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.codegen.emit import runtime_file
+from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
-from edgemnv2.codegen.interface import Interface, InterfaceEnd, header
+from edgemnv2.codegen.interface import Interface, header
 from edgemnv2.codegen.llvm import named
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.variants import plan_graph

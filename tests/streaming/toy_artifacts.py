@@ -14,8 +14,9 @@ import numpy as np
 
 from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.codegen.emit import emit_code, runtime_file
+from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.entry import EntryParts
-from edgemnv2.codegen.interface import Interface, InterfaceEnd, field_names
+from edgemnv2.codegen.interface import Interface, field_names
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.codegen.toolchain import compile_object, link_executable

@@ -1,0 +1,379 @@
+"""Trains the built-in `digits-detector` and `digits-segmenter` and writes them into this package.
+
+Needs what the package itself does not: `pip install 'edgemnv2[train]'`. Then
+
+    python -m edgemnv2.lab.train_canvas_networks detector [--epochs 12] [--seed 0] [--output FOLDER]
+    python -m edgemnv2.lab.train_canvas_networks segmenter
+
+takes about ten minutes each on one core. Seeded and single-threaded: the same library versions on
+the same kind of processor give the same file. Canvases are made anew for every epoch, of distorted
+digits of the training part; the held-out canvases are of other digits and play no part in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgemnv2.frontend.architecture import architecture
+from edgemnv2.lab.torch_layers import Convolution, OnnxFile, Residual
+from edgemnv2.lab.train_digits import distorted, normalise
+from edgemnv2.samples import digits
+from edgemnv2.samples.canvases import SIZE, Canvas, canvas
+
+WIDTH = 0.35
+CLASSES = 10
+BATCH = 32
+CANVASES_AN_EPOCH = 4096
+PEAK_LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 1e-2
+AVERAGE_DECAY = 0.998
+"""Per step, of the averaged copy of the weights that is exported."""
+PRODUCER = "edgemnv2.lab.train_canvas_networks"
+
+BOXES = ([(24, 15), (33, 21), (44, 28)], [(44, 28), (54, 36)])
+"""Anchors of a cell of each map: height and width in pixels. Digits are narrower than high."""
+CODER = (10.0, 10.0, 5.0, 5.0)
+"""Scales of what the network says of a box: y, x, height, width; TensorFlow's own."""
+POSITIVE_IOU, NEGATIVE_IOU = 0.5, 0.4
+FOCUS = 2.0
+"""Exponent of the focal loss (Lin et al., arXiv 1708.02002)."""
+RARE = 0.01
+"""What an untrained network takes the probability of a digit to be."""
+
+
+class SeparableHead(nn.Module):
+    """SSDLite's prediction layer: depthwise 3x3, then a pointwise one without an activation."""
+
+    def __init__(self, name: str, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.depthwise = Convolution(f"{name}.depthwise", (inputs, inputs, 3), groups=inputs)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, inputs, H, W]` to `[N, outputs, H, W]`."""
+        y: Tensor = self.pointwise(self.depthwise(x))
+        return y
+
+    def onnx(self, file: OnnxFile, x: str, output: str) -> None:
+        """Its nodes, the last of which makes `output`."""
+        x = file.convolution(self.depthwise, x)
+        pointwise(file, self.name, self.pointwise, x, output)
+
+
+def pointwise(file: OnnxFile, name: str, layer: nn.Conv2d, x: str, output: str = "") -> str:
+    """A pointwise convolution with a bias and nothing behind it; the name of what it makes."""
+    assert layer.bias is not None
+    weight = file.constant(f"{name}.weight", layer.weight.detach().numpy())
+    bias = file.constant(f"{name}.bias", layer.bias.detach().numpy())
+    made = file.node("Conv", name, [x, weight, bias], kernel_shape=[1, 1])
+    if output:
+        file.nodes[-1].output[0] = made = output
+    return made
+
+
+class Detector(nn.Module):
+    """SSDLite on MobileNetV2 up to block 14: maps of 6x6 (its expansion) and 3x3 (its output)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        table = architecture(WIDTH, SIZE, CLASSES, 3)
+        self.stem = Convolution("stem", (3, table.stem_channels, 3), 2)
+        self.blocks = nn.Sequential(*(Residual(block) for block in table.blocks[:14]))
+        last = table.blocks[13]
+        channels = (last.expanded_channels, last.output_channels)
+        self.scores = nn.ModuleList(
+            SeparableHead(f"scores{i}", c, CLASSES * len(BOXES[i])) for i, c in enumerate(channels)
+        )
+        self.boxes = nn.ModuleList(
+            SeparableHead(f"boxes{i}", c, 4 * len(BOXES[i])) for i, c in enumerate(channels)
+        )
+        _initialise(self)
+        for head in self.scores:
+            nn.init.constant_(head.pointwise.bias, -math.log(1 / RARE - 1))
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """What the heads look at."""
+        x = self.blocks[:13](self.stem(x))
+        return [self.blocks[13].expanded(x), self.blocks[13](x)]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`[N, 3, 96, 96]` to logits `[N, anchors, 10]` and codes of boxes `[N, anchors, 4]`."""
+        maps = self.maps(x)
+
+        def flat(heads: nn.ModuleList, last: int) -> Tensor:
+            found = [head(m).permute(0, 2, 3, 1) for head, m in zip(heads, maps, strict=True)]
+            return torch.cat([f.reshape(len(x), -1, last) for f in found], 1)
+
+        return flat(self.scores, CLASSES), flat(self.boxes, 4)
+
+    def loss(self, x: Tensor, canvases: list[Canvas]) -> Tensor:
+        """Focal loss of the classes and smooth L1 of the boxes, by the number of positives."""
+        scores, codes = self(x)
+        targets = [assigned(one) for one in canvases]
+        wanted = torch.stack([t[0] for t in targets])
+        boxes = torch.stack([t[1] for t in targets])
+        positive, counted = wanted >= 0, wanted > -2
+        one_hot = functional.one_hot(wanted.clamp(min=0), CLASSES) * positive[..., None]
+        plain = functional.binary_cross_entropy_with_logits(
+            scores, one_hot.float(), reduction="none"
+        )
+        sure = torch.exp(-plain)
+        focal = ((1 - sure) ** FOCUS * plain * counted[..., None]).sum()
+        near = functional.smooth_l1_loss(codes[positive], boxes[positive], reduction="sum")
+        return (focal + 0.5 * near) / positive.sum().clamp(min=1)
+
+    def onnx(self) -> onnx.ModelProto:
+        """Scores and boxes of each map, as they come."""
+        file = OnnxFile()
+        x = file.convolution(self.stem, "input")
+        for block in self.blocks[:13]:
+            assert isinstance(block, Residual)
+            x = file.residual(block, x)
+        layers = list(self.blocks[13].layers)
+        first = file.convolution(layers[0], x)
+        second = file.convolution(layers[2], file.convolution(layers[1], first))
+        outputs = {}
+        for index, (value, side) in enumerate(((first, SIZE // 16), (second, SIZE // 32))):
+            for kind, heads, last in (("scores", self.scores, CLASSES), ("boxes", self.boxes, 4)):
+                heads[index].onnx(file, value, f"{kind}{index}")
+                channels = last * len(BOXES[index])
+                outputs[f"{kind}{index}"] = [1, channels, side, side]
+        meaning = {
+            "labels": [str(digit) for digit in range(CLASSES)],
+            "preprocess": "keras",
+            "anchors": {
+                "maps": [
+                    [SIZE // step, SIZE // step, [[h / SIZE, w / SIZE] for h, w in sizes]]
+                    for step, sizes in zip((16, 32), BOXES, strict=True)
+                ],
+                "scales": list(CODER),
+            },
+            "scores": "sigmoid",
+        }
+        return file.model(
+            "digits_detector",
+            [1, 3, SIZE, SIZE],
+            outputs,
+            PRODUCER,
+            metadata={"edgemnv2": json.dumps(meaning)},
+        )
+
+
+class Segmenter(nn.Module):
+    """DeepLabv3 on MobileNetV2 up to block 10 at output stride 8, with the pooled branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        table = architecture(WIDTH, SIZE, CLASSES, 3)
+        self.stem = Convolution("stem", (3, table.stem_channels, 3), 2)
+        blocks = []
+        for block in table.blocks[:10]:
+            # Block 7 has the stride that is taken out; what follows looks twice as far.
+            stride = 1 if block.index == 7 else block.stride
+            blocks.append(Residual(block, stride, 2 if block.index > 7 else 1))
+        self.blocks = nn.Sequential(*blocks)
+        channels, inner = table.blocks[9].output_channels, 48
+        self.local = Convolution("aspp.local", (channels, inner, 1))
+        self.pooled = Convolution("aspp.pooled", (channels, inner, 1))
+        self.joined = Convolution("aspp.joined", (2 * inner, inner, 1))
+        self.logits = nn.Conv2d(inner, CLASSES + 1, 1)
+        _initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, 3, 96, 96]` to logits `[N, 11, 96, 96]`."""
+        x = self.blocks(self.stem(x))
+        whole = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
+        x = self.logits(self.joined(torch.cat([self.local(x), whole], 1)))
+        return functional.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
+
+    def loss(self, x: Tensor, canvases: list[Canvas]) -> Tensor:
+        """Cross entropy of all pixels, a digit's counting twice."""
+        masks = torch.from_numpy(np.stack([one.mask for one in canvases])).long()
+        weight = torch.full((CLASSES + 1,), 2.0)
+        weight[0] = 1.0
+        return functional.cross_entropy(self(x), masks, weight)
+
+    def onnx(self) -> onnx.ModelProto:
+        """With the largest class of each pixel at the end."""
+        file = OnnxFile()
+        x = file.convolution(self.stem, "input")
+        for block in self.blocks:
+            assert isinstance(block, Residual)
+            x = file.residual(block, x)
+        local = file.convolution(self.local, x)
+        pooled = file.convolution(self.pooled, file.node("GlobalAveragePool", "aspp.mean", [x]))
+        side = SIZE // 8
+        pooled = self._resized(file, "aspp.spread", pooled, side, "nearest", 48)
+        joined = file.node("Concat", "aspp.concat", [local, pooled], axis=1)
+        joined = file.convolution(self.joined, joined)
+        logits = pointwise(file, "logits", self.logits, joined)
+        whole = self._resized(file, "upsample", logits, SIZE, "linear", CLASSES + 1)
+        file.node("ArgMax", "classes", [whole], axis=1, keepdims=0)
+        file.nodes[-1].output[0] = "mask"
+        meaning = {
+            "labels": ["background", *(str(digit) for digit in range(CLASSES))],
+            "preprocess": "keras",
+        }
+        return file.model(
+            "digits_segmenter",
+            [1, 3, SIZE, SIZE],
+            {"mask": [1, SIZE, SIZE]},
+            PRODUCER,
+            TensorProto.INT64,
+            {"edgemnv2": json.dumps(meaning)},
+        )
+
+    @staticmethod
+    def _resized(file: OnnxFile, name: str, x: str, side: int, mode: str, channels: int) -> str:
+        sizes = file.constant(f"{name}.sizes", np.array([1, channels, side, side]), np.int64)
+        more = {"nearest_mode": "floor"} if mode == "nearest" else {}
+        way = "asymmetric" if mode == "nearest" else "half_pixel"
+        return file.node(
+            "Resize",
+            name,
+            [x, "", "", sizes],
+            mode=mode,
+            coordinate_transformation_mode=way,
+            **more,
+        )
+
+
+def _initialise(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+    for module in model.modules():
+        if isinstance(module, SeparableHead):
+            nn.init.normal_(module.pointwise.weight, std=0.01)
+            assert module.pointwise.bias is not None
+            nn.init.zeros_(module.pointwise.bias)
+
+
+def anchors() -> np.ndarray:
+    """`[anchors, 4]`: centre y, x, height, width as shares of the canvas, in the heads' order."""
+    found = []
+    for step, sizes in zip((16, 32), BOXES, strict=True):
+        side = SIZE // step
+        for row in range(side):
+            for column in range(side):
+                for high, wide in sizes:
+                    middle = (row + 0.5) / side, (column + 0.5) / side
+                    found.append((*middle, high / SIZE, wide / SIZE))
+    return np.array(found, np.float64)
+
+
+ANCHORS = anchors()
+
+
+def assigned(one: Canvas) -> tuple[Tensor, Tensor]:
+    """What each anchor shall say: the class (-1 nothing, -2 no matter) and the code of the box."""
+    wanted = np.full(len(ANCHORS), -1, np.int64)
+    codes = np.zeros((len(ANCHORS), 4), np.float32)
+    if not len(one.boxes):
+        return torch.from_numpy(wanted), torch.from_numpy(codes)
+    boxes = one.boxes.astype(np.float64)
+    low, high = ANCHORS[:, :2] - ANCHORS[:, 2:] / 2, ANCHORS[:, :2] + ANCHORS[:, 2:] / 2
+    across = np.minimum(high[:, None], boxes[None, :, 2:]) - np.maximum(
+        low[:, None], boxes[None, :, :2]
+    )
+    inner = across.clip(0).prod(2)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    iou = inner / (ANCHORS[:, 2:].prod(1)[:, None] + sizes.prod(1)[None] - inner)
+    # The two best anchors of a digit are its own, however little they overlap.
+    forced = iou.copy()
+    for digit in range(len(boxes)):
+        forced[np.argsort(-iou[:, digit])[:2], digit] += 1
+    best = forced.argmax(1)
+    value = forced[np.arange(len(ANCHORS)), best]
+    wanted[(value >= NEGATIVE_IOU) & (value < POSITIVE_IOU)] = -2
+    positive = value >= POSITIVE_IOU
+    wanted[positive] = one.classes[best[positive]]
+    middle = (boxes[best, :2] + boxes[best, 2:]) / 2
+    codes[:, :2] = (middle - ANCHORS[:, :2]) / ANCHORS[:, 2:] * CODER[:2]
+    codes[:, 2:] = np.log(sizes[best] / ANCHORS[:, 2:]) * CODER[2:]
+    return torch.from_numpy(wanted), torch.from_numpy(codes)
+
+
+def epoch_canvases(sprites: Tensor, labels: np.ndarray, first: int) -> list[Canvas]:
+    """Fresh canvases of freshly distorted digits."""
+    moved = distorted(sprites)
+    grey = ((moved[:, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    return [canvas(grey, labels, first + index) for index in range(CANVASES_AN_EPOCH)]
+
+
+def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> Detector | Segmenter:
+    """The averaged network after `epochs`, in evaluation mode, written to `kept`."""
+    data = load_digits()
+    count = digits.TRAINING_COUNT
+    sprites = normalise(digits.enlarge(data.images[:count].astype(np.uint8)))
+    labels = data.target[:count].astype(np.int64)
+    average = torch.optim.swa_utils.AveragedModel(
+        model,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY),
+        use_buffers=True,
+    )
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
+    steps = 2 * CANVASES_AN_EPOCH // BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LEARNING_RATE, epochs * steps)
+    model.train()
+    begun = time.monotonic()
+    trained = average.module
+    assert isinstance(trained, Detector | Segmenter)
+    for epoch in range(epochs):
+        first = 1_000_000 * (seed + 1) + epoch * CANVASES_AN_EPOCH
+        canvases = epoch_canvases(sprites, labels, first)
+        total = 0.0
+        for step in range(steps):
+            begin = step * BATCH % CANVASES_AN_EPOCH
+            chosen = canvases[begin : begin + BATCH]
+            pixels = torch.from_numpy(np.stack([one.pixels for one in chosen]))
+            if step * BATCH >= CANVASES_AN_EPOCH:
+                # Once more in other colours, light and dark exchanged: cheaper than new ones.
+                pixels = 255 - pixels.roll(1, 3)
+            # A view: in memory channels come last, which is faster.
+            x = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+            loss = model.loss(x, chosen)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimiser.step()
+            schedule.step()
+            average.update_parameters(model)
+            total += loss.item()
+        spent = time.monotonic() - begun
+        print(f"epoch {epoch + 1}: loss {total / steps:.4f}, {spent:.0f} s", flush=True)
+    onnx.save(trained.eval().onnx(), kept)
+    return trained
+
+
+def main() -> None:
+    """Trains one of the two and writes it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("task", choices=("detector", "segmenter"))
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=digits.MODEL.parent)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    model = Detector() if options.task == "detector" else Segmenter()
+    model = model.to(memory_format=torch.channels_last)
+    train(model, options.epochs, options.seed, options.output / f"digits_{options.task}.onnx")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""The task that follows from a network's form, from its file and from what the user says.
+
+The form tells most: four outputs of a detection operator, a box and scores for each anchor, the
+largest class of each pixel, a softmax over a coarse grid, a vector. Where two tasks have one form
+(class scores without softmax and a linear embedding), the more frequent one is taken, and
+`Said.kind` decides otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgemnv2.errors import UsageError
+from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
+from edgemnv2.meaning.labels import labels_beside, labels_inside
+from edgemnv2.model import TensorSpec
+from edgemnv2.ops.graph import Graph
+from edgemnv2.samples.images import image_input, preset_pixels
+from edgemnv2.samples.pixels import wanted_pixels
+from edgemnv2.task import Said, Task
+
+__all__ = ["METADATA", "said_by_file", "said_in_metadata", "task_of"]
+
+METADATA = "edgemnv2"
+"""Key of an ONNX file's metadata that holds what `Said` holds, as JSON."""
+PASSING = ("copy", "dequantize", "quantize", "rescale", "reshape", "transpose")
+"""Operators behind which an output means what it meant before."""
+COARSE = 4
+"""Input pixels that a cell of a grid stands for, at least; finer maps are of pixels."""
+BACKGROUND_WORDS = ("background", "???", "__background__")
+
+
+def said_by_file(path: Path) -> Said:
+    """What a model's file, or a file beside it, says."""
+    said = Said()
+    if path.suffix == ".onnx" and path.is_file():
+        import onnx
+
+        try:
+            proto = onnx.load(str(path), load_external_data=False)
+        except Exception:  # whatever is wrong with it, the front end says so better
+            return said
+        said = said_in_metadata({x.key: x.value for x in proto.metadata_props}, path.name)
+    labels, origin = labels_inside(path)
+    if not labels:
+        labels, origin = labels_beside(path)
+    return said.over(Said(labels=labels, labels_from=origin))
+
+
+def said_in_metadata(properties: Mapping[str, str], place: str) -> Said:
+    """What the metadata of an ONNX file says; InputError for anchors that are none."""
+    try:
+        content: Any = json.loads(properties.get(METADATA, "{}"))
+    except ValueError:
+        return Said()
+    if not isinstance(content, dict):
+        return Said()
+    anchors = content.get("anchors")
+    labels = content.get("labels", ())
+    return Said(
+        kind=content.get("kind"),
+        labels=tuple(str(x) for x in labels),
+        labels_from=f"{place}'s metadata" if labels else "",
+        anchors=anchors_of(anchors, place) if isinstance(anchors, dict) else (),
+        scales=tuple(anchors["scales"])
+        if isinstance(anchors, dict) and "scales" in anchors
+        else None,
+        scores=content.get("scores"),
+        preprocess=content.get("preprocess"),
+        fit=content.get("fit"),
+    )
+
+
+def task_of(graph: Graph, user: Said | None = None) -> Task:
+    """The task of `graph`; what the user says goes before what its file says.
+
+    Raises UsageError for a kind that does not suit the outputs, and for anchors of another number
+    than there are boxes.
+    """
+    said = (user or Said()).over(graph.said)
+    task = _form(graph, said)
+    if said.kind not in (None, task.kind):
+        raise UsageError(
+            f"task={said.kind}: the outputs of {graph.source or graph.name} are those of a "
+            f"{task.kind} ({task.told_by}); leave it out"
+        )
+    task = _with_labels(task, said)
+    return _with_pixels(replace(task, fit=said.fit or _usual_fit(task)), graph, said)
+
+
+def _usual_fit(task: Task) -> str:
+    return "letterbox" if task.kind in ("detector", "segmenter", "grid") else "crop"
+
+
+def _form(graph: Graph, said: Said) -> Task:
+    """Kind and roles, by the shapes of the outputs and the layers that make them."""
+    for rule in (_detections, _raw_heads, _map_heads, _one_output):
+        found = rule(graph, said)
+        if found is not None:
+            return found
+    return Task("unknown", f"{len(graph.outputs)} outputs of no known form")
+
+
+def _detections(graph: Graph, said: Said) -> Task | None:
+    """Boxes, classes, scores and count, as TFLite_Detection_PostProcess gives them."""
+    specs = graph.output_specs
+    if len(specs) != 4 or any(spec.dtype != "float32" for spec in specs):
+        return None
+    boxes, classes, scores, count = (spec.sample_shape for spec in specs)
+    if len(boxes) != 2 or boxes[1] != 4 or classes != boxes[:1] or scores != boxes[:1]:
+        return None
+    if math.prod(count) != 1:
+        return None
+    roles = dict(
+        zip(("boxes", "classes", "scores", "count"), ((x.name,) for x in specs), strict=True)
+    )
+    size = len(said.labels)
+    return Task("detector", "boxes, classes, scores and their count", roles, size, "probabilities")
+
+
+def _raw_heads(graph: Graph, said: Said) -> Task | None:
+    """A code of four numbers and scores for each anchor: `[1, N, 4]` and `[1, N, classes]`."""
+    specs = graph.output_specs
+    if len(specs) != 2 or any(_rows_and_values(spec) is None for spec in specs):
+        return None
+    sizes = [_rows_and_values(spec) or (0, 0) for spec in specs]
+    if sizes[0][0] != sizes[1][0] or sizes[0][0] < 2:
+        return None
+    four = [index for index, (_, values) in enumerate(sizes) if values == 4]
+    if not four:
+        return None
+    named = (i for i in four if _is_box(specs[i]))
+    box = next(named, four[0])
+    count, classes = sizes[1 - box]
+    return _anchored(graph, said, (specs[1 - box],), (specs[box],), count, classes)
+
+
+def _is_box(spec: TensorSpec) -> bool:
+    """Whether an output is called after boxes ("boxes", "bbox_regression", "raw_box", "loc")."""
+    return "box" in spec.name.lower() or "loc" in spec.name.lower()
+
+
+def _rows_and_values(spec: TensorSpec) -> tuple[int, int] | None:
+    """Of `[1, N, values]`, also where a dimension of one stands between (TensorFlow's)."""
+    inner = (
+        [x for x in spec.sample_shape[:-1] if x != 1] + [spec.sample_shape[-1]]
+        if (spec.sample_shape)
+        else []
+    )
+    plain = len(inner) == 2 and (len(spec.shape) == 3 or spec.sample_shape[1] == 1)
+    return (inner[0], inner[1]) if plain else None
+
+
+def _map_heads(graph: Graph, said: Said) -> Task | None:
+    """Maps of scores and of boxes, by turns or one kind after the other, with anchors told."""
+    if not said.anchors or len(graph.outputs) % 2 or not len(graph.outputs):
+        return None
+    specs = graph.output_specs
+    boxes = [spec for spec in specs if _is_box(spec)]
+    scores = [spec for spec in specs if spec not in boxes]
+    if len(boxes) != len(scores):
+        return None
+    count = sum(math.prod(spec.sample_shape) for spec in boxes)
+    values = sum(math.prod(spec.sample_shape) for spec in scores)
+    if count % 4 or (values * 4) % count:
+        return None
+    return _anchored(graph, said, tuple(scores), tuple(boxes), count // 4, values * 4 // count)
+
+
+def _anchored(
+    graph: Graph,
+    said: Said,
+    scores: tuple[TensorSpec, ...],
+    boxes: tuple[TensorSpec, ...],
+    count: int,
+    classes: int,
+) -> Task:
+    """A detector whose boxes are codes of anchors: told ones, else those of the usual maps."""
+    anchors = said.anchors or _generated(graph, count)
+    if anchors and len(anchors) != count:
+        raise UsageError(
+            f"anchors=: {len(anchors)} anchors, and {graph.source or graph.name} has boxes for "
+            f"{count} (give those that it was trained with)"
+        )
+    roles = {"scores": tuple(x.name for x in scores), "boxes": tuple(x.name for x in boxes)}
+    if not anchors:
+        return Task(
+            "unknown",
+            f"codes of {count} boxes without their anchors (say them with anchors=)",
+            roles,
+            classes,
+        )
+    background = len(said.labels) == classes - 1 or bool(
+        said.labels and said.labels[0].lower() in BACKGROUND_WORDS
+    )
+    named = {name: graph.outputs[i] for i, name in enumerate(x.name for x in graph.output_specs)}
+    made = said.scores or _activation(graph, named[scores[0].name])
+    if made == "none":
+        made = "softmax" if background else "sigmoid"
+    told = "anchors as told" if said.anchors else "anchors of the usual feature maps"
+    task = Task("detector", f"codes of {count} boxes and scores, {told}", roles, classes, made)
+    return replace(task, background=background, anchors=anchors, scales=said.scales or task.scales)
+
+
+def _generated(graph: Graph, count: int) -> tuple[Any, ...]:
+    """TensorFlow's anchors for this input, if their number is that of the boxes."""
+    tensor = graph.tensors[graph.inputs[image_input(graph)]]
+    for first in (16, 8):
+        maps = []
+        height, width = -(-tensor.height // first), -(-tensor.width // first)
+        while True:
+            maps.append((height, width))
+            if height == width == 1 or len(maps) == 6:
+                break
+            height, width = -(-height // 2), -(-width // 2)
+        anchors = ssd_anchors(maps)
+        if len(anchors) == count:
+            return anchors
+    return ()
+
+
+def _one_output(graph: Graph, said: Said) -> Task | None:
+    """A vector, a map of scores, or a map of classes."""
+    if len(graph.outputs) != 1:
+        return None
+    (name,), (spec,) = graph.outputs, graph.output_specs
+    tensor = graph.tensors[name]
+    makers = {layer.output: layer for layer in graph.layers}
+    source = graph.tensors[graph.inputs[image_input(graph)]]
+    last = _maker(graph, name)
+    op = makers[last].op if last in makers else ""
+    if op == "argmax" or spec.dtype in ("int32", "int64"):
+        size = [x for x in spec.sample_shape if x != 1]
+        if len(size) != 2:
+            return None
+        classes = graph.tensor_in(makers[last]).channels if op == "argmax" else len(said.labels)
+        told = "the largest class of each pixel"
+        return Task("segmenter", told, {"mask": (spec.name,)}, classes)
+    if tensor.channels < 2:
+        return None
+    made = said.scores or _activation(graph, name)
+    if (tensor.height, tensor.width) == (1, 1):
+        return _vector(graph, said, spec, op, made)
+    if len(spec.shape) != 4:
+        return None
+    coarse = source.height >= COARSE * tensor.height
+    roles = {"scores": (spec.name,)}
+    if coarse and made == "probabilities":
+        told = f"a softmax over a grid of {tensor.height} x {tensor.width}"
+        return Task("grid", told, roles, tensor.channels, made, background=True)
+    if said.kind == "grid":
+        made = "softmax" if made == "none" else made
+        return Task("grid", "told so", roles, tensor.channels, made, background=True)
+    return Task("segmenter", "scores of classes for each pixel", roles, tensor.channels, made)
+
+
+def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> Task:
+    size = graph.tensors[graph.outputs[0]].channels
+    embedding = Task("embedding", "features", {"embedding": (spec.name,)}, size)
+    if said.kind == "embedding":
+        return replace(embedding, told_by="told so")
+    scores = {"scores": (spec.name,)}
+    if made == "probabilities":
+        return Task("classifier", f"a vector behind {op}", scores, size, made)
+    if op == "l2norm":
+        return replace(embedding, told_by="a vector of length one (L2 normalisation)")
+    if op in ("averagepool", "pool", "reduce") and said.kind is None:
+        return replace(embedding, told_by="pooled features without a classifier behind")
+    told = "a vector of scores without softmax"
+    return Task("classifier", told, scores, size, "softmax" if made == "none" else made)
+
+
+def _maker(graph: Graph, name: str) -> str:
+    """The tensor that an output is, but for operators that only pass it on."""
+    makers = {layer.output: layer for layer in graph.layers}
+    while name in makers and makers[name].op in PASSING:
+        name = makers[name].inputs[0]
+    return name
+
+
+def _activation(graph: Graph, name: str) -> str:
+    """ "probabilities" behind a softmax or a sigmoid, else "none"."""
+    makers = {layer.output: layer for layer in graph.layers}
+    last = makers.get(_maker(graph, name))
+    sure = last is not None and (last.makes_probabilities or last.op == "sigmoid")
+    if last is not None and last.op == "lookup":
+        # A table of 256 values; a sigmoid's has a step of 1/256.
+        quant = graph.tensor_out(last).quant
+        sure = quant is not None and math.isclose(quant.scale, 1 / 256)
+    return "probabilities" if sure else "none"
+
+
+def _with_labels(task: Task, said: Said) -> Task:
+    """The labels, where their number is that of the classes; one fewer leaves out a background."""
+    labels = said.labels
+    with_background = task.background if task.kind == "detector" else True
+    if labels and with_background and len(labels) == task.classes - 1:
+        labels = ("background", *labels)
+    known = not task.classes or len(labels) == task.classes
+    if task.kind in ("unknown", "embedding") or not labels or not known:
+        return task
+    return replace(task, labels=labels, labels_from=said.labels_from)
+
+
+def _with_pixels(task: Task, graph: Graph, said: Said) -> Task:
+    index = image_input(graph)
+    tensor = graph.tensors[graph.inputs[index]]
+    if tensor.channels not in (1, 3) or len(graph.input_specs[index].shape) != 4:
+        return task
+    found = wanted_pixels(graph, index)
+    if found is not None:
+        return replace(task, pixels=(found.low, found.high), pixels_told_by=found.told_by)
+    if said.preprocess is not None:
+        low, high = preset_pixels(said.preprocess)
+        return replace(task, pixels=(low, high), pixels_told_by=f"preprocess={said.preprocess}")
+    return task

@@ -1,0 +1,143 @@
+"""The task that follows from a network's outputs, from its file and from the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgemnv2.errors import InputError, UsageError
+from edgemnv2.meaning.anchors import ssd_anchors
+from edgemnv2.meaning.infer import said_by_file, said_in_metadata, task_of
+from edgemnv2.meaning.told import said
+from edgemnv2.pipeline import lower_source
+from edgemnv2.task import Said, Task
+from tests.meaning import forms
+
+MAPS = {"maps": [[4, 4, [[0.3, 0.2]] * 3], [2, 2, [[0.5, 0.4]] * 6]], "scales": [1, 1, 1, 1]}
+
+
+def task(path: Path, user: Said | None = None) -> Task:
+    return task_of(lower_source(path), user)
+
+
+@pytest.mark.parametrize(
+    ("ending", "scores"),
+    [("Softmax", "probabilities"), ("Sigmoid", "probabilities"), ("", "softmax")],
+)
+def test_a_vector_of_scores_is_a_classifier(ending: str, scores: str, tmp_path: Path) -> None:
+    found = task(forms.classifier(tmp_path, ending))
+    assert (found.kind, found.scores, found.classes) == ("classifier", scores, 4)
+    assert found.roles == {"scores": ("out",)}
+    assert found.fit == "crop"
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_features_are_an_embedding(normalised: bool, tmp_path: Path) -> None:
+    found = task(forms.embedding(tmp_path, normalised))
+    assert (found.kind, found.classes, found.fit) == ("embedding", 8, "crop")
+
+
+def test_a_vector_of_scores_is_an_embedding_where_the_user_says_so(tmp_path: Path) -> None:
+    path = forms.classifier(tmp_path, "")
+    assert task(path, said(task="embedding")).kind == "embedding"
+
+
+def test_a_softmax_over_a_coarse_map_is_a_grid(tmp_path: Path) -> None:
+    found = task(forms.grid(tmp_path))
+    assert (found.kind, found.classes, found.background) == ("grid", 3, True)
+    assert found.fit == "letterbox"
+
+
+@pytest.mark.parametrize("arg_max", [False, True])
+def test_a_class_for_each_pixel_is_a_segmenter(arg_max: bool, tmp_path: Path) -> None:
+    found = task(forms.segmenter(tmp_path, arg_max))
+    assert (found.kind, found.classes) == ("segmenter", 5)
+    assert found.roles == {"mask" if arg_max else "scores": ("out",)}
+
+
+def test_raw_heads_without_anchors_are_not_known(tmp_path: Path) -> None:
+    """The maps of TensorFlow's SSDLite at 32 are 2 x 2 and 1 x 1, which are fewer boxes."""
+    found = task(forms.raw_heads(tmp_path))
+    assert found.kind == "unknown"
+    assert "without their anchors" in found.told_by
+
+
+def test_raw_heads_with_anchors_that_the_user_gives(tmp_path: Path) -> None:
+    path = forms.raw_heads(tmp_path)
+    np.save(tmp_path / "anchors.npy", np.array(ssd_anchors([(4, 4), (2, 2)])))
+    found = task(path, said(anchors=tmp_path / "anchors.npy"))
+    assert (found.kind, len(found.anchors), found.classes) == ("detector", 72, 4)
+    assert found.roles == {"scores": ("scores",), "boxes": ("boxes",)}
+    assert (found.scores, found.scales) == ("sigmoid", (10.0, 10.0, 5.0, 5.0))
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    found = task(path, said(anchors=tmp_path / "anchors.npy", labels=tmp_path / "labels.txt"))
+    # One label fewer than scores: the first is of nothing.
+    assert (found.background, found.scores) == (True, "softmax")
+    assert found.labels == ("background", "a", "b", "c")
+
+
+def test_anchors_of_another_number_are_refused(tmp_path: Path) -> None:
+    path = forms.raw_heads(tmp_path)
+    np.save(tmp_path / "anchors.npy", np.array(ssd_anchors([(4, 4)])))
+    with pytest.raises(UsageError, match="boxes for 72"):
+        task(path, said(anchors=tmp_path / "anchors.npy"))
+
+
+def test_maps_of_heads_with_anchors_in_the_files_metadata(tmp_path: Path) -> None:
+    meaning: Any = {"anchors": MAPS, "labels": list("vwxyz"), "preprocess": "keras"}
+    found = task(forms.map_heads(tmp_path, meaning))
+    assert (found.kind, found.classes, len(found.anchors)) == ("detector", 5, 72)
+    assert found.roles["scores"] == ("scores0", "scores1")
+    assert found.roles["boxes"] == ("boxes0", "boxes1")
+    assert found.labels == tuple("vwxyz")
+    assert found.scales == (1.0, 1.0, 1.0, 1.0)
+    assert (found.pixels, found.pixels_told_by) == ((-1.0, 1.0), "preprocess=keras")
+
+
+def test_labels_of_another_number_are_left_out(tmp_path: Path) -> None:
+    path = forms.classifier(tmp_path)
+    for lines, expected in ((4, 4), (3, 4), (7, 0)):
+        (tmp_path / "labels.txt").write_text("\n".join(f"l{i}" for i in range(lines)))
+        assert len(task(path).labels) == expected
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    assert task(path).labels_from == "labels.txt"
+
+
+def test_pixels_are_not_known_until_somebody_says_so(tmp_path: Path) -> None:
+    path = forms.classifier(tmp_path)
+    assert task(path).pixels is None
+    assert task(path, Said(preprocess="torchvision")).pixels == (-2.1179, 2.64)
+    assert task_of(lower_source("digits-int8")).pixels_told_by == "the input's scale"
+
+
+def test_what_the_user_says_goes_before_the_file(tmp_path: Path) -> None:
+    meaning = {"anchors": MAPS, "labels": list("vwxyz"), "fit": "stretch"}
+    path = forms.map_heads(tmp_path, meaning)
+    assert task(path).fit == "stretch"
+    assert task(path, said(fit="crop")).fit == "crop"
+
+
+def test_a_kind_that_the_outputs_have_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="those of a classifier"):
+        task(forms.classifier(tmp_path), said(task="segmenter"))
+
+
+@pytest.mark.parametrize("words", [{"task": "poet"}, {"fit": "tight"}])
+def test_unknown_words_are_refused(words: Any) -> None:
+    with pytest.raises(UsageError, match="expected one of"):
+        said(**words)
+
+
+def test_metadata_that_is_none_says_nothing() -> None:
+    for text in ("{", "[]", "{}"):
+        assert said_in_metadata({"edgemnv2": text}, "x") == Said()
+    with pytest.raises(InputError, match="not a description"):
+        said_in_metadata({"edgemnv2": '{"anchors": {"maps": 3}}'}, "x")
+
+
+def test_a_damaged_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"damaged")
+    assert said_by_file(tmp_path / "net.onnx") == Said()

@@ -1,0 +1,87 @@
+"""Answers on pictures: where the ink goes, on light and dark ground, from small to large."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemnv2.runtime.vision.decode import Answer, Centroid, Detection, Scored
+from edgemnv2.runtime.vision.draw import colour, drawn
+from edgemnv2.runtime.vision.geometry import placed
+
+SIZES = ((96, 96), (640, 427), (427, 640), (1920, 1080))
+NAMES = {0: "cat", 1: "dog", 2: "a label that is so long that it does not fit into any picture" * 3}
+
+
+def ground(size: tuple[int, int], light: bool) -> Image.Image:
+    return Image.new("RGB", size, (250, 250, 250) if light else (4, 4, 4))
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_box_is_drawn_where_it_is_and_nowhere_else(size: tuple[int, int], light: bool) -> None:
+    picture = ground(size, light)
+    place = placed(*size, (96, 96), "letterbox")
+    # The middle of the picture, in shares of the window.
+    width, height = size
+    times = max(1, -(-480 // max(size)))
+    box = (0.4, 0.4, 0.6, 0.6)
+    answer = Answer("detector", detections=(Detection(*box, 1, 0.9),))
+    page = np.asarray(drawn(picture, answer, NAMES, place)).astype(int)
+    assert page.shape == (height * times, width * times, 3)
+    changed = np.abs(page - np.asarray(picture)[0, 0]).sum(axis=2) > 60
+    top, left, bottom, right = (round(x * times) for x in place.box_to_picture(box))
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    assert abs(rows[-1] - bottom) <= 3 and abs(columns[0] - left) <= 3
+    # The frame has the class's colour, and the middle is as it was.
+    assert tuple(page[(top + bottom) // 2, left + 1 + 1]) == colour(1)
+    assert not changed[(top + bottom) // 2, (left + right) // 2]
+
+
+def test_a_letterboxed_mask_covers_its_pixels() -> None:
+    picture = ground((200, 100), light=False)
+    place = placed(200, 100, (64, 64), "letterbox")
+    mask = np.zeros((64, 64), np.uint8)
+    # The right half of the window, bars included.
+    mask[:, 32:] = 1
+    page = np.asarray(drawn(picture, Answer("segmenter", mask=mask), {}, place)).astype(int)
+    bright = page.sum(axis=2) > 60
+    height, width = bright.shape
+    # The legend is at the upper left.
+    assert bright[height // 2 :, width // 2 + 2 :].all()
+    assert not bright[height // 2 :, : width // 2 - 2].any()
+
+
+def test_a_centroid_has_a_ring_around_it() -> None:
+    picture = ground((480, 480), light=True)
+    place = placed(480, 480, (96, 96), "letterbox")
+    found = Centroid(0.25, 0.75, 0.2, 0.7, 0.3, 0.8, 1, 0.8)
+    page = drawn(picture, Answer("grid", centroids=(found,)), NAMES, place)
+    assert page.getpixel((360, 120)) == colour(1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bars_are_as_long_as_their_scores(size: tuple[int, int]) -> None:
+    picture = ground(size, light=True)
+    place = placed(*size, (96, 96), "crop")
+    classes = tuple(Scored(i, score) for i, score in ((0, 0.75), (1, 0.2), (2, 0.05)))
+    page = np.asarray(drawn(picture, Answer("classifier", classes=classes), NAMES, place))
+    enlarged = size[1] * max(1, -(-480 // max(size)))
+    assert page.shape[0] > enlarged
+    # Below the picture there is nothing of it.
+    assert page[enlarged + 2 :].mean() < 128
+
+
+@pytest.mark.parametrize("kind", ["classifier", "detector", "grid", "segmenter", "embedding"])
+def test_an_answer_of_nothing_is_drawn(kind: str) -> None:
+    mask = np.zeros((8, 8), np.uint8) if kind == "segmenter" else None
+    place = placed(32, 32, (8, 8), "letterbox")
+    page = drawn(ground((32, 32), True), Answer(kind, mask=mask), {}, place, note="3 frames/s")
+    assert page.mode == "RGB" and page.width == 480
+
+
+def test_colours_of_neighbours_differ() -> None:
+    for index in range(40):
+        near = np.abs(np.subtract(colour(index), colour(index + 1)))
+        assert near.max() > 60
