@@ -144,7 +144,7 @@ class ArtifactWriter:
         content = {**encode(self.manifest), "schema": SCHEMA, "files": files}
         content["seal"] = _seal(content)
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        (self.folder / MANIFEST).write_text(text, encoding="utf-8")
+        (self.folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
 
     def _put_in_place(self) -> None:
         self._check_output()  # a compile takes a while; the folder may have filled meanwhile

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 import platform
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from typing import Any
 from edgemnv2.errors import TargetError
 
 __all__ = [
+    "HOST",
+    "OVERRIDE",
     "Cpu",
+    "CycleFacts",
     "MemoryRegion",
     "Target",
     "Toolchain",
@@ -91,6 +95,19 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True)
+class CycleFacts:
+    """What cycles are estimated with: the core that LLVM's models know it by; how long a line takes
+    that the L2 has, and one from or to memory among many in a row, in cycles at `clock_hz`.
+
+    The last two are 0 where there is no such cache, or where nobody measured.
+    """
+
+    core: str
+    l2_cycles: int
+    memory_cycles: int
+
+
+@dataclass(frozen=True)
 class Target:
     """One device. Order of `memories` counts on bare metal.
 
@@ -107,10 +124,20 @@ class Target:
     machine: str
     """QEMU's name of the core (`qemu-user`) or board (`qemu-system`) that runs this code, or ""."""
     metric: str
+    cycles: CycleFacts | None = None
+    """None where no model of the core is known."""
 
     def has(self, feature: str) -> bool:
         """Whether the core has `feature`; one unknown to its instruction set is just absent."""
         return feature in self.cpu.features
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that code asks a processor under Linux for, sorted: it may lack them."""
+        if self.is_bare_metal:
+            return ()
+        given = {"neon"} if self.cpu.isa == "aarch64" else set()
+        return tuple(sorted(self.cpu.features - given))
 
     @property
     def is_bare_metal(self) -> bool:
@@ -155,7 +182,7 @@ class Target:
         cpu["features"] = sorted(self.cpu.features)
         toolchain = asdict(self.toolchain)
         toolchain["mattr"] = list(self.toolchain.mattr)
-        return {
+        table = {
             "description": self.description,
             "cpu": cpu,
             "toolchain": toolchain,
@@ -163,6 +190,7 @@ class Target:
             "run": {"runner": self.runner, "machine": self.machine},
             "tune": {"metric": self.metric},
         }
+        return table if self.cycles is None else {**table, "cycles": asdict(self.cycles)}
 
 
 @dataclass(frozen=True)
@@ -225,7 +253,26 @@ _SCHEMA: dict[str, dict[str, _Rule]] = {
     },
     "run": {"runner": _Rule("text", RUNNERS), "machine": _TEXT},
     "tune": {"metric": _Rule("text", METRICS)},
+    "cycles": {
+        "core": _TEXT,
+        "l2_cycles": _Rule("integer", low=0, high=10_000),
+        "memory_cycles": _Rule("integer", low=0, high=10_000),
+    },
 }
+_OPTIONAL = frozenset({"cycles"})
+"""Tables that a file may leave out."""
+
+
+HOST = "host"
+"""Stands for the target of `_HOSTS` that uses most of this computer's processor."""
+OVERRIDE = "EDGEMNV2_HOST"
+"""The environment's name of the target that `HOST` stands for."""
+_HOSTS = {
+    "x86_64": ("x86-64-v4-vnni", "x86-64-v3"),
+    "aarch64": ("armv8.2-a", "cortex-a53"),
+    "armv7a": ("rpi3-32",),
+}
+"""By instruction set, the one that asks for most first; the last is there for every processor."""
 
 
 def target_names() -> tuple[str, ...]:
@@ -236,10 +283,11 @@ def target_names() -> tuple[str, ...]:
 def load_target(name_or_path: str | Path) -> Target:
     """The target of that name, or of that file: anything with a folder part or ending in .toml.
 
-    Raises TargetError for an unknown name (with the nearest one), an unreadable file, and every
-    break of the schema.
+    "host" is this computer: the most capable shipped target that its processor runs. Raises
+    TargetError for an unknown name (with the nearest one), an unreadable file, and every break of
+    the schema.
     """
-    text = str(name_or_path)
+    text = _host_name() if str(name_or_path) == HOST else str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
     else:
@@ -270,6 +318,8 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
     if not isinstance(table["description"], str):
         raise TargetError(f"{place}: description must be a text")
     for section, rules in _SCHEMA.items():
+        if section in _OPTIONAL and section not in table:
+            continue
         rows = table[section] if section == "memory" else [table[section]]
         if not isinstance(rows, list) or not rows:
             raise TargetError(f"{place}: {section} must be one or more [[{section}]] tables")
@@ -292,18 +342,46 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
         runner=table["run"]["runner"],
         machine=table["run"]["machine"],
         metric=table["tune"]["metric"],
+        cycles=CycleFacts(**table["cycles"]) if "cycles" in table else None,
     )
     _check_consistency(target, place)
     return target
 
 
+def _host_name() -> str:
+    """The target that "host" stands for: what the environment says, else by the processor.
+
+    Raises TargetError for an override that is no target for computers, and where there is none.
+    """
+    chosen = os.environ.get(OVERRIDE, "")
+    known = [name for names in _HOSTS.values() for name in names]
+    if chosen:
+        if chosen not in known:
+            raise TargetError(f"{OVERRIDE}={chosen}: expected one of {', '.join(sorted(known))}")
+        return chosen
+    names = _HOSTS.get(_local_isa())
+    if names is None:
+        raise TargetError(
+            f"target {HOST!r}: this computer is a {_local_isa()}, and there are targets for "
+            f"{', '.join(sorted(_HOSTS))} (name another target, or set {OVERRIDE})"
+        )
+    for name in names:
+        if not missing_local_features(load_target(name)):
+            return name
+    return names[-1]
+
+
+def _local_isa() -> str:
+    machine = platform.machine()
+    return {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7a"}.get(machine, machine)
+
+
 def missing_local_features(target: Target) -> tuple[str, ...]:
     """What this machine's processor lacks to run code for `target` natively, sorted; () = runs."""
-    isa = {"AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7a"}.get(
-        platform.machine(), platform.machine()
-    )
-    if isa != target.cpu.isa:
+    if _local_isa() != target.cpu.isa:
         return (target.cpu.isa,)
+    if platform.system() != "Linux" and not target.is_bare_metal:
+        return ("Linux",)
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -354,7 +432,7 @@ def _check_keys(table: Mapping[str, Any], known: set[str], place: str, prefix: s
             raise TargetError(
                 f"{place}: unknown key {prefix}{key} (expected {', '.join(sorted(known))}){hint}"
             )
-    for key in sorted(known - set(table)):
+    for key in sorted(known - set(table) - (_OPTIONAL if not prefix else set())):
         raise TargetError(f"{place}: key {prefix}{key} is missing (target files are complete)")
 
 

@@ -8,13 +8,12 @@ sizes are bytes, all times seconds. What the user can put right is raised as a s
 
 from __future__ import annotations
 
-from edgemnv2.api.checks import against, analyze, bench, caches, verify
+from edgemnv2.api.checks import against, analyze, bench, caches, cycles, verify
 from edgemnv2.api.makers import (
     bundle,
     check_archive,
     check_tuning,
     ends_for,
-    faster_target_here,
     quantize,
     tune,
 )
@@ -26,7 +25,7 @@ from edgemnv2.meaning.told import said
 from edgemnv2.runners.doctor import doctor
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.inputs import SampleChoice
-from edgemnv2.target import load_target, target_names
+from edgemnv2.target import load_target, more_capable_local_target, target_names
 from edgemnv2.task import Said, Task
 from edgemnv2.tuner.manage import (
     check_log,
@@ -55,16 +54,17 @@ __all__ = [
     "check_log",
     "check_tuning",
     "compile",
+    "cycles",
     "doctor",
     "ends_for",
     "export_log",
-    "faster_target_here",
     "integer_twin",
     "load",
     "load_target",
     "log_folders",
     "log_summary",
     "merge_logs",
+    "more_capable_local_target",
     "open_artifact",
     "prune_log",
     "quantize",

@@ -28,11 +28,12 @@ from edgemnv2.samples.inputs import SampleChoice
 
 if TYPE_CHECKING:
     from edgemnv2.benchmark.against import AgainstResult
+    from edgemnv2.benchmark.cycles import CycleEstimate
     from edgemnv2.benchmark.latency import BenchResult
     from edgemnv2.benchmark.locality import Locality
     from edgemnv2.check.analyze import Analysis
 
-__all__ = ["against", "analyze", "bench", "caches", "verify"]
+__all__ = ["against", "analyze", "bench", "caches", "cycles", "verify"]
 
 
 def verify(
@@ -162,6 +163,22 @@ def caches(artifact: OpenArtifact | str | Path, *, threads: int = 1, seed: int =
     from edgemnv2.benchmark.locality import locality
 
     return locality(opened(artifact).artifact, threads, seed)
+
+
+def cycles(
+    artifact: OpenArtifact | str | Path,
+    peers: Sequence[str] = (),
+    models: Sequence[Path] = (),
+    *,
+    seed: int = 0,
+) -> CycleEstimate:
+    """Cycles of one inference on the target's core, estimated under the emulator, and of `peers`.
+
+    Raises UsageError for a core without a model, RunnerError without the emulator or llvm-mca.
+    """
+    from edgemnv2.benchmark.cycles import estimate_cycles
+
+    return estimate_cycles(opened(artifact).artifact, peers, models, seed=seed)
 
 
 def analyze(

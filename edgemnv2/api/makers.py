@@ -12,16 +12,10 @@ from edgemnv2.errors import UsageError
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.meaning.infer import task_of
-from edgemnv2.runners import Runner, make_runner
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset
 from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
-from edgemnv2.target import (
-    Target,
-    load_target,
-    missing_local_features,
-    more_capable_local_target,
-)
+from edgemnv2.target import load_target
 
 if TYPE_CHECKING:
     from edgemnv2.firmware.bundle import Bundle
@@ -33,7 +27,6 @@ __all__ = [
     "check_archive",
     "check_tuning",
     "ends_for",
-    "faster_target_here",
     "quantize",
     "tune",
 ]
@@ -109,12 +102,13 @@ def tune(
     UsageError, TuneLogError (the log is of another target or metric), RunnerError.
     """
     from edgemnv2.tuner import tuner
+    from edgemnv2.tuner.boards import runners_for
 
     options = tuner.TuneOptions(trials, seed, strategy)
     options.check()
     hardware = load_target(target)
     graph = as_network(source, input_shapes).graph
-    runners = _runners_for(place or Place(), hardware)
+    runners = runners_for(place or Place(), hardware)
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
@@ -147,20 +141,3 @@ def ends_for(target: str | Path | None) -> str:
     """The type of inputs and outputs that suits a target: "int8" on a microcontroller."""
     bare_metal = target is not None and load_target(target).is_bare_metal
     return "int8" if bare_metal else "float32"
-
-
-def faster_target_here(target: Target) -> Target | None:
-    """The target that this machine also runs, and faster, if there is one."""
-    return more_capable_local_target(target)
-
-
-def _runners_for(place: Place, target: Target) -> list[Runner]:
-    """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
-    local = not target.is_bare_metal and not missing_local_features(target)
-    name = place.implied or ("local" if local else target.runner)
-    boards = 1
-    if name == "rpc" and place.rpc_tracker and place.rpc_key:
-        from edgemnv2.tuner.boards import board_count
-
-        boards = board_count(place.rpc_tracker, place.rpc_key)
-    return [make_runner(name, place.options) for _ in range(boards)]

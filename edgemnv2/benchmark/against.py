@@ -22,16 +22,17 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.benchmark.engines.table import SUFFIXES, choose_model, make_peer, write_model
+from edgemnv2.benchmark.engines.table import choose_models, make_peer, write_model
 from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.codegen.interface import POOL_WORDS, POOL_WORKER_WORDS
 from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Array, check_threads
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import missing_local_features
 
-__all__ = ["AgainstResult", "Ours", "PeerFigure", "against", "seconds_in_turn"]
+__all__ = ["AgainstResult", "Ours", "PeerFigure", "against", "real_values", "seconds_in_turn"]
 
 DEFAULT_ROUNDS = 100
 WARMUP_ROUNDS = 5
@@ -99,16 +100,7 @@ def against(
     if rounds < 1:
         raise UsageError(f"repeat={rounds}: expected at least 1")
     check_threads(artifact, threads)
-    chosen = {name: choose_model(name, models) for name in peers}
-    for path in models:
-        if path not in chosen.values():
-            suffixes = ", ".join(SUFFIXES[name] for name in peers)
-            raise UsageError(f"model={path}: no engine of against= takes it (expected {suffixes})")
-    if len(artifact.inputs) != 1:
-        raise UsageError(
-            f"{artifact.path}: has {len(artifact.inputs)} inputs, and engines are timed side by "
-            "side on networks with one (bench it alone: leave against= out)"
-        )
+    chosen = choose_models(artifact, peers, models)
     sample = random_sample(artifact, seed)
     (x,) = sample.values()
     before = local_state()
@@ -199,6 +191,15 @@ def seconds_in_turn(
     return seconds
 
 
+def real_values(stored: Array, tensor: ArtifactTensor) -> Array:
+    """An output of ours as other engines give it: real values, flat."""
+    flat: Array = stored.reshape(-1)
+    if tensor.scale is None or tensor.zero_point is None:
+        return flat
+    real: Array = (flat.astype(np.float64) - tensor.zero_point) * tensor.scale
+    return real
+
+
 class Ours:
     """The artefact's shared library in this process, on its own pool of threads.
 
@@ -239,12 +240,7 @@ class Ours:
 
     def output(self) -> Array:
         """See `Peer.output`."""
-        stored: Array = self._y[0].reshape(-1)
-        scale, zero_point = self._tensor.scale, self._tensor.zero_point
-        if scale is None or zero_point is None:
-            return stored
-        real: Array = (stored.astype(np.float64) - zero_point) * scale
-        return real
+        return real_values(self._y[0], self._tensor)
 
     def infer(self) -> None:
         """One inference."""

@@ -20,13 +20,17 @@ DEFAULT_REPEAT = {"seconds": 50, "instructions": 1}
 
 @dataclass(frozen=True)
 class LayerFigure:
-    """One layer's part of one inference, in the result's metric."""
+    """One layer's part of one inference, in the result's metric.
+
+    `fuses` names the layers whose work its kernel does as well; `macs` are those of all of them.
+    """
 
     name: str
     op: str
     macs: int
     value: float
     share: float
+    fuses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class BenchResult:
     artifact: str
     macs: int
     arena_bytes: int
+    constants_bytes: int
+    code_bytes: int
+    """0 where no compiler was installed to tell."""
     stack_bytes: int | None
     peak_rss_bytes: int | None
     layers: tuple[LayerFigure, ...]
@@ -96,6 +103,8 @@ def bench(
         artifact=artifact.name,
         macs=artifact.manifest.macs,
         arena_bytes=artifact.arena_bytes,
+        constants_bytes=artifact.manifest.constants_bytes,
+        code_bytes=artifact.manifest.code_bytes,
         stack_bytes=result.stack_bytes,
         peak_rss_bytes=result.peak_rss_bytes,
         layers=_layer_figures(artifact, result),
@@ -123,13 +132,20 @@ def _layer_figures(artifact: Artifact, result: RunResult) -> tuple[LayerFigure, 
     """The measured layers, in order. A fused layer's work is in the layer that it runs with."""
     total = sum(result.layers.values()) or 1.0
     described = artifact.manifest.layers
-    return tuple(
-        LayerFigure(
-            name=described[index].name,
-            op=described[index].op,
-            macs=described[index].macs,
-            value=value,
-            share=value / total,
+    macs = {layer.name: layer.macs for layer in described}
+    fused = {kernel.name: kernel.fuses for kernel in artifact.manifest.kernels}
+    figures = []
+    for index, value in result.layers.items():
+        name = described[index].name
+        others = tuple(x for x in fused.get(name, ()) if x != name)
+        figures.append(
+            LayerFigure(
+                name=name,
+                op=described[index].op,
+                macs=macs[name] + sum(macs[other] for other in others),
+                value=value,
+                share=value / total,
+                fuses=others,
+            )
         )
-        for index, value in result.layers.items()
-    )
+    return tuple(figures)

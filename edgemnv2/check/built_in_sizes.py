@@ -85,7 +85,7 @@ def main() -> int:
                 print(size, file=sys.stderr)
                 found.append(asdict(size))
     lines = ",\n".join(json.dumps(entry) for entry in found)
-    FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
     return 0
 
 

@@ -20,6 +20,8 @@ edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
 edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
 edgemnv2 bench net --caches --threads 4
+edgemnv2 bench net --cycles --per-layer
+edgemnv2 bench net --cycles --against litert,ncnn
 edgemnv2 bench net --against litert,onnxruntime,ncnn --threads 2
 edgemnv2 bench net --against litert --model m.tflite
 """
@@ -38,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         type=lambda text: text.split(","),
         metavar="PEERS",
-        help="time litert, onnxruntime, ncnn (some, with commas) in the same process",
+        help="time litert, onnxruntime, ncnn (some, with commas) in the same process; with "
+        "--cycles in the emulator",
     )
     parser.add_argument(
         "--model",
@@ -53,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bytes missed in a model of the target's caches, under the emulator",
     )
+    parser.add_argument(
+        "--cycles",
+        action="store_true",
+        help="an estimate of the cycles on the target's core, by QEMU and llvm-mca",
+    )
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -63,11 +71,15 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.errors import UsageError
 
     for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
-        if args.against and wanted:
+        if args.against and wanted and not args.cycles:
             raise UsageError(f"--against: times whole inferences (leave {flag} out)")
     if args.model and not args.against:
         raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
+    if args.cycles:
+        _check_cycles(args)
     artifact = edgemnv2.open_artifact(args.artifact)
+    if args.cycles:
+        return _cycles(args, artifact)
     if args.against:
         return _against(args, artifact)
     if args.caches:
@@ -142,6 +154,31 @@ def _caches(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     return 0
 
 
+def _check_cycles(args: argparse.Namespace) -> None:
+    """UsageError for what an estimate of cycles does not know."""
+    from edgemnv2.errors import UsageError
+
+    for flag, given in (
+        ("--caches", args.caches),
+        ("--threads", args.threads != 1),
+        ("--repeat", args.repeat is not None),
+        ("--runner", args.runner or args.ssh or args.serial),
+    ):
+        if given:
+            raise UsageError(
+                f"--cycles: estimates one inference on one thread, emulated (leave {flag} out)"
+            )
+
+
+def _cycles(args: argparse.Namespace, artifact: OpenArtifact) -> int:
+    """What the target's core is estimated to need, and other engines on it."""
+    import edgemnv2
+
+    result = edgemnv2.cycles(artifact, args.against or (), args.model, seed=args.seed)
+    print(json.dumps(result.to_dict()) if args.json else result.text(args.per_layer))
+    return 0
+
+
 def _figure(value: float, metric: str) -> str:
     """A figure with its unit; an instruction count never looks like a time."""
     if metric == "seconds":
@@ -173,21 +210,29 @@ def _layer_table(result: BenchResult) -> list[str]:
     """One row a layer, and one a kind of layer."""
     if not result.layers:
         return []
-    width = max(len(layer.name) for layer in result.layers)
+    names = [_with_fused(layer.name, layer.fuses) for layer in result.layers]
+    width = max(map(len, names))
     unit = "us" if result.metric == "seconds" else "k"
     scale = 1e6 if result.metric == "seconds" else 1e-3
     per_mac = result.metric != "seconds"
     head = f"{'layer':{width}}  {'kind':10}  {unit:>10}  {'share':>6}"
     rows = ["", head + (f"  {'per MAC':>7}" if per_mac else "")]
     kinds: dict[str, tuple[float, float, int]] = {}
-    for layer in result.layers:
-        rows.append(_row(layer.name, layer.op, layer.value, layer.share, layer.macs, width, scale))
+    for layer, name in zip(result.layers, names, strict=True):
+        rows.append(_row(name, layer.op, layer.value, layer.share, layer.macs, width, scale))
         value, share, macs = kinds.get(layer.op, (0.0, 0.0, 0))
         kinds[layer.op] = value + layer.value, share + layer.share, macs + layer.macs
     rows.append("")
     for op, (value, share, macs) in sorted(kinds.items(), key=lambda item: -item[1][0]):
         rows.append(_row("all", op, value, share, macs, width, scale))
     return rows
+
+
+def _with_fused(name: str, fuses: tuple[str, ...]) -> str:
+    """A layer with those whose work its kernel does: `block1.project (with depthwise)`."""
+    block = name.rpartition(".")[0]
+    short = [x.removeprefix(f"{block}.") if block else x for x in fuses]
+    return f"{name} (with {', '.join(short)})" if short else name
 
 
 def _row(

@@ -127,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
-    from edgemnv2.api import check_archive, faster_target_here
+    from edgemnv2.api import check_archive, more_capable_local_target
     from edgemnv2.errors import UsageError
 
     model = args.model or DEFAULT_MODEL
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     facts = summary(artifact.manifest, output)
     for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {as_flags(note)}", file=sys.stderr)
-    better = faster_target_here(artifact.target)
+    better = more_capable_local_target(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
         print(
             f"edgemnv2 compile: this computer also runs --target {better.name} "
@@ -204,6 +204,7 @@ def summary(manifest: Manifest, output: Path) -> dict[str, Any]:
     """The JSON of `compile`."""
     return {
         "artifact": str(output),
+        "name": manifest.name,
         "model": manifest.model.source,
         "target": manifest.target,
         "arena_bytes": manifest.arena_bytes,

@@ -30,6 +30,7 @@ VERBS = {
     "quantize": "make an int8 model from a float one",
     "bundle": "package an artefact for a firmware build system",
     "report": "one HTML page about artefacts",
+    "compare": "two artefacts or benches beside each other, with limits",
     "paper": "the MobileNetV2 paper's tables and figure, recomputed",
     "targets": "the devices that can be compiled for",
     "logs": "show, check, merge and prune tuning logs",

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     content = paper(args.seed)
     if args.plot is not None:
         try:
-            args.plot.write_text(figure_1_svg(args.seed), encoding="utf-8")
+            args.plot.write_text(figure_1_svg(args.seed), encoding="utf-8", newline="\n")
         except OSError as error:
             raise UsageError(
                 f"--plot: {args.plot}: {error.strerror}, expected a file that can be written"

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     content = report(args.artifacts, args.results)
     try:
-        args.output.write_text(content, encoding="utf-8")
+        args.output.write_text(content, encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(
             f"-o: {args.output}: {error.strerror}, expected a file that can be written"

@@ -104,7 +104,11 @@ def run(args: argparse.Namespace) -> int:
             against_source=args.against_source,
         )
     if args.json:
-        ends = {"artifact": str(args.artifact), "target": artifact.target.name}
+        ends = {
+            "artifact": str(args.artifact),
+            "name": artifact.name,
+            "target": artifact.target.name,
+        }
         facts = result.to_dict()
         why = facts["not_against_source"]
         facts["not_against_source"] = None if why is None else as_flags(why)

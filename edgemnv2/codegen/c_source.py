@@ -44,7 +44,7 @@ def _from_tir(functions: Mapping[str, Any]) -> dict[str, str]:
         transform.LowerIntrin(),
     ):
         module = pass_(module)
-    module, numbers = _numbered_floats(module)
+    module, numbers = _made_for_c(module)
     text = tvm.get_global_func("target.build.c")(module, target).inspect_source()
     text = _STAND_IN.sub(lambda match: _literal(match, numbers), text)
     found = {
@@ -55,14 +55,40 @@ def _from_tir(functions: Mapping[str, Any]) -> dict[str, str]:
     return {symbol: _const_parameters(_without_unused(found[symbol])) for symbol in functions}
 
 
-def _numbered_floats(module: Any) -> tuple[Any, list[float]]:
+def _define_shifts(nodes: list[dict[str, Any]]) -> None:
+    """In TIR as JSON, whose nodes name others by their place: signed numbers are shifted left as
+    unsigned ones, and taken back.
+
+    TIR's shift is of bits; C99 (6.5.7) defines none of a negative number, nor one into the sign.
+    """
+
+    def add(kind: str, **data: Any) -> int:
+        nodes.append({"type": kind, "data": {"span": 0, **data}})
+        return len(nodes) - 1
+
+    for node in list(nodes):
+        if node["type"] != "prim.LShift":
+            continue
+        data = node["data"]
+        kind = nodes[data["ty"]]["data"]["dtype"]
+        if kind.startswith("int") and nodes[data["a"]]["type"] != "ir.IntImm":
+            plain = add("ir.PrimType", dtype=f"u{kind}")
+            a, b = (add("prim.Cast", ty=plain, value=data[x]) for x in ("a", "b"))
+            shifted = add("prim.LShift", ty=plain, a=a, b=b)
+            node["type"] = "prim.Cast"
+            node["data"] = {"span": data["span"], "ty": data["ty"], "value": shifted}
+
+
+def _made_for_c(module: Any) -> tuple[Any, list[float]]:
     """The module with 1000, 1001 … for its float constants, and what they stand for.
 
-    TVM prints seven digits; a float32 needs nine to come back the same.
+    TVM prints seven digits; a float32 needs nine to come back the same. Shifts become ones that C
+    defines.
     """
     import tvm
 
     content = json.loads(tvm.ir.save_json(module))
+    _define_shifts(content["nodes"])
     numbers: list[float] = []
     for node in content["nodes"]:
         if node["type"] == "ir.FloatImm":
@@ -97,7 +123,10 @@ def _without_unused(source: str) -> str:
 
 
 def _const_parameters(source: str) -> str:
-    """Pointers that the body never stores through become pointers to const."""
+    """Pointers that the body never stores through become pointers to const.
+
+    Those that it does not even read, as of a layer whose output is one value, are named in it.
+    """
     head, body = source.split("{", 1)
 
     def typed(match: re.Match[str]) -> str:
@@ -110,4 +139,6 @@ def _const_parameters(source: str) -> str:
         )
         return f"{kind} *{name}" if stored else f"const {kind} *{name}"
 
-    return _PARAMETER.sub(typed, head) + "{" + body
+    unread = [name for _, name in _PARAMETER.findall(head) if not re.search(rf"\b{name}\b", body)]
+    said = "".join(f"\n    (void){name};" for name in unread)
+    return _PARAMETER.sub(typed, head) + "{" + said + body

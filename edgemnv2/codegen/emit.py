@@ -28,6 +28,7 @@ from edgemnv2.target import Target
 __all__ = ["emit_code"]
 
 STEP_LOOP = "step_loop.h"
+PROCESSOR = "processor.h"
 VISION = ("camera.py", "decode.py", "draw.py", "geometry.py")
 """What `run.py` imports."""
 PAIR_UNROLLS = (16, 8, 4)
@@ -54,7 +55,7 @@ def emit_code(
     name = parts.interface.name
     include = folder / "include"
     include.mkdir()
-    (include / f"{name}.h").write_text(header(parts.interface))
+    (include / f"{name}.h").write_text(header(parts.interface), encoding="utf-8", newline="\n")
     if target.is_bare_metal:
         return _emit_source(parts, target, folder, code_size_budget, source_name)
     return _emit_library(parts, target, folder, threads)
@@ -67,12 +68,14 @@ def write_vision(interface: Interface, folder: Path) -> list[str]:
     answers, camera = interface.answers, interface.camera
     if answers is not None and (answers.has_decoder or answers.task.labels):
         made.append(f"{name}_decode.c")
-        (folder / made[-1]).write_text(answers_source(answers, name))
+        (folder / made[-1]).write_text(
+            answers_source(answers, name), encoding="utf-8", newline="\n"
+        )
         for needed in answers_headers_needed(answers):
             shutil.copy(RUNTIME / "answers" / needed, folder / needed)
     if camera is not None:
         made.append(f"{name}_preprocess.c")
-        (folder / made[-1]).write_text(camera_source(camera, name))
+        (folder / made[-1]).write_text(camera_source(camera, name), encoding="utf-8", newline="\n")
         shutil.copy(RUNTIME / CAMERA_FILE, folder / CAMERA_FILE)
     return made
 
@@ -88,15 +91,21 @@ def _emit_source(
     name = parts.interface.name
     source = folder / "src"
     source.mkdir()
-    (source / f"{name}.c").write_text(entry_source(parts, incbin=False))
-    (source / f"{name}_constants.c").write_text(constants_source(name, parts.constants))
+    (source / f"{name}.c").write_text(
+        entry_source(parts, incbin=False), encoding="utf-8", newline="\n"
+    )
+    (source / f"{name}_constants.c").write_text(
+        constants_source(name, parts.constants), encoding="utf-8", newline="\n"
+    )
     write_vision(parts.interface, source)
     shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
     for required in _kernel_headers(parts):
         shutil.copy(runtime_file(f"kernels/{required}"), source / required)
     sizes = []
     for unroll in PAIR_UNROLLS:
-        (source / f"{name}_kernels.c").write_text(_kernel_file(parts, unroll))
+        (source / f"{name}_kernels.c").write_text(
+            _kernel_file(parts, unroll), encoding="utf-8", newline="\n"
+        )
         try:
             sizes.append(_compiled_bytes(name, target, folder))
         except ToolchainError:
@@ -131,7 +140,7 @@ def _kernel_headers(parts: EntryParts) -> list[str]:
     while waiting:
         required = waiting.pop()
         found.add(required)
-        text = runtime_file(f"kernels/{required}").read_text()
+        text = runtime_file(f"kernels/{required}").read_text(encoding="utf-8")
         waiting += sorted(set(re.findall(r'^#include "(.+)"', text, re.MULTILINE)) - found)
     return sorted(found)
 
@@ -177,15 +186,20 @@ def _emit_library(
         work = Path(temporary)
         kernels = {**parts.kernels, **part_kernels(threads)}
         build_object(kernels, target, name, work / "kernels.o")
-        (work / f"{name}.c").write_text(library_source(parts, threads))
+        (work / f"{name}.c").write_text(
+            library_source(parts, threads), encoding="utf-8", newline="\n"
+        )
         (work / "constants.bin").write_bytes(parts.constants.data)
-        for runtime in (STEP_LOOP, POOL, "bench_main.c", "artifact_names.h"):
+        for runtime in (STEP_LOOP, POOL, PROCESSOR, "bench_main.c", "artifact_names.h"):
             shutil.copy(runtime_file(runtime), work / runtime)
         flags = [
             f"-I{folder / 'include'}",
-            f'-DEDGEMNV2_CONSTANTS_FILE="{work / "constants.bin"}"',
+            # In a C string, where a backslash of Windows would begin an escape.
+            f'-DEDGEMNV2_CONSTANTS_FILE="{(work / "constants.bin").as_posix()}"',
         ]
-        compile_object(target, work / f"{name}.c", work / "entry.o", flags)
+        # What refuses a processor must run on it.
+        plain = bool(parts.interface.needs)
+        compile_object(target, work / f"{name}.c", work / "entry.o", flags, plain=plain)
         objects = [work / "entry.o", work / "kernels.o"]
         vision = []
         for source in write_vision(parts.interface, work):
@@ -197,11 +211,15 @@ def _emit_library(
             library / f"lib{name}.so",
             exports(parts.interface),
         )
-        compile_object(target, work / f"{name}.c", work / "entry_static.o", flags, static=True)
+        compile_object(
+            target, work / f"{name}.c", work / "entry_static.o", flags, static=True, plain=plain
+        )
         main = [*flags, f"-DEDGEMNV2_NAME={name}", f"-DEDGEMNV2_UPPER={name.upper()}"]
         main.append(f'-DEDGEMNV2_HEADER="{name}.h"')
         main += ["-DEDGEMNV2_THREADS"] if threads else []
-        compile_object(target, work / "bench_main.c", work / "main.o", main, static=True)
+        compile_object(
+            target, work / "bench_main.c", work / "main.o", main, static=True, plain=plain
+        )
         link_executable(
             target,
             [work / "main.o", work / "entry_static.o", work / "kernels.o"],

@@ -74,6 +74,8 @@ def entry_source(parts: EntryParts, *, incbin: bool, wide: bool = False) -> str:
         *_features(parts),
         f"typedef {index_type} edgemnv2_index;",
         '#include "step_loop.h"',
+        *(f"#define EDGEMNV2_NEEDS_{feature.upper()} 1" for feature in parts.interface.needs),
+        *(['#include "processor.h"'] if parts.interface.needs else []),
         "",
         *_constant_source(name, parts.constants, incbin),
         *_kernel_calls(parts),
@@ -218,6 +220,7 @@ _ENTRY = """\
 int32_t @_run_hooked(const struct @_inputs *inputs, const struct @_outputs *outputs, void *arena,
     @_hook hook, void *context) {
   struct edgemnv2_run run;
+%PROCESSOR%
   if (inputs == NULL || outputs == NULL || arena == NULL) return ^_ERROR_NULL;
   if (((uintptr_t)arena) % ^_ARENA_ALIGN != 0) return ^_ERROR_ALIGNMENT;
   memset(&run, 0, sizeof run);
@@ -246,6 +249,7 @@ int32_t @_run_sized(const struct @_inputs *inputs, const struct @_outputs *outpu
 int32_t @_run_rows(
     @_next_row next_row, void *context, %INPUTS%const struct @_outputs *outputs, void *arena) {
   struct edgemnv2_run run;
+%PROCESSOR%
   if (next_row == NULL || %IF_INPUTS%outputs == NULL || arena == NULL) return ^_ERROR_NULL;
   if (((uintptr_t)arena) % ^_ARENA_ALIGN != 0) return ^_ERROR_ALIGNMENT;
 %STREAM_NULL%
@@ -301,6 +305,7 @@ def _entry_points(parts: EntryParts) -> list[str]:
         setup = [_refuse_null(in_fields + out_fields), *home_lines(parts, inputs), *set_outputs]
     stream_fields = [f"inputs->{end.field}" for end in others] + out_fields
     values = {
+        "%PROCESSOR%": refuse_processor(interface),
         "%SETUP%": setup,
         "%FINISH%": finish,
         "%STREAM_SETUP%": [*home_lines(parts, others), *set_outputs],
@@ -317,6 +322,12 @@ def _entry_points(parts: EntryParts) -> list[str]:
         .replace("%INPUTS%", "const struct @_inputs *inputs,\n    " if others else "")
     )
     return [text.replace("@", interface.name).replace("^", interface.name.upper())]
+
+
+def refuse_processor(interface: Interface) -> list[str]:
+    """The statement that refuses a processor which lacks what the kernels need."""
+    refusal = f"return {interface.name.upper()}_ERROR_PROCESSOR;"
+    return [f"  if (!edgemnv2_has_processor()) {refusal}"] if interface.needs else []
 
 
 def _refuse_null(fields: Sequence[str]) -> str:

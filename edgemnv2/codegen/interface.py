@@ -55,6 +55,10 @@ class Interface:
     """Thread counts above one that there is a plan for."""
     threads_arena_bytes: int = 0
     """The largest arena that any thread count needs."""
+    scratch: tuple[tuple[str, int], ...] = ()
+    """Layers whose working memory the header names, and its bytes, a part of the arena."""
+    needs: tuple[str, ...] = ()
+    """Features of the processor that the functions ask for, and refuse to run without."""
     answers: Answers | None = None
     """What the outputs mean."""
     camera: CameraRows | None = None
@@ -109,6 +113,14 @@ POOL_WORDS = 80
 POOL_WORKER_WORDS = 3
 
 
+def _processor_lines(interface: Interface) -> list[str]:
+    """The status of what cannot run on every processor."""
+    if not interface.needs:
+        return []
+    what = f"/* the processor lacks one of: {', '.join(interface.needs)} */"
+    return [f"#define {interface.name.upper()}_ERROR_PROCESSOR (-8) {what}"]
+
+
 def _thread_lines(interface: Interface) -> list[str]:
     """What the header says about threads; nothing where there is one only."""
     if not interface.threads:
@@ -153,6 +165,19 @@ def _end_macros(interface: Interface, kind: str, end: InterfaceEnd) -> list[str]
             f"#define {prefix}_ZERO_POINT {end.zero_point}",
         ]
     return lines
+
+
+def _scratch(interface: Interface) -> list[str]:
+    """What single layers work in, where somebody may want to know."""
+    upper = interface.name.upper()
+    return [
+        line
+        for layer, size_bytes in interface.scratch
+        for line in (
+            f"/* Of the arena, while layer {layer} runs: what it works in. */",
+            f"#define {upper}_{c_identifier(layer).upper()}_SCRATCH_BYTES {size_bytes}",
+        )
+    ]
 
 
 def _placing(interface: Interface) -> list[str]:
@@ -247,6 +272,7 @@ def header(interface: Interface) -> str:
             f"/* For {name}_run_rows, which never holds the whole image. */",
             f"#define {upper}_STREAM_ARENA_BYTES {interface.stream_arena_bytes}",
             f"#define {upper}_LAYER_COUNT {interface.layer_count}",
+            *_scratch(interface),
             *_placing(interface),
             "",
             "/* Tensors are NHWC, batch 1. */",
@@ -259,6 +285,7 @@ def header(interface: Interface) -> str:
             f"#define {upper}_ERROR_ARENA_SIZE (-3)",
             f"#define {upper}_ERROR_ROWS (-4)          /* fewer rows than the image has */",
             f"#define {upper}_ERROR_TOO_MANY_ROWS (-5) /* more rows than the image has */",
+            *_processor_lines(interface),
             "",
             f"struct {name}_inputs {{",
             *(f"  const {end.c_type} *{end.field};" for end in interface.inputs),

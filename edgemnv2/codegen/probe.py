@@ -63,7 +63,7 @@ def problem_of(path: str, flags: Sequence[str]) -> str:
 def _problem_of(path: str, changed_ns: int, flags: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
         source, program = Path(folder) / "probe.c", Path(folder) / "probe"
-        source.write_text(_PROGRAM, encoding="utf-8")
+        source.write_text(_PROGRAM, encoding="utf-8", newline="\n")
         command = [path, *flags, str(source), "-o", str(program)]
         try:
             done = subprocess.run(

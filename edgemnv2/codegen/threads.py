@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgemnv2.codegen.entry import EntryParts, home_lines
+from edgemnv2.codegen.entry import EntryParts, home_lines, refuse_processor
 from edgemnv2.codegen.op_table import OpEntry, OpTable, adapter, kernel_parameters
 from edgemnv2.memory.thread_plan import ThreadPlan
 from edgemnv2.ops.kernel import RowKernel
@@ -178,6 +178,7 @@ typedef char @_pool_is_large_enough[
     sizeof(struct edgemnv2_pool) <= sizeof(struct @_pool) ? 1 : -1];
 
 int32_t @_pool_start(struct @_pool *pool, int32_t threads) {
+%PROCESSOR%
   if (pool == NULL) return ^_ERROR_NULL;
   if (%NOT_PLANNED%) return ^_ERROR_THREADS;
   return edgemnv2_pool_begin((struct edgemnv2_pool *)(void *)pool, threads) == 0
@@ -194,6 +195,7 @@ int32_t @_run_threads(const struct @_inputs *inputs, const struct @_outputs *out
     struct @_pool *pool) {
   struct edgemnv2_pool *own = (struct edgemnv2_pool *)(void *)pool;
   struct edgemnv2_thread_run run;
+%PROCESSOR%
   if (inputs == NULL || outputs == NULL || arena == NULL || pool == NULL) return ^_ERROR_NULL;
 %NULL%
   if (((uintptr_t)arena) % ^_ARENA_ALIGN != 0) return ^_ERROR_ALIGNMENT;
@@ -232,8 +234,10 @@ def _entry(parts: EntryParts, threads: tuple[ThreadParts, ...]) -> str:
         f"  run.home[{parts.home(end.tensor)}] = (uint8_t *)outputs->{end.field};"
         for end in outputs
     ]
+    processor = refuse_processor(parts.interface)
     return (
-        _ENTRY.replace("%NULL%", f"  if ({checks}) return ^_ERROR_NULL;")
+        _ENTRY.replace("%PROCESSOR%\n", "".join(f"{line}\n" for line in processor))
+        .replace("%NULL%", f"  if ({checks}) return ^_ERROR_NULL;")
         .replace("%HOMES%", "\n".join(homes))
         .replace("%NOT_PLANNED%", " && ".join(f"threads != {n}" for n in (1, *counts)))
         .replace("%CASES%", "\n".join(cases))

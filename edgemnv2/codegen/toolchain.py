@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +34,8 @@ __all__ = [
     "host_compiler",
     "link_executable",
     "link_shared",
+    "plainest",
+    "system_of",
 ]
 
 # Candidates by instruction set; the package is Debian's name, for the message.
@@ -87,8 +89,9 @@ def find_compiler(target: Target) -> Compiler:
             "does not know (compile the files in src/ with it)"
         )
     cross, package = _GCC[isa]
-    names = [cross]
-    if _NATIVE_ISA.get(platform.machine()) == isa:
+    # Other systems' own compilers may be anything; the one inside ziglang is known.
+    names = [cross] if target.is_bare_metal or system_of(target) == "linux" else []
+    if names and _NATIVE_ISA.get(platform.machine()) == isa:
         names += ["gcc"]
     found = [Compiler((path,), "gcc") for name in names for path in installed(name)]
     problems = []
@@ -101,11 +104,17 @@ def find_compiler(target: Target) -> Compiler:
         return Compiler((sys.executable, "-m", "ziglang"), "zig")
     remedy = f"apt install {package}"
     if not target.is_bare_metal:
-        remedy += ", or pip install ziglang"
+        remedy = f"{remedy}, or pip install ziglang" if names else "pip install ziglang"
     raise ToolchainError(
         f"target {target.name}: no C compiler, "
         f"{'; '.join(problems) or f'{cross} is not installed'} ({remedy})"
     )
+
+
+def system_of(target: Target) -> str:
+    """What programs of `target` run on: "linux", or "windows" or "macos" where that is this one."""
+    triple = target.toolchain.triple
+    return next((x for x in ("windows", "macos") if x in triple), "linux")
 
 
 def has_compiler(target: Target) -> bool:
@@ -160,8 +169,9 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     isa, mcpu = target.cpu.isa, target.toolchain.mcpu
     if compiler.kind == "zig":
         arch, abi = _ZIG_ARCH[isa]
-        system = f"musl{abi}" if static else f"gnu{abi}.{_GLIBC}"
-        return ("-target", f"{arch}-linux-{system}", f"-mcpu={mcpu.replace('-', '_')}")
+        system = f"linux-musl{abi}" if static else f"linux-gnu{abi}.{_GLIBC}"
+        system = {"windows": "windows-gnu", "macos": "macos"}.get(system_of(target), system)
+        return ("-target", f"{arch}-{system}", f"-mcpu={mcpu.replace('-', '_')}")
     if isa == "x86_64":
         return (f"-march={mcpu}",)
     if isa == "aarch64":
@@ -176,6 +186,12 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     return ("-mthumb", f"-mcpu={mcpu}", f"-mfloat-abi={target.toolchain.float_abi}")
 
 
+def plainest(target: Target) -> Target:
+    """The first processor of the instruction set; on 32-bit Arm the target itself."""
+    mcpu = {"x86_64": "x86-64", "aarch64": "generic"}.get(target.cpu.isa, target.toolchain.mcpu)
+    return replace(target, toolchain=replace(target.toolchain, mcpu=mcpu))
+
+
 def compile_object(
     target: Target,
     source: Path,
@@ -183,18 +199,22 @@ def compile_object(
     flags: Sequence[str] = (),
     *,
     static: bool = False,
+    plain: bool = False,
 ) -> None:
     """Compile one C file to a relocatable object, position-independent on Linux.
 
-    `static`: the object goes into `link_executable` (with zig that is another C library).
+    `static`: the object goes into `link_executable` (with zig that is another C library). `plain`:
+    it runs on every processor of the instruction set, of whatever age.
     Raises ToolchainError with the compiler's first error.
     """
+    if plain:
+        target = plainest(target)
     compiler = find_compiler(target)
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     command += [*cpu_flags(target, compiler, static=static), "-std=c99", "-O2"]
     command += ["-ffunction-sections", "-fdata-sections", *_REPRODUCIBLE]
     command += [f"-ffile-prefix-map={source.resolve().parent}=."]
-    if not target.is_bare_metal:
+    if not target.is_bare_metal and system_of(target) == "linux":
         command += ["-fPIC", "-pthread"]
     if compiler.kind == "zig":
         # zig's debug checks would call into a run-time library of its own.
@@ -210,7 +230,9 @@ def link_shared(
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "exports.map"
         script.write_text(
-            f"{{ global: {' '.join(f'{e};' for e in sorted(exports))} local: *; }};\n"
+            f"{{ global: {' '.join(f'{e};' for e in sorted(exports))} local: *; }};\n",
+            encoding="utf-8",
+            newline="\n",
         )
         soname = output.name
         files = [str(o) for o in objects]
@@ -247,8 +269,12 @@ def link_executable(
     """
     compiler = find_compiler(target)
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
-    command += [*cpu_flags(target, compiler, static=True), "-Wl,--gc-sections"]
-    command += ["-Wl,--build-id=none", "-s" if strip else "-Wl,-S"]
+    command += cpu_flags(target, compiler, static=True)
+    if system_of(target) != "linux":
+        # Formats of their own; nothing but this machine runs them.
+        _run([*command, *map(str, objects), "-o", str(output)], output, output.name)
+        return
+    command += ["-Wl,--gc-sections", "-Wl,--build-id=none", "-s" if strip else "-Wl,-S"]
     if target.is_bare_metal:
         command += ["-nostartfiles", "-ffreestanding", "-T", str(linker_script)]
         # newlib's own system calls are never used; nosys would warn about each of them.

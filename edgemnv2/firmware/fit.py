@@ -69,7 +69,7 @@ def _code(artifact: Artifact) -> list[Part]:
 
 
 def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
-    plan = json.loads((artifact.path / "memory_plan.json").read_text())
+    plan = json.loads((artifact.path / "memory_plan.json").read_text(encoding="utf-8"))
     tables = sum(
         len(p["steps"]) * STEP_BYTES + len(p["ops"]) * OPERATION_BYTES
         for p in (plan, plan["stream"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.frontend.keras_file import KerasFile, read_keras
 from edgemnv2.frontend.keras_layers import LAYERS, OnnxNet
@@ -35,10 +36,15 @@ def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
     """
     file = read_keras(path)
     net = OnnxNet(path.name)
-    network = _Network(net, file, path.name)
-    outputs = network.whole()
-    model = model_from_proto(net.proto(outputs), path.name, input_shapes=input_shapes)
     data = path.read_bytes()
+    with reading(path.name, len(data)):
+        try:
+            proto = net.proto(_Network(net, file, path.name).whole())
+        except OSError as error:  # of h5py, which reads as it is asked
+            raise ModelError(
+                f"{path.name}: its weights cannot be read ({error}); save the model again"
+            ) from error
+    model = model_from_proto(proto, path.name, input_shapes=input_shapes)
     return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -99,7 +105,7 @@ class _Network:
         values: Values = {}
         wanted = _references(config["input_layers"])
         for place, (name, _, _) in enumerate(wanted):
-            layer = next(x for x in layers if x["config"]["name"] == name)
+            layer = {x["config"]["name"]: x for x in layers}[name]
             values[name, 0, 0] = self._input(layer) if inputs is None else inputs[place]
         waiting = [
             (layer, number, call)

@@ -26,8 +26,8 @@ __all__ = ["KerasFile", "read_keras"]
 Array = NDArray[Any]
 Layer = Mapping[str, Any]
 Around = tuple[Layer, ...]
-MOST_BYTES = 1 << 31
-"""Of a file inside a zip, unpacked: more than any model for a board."""
+MOST_BYTES = 1 << 29
+"""Of a file inside a zip and of all weights, unpacked: more than any model for a board."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "Normalization": ("mean", "variance", "count"),
@@ -75,9 +75,15 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
         names = archive.namelist()
 
         def member(name: str) -> bytes:
-            if archive.getinfo(name).file_size > MOST_BYTES:
-                raise ModelError(f"{path.name}: {name} unpacks to more than {MOST_BYTES} bytes")
-            return archive.read(name)
+            with archive.open(name) as packed:
+                # With a number: else zipfile unpacks all there is before it looks at the size.
+                content = packed.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise ModelError(
+                    f"{path.name}: {name} unpacks to more than {MOST_BYTES} bytes, more than any "
+                    "network for a board; save the model again"
+                )
+            return content
 
         inner = next((x for x in names if x.endswith("keras_model.h5")), None)
         if inner is not None:
@@ -94,7 +100,7 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
             )
         config = json.loads(member("config.json"))
         weights = h5py.File(io.BytesIO(member("model.weights.h5")), "r")
-        return KerasFile(config, _NumberedWeights(weights))
+        return KerasFile(config, _NumberedWeights(weights, path.name))
 
 
 def _h5(file: Any, name: str) -> KerasFile:
@@ -105,14 +111,34 @@ def _h5(file: Any, name: str) -> KerasFile:
             "save_weights)"
         )
     config = json.loads(text if isinstance(text, str) else text.decode())
-    return KerasFile(config, _NamedWeights(file["model_weights"]))
+    return KerasFile(config, _NamedWeights(file["model_weights"], name))
+
+
+class _Arrays:
+    """Datasets of one file, of which none is read that would not fit beside the others."""
+
+    def __init__(self, file: str) -> None:
+        self.file, self.left_bytes = file, MOST_BYTES
+
+    def read(self, dataset: Any) -> Array:
+        """The numbers in `dataset`, `[...]` as it has them."""
+        if dataset.dtype.kind not in "biuf":
+            raise TypeError(f"weights of type {dataset.dtype}")
+        # A dataset says any size without holding it.
+        self.left_bytes -= int(dataset.size) * int(dataset.dtype.itemsize)
+        if self.left_bytes < 0:
+            raise ModelError(
+                f"{self.file}: its weights unpack to more than {MOST_BYTES} bytes, more than any "
+                "network for a board; save the model again"
+            )
+        return np.asarray(dataset)
 
 
 class _NamedWeights:
     """`.h5`: the outermost layer's group; datasets are named by layer and variable."""
 
-    def __init__(self, group: Any) -> None:
-        self.group = group
+    def __init__(self, group: Any, file: str) -> None:
+        self.group, self.arrays = group, _Arrays(file)
 
     def __call__(self, path: Around, layer: Layer) -> dict[str, Array]:
         own = str(layer["config"]["name"])
@@ -124,7 +150,7 @@ class _NamedWeights:
             name = raw.decode() if isinstance(raw, bytes) else str(raw)
             owner, _, variable = name.rpartition("/")
             if owner.rpartition("/")[2] == own:
-                found[variable.split(":")[0]] = np.asarray(group[name])
+                found[variable.split(":")[0]] = self.arrays.read(group[name])
         if layer["class_name"] == "DepthwiseConv2D" and "depthwise_kernel" in found:
             found["kernel"] = found.pop("depthwise_kernel")
         return found
@@ -133,15 +159,15 @@ class _NamedWeights:
 class _NumberedWeights:
     """`.keras`: variables by number, layers by their class and how many of it came before."""
 
-    def __init__(self, file: Any) -> None:
-        self.file = file
+    def __init__(self, group: Any, file: str) -> None:
+        self.group, self.arrays = group, _Arrays(file)
 
     def __call__(self, path: Around, layer: Layer) -> dict[str, Array]:
         place = "/".join(f"layers/{part['stored_name']}" for part in (*path, layer))
-        group = self.file.get(f"{place}/vars")
+        group = self.group.get(f"{place}/vars")
         if group is None:
             return {}
-        arrays = [np.asarray(group[str(i)]) for i in range(len(group))]
+        arrays = [self.arrays.read(group[str(i)]) for i in range(len(group))]
         kind = str(layer["class_name"])
         names = list(VARIABLES.get(kind, ("kernel", "bias")))
         config = layer["config"]

@@ -5,6 +5,8 @@ Batch 1, no nodes that compute shapes, no Identity or Dropout.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ from edgemnv2.model import Note
 __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
+GROWING = ("ConstantOfShape", "Expand", "Range")
+MOST_COMPUTED = 1 << 26
+"""Of a constant that nodes compute: as a weight it would be 256 MiB."""
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
 # What exporters compute shapes with; evaluated where every input is known.
@@ -104,6 +109,11 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
         else:
             value.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
+    arrays = {x.name: x for x in model.graph.initializer}
+    for node in model.graph.node:
+        # What onnx computes on its way to the shapes, whatever it takes.
+        if node.op_type in GROWING and all(not x or x in arrays for x in node.input):
+            _check_count(node, arrays, file)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     # The second is protobuf's, of a model of 2 GiB and more.
@@ -158,6 +168,7 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
     import onnx
     from onnx.reference import ReferenceEvaluator
 
+    _check_count(node, arrays, file)
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
     output = onnx.helper.make_tensor_value_info(node.output[0], 0, None)
@@ -172,6 +183,37 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
             f"computed ({reason}); export the model again"
         ) from error
     return np.asarray(result)
+
+
+def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
+    """ModelError for a node of constants that makes one which no memory holds."""
+    import onnx
+
+    values = [onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x]
+    count = _elements(str(node.op_type), values)
+    if count > MOST_COMPUTED:
+        raise ModelError(
+            f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
+            f"{count} values (must be {MOST_COMPUTED} or fewer); export the model again"
+        )
+
+
+def _elements(op: str, known: Sequence[Array]) -> int:
+    """At least as many values as `op` makes of `known`, without making them."""
+    if op == "ConstantOfShape":
+        return math.prod(max(int(x), 0) for x in known[0].reshape(-1))
+    if op == "Range" and len(known) == 3:
+        start, limit, delta = (float(x.reshape(-1)[0]) for x in known)
+        return int(abs((limit - start) / delta)) if delta else 0
+    if op == "Expand":
+        return math.prod(max(int(x), 1) for x in known[-1].reshape(-1)) * max(known[0].size, 1)
+    if op == "Gather":
+        return math.prod(x.size for x in known)
+    ranks = max((x.ndim for x in known), default=0)
+    spread = [(1,) * (ranks - x.ndim) + x.shape for x in known]
+    # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
+    spread_size = math.prod(max(sizes) for sizes in zip(*spread, strict=True))
+    return max(int(spread_size), sum(x.size for x in known))
 
 
 def _drop_passing(model: Any) -> None:

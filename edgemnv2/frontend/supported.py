@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow
-from edgemnv2.ops.source import FlowBuilder, Refusal, SourceNode, SourceTensor
+from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
 from edgemnv2.ops.table import rules_of
 
 __all__ = ["build_flow", "supported_operators_markdown"]
@@ -42,6 +45,7 @@ def build_flow(
     rules = rules_of(format_)
     flow = FlowBuilder(file)
     for tensor in inputs:
+        _check_size(tensor, file)
         flow.declare(tensor)
     refusals: list[str] = []
     made = {tensor.name for tensor in inputs}
@@ -54,7 +58,15 @@ def build_flow(
                     f"{file}: {node.place}: reads {source.name!r}, which no operator before it "
                     "makes (damaged, or not in order); export the model again"
                 )
+            if source is not None and source.value is not None:
+                _check_numbers(source, f"{file}: {node.place}")
         names = [tensor.name for tensor in node.outputs]
+        for name in names:
+            if name in made:
+                raise ModelError(
+                    f"{file}: {node.place}: makes {name!r}, which is there already (damaged, or "
+                    "merged from two files); export the model again"
+                )
         made.update(names)
         # What follows a refused node is not looked at: its shapes may be unknown.
         if any(source is not None and source.name in behind for source in node.inputs):
@@ -64,6 +76,7 @@ def build_flow(
         with reading(f"{file}: {node.place}"):
             node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
+            _check_size(tensor, f"{file}: {node.place}")
             flow.declare(tensor)
         rule = rules.get(node.operator)
         if rule is None:
@@ -97,6 +110,28 @@ def build_flow(
     if refusals:
         raise UnsupportedOperator(_message(file, refusals, len(nodes)))
     return flow.flow(tuple(x.name for x in inputs), tuple(x.name for x in outputs))
+
+
+def _check_numbers(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a constant that no training ends with."""
+    if tensor.value is None or tensor.value.dtype.kind != "f":
+        return
+    count = int(np.isnan(tensor.value).sum())
+    if count:
+        raise ModelError(
+            f"{place}: constant {tensor.name!r} has {count} values that are no numbers (NaN); "
+            "train or export the model again"
+        )
+
+
+def _check_size(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a tensor that no memory holds, before anything works on it."""
+    count = math.prod(max(extent, 1) for extent in tensor.shape)
+    if count > MOST_ELEMENTS:
+        raise ModelError(
+            f"{place}: tensor {tensor.name!r} of {list(tensor.shape)} has {count} values (must be "
+            f"{MOST_ELEMENTS} or fewer: is an extent damaged?); export the model again"
+        )
 
 
 def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
-from edgemnv2.ops.source import SourceNode, SourceTensor
+from edgemnv2.ops.source import MOST_ELEMENTS, SourceNode, SourceTensor
 
 __all__ = ["TfliteGraph", "read_tables"]
 
@@ -34,7 +34,6 @@ ENUMERATIONS = {
     "out_data_type": "TensorType",
     "output_type": "TensorType",
 }
-MOST_ELEMENTS = 1 << 31
 
 
 class TfliteGraph:
@@ -90,7 +89,7 @@ def _names(enumeration: str) -> dict[int, str]:
 
 def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
-    if math.prod(max(extent, 1) for extent in shape) >= MOST_ELEMENTS:
+    if math.prod(max(extent, 1) for extent in shape) > MOST_ELEMENTS:
         raise ValueError("a tensor larger than any memory")
     kind = _names("TensorType").get(tensor.Type(), "UNKNOWN")
     dtype = np.dtype(TYPES[kind]).name if kind in TYPES else kind.lower()

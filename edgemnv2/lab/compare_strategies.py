@@ -151,7 +151,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="of every strategy (20)")
     args = parser.parse_args()
     result = compare(NETWORKS, args.work, args.seeds)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8", newline="\n")
     return 0
 
 

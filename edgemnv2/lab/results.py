@@ -3,6 +3,7 @@
     python -m edgemnv2.lab.results memory        arena sizes, every network
     python -m edgemnv2.lab.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
+    python -m edgemnv2.lab.results cycles        estimated cycles, ours and other engines'
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
@@ -24,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.version import __version__
@@ -49,8 +51,8 @@ LOCALITY_RUNS = (
         for target in ("rpi3", "rpi4", "rpi5")
         for network in ("1.0-224", "1.0-224-int8")
     ),
-    ("host", "1.0-224", ("blocks", "layers"), (1, 2)),
-    ("host", "1.0-224-int8", ("blocks", "layers"), (1, 2)),
+    ("x86-64-v3", "1.0-224", ("blocks", "layers"), (1, 2)),
+    ("x86-64-v3", "1.0-224-int8", ("blocks", "layers"), (1, 2)),
     ("rpi4", "1.0-224", ("memory",), (1,)),
     ("rpi4", "1.0-224-int8", ("memory",), (1,)),
 )
@@ -253,6 +255,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "memory": (measure_memory, memory_table),
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
+    "cycles": (measure_cycles, cycles_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
@@ -306,7 +309,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.what == "readme":
         if args.file is None:
             parser.error("readme needs the file")
-        args.file.write_text(render_readme(args.file.read_text(encoding="utf-8")))
+        args.file.write_text(
+            render_readme(args.file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
+        )
         return 0
     measure = RESULTS[args.what][0]
     if args.what == "host" and args.file is not None:
@@ -322,7 +327,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rows": rows,
     }
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{args.what}.json").write_text(json.dumps(content, indent=1) + "\n")
+    (FOLDER / f"{args.what}.json").write_text(
+        json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
     print(render(args.what), end="")
     return 0
 

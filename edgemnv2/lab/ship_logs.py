@@ -22,7 +22,6 @@ __all__ = ["MODELS", "main", "ship"]
 _INT8 = ("mobilenetv2-0.35-96-int8", "mobilenetv2-1.0-224-int8")
 _FLOAT = ("mobilenetv2-0.35-96", "mobilenetv2-1.0-224")
 MODELS = {
-    "host": _INT8[:1],
     "mps2-an386": _INT8,
     "mps2-an500": _INT8,
     "mps2-an505": _INT8,
@@ -30,6 +29,7 @@ MODELS = {
     "rpi3": _INT8,
     "rpi4": (*_INT8, *_FLOAT),
     "rpi5": _INT8,
+    "x86-64-v3": _INT8[:1],
 }
 """What each target's log is tuned for."""
 

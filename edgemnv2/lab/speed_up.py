@@ -7,6 +7,7 @@ import functools
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def core_distance() -> float:
 @functools.cache
 def _distance_function() -> Callable[[], float]:
     """`runtime/core_distance.c`, compiled for this machine."""
-    if len(os.sched_getaffinity(0)) < 2:
+    allowed = os.cpu_count() or 1
+    if sys.platform == "linux":
+        allowed = len(os.sched_getaffinity(0))
+    if allowed < 2:
         raise RunnerError("the distance of two cores: this process may run on one only")
     compiler = host_compiler()
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]

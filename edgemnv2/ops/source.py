@@ -19,10 +19,16 @@ from edgemnv2.model import Note, QuantParams
 from edgemnv2.ops.constants import evaluate
 from edgemnv2.ops.flow import Constant, Flow, Node
 
-__all__ = ["FlowBuilder", "Refusal", "Rule", "SourceNode", "SourceTensor"]
+__all__ = ["MOST_ELEMENTS", "FlowBuilder", "Refusal", "Rule", "SourceNode", "SourceTensor"]
 
 Array = NDArray[Any]
+AT_LEAST_ONE = ("stride", "dilation", "groups", "kernel", "pool_size", "block")
+"""Attributes that count something there must be."""
 INTEGER_TYPES = ("int8", "uint8", "int16")
+
+
+MOST_ELEMENTS = 1 << 28
+"""Of one tensor: in float32 it would be 1 GiB."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is no fault of the program
@@ -169,6 +175,10 @@ class FlowBuilder:
         more_outputs: tuple[str, ...] = (),
     ) -> str:
         """A node as it is; returns its output."""
+        for name in AT_LEAST_ONE:
+            given = (attrs or {}).get(name, 1)
+            if min(given if isinstance(given, tuple | list) else [given], default=1) < 1:
+                raise Refusal(f"{name} {given}", "export the model again", f"A {name} is 1 or more")
         operands = tuple(self.known.get(x, x) if isinstance(x, str) else x for x in inputs)
         node = Node(op, operands, output, dict(attrs or {}), self.place, more_outputs)
         if node.tensors:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ import numpy as np
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.errors import ArtifactError
 from edgemnv2.model import Note, QuantParams, TensorSpec
+from edgemnv2.npz import read_npz
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.table import layer_type
+from edgemnv2.ops.validate import validate
 from edgemnv2.task import said_from
 
 __all__ = ["KEPT_FOLDER", "REFERENCE_FOLDER", "load_graph", "save_graph"]
@@ -29,6 +30,17 @@ REFERENCE_FOLDER = "reference"
 KEPT_FOLDER = f"{REFERENCE_FOLDER}/source"
 """Where an artefact keeps the file that it was compiled from, if it does."""
 STRUCTURE, ARRAYS, SOURCE = "graph.json", "graph.npz", "source.json"
+# Of JSON that says something else than `save_graph` does, with whatever types.
+_SYMPTOMS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 TFLITE_ROUNDING: dict[Any, Any] = {"twice": False, "once": True}
 
 
@@ -76,7 +88,9 @@ def save_graph(graph: Graph, folder: Path) -> None:
             for layer in graph.layers
         ],
     }
-    (folder / STRUCTURE).write_text(json.dumps(structure, indent=1) + "\n")
+    (folder / STRUCTURE).write_text(
+        json.dumps(structure, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)
     source = {
@@ -88,20 +102,20 @@ def save_graph(graph: Graph, folder: Path) -> None:
     }
     if said := graph.said.to_dict():
         source["said"] = said
-    (folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n")
+    (folder / SOURCE).write_text(
+        json.dumps(source, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def load_graph(folder: Path) -> Graph:
     """The graph that `save_graph` wrote; ArtifactError if it cannot be read."""
     try:
-        structure = json.loads((folder / STRUCTURE).read_text())
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        graph = _decode(structure, arrays)
+        structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
+        graph = validate(_decode(structure, read_npz(folder / ARRAYS)))
         # Artefacts of earlier versions have none.
         if not (folder / SOURCE).is_file():
             return graph
-        source = json.loads((folder / SOURCE).read_text())
+        source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
         return dataclasses.replace(
             graph,
             origins=dict(source["origins"]),
@@ -109,9 +123,10 @@ def load_graph(folder: Path) -> Graph:
             notes=tuple(Note(**note) for note in source["notes"]),
             said=said_from(source.get("said", {})),
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except _SYMPTOMS as error:
+        reason = str(error) if isinstance(error, OSError | ValueError) else type(error).__name__
         raise ArtifactError(
-            f"{folder}: the reference graph cannot be read ({error}); compile the model again"
+            f"{folder}: the reference graph cannot be read ({reason}); compile the model again"
         ) from error
 
 

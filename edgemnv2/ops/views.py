@@ -27,6 +27,8 @@ Map = tuple[int, int, int]
 NHWC = (0, 1, 2, 3)
 NCHW = (0, 2, 3, 1)
 """Order in memory of the axes of `[N, C, H, W]`: what is logically second lies innermost."""
+MOST_ROWS = (1 << 16) - 1
+"""A row's number has 16 bits in the generated tables."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ class Views:
 
     def declare_input(self, name: str, map_: Map, order: tuple[int, ...]) -> None:
         """An input of the network."""
+        self._expect_rows(name, map_)
         self.shapes[name] = map_
         self._views[name] = View(name, map_, self.flow.shapes[name], order)
 
@@ -206,6 +209,14 @@ class Views:
         self.expect_size(node, prod(map_))
         self._add(node, map_, self.dtypes[node.output])
         self._views[node.output] = View(node.output, map_, self.flow.shapes[node.output], order)
+
+    def _expect_rows(self, name: str, map_: Map) -> None:
+        """ModelError for more rows than the row program's tables count."""
+        if map_[0] > MOST_ROWS:
+            raise ModelError(
+                f"{self.flow.source}: tensor {name!r} has {map_[0]} rows in memory (must be "
+                f"{MOST_ROWS} or fewer); export the model with a smaller input"
+            )
 
     def expect_size(self, node: Node, elements: int) -> None:
         """ModelError where the file's shape of the output does not hold so many elements."""
@@ -317,6 +328,7 @@ class Views:
         return name
 
     def _add(self, node: Node, map_: Map, dtype: str) -> None:
+        self._expect_rows(node.output, map_)
         self.nodes.append(node)
         self._makers[node.output] = node
         self.shapes[node.output] = map_
@@ -344,6 +356,12 @@ class Views:
         rank = len(view.shape)
         shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
         axes = [axis for axis in range(rank) if shape[axis] != 1]
+        if len(shape) != rank or any(shape[axis] != view.shape[axis] for axis in axes):
+            raise self.refuse(
+                node,
+                f"a constant of {list(constant.values.shape)} does not broadcast to "
+                f"{list(view.shape)}; export the model again",
+            )
         if len(axes) == 1:
             view = self.channels_last(view, axes[0])
             return constant.reshape((shape[axes[0]],)), view

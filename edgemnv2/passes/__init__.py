@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.model import Model
+from edgemnv2.ops.validate import validate
 from edgemnv2.passes.absorb_recasts import absorb_recasts
 from edgemnv2.passes.drop_identities import drop_identities
 from edgemnv2.passes.drop_unused import drop_unused
@@ -21,9 +22,8 @@ from edgemnv2.passes.name_layers import name_layers
 from edgemnv2.passes.separate_outputs import separate_outputs
 from edgemnv2.passes.to_layers import to_layers
 from edgemnv2.passes.to_maps import to_maps
-from edgemnv2.passes.validate import validate
 
-__all__ = ["lower", "validate"]
+__all__ = ["lower"]
 
 
 def lower(model: Model) -> Graph:

@@ -12,13 +12,28 @@ from dataclasses import replace
 from typing import Any
 
 from edgemnv2.errors import UnsupportedOperator
-from edgemnv2.ops.flow import Flow
+from edgemnv2.ops.flow import Flow, Node
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.table import lowering_of
 
 __all__ = ["to_layers"]
+
+MAKES_INTEGERS = ("cast", "quantize")
+"""Operators that turn floats into integers of 8 bits."""
+
+
+def _check_floats(node: Node, to: Lowering) -> None:
+    """What floats make is no integer of 8 bits, but where that is the operator's purpose."""
+    dtypes = to.flow.dtypes
+    of_floats = node.tensors and all(dtypes.get(x) == "float32" for x in node.tensors)
+    if of_floats and dtypes.get(node.output) in INTEGER_TYPES and node.op not in MAKES_INTEGERS:
+        raise to.refuse(
+            node,
+            f"makes {node.output!r} of type {dtypes[node.output]} from floats, and nothing says at "
+            "which scale; quantise the model again",
+        )
 
 
 def to_layers(flow: Flow, model: Model) -> Graph:
@@ -41,6 +56,7 @@ def to_layers(flow: Flow, model: Model) -> Graph:
             assert site is not None
             module.integer(node, site, to)
         else:
+            _check_floats(node, to)
             module.lower(node, to)
 
     def specs(of: Any, names: tuple[str, ...]) -> Any:

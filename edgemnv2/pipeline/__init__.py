@@ -190,5 +190,7 @@ def emit(
     (folder / REFERENCE_FOLDER).mkdir()
     save_graph(reference, folder / REFERENCE_FOLDER)
     record = plan_record(plan.whole, plan.stream)
-    (folder / "memory_plan.json").write_text(json.dumps(record) + "\n")
+    (folder / "memory_plan.json").write_text(
+        json.dumps(record) + "\n", encoding="utf-8", newline="\n"
+    )
     writer.manifest = manifest_of(plan, interface, code_bytes, options, task)

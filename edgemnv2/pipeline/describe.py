@@ -59,6 +59,12 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
         threads_arena_bytes=max(
             whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
         ),
+        scratch=tuple(
+            (layer.name, plan.scheduled.schedule.kernels[layer.name].scratch_bytes)
+            for layer in graph.layers
+            if layer.names_scratch
+        ),
+        needs=plan.scheduled.target.needs,
         answers=Answers(task, by_name),
         camera=_camera(graph, options, task, inputs[fed], fed),
     )

@@ -11,19 +11,18 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.provenance import version_of
+from edgemnv2.records.lock import locked
 from edgemnv2.records.task import decisions_id
 from edgemnv2.target import METRICS, Target
 
@@ -42,6 +41,8 @@ PROVENANCE = "provenance.json"
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
 SCHEMA = 4
+MOST_LETTERS = 200
+"""Of what the parser says: it quotes whole records."""
 KERNEL_VERSION = 1
 """Raised by hand when the decisions of old records come to mean something else. A release leaves it
 as it is: whether the code behind a record has changed is told by a digest of the code itself."""
@@ -121,7 +122,7 @@ class TuneLog:
         """The log in `folder`; TuneLogError where it is missing, damaged or of another version."""
         if not folder.is_dir():
             return TuneLog._load(folder)
-        with _locked(folder):
+        with locked(folder):
             return TuneLog._load(folder)
 
     @staticmethod
@@ -196,7 +197,7 @@ class TuneLog:
         """
         self._keep(record)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._database is None:
                 if (self.folder / PROVENANCE).exists():
                     self._take_over(TuneLog.load_header(self.folder))
@@ -259,7 +260,7 @@ class TuneLog:
         """`provenance.json` alone."""
         text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
         draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(self.folder / PROVENANCE)
 
     def save(self, *, alone: bool = False) -> None:
@@ -270,7 +271,7 @@ class TuneLog:
         """
         self._database = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder):
             if not alone and (self.folder / RECORDS).exists():
                 self._take_over(TuneLog._load(self.folder))
             with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
@@ -302,19 +303,6 @@ class TuneLog:
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Inside, nobody else reads or writes the log in `folder`; whoever comes waits for its turn."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks; there, as before, one writer at a time.
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _versions() -> dict[str, str]:
@@ -380,9 +368,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise TuneLogError(
             f"{path}: metric {header['metric']!r} (must be one of {', '.join(METRICS)})"
         )
-    target = header["target"]
-    if not isinstance(target, dict) or {"name", "core"} - set(target):
-        raise TuneLogError(f"{path}: target must have name and core")
+    _check_parts(header, path)
     for name, mine in _versions().items():
         theirs = str(header["versions"].get(name))
         if theirs != mine:
@@ -392,6 +378,31 @@ def _read_header(folder: Path) -> dict[str, Any]:
     return dict(header)
 
 
+def _check_parts(header: Mapping[str, Any], path: Path) -> None:
+    """TuneLogError where a part of the header is not of the form that readers rely on."""
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, dict) and all(isinstance(x, str) for x in value.values())
+
+    target, sessions, codes = header["target"], header["sessions"], header["codes"]
+    if not isinstance(target, dict) or not isinstance(target.get("core"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    if not isinstance(target.get("name"), str):
+        raise TuneLogError(f"{path}: target must have name and core")
+    right = {
+        "unit": isinstance(header["unit"], str),
+        "versions": texts(header["versions"]),
+        "sessions": isinstance(sessions, list)
+        and all(isinstance(x, dict) and isinstance(x.get("model", {}), dict) for x in sessions),
+        "codes": isinstance(codes, dict) and all(texts(x) for x in codes.values()),
+    }
+    for name, fine in right.items():
+        if not fine:
+            raise TuneLogError(
+                f"{path}: {name} is not what a log has there (restore, or tune again)"
+            )
+
+
 def _read_records(folder: Path) -> list[Record]:
     from edgemnv2.records.workload import replay
 
@@ -399,15 +410,21 @@ def _read_records(folder: Path) -> list[Record]:
         database = _open(folder, allow_missing=False)
         found = list(database.get_all_tuning_records())
     except Exception as error:  # the parser behind it is C++ and raises what it likes
-        reason = (str(error).strip().splitlines() or ["unreadable"])[-1]
+        reason = (str(error).strip().splitlines() or ["unreadable"])[-1][:MOST_LETTERS]
         raise TuneLogError(f"{folder}: is damaged ({reason})") from error
     records = []
     for entry in found:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
-        key, decisions = replay(entry.workload.mod, entry.trace)
-        records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        try:
+            key, decisions = replay(entry.workload.mod, entry.trace)
+            records.append(Record(key, decisions, costs, _space_of(entry.trace)))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise TuneLogError(
+                f"{folder / RECORDS}: is damaged, record {len(records)} contradicts itself "
+                f"({type(error).__name__}; restore it, or tune again)"
+            ) from error
     return records
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.errors import ArtifactError
 from edgemnv2.manifest import LayerRecord, Manifest
 from edgemnv2.report.answers import task_html
 from edgemnv2.report.canvas import TIMES, kib, si
@@ -157,9 +158,15 @@ def _artifact(index: int, subject: Subject) -> str:
         _chain(m.layers),
     ]
     if subject.plan is not None:
-        parts.append(_memory(subject.plan, "Memory"))
-        if subject.plan.get("stream"):
-            parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
+        try:
+            parts.append(_memory(subject.plan, "Memory"))
+            if subject.plan.get("stream"):
+                parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{subject.folder}/memory_plan.json: its parts contradict each other "
+                f"({type(error).__name__}); compile the model again"
+            ) from error
     metric, costs = layer_costs(subject)
     entries = [{"name": x.name, "op": x.op, "out": x.output, "macs": x.macs} for x in m.layers]
     if m.macs or any(layer.macs for layer in m.layers):

@@ -56,7 +56,7 @@ def write_picture(path: Path, plan: Mapping[str, Any], layers: Sequence[Mapping[
     svg = picture_svg(plan, layers)
     try:
         if path.suffix == ".svg":
-            path.write_text(svg, encoding="utf-8")
+            path.write_text(svg, encoding="utf-8", newline="\n")
         else:
             _draw_png(svg, path)
     except OSError as error:
@@ -82,7 +82,9 @@ def _draw_png(svg: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page, picture = Path(folder) / "page.html", Path(folder) / "picture.png"
         style = "<style>html,body{margin:0;background:#fff}svg{display:block}</style>"
-        page.write_text(f"<!doctype html><meta charset=utf-8>{style}{svg}", encoding="utf-8")
+        page.write_text(
+            f"<!doctype html><meta charset=utf-8>{style}{svg}", encoding="utf-8", newline="\n"
+        )
         command = [
             browser,
             "--headless",

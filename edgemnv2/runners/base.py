@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "Sample",
     "TraceRow",
     "TrackerLost",
+    "Watch",
     "check_threads",
     "on_one_board",
     "pack_inputs",
@@ -38,8 +40,12 @@ __all__ = [
 Array = NDArray[Any]
 Sample = Array | Mapping[str, Array]
 """All inputs of one inference."""
+Watch = Callable[[str, Path], Sequence[str]]
+"""More arguments of QEMU, which is this program and is to run that one: a plugin that looks on."""
 _T = TypeVar("_T")
 _ATTEMPTS = 4
+ERROR_PROCESSOR = "-8"
+"""`<NAME>_ERROR_PROCESSOR` of the C interface."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class RunResult:
     `results` has the outputs of each sample, `[1, H, W, C]` by the source's names. `values` has one
     figure per repeat, in `metric` ("seconds", "instructions" or "cycles"; None where nothing was
     measured): one inference, steady state. `functions` splits an instruction count by function,
-    `layers` one more inference by graph layer. `stack_bytes` is what one inference used, None where
+    `layers` one more inference by graph layer, and `step_layers` has the layer of each of its steps
+    in the order in which they ran. `stack_bytes` is what one inference used, None where
     that cannot be measured; `peak_rss_bytes` likewise, on Linux.
     """
 
@@ -71,6 +78,7 @@ class RunResult:
     peak_rss_bytes: int | None = None
     functions: Mapping[str, int] = field(default_factory=dict)
     layers: Mapping[int, float] = field(default_factory=dict)
+    step_layers: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -261,7 +269,7 @@ def parse_trace(data: bytes) -> tuple[TraceRow, ...]:
 
 def sum_steps(facts: Facts, steps: Sequence[float]) -> dict[int, float]:
     """Figures of single steps summed by graph layer; the facts hold each step's layer."""
-    layers = [int(word) for word in facts.values.get("step_layer", ())]
+    layers = facts.step_layers()
     if len(layers) != len(steps):
         raise RunnerError(f"{len(steps)} steps were measured, but {len(layers)} reported")
     sums: dict[int, float] = {}
@@ -275,6 +283,10 @@ class Facts:
     """The lines `edgemnv2 KEY VALUE` that a test program printed."""
 
     values: Mapping[str, tuple[str, ...]]
+
+    def step_layers(self) -> tuple[int, ...]:
+        """The layer of each step of the inference that was measured step by step."""
+        return tuple(int(word) for word in self.values.get("step_layer", ()))
 
     def integer(self, key: str) -> int | None:
         """The last value of `key` as an integer, None if it was not printed."""
@@ -292,7 +304,9 @@ def parse_facts(text: str, place: str) -> Facts:
     if "fence" in values:
         raise RunnerError(f"{place}: the code wrote outside its arena (a bug of ours: report it)")
     if "status" in values:
-        raise RunnerError(f"{place}: the code answered status {values['status'][-1]}")
+        status = values["status"][-1]
+        said = " (the processor lacks what the code needs)" if status == ERROR_PROCESSOR else ""
+        raise RunnerError(f"{place}: the code answered status {status}{said}")
     if "fault" in values:
         cfsr = int(values["fault"][-1]) & 0xFFFFFFFF
         raise RunnerError(f"{place}: the core faulted (CFSR = {cfsr:#010x})")

@@ -61,6 +61,7 @@ def run_bench_program(
         values=tuple(float(v) for v in facts.values.get("seconds", ())),
         trace=traced,
         layers=sum_steps(facts, [float(v) for v in facts.values.get("step_seconds", ())]),
+        step_layers=facts.step_layers(),
         peak_rss_bytes=facts.integer("peak_rss_bytes"),
     )
     return result, facts

@@ -19,8 +19,17 @@ from edgemnv2.runners.base import Array, Job, Sample, check_threads
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import MARK, built_plugin
 from edgemnv2.runners.qemu_user import find_qemu_user
+from edgemnv2.target import Cpu
 
-__all__ = ["KINDS", "CacheRun", "Misses", "run_in_cache_model"]
+__all__ = [
+    "KINDS",
+    "CacheRun",
+    "Misses",
+    "cache_arguments",
+    "foreign_cache_arguments",
+    "read_misses",
+    "run_in_cache_model",
+]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "cache_plugin.c"
 
@@ -32,6 +41,7 @@ _OBJECTS = {"arena": "arena", "input": "image", "output": "image"}
 _WAITING_CODE = ("edgemnv2_meet", "edgemnv2_await", "edgemnv2_worker_main", "edgemnv2_pool_do")
 _WAITING_DATA = ("pool",)
 _MEET = "edgemnv2_meet"
+_OUTPUT = "misses.txt"
 # The first inference fills the caches, the second is measured.
 _REPEAT = 2
 _SECONDS_PER_INFERENCE = 240.0
@@ -98,39 +108,66 @@ def run_in_cache_model(artifact: Artifact, sample: Sample, threads: int = 1) -> 
     machine = artifact.target.machine or ("max" if cpu.isa == "x86_64" else "")
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
         counts = Path(name)
-        options = _plugin_options(program, artifact, threads, counts)
-        plugin = ",".join([str(built_plugin(emulator, SOURCE)), *options])
+        plugin = cache_arguments(emulator, program, artifact, threads, counts)
 
         def launch(arguments: Sequence[str], folder: Path) -> str:
-            command = [emulator, *(["-cpu", machine] if machine else []), "-plugin", plugin]
+            command = [emulator, *(["-cpu", machine] if machine else []), *plugin]
             timeout_seconds = 60 + _SECONDS_PER_INFERENCE * _REPEAT
             command += [str(program), *arguments]
             return execute(command, folder, str(artifact.path), timeout_seconds)
 
         job = Job(repeat=_REPEAT, threads=threads)
         result, _ = run_bench_program(artifact, [sample], launch, job, warmup=1)
-        lines = (counts / "misses.txt").read_text(encoding="ascii").splitlines()
-    if len(lines) != _REPEAT:
+        runs = read_misses(counts)
+    if len(runs) != _REPEAT:
         raise RunnerError(
-            f"{artifact.path}: the cache model saw {len(lines)} inferences (expected {_REPEAT})"
+            f"{artifact.path}: the cache model saw {len(runs)} inferences (expected {_REPEAT})"
         )
-    return _parse(result.results[0], lines[-1], cpu.cache_line_bytes)
+    kinds, instructions = runs[-1]
+    return CacheRun(result.results[0], cpu.cache_line_bytes, kinds, instructions)
 
 
-def _parse(outputs: Mapping[str, Array], line: str, line_bytes: int) -> CacheRun:
-    numbers = [int(word) for word in line.split()]
+def read_misses(folder: Path) -> list[tuple[dict[str, Misses], tuple[int, ...]]]:
+    """What the plugin wrote into `folder`: of each pair of marks the misses of every kind of bytes,
+    and the instructions of each core."""
     size = len(Misses.__dataclass_fields__)
-    kinds = {
-        kind: Misses(*numbers[index * size : (index + 1) * size])
-        for index, kind in enumerate(KINDS)
-    }
-    return CacheRun(outputs, line_bytes, kinds, tuple(numbers[len(KINDS) * size + 1 :]))
+    found = []
+    for line in (folder / _OUTPUT).read_text(encoding="ascii").splitlines():
+        numbers = [int(word) for word in line.split()]
+        kinds = {
+            kind: Misses(*numbers[index * size : (index + 1) * size])
+            for index, kind in enumerate(KINDS)
+        }
+        found.append((kinds, tuple(numbers[len(KINDS) * size + 1 :])))
+    return found
 
 
-def _plugin_options(
-    program: Path, artifact: Artifact, threads: int, folder: Path
+def _cache_geometry(cpu: Cpu) -> tuple[str, ...]:
+    """The plugin's options for the caches of `cpu`."""
+    return (
+        f"line={cpu.cache_line_bytes}",
+        f"l1={cpu.l1d_bytes}",
+        f"l1_ways={cpu.l1d_ways}",
+        f"l2={cpu.l2_bytes}",
+        f"l2_ways={cpu.l2_ways}",
+        f"l2_cores={cpu.l2_cores}",
+    )
+
+
+def foreign_cache_arguments(emulator: str, cpu: Cpu, call: int, folder: Path) -> tuple[str, ...]:
+    """QEMU's arguments for another program, which marks by the system call number `call`.
+
+    All its bytes are of the last kind, and it has one thread.
+    """
+    plugin = built_plugin(emulator, SOURCE)
+    options = (str(plugin), f"syscall={call}", f"out={folder / _OUTPUT}", *_cache_geometry(cpu))
+    return "-plugin", ",".join(options)
+
+
+def cache_arguments(
+    emulator: str, program: Path, artifact: Artifact, threads: int, folder: Path
 ) -> tuple[str, ...]:
-    """What the plugin is told; its files lie in `folder`."""
+    """QEMU's arguments for the plugin; its files lie in `folder`."""
     elf, cpu = read_elf(program), artifact.target.cpu
     constants = f"{artifact.name}_constants"
     addresses = {s.name: s.address & ~1 for s in elf.symbols if s.is_defined}
@@ -146,19 +183,17 @@ def _plugin_options(
     ranges.write_text(
         "".join(f"{a:x} {b:x} {kind}\n" for a, b, kind in _ranges(elf, weights)),
         encoding="ascii",
+        newline="\n",
     )
-    return (
+    options = (
+        str(built_plugin(emulator, SOURCE)),
         f"mark={addresses[MARK]:x}",
         f"meet={addresses[_MEET] if threads > 1 else 0:x}",
         f"ranges={ranges}",
-        f"out={folder / 'misses.txt'}",
-        f"line={cpu.cache_line_bytes}",
-        f"l1={cpu.l1d_bytes}",
-        f"l1_ways={cpu.l1d_ways}",
-        f"l2={cpu.l2_bytes}",
-        f"l2_ways={cpu.l2_ways}",
-        f"l2_cores={cpu.l2_cores}",
+        f"out={folder / _OUTPUT}",
+        *_cache_geometry(cpu),
     )
+    return "-plugin", ",".join(options)
 
 
 def _ranges(elf: Elf, weights: tuple[int, int]) -> list[tuple[int, int, int]]:

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from edgemnv2.codegen.toolchain import compiler_problem
+from edgemnv2.errors import RunnerError
 from edgemnv2.provenance import version_of
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target, missing_local_features
 
 __all__ = ["Check", "doctor"]
@@ -94,6 +96,7 @@ def doctor() -> tuple[Check, ...]:
         *map(_module, _MODULES),
         *map(_compiler, _COMPILERS),
         *map(_program, _PROGRAMS),
+        _core_models(),
     )
 
 
@@ -148,6 +151,17 @@ def _program(entry: tuple[str, str, str]) -> Check:
         problem = f"{path} cannot be run ({error.strerror})"
         return Check(program, purpose, True, "", problem, f"apt install {package}", False)
     return Check(program, purpose, True, version, "", "", False)
+
+
+def _core_models() -> Check:
+    """llvm-mca under whatever number it has."""
+    name, purpose = "llvm-mca", "estimating cycles (bench --cycles)"
+    try:
+        tools = find_llvm_tools()
+    except RunnerError as error:
+        said = str(error).removeprefix("cycles: ").removeprefix("llvm-mca ").partition(" (")[0]
+        return Check(name, purpose, False, "", said, f"apt install {LLVM_PACKAGE}", False)
+    return Check(name, purpose, True, tools.version, "", "", False)
 
 
 def _missing(program: str, purpose: str, packages: str) -> Check:

@@ -18,7 +18,7 @@ from edgemnv2.codegen.elf import Elf, read_elf
 from edgemnv2.codegen.toolchain import host_compiler
 from edgemnv2.errors import RunnerError, ToolchainError
 
-__all__ = ["MARK", "InstructionCounter", "built_plugin", "qemu_version"]
+__all__ = ["MARK", "InstructionCounter", "built_plugin", "mark_address", "qemu_version"]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
 MARK = "edgemnv2_mark"
@@ -46,15 +46,15 @@ class InstructionCounter:
     def prepare(cls, emulator: str, program: Path, folder: Path) -> InstructionCounter:
         """A counter for `program` (with symbols), its files in `folder`."""
         elf = read_elf(program)
-        marks = [s.address for s in elf.symbols if s.name == MARK and s.is_defined]
-        if not marks:
-            raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
+        mark = mark_address(elf, program)
         names, ranges = _functions(elf)
         ranges_file = folder / "ranges.txt"
-        ranges_file.write_text("".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii")
+        ranges_file.write_text(
+            "".join(f"{a:x} {b:x}\n" for a, b in ranges), encoding="ascii", newline="\n"
+        )
         output = folder / "counts.txt"
         plugin = built_plugin(emulator, SOURCE)
-        options = f"{plugin},mark={marks[0] & ~1:x},ranges={ranges_file},out={output}"
+        options = f"{plugin},mark={mark:x},ranges={ranges_file},out={output}"
         return cls(("-plugin", options), names, output)
 
     def read_steps(self, repeat: int) -> tuple[float, ...]:
@@ -83,6 +83,14 @@ class InstructionCounter:
         return tuple(float(counts[0]) for counts in inferences), ordered
 
 
+def mark_address(elf: Elf, program: Path) -> int:
+    """Where the mark of a program of ours lies; RunnerError where it has none."""
+    marks = [s.address & ~1 for s in elf.symbols if s.name == MARK and s.is_defined]
+    if not marks:
+        raise RunnerError(f"{program.name}: has no symbol {MARK}, so nothing can be counted")
+    return marks[0]
+
+
 def _functions(elf: Elf) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     """Names and address ranges of all functions, sorted, without overlap (aliases are dropped)."""
     found = sorted(
@@ -109,7 +117,8 @@ def built_plugin(emulator: str, source: Path) -> Path:
         )
     # QEMU 9.0 dropped version 1 of the interface; the calls that we use are the same in both.
     api = 1 if version < (9, 0) else 2
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    header = source.with_name("qemu_plugin.h")
+    digest = hashlib.sha256(source.read_bytes() + header.read_bytes()).hexdigest()[:16]
     plugin = cache_folder() / f"{source.stem}-{digest}-api{api}.so"
     if plugin.exists():
         return plugin

@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.codegen.toolchain import compile_object, link_executable
+from edgemnv2.codegen.toolchain import compile_object, link_executable, plainest, system_of
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
-from edgemnv2.target import Target, load_target, missing_local_features
+from edgemnv2.target import HOST, Target, load_target, missing_local_features
 
-__all__ = ["LocalRunner", "artifact_flags"]
+__all__ = ["LocalRunner", "artifact_flags", "host_target"]
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 _SECONDS_PER_INFERENCE = 10.0
@@ -52,6 +52,12 @@ class LocalRunner(Runner):
                 )
             with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
                 return _run_program(_build_for_host(artifact, Path(folder)), artifact, inputs, job)
+        if platform.system() != "Linux":
+            raise RunnerError(
+                f"{artifact.path}: programs for {artifact.target.name} run on Linux, which this "
+                "machine is not (use ssh=USER@HOST; the code of microcontrollers is C, which also "
+                "runs here)"
+            )
         missing = missing_local_features(artifact.target)
         if missing:
             raise RunnerError(
@@ -79,9 +85,10 @@ def _run_program(
 
 def host_target() -> Target:
     """The plainest target for programs on this machine: no features assumed."""
-    host = load_target("host" if platform.machine() in ("x86_64", "AMD64") else "cortex-a53")
-    plain = {"x86_64": "x86-64", "aarch64": "generic"}[host.cpu.isa]
-    return replace(host, toolchain=replace(host.toolchain, mcpu=plain))
+    host = plainest(load_target(HOST))
+    system = {"Windows": "windows-gnu", "Darwin": "macos"}.get(platform.system(), "linux-gnu")
+    triple = f"{host.cpu.isa}-{system}"
+    return replace(host, toolchain=replace(host.toolchain, triple=triple))
 
 
 def _build_for_host(artifact: Artifact, folder: Path) -> Path:
@@ -92,6 +99,6 @@ def _build_for_host(artifact: Artifact, folder: Path) -> Path:
         output = folder / f"{source.stem}.o"
         compile_object(target, source, output, artifact_flags(artifact), static=True)
         objects.append(output)
-    program = folder / "bench"
+    program = folder / ("bench.exe" if system_of(target) == "windows" else "bench")
     link_executable(target, objects, program)
     return program

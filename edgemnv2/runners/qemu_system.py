@@ -27,6 +27,7 @@ from edgemnv2.runners.base import (
     Runner,
     RunResult,
     Sample,
+    Watch,
     pack_inputs,
     parse_facts,
     parse_trace,
@@ -86,7 +87,7 @@ def build_board_program(artifact: Artifact, folder: Path, board: Target | None =
     board = board or artifact.target
     target = board if artifact.target.cpu.isa == "c99" else artifact.target
     script = folder / "board.ld"
-    script.write_text(linker_script(board), encoding="ascii")
+    script.write_text(linker_script(board), encoding="ascii", newline="\n")
     own = artifact.files("src", ".c")
     sources = [*own, RUNTIME / "board_main.c", RUNTIME / _START[target.cpu.isa]]
     objects = [folder / f"{number}.o" for number in range(len(sources))]
@@ -108,13 +109,14 @@ class QemuSystemRunner(Runner):
     """Boots the target's emulated board; the built program is kept for the next call.
 
     One boot runs all samples. With `emulate`, a board that has none itself runs on that of the same
-    core.
+    core. `watch`: what else looks on while instructions are counted.
     """
 
     name = "qemu-system"
 
-    def __init__(self, emulate: bool = False) -> None:
+    def __init__(self, emulate: bool = False, watch: Sequence[Watch] = ()) -> None:
         self._emulate = emulate
+        self._watch = tuple(watch)
         self._programs: dict[str, tuple[tempfile.TemporaryDirectory[str], Path]] = {}
 
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
@@ -142,7 +144,9 @@ class QemuSystemRunner(Runner):
             counter = None
             if job.measures:
                 counter = InstructionCounter.prepare(emulator, program, folder)
-            command += counter.arguments if counter else ()
+                command += counter.arguments
+                for watch in self._watch:
+                    command += watch(emulator, program)
             timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.repeat + 2)
             text = execute(command, folder, str(artifact.path), timeout_seconds)
             facts = parse_facts(text, str(artifact.path))
@@ -168,6 +172,7 @@ class QemuSystemRunner(Runner):
             stack_bytes=facts.integer("stack_bytes"),
             functions=functions,
             layers=sum_steps(facts, steps),
+            step_layers=facts.step_layers(),
             notes=notes,
         )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners.base import Job, Runner, RunResult, Sample, sum_steps
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample, Watch, sum_steps
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
@@ -41,9 +41,15 @@ def find_qemu_user(isa: str, *, counting: bool = False) -> str:
 
 
 class QemuUserRunner(Runner):
-    """Runs the artefact's static `bench` program under qemu-aarch64 or qemu-arm."""
+    """Runs the artefact's static `bench` program under qemu-aarch64 or qemu-arm.
+
+    `watch`: what else looks on while instructions are counted.
+    """
 
     name = "qemu-user"
+
+    def __init__(self, watch: Sequence[Watch] = ()) -> None:
+        self._watch = tuple(watch)
 
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         target = artifact.target
@@ -59,6 +65,8 @@ class QemuUserRunner(Runner):
                 if job.measures:
                     counters.append(InstructionCounter.prepare(emulator, program, Path(counts)))
                     command += counters[0].arguments
+                    for watch in self._watch:
+                        command += watch(emulator, program)
                 command += [str(program), *arguments]
                 return execute(command, folder, str(artifact.path), timeout_seconds)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample, pack_inputs, unpack_outputs
-from edgemnv2.runners.serial_port import SerialPort
+from edgemnv2.runners.serial_port import SerialPort, open_port
 
 __all__ = ["MODEL_DIGITS", "SerialRunner"]
 
@@ -61,7 +61,7 @@ class SerialRunner(Runner):
             )
         packed = pack_inputs(artifact, inputs)
         size = len(packed) // len(inputs) if inputs else 0
-        with SerialPort(self._device) as port:
+        with open_port(self._device) as port:
             board = _Board(port, artifact)
             board.check_firmware(artifact)
             results = b""

@@ -1,105 +1,38 @@
-"""A serial line, 115200 baud 8N1, through the system's terminal interface (POSIX termios)."""
+"""A serial line to a board, 115200 baud 8N1, by the means of this system."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
-import termios
-import time
-from types import TracebackType
+import sys
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from edgemnv2.errors import RunnerError
-
-__all__ = ["SerialPort"]
+__all__ = ["SerialPort", "open_port"]
 
 
-class SerialPort:
-    """The open port `device`, ours alone until it is closed.
+class SerialPort(Protocol):
+    """An open port, ours alone."""
 
-    Raises RunnerError when it is not there, is no serial port, or another program has it.
-    """
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self._buffer = b""
-        try:
-            self._file = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        except OSError as error:
-            remedy = "is the board plugged in?"
-            if isinstance(error, PermissionError):
-                remedy = "add yourself to the group dialout"
-            raise RunnerError(f"{device}: cannot be opened ({error.strerror}); {remedy}") from error
-        try:
-            self._configure()
-        except RunnerError:
-            os.close(self._file)
-            raise
-
-    def _configure(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunnerError(
-                f"{self.device}: another program uses this port (close its monitor)"
-            ) from error
-        try:
-            fcntl.ioctl(self._file, termios.TIOCEXCL)
-            speed = termios.B115200
-            control = termios.CS8 | termios.CREAD | termios.CLOCAL
-            characters = termios.tcgetattr(self._file)[6]
-            # Raw: no echo, no translation, no flow control.
-            mode = [0, 0, control, 0, speed, speed, characters]
-            termios.tcsetattr(self._file, termios.TCSANOW, mode)
-            termios.tcflush(self._file, termios.TCIOFLUSH)
-        except (OSError, termios.error) as error:
-            raise RunnerError(f"{self.device}: is no serial port ({error.args[-1]})") from error
+    device: str
 
     def write(self, data: bytes, timeout_seconds: float) -> None:
         """Send everything; RunnerError when the line takes nothing for that long."""
-        view = memoryview(data)
-        while view:
-            _, ready, _ = select.select([], [self._file], [], timeout_seconds)
-            if not ready:
-                raise RunnerError(f"{self.device}: takes no data (is the board running?)")
-            try:
-                view = view[os.write(self._file, view) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise RunnerError(f"{self.device}: was lost ({error.strerror})") from error
 
     def read_line(self, timeout_seconds: float) -> bytes | None:
         """The next line without its end; None when none is complete in that time."""
-        deadline = time.monotonic() + timeout_seconds
-        while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            ready = left > 0 and select.select([self._file], [], [], left)[0]
-            if not ready:
-                return None
-            try:
-                data = os.read(self._file, 4096)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise RunnerError(f"{self.device}: was lost ({error.strerror})") from error
-            if not data:
-                raise RunnerError(f"{self.device}: was lost (unplugged?)")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.strip()
 
     def pending(self) -> bytes:
         """What has come in without a line end."""
-        return self._buffer
 
-    def __enter__(self) -> SerialPort:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._file)
+def open_port(device: str) -> AbstractContextManager[SerialPort]:
+    """The port `device` (`/dev/ttyACM0`, `COM3`), ours alone until the block is left.
+
+    Raises RunnerError when it is not there, is no serial port, or another program has it.
+    """
+    if sys.platform == "win32":
+        from edgemnv2.runners.any_port import AnyPort
+
+        return AnyPort(device)
+    from edgemnv2.runners.posix_port import PosixPort
+
+    return PosixPort(device)

@@ -85,7 +85,7 @@ static inline void fence_arena(struct fenced_arena *arena, unsigned long arena_b
 
 /* 0 when nothing was written outside the first `arena_bytes` bytes of the arena. */
 static inline int broken_fence(const struct fenced_arena *arena, unsigned long arena_bytes) {
-    for (int i = 0; i < FENCE_BYTES; i++) {
+    for (unsigned long i = 0; i < FENCE_BYTES; i++) {
         if (arena->before[i] != FENCE_PATTERN || arena->bytes[arena_bytes + i] != FENCE_PATTERN) {
             return 1;
         }

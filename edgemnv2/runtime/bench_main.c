@@ -18,7 +18,9 @@
 #include "artifact_names.h"
 
 static struct fenced_arena arena __attribute__((aligned(64)));
+#if !NET_CONST(IO_IN_ARENA) || defined(EDGEMNV2_SEVERAL_INPUTS)
 static unsigned char input[SAMPLE_ROOM] __attribute__((aligned(64)));
+#endif
 static unsigned char output[RESULT_ROOM] __attribute__((aligned(64)));
 static unsigned char first_sample[SAMPLE_BYTES];
 /* What an inference may use: more when several threads run it. */

@@ -1,10 +1,11 @@
 /* QEMU plugin: bytes that a program's data accesses miss in a model of the target's caches.
  *
- *   -plugin cache_plugin.so,mark=ADDRESS,meet=ADDRESS,ranges=FILE,out=FILE,line=BYTES,
- *           l1=BYTES,l1_ways=N,l2=BYTES,l2_ways=N,l2_cores=N
+ *   -plugin cache_plugin.so,mark=ADDRESS,meet=ADDRESS,syscall=NUMBER,ranges=FILE,out=FILE,
+ *           line=BYTES,l1=BYTES,l1_ways=N,l2=BYTES,l2_ways=N,l2_cores=N
  *
  * The program executes the instruction at `mark` (hexadecimal) before and after each inference and,
- * on every thread, the one at `meet` where all threads wait for each other (0: one thread).
+ * on every thread, the one at `meet` where all threads wait for each other (0: one thread). A
+ * program that is not ours makes the system call `syscall` instead of the mark (0: none).
  * `ranges` holds lines `start end kind` (hexadecimal, end excluded, sorted, without overlap): kind
  * 0 is ignored (code and data of waiting threads), 1 .. KINDS - 2 are the caller's, everything else
  * is the last kind. For each inference `out` gets one line: for each kind from 1 on eight numbers
@@ -17,40 +18,15 @@
  *
  * Each thread's accesses are recorded and fed to the caches when the inference has ended: between
  * two meetings the thread that has made the fewest accesses goes first. So the figures do not
- * depend on how the emulator's threads happened to run.
- *
- * The API is declared here (QEMU's documentation, "TCG Plugins"), so no header is needed. */
+ * depend on how the emulator's threads happened to run. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef EDGEMNV2_PLUGIN_API
-#define EDGEMNV2_PLUGIN_API 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
+#include "qemu_plugin.h"
 
-typedef uint64_t plugin_id;
-typedef uint32_t memory_info;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*translate_callback)(plugin_id, struct qemu_plugin_tb *);
-typedef void (*execute_callback)(unsigned int, void *);
-typedef void (*memory_callback)(unsigned int, memory_info, uint64_t, void *);
-enum { NO_REGISTERS = 0, LOADS_AND_STORES = 3 };
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translate_callback);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, execute_callback, int,
-                                                 void *);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, execute_callback, int,
-                                                   void *);
-extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, memory_callback, int, int,
-                                             void *);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-extern unsigned int qemu_plugin_mem_size_shift(memory_info);
-extern _Bool qemu_plugin_mem_is_store(memory_info);
+enum { LOADS_AND_STORES = 3 };
 
 EXPORT int qemu_plugin_version = EDGEMNV2_PLUGIN_API;
 
@@ -77,7 +53,7 @@ struct range {
 static struct range ranges[RANGES_MAX];
 static int range_count;
 static uint64_t counts[KINDS][FIGURES];
-static uint64_t mark_address, meet_address;
+static uint64_t mark_address, meet_address, mark_call;
 static uint64_t line_bytes = 64;
 static FILE *out;
 
@@ -361,6 +337,14 @@ static void at_mark(unsigned int cpu, void *data) {
     fflush(out);
 }
 
+static void at_call(plugin_id id, unsigned int cpu, int64_t number, uint64_t a, uint64_t b,
+                    uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
+    (void)id, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
+    if ((uint64_t)number == mark_call) {
+        at_mark(cpu, NULL);
+    }
+}
+
 static void translate(plugin_id id, struct qemu_plugin_tb *block) {
     (void)id;
     const size_t length = qemu_plugin_tb_n_insns(block);
@@ -373,7 +357,7 @@ static void translate(plugin_id id, struct qemu_plugin_tb *block) {
         const uint64_t address = qemu_plugin_insn_vaddr(instruction);
         qemu_plugin_register_vcpu_mem_cb(instruction, at_access, NO_REGISTERS, LOADS_AND_STORES,
                                          NULL);
-        if (address == mark_address) {
+        if (mark_address && address == mark_address) {
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, at_mark, NO_REGISTERS, NULL);
         } else if (meet_address && address == meet_address) {
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, at_meet, NO_REGISTERS, NULL);
@@ -421,6 +405,7 @@ int qemu_plugin_install(plugin_id id, const void *info, int count, char **argume
             out = fopen(text + 4, "w");
         } else if (!option(text, "mark", 16, &mark_address) &&
                    !option(text, "meet", 16, &meet_address) &&
+                   !option(text, "syscall", 10, &mark_call) &&
                    !option(text, "line", 10, &line_bytes) && !option(text, "l1", 10, &l1_bytes) &&
                    !option(text, "l1_ways", 10, &l1_ways) && !option(text, "l2", 10, &l2_bytes) &&
                    !option(text, "l2_ways", 10, &l2_ways) &&
@@ -432,5 +417,8 @@ int qemu_plugin_install(plugin_id id, const void *info, int count, char **argume
         return 1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+    if (mark_call) {
+        qemu_plugin_register_vcpu_syscall_cb(id, at_call);
+    }
     return 0;
 }

@@ -32,7 +32,12 @@ MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 IMAGES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp")
 Arrays = dict[str, "np.ndarray[Any, Any]"]
-STATUS = {-1: "null pointer", -2: "misaligned arena", -3: "arena too small"}
+STATUS = {
+    -1: "null pointer",
+    -2: "misaligned arena",
+    -3: "arena too small",
+    -8: "this processor lacks a feature",
+}
 
 
 class RunError(Exception):

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.model import TensorSpec
+from edgemnv2.npz import read_npz
 from edgemnv2.ops.graph import Graph
 from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import (
@@ -189,11 +190,10 @@ def _read(path: str | Path, specs: tuple[TensorSpec, ...] | list[TensorSpec]) ->
             f"{place}: not a readable .npz file (no zip archive); write it with numpy.savez"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give a .npz file of inputs") from None
-    except (OSError, TypeError, ValueError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{place}: not a readable .npz file ({error}); write it with numpy.savez"
         ) from None

@@ -119,7 +119,8 @@ def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[st
     """Problems and notes about records whose code has changed since the log was made."""
     problems: list[str] = []
     notes: list[str] = []
-    for model in sorted({str(session["model"]["name"]) for session in log.header["sessions"]}):
+    models = [session.get("model", {}) for session in log.header["sessions"]]
+    for model in sorted({str(x["name"]) for x in models if "name" in x}):
         again = f"edgemnv2 tune {model} --target {target.name} --log-dir {log.folder}"
         try:
             changed = outdated(log, target, model)

@@ -19,7 +19,7 @@ def host_row(**changes: Any) -> dict[str, Any]:
     peer = {"median": 0.004, "ratio": 0.5, "version": "1.0"}
     row = {
         "dtype": "int8",
-        "target": "host",
+        "target": "x86-64-v3",
         "threads": 2,
         "median": 0.002,
         "against": {"litert": peer},
@@ -73,7 +73,7 @@ def test_a_network_that_an_engine_computes_otherwise_is_no_figure(
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("this process may run on one processor only")
     monkeypatch.setattr(host_results, "FLOAT_MODEL", "digits")
-    monkeypatch.setattr(host_results, "TARGETS", ("host",))
+    monkeypatch.setattr(host_results, "TARGETS", ("x86-64-v3",))
     monkeypatch.setattr(host_results, "PEERS", {"float32": ("litert",)})
     monkeypatch.setattr(host_results, "ROUNDS", 3)
     monkeypatch.setattr(host_results, "WAITS", 1)

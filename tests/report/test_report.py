@@ -140,7 +140,8 @@ def test_a_tuning_curve_is_drawn(one: Path, tmp_path: Path) -> None:
 def test_a_bare_manifest_is_enough(tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
     written(
-        tmp_path / "bare" / "manifest.json", {"name": "x", "target": "host", "arena_bytes": 4096}
+        tmp_path / "bare" / "manifest.json",
+        {"name": "x", "target": "x86-64-v3", "arena_bytes": 4096},
     )
     page = report([tmp_path / "bare"])
     assert "4.0 KiB" in page and "<h3>Layers</h3>" not in page

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 
 from edgemnv2.cache import cache_folder
+from edgemnv2.errors import RunnerError
+from edgemnv2.runners import debian_root
 
 KERNEL = "linux-image-cloud-arm64"  # the one for virtual machines: a third of the usual one
 PROGRAMS = ("busybox-static", "dropbear-bin")
@@ -50,48 +52,12 @@ def missing_tools() -> list[str]:
 
 def fetch_packages() -> Path:
     """A folder of unpacked arm64 packages, from the cache or from this machine's Debian mirror."""
-    folder = cache_folder() / "arm64-guest"
-    if (folder / "complete").exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    for part in ("state/lists/partial", "cache/archives/partial", "packages", "root"):
-        (folder / part).mkdir(parents=True)
-    (folder / "status").touch()
-    # An apt that knows of no installed package: it resolves all that the programs need.
-    (folder / "apt.conf").write_text(
-        'APT::Architecture "arm64";\nAPT::Architectures { "arm64"; };\n'
-        'APT::Sandbox::User "";\nAcquire::Languages "none";\n'
-        f'Dir::State "{folder}/state";\nDir::State::status "{folder}/status";\n'
-        f'Dir::Cache "{folder}/cache";\n'
-    )
-    _apt(folder, "apt-get", "update")
-    kernel = re.search(r"Depends: (\S+)", _apt(folder, "apt-cache", "depends", KERNEL))
-    if kernel is None:
-        raise GuestUnavailable(f"apt does not know which kernel {KERNEL} stands for")
-    wanted = _apt(
-        *(folder, "apt-get", "--simulate", "--no-install-recommends", "install", *PROGRAMS)
-    )
-    names = re.findall(r"^Inst (\S+)", wanted, re.MULTILINE)
-    _apt(folder, "apt-get", "download", kernel[1], *names)
-    for package in sorted((folder / "packages").glob("*.deb")):
-        subprocess.run(["dpkg-deb", "-x", package, folder / "root"], check=True)
-        package.unlink()
-    (folder / "complete").touch()
-    return folder
-
-
-def _apt(folder: Path, program: str, *arguments: str) -> str:
-    done = subprocess.run(
-        ["env", f"APT_CONFIG={folder}/apt.conf", program, "-q", *arguments],
-        cwd=folder / "packages",
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise GuestUnavailable(f"{program} {arguments[0]} of arm64 packages failed ({last})")
-    return done.stdout
+    try:
+        return debian_root.fetch_packages(
+            cache_folder() / "arm64-guest", "arm64", PROGRAMS, metas=[KERNEL]
+        )
+    except RunnerError as error:
+        raise GuestUnavailable(str(error)) from error
 
 
 def ram_disk(root: Path, public_key: str) -> bytes:

@@ -40,7 +40,7 @@ STORED = Path(__file__).with_name("hashes.json")
 COMMAND = (sys.executable, "-m", "edgemnv2.cli.main", "compile")
 JOBS_AT_A_TIME = 2
 
-LINUX = ("host", "rpi4", "rpi3-32")
+LINUX = ("x86-64-v3", "rpi4", "rpi3-32")
 BARE_METAL = ("mps2-an500", "mps3-an547", "cortex-m0plus")
 NETWORKS = {
     # Float on Linux; on bare metal what the command takes instead of it.
@@ -70,7 +70,7 @@ SIZES = ("arena_bytes", "stream_arena_bytes", "constants_bytes", "code_bytes")
 COMPILED_SIZES = ("code_bytes",)
 
 GCC = {
-    "host": ("x86_64-linux-gnu-gcc", "gcc"),
+    "x86-64-v3": ("x86_64-linux-gnu-gcc", "gcc"),
     "rpi4": ("aarch64-linux-gnu-gcc",),
     "rpi3-32": ("arm-linux-gnueabihf-gcc",),
     **dict.fromkeys(BARE_METAL, ("arm-none-eabi-gcc",)),
@@ -178,7 +178,7 @@ def toolchain(target: str) -> dict[str, str]:
         for library in ("libc.a", "libgcc.a"):
             path = Path(_first_line(compiler, f"-print-file-name={library}"))
             found[library] = _digest(path) if path.is_file() else "missing"
-    if target == "host":
+    if target == "x86-64-v3":
         found["machine"] = platform.machine()
     return found
 

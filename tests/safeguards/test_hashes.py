@@ -12,7 +12,7 @@ import pytest
 from tests.safeguards import hashes
 from tests.safeguards.hashes import STORED, Job, artefact_record, check, differences, jobs, load
 
-LINUX = ["host", "rpi4", "rpi3-32"]
+LINUX = ["x86-64-v3", "rpi4", "rpi3-32"]
 ALL = [*LINUX, "mps2-an500", "mps3-an547", "cortex-m0plus"]
 # Written out once more on purpose: what is to be compared, whatever the command's list says.
 EXPECTED = {
@@ -30,7 +30,7 @@ QUICK = Job("digits-int8", "cortex-m0plus")
 @pytest.fixture
 def record() -> dict[str, Any]:
     """A stored one of a Linux artefact."""
-    return copy.deepcopy(load()["artefacts"]["digits"]["host"])
+    return copy.deepcopy(load()["artefacts"]["digits"]["x86-64-v3"])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def artefact(tmp_path: Path) -> Path:
         "tuning_notes": [],
         "network_records": {"network": "18cf38c77777"},
         "kernels": [{"name": "stem", "schedule": "5915bf331ca8"}],
-        "target": "host",
+        "target": "x86-64-v3",
         **dict.fromkeys(hashes.SIZES, 1),
     }
     folder = tmp_path / "net"
@@ -88,7 +88,7 @@ def test_a_changed_a_lost_and_a_new_file_are_seen(record: dict[str, Any]) -> Non
     now["files"]["run.py"] = "0" * 64
     del now["files"]["memory_plan.json"]
     now["files"]["extra"] = "1" * 64
-    rows = differences(Job("digits", "host"), record, now, same_tools=True)
+    rows = differences(Job("digits", "x86-64-v3"), record, now, same_tools=True)
     assert [row[2] for row in rows] == ["extra", "memory_plan.json", "run.py"]
     assert [(row[3] == "-", row[4] == "-") for row in rows] == [
         (True, False),
@@ -101,19 +101,19 @@ def test_a_changed_a_lost_and_a_new_file_are_seen(record: dict[str, Any]) -> Non
 def test_a_changed_size_is_seen(record: dict[str, Any], size: str) -> None:
     now = copy.deepcopy(record)
     now["sizes"][size] += 1
-    rows = differences(Job("digits", "host"), record, now, same_tools=True)
+    rows = differences(Job("digits", "x86-64-v3"), record, now, same_tools=True)
     assert [row[2] for row in rows] == [size]
 
 
 def test_a_refusal_is_seen(record: dict[str, Any]) -> None:
-    job = Job("digits", "host")
+    job = Job("digits", "x86-64-v3")
     assert differences(job, record, {"refused": "too large"}, same_tools=True)
     assert differences(job, {"refused": "too large"}, {"refused": "larger"}, same_tools=True)
     assert not differences(job, {"refused": "large"}, {"refused": "large"}, same_tools=True)
 
 
 def test_only_machine_code_may_differ_with_other_tools(record: dict[str, Any]) -> None:
-    job = Job("digits", "host")
+    job = Job("digits", "x86-64-v3")
     other = dict.fromkeys(record["files"], "0" * 64)
     now = {"files": other, "sizes": dict.fromkeys(record["sizes"], 0)}
     unseen = {("files", "bench"), ("files", "lib/libdigits.so"), ("sizes", "code_bytes")}
@@ -132,10 +132,10 @@ def test_other_tools_are_said(
 ) -> None:
     path = tmp_path / "hashes.json"
     path.write_text(STORED.read_text())
-    tools = load()["toolchains"]["host"]
+    tools = load()["toolchains"]["x86-64-v3"]
     monkeypatch.setattr(hashes, "toolchain", lambda target: {**tools, "gcc": "gcc 99"})
-    job = Job("digits", "host")
-    now = copy.deepcopy(load()["artefacts"]["digits"]["host"])
+    job = Job("digits", "x86-64-v3")
+    now = copy.deepcopy(load()["artefacts"]["digits"]["x86-64-v3"])
     now["files"]["bench"] = "0" * 64
     assert check({job: now}, path) == []
     assert "host: machine code and its size are not compared" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import load_target
 from tests.networks.tflite_net import TfliteNet
 
-TARGETS = ("host", "rpi4", "rpi3-32", "mps2-an500", "mps3-an547")
+TARGETS = ("x86-64-v3", "rpi4", "rpi3-32", "mps2-an500", "mps3-an547")
 
 
 def code_length(channels: int, size: int, dtype: str, target: str, folder: Path) -> int:

@@ -23,7 +23,7 @@ from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.softmax.layer import Softmax
-from edgemnv2.passes.validate import validate
+from edgemnv2.ops.validate import validate
 
 
 def random_graph(seed: int, *, integer: bool = True) -> Graph:

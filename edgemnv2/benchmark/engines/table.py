@@ -11,11 +11,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgemnv2.artifact import Artifact
 from edgemnv2.benchmark.engines.engine import Peer
 from edgemnv2.errors import UsageError
 from edgemnv2.ops.graph import Graph
 
-__all__ = ["PEERS", "SUFFIXES", "choose_model", "make_peer", "write_model"]
+__all__ = ["PEERS", "SUFFIXES", "choose_model", "choose_models", "make_peer", "write_model"]
 
 Array = NDArray[Any]
 
@@ -44,6 +45,27 @@ PEERS: dict[str, Callable[[Path, int, Array], Peer]] = {
     "ncnn": _ncnn,
 }
 SUFFIXES = {"litert": ".tflite", "onnxruntime": ".onnx", "ncnn": ".param"}
+
+
+def choose_models(
+    artifact: Artifact, peers: Sequence[str], models: Sequence[Path]
+) -> dict[str, Path | None]:
+    """The model of each engine out of `models`, None where it takes the artefact's own network.
+
+    Raises UsageError as `choose_model`, for a model that no engine takes, and for a network with
+    several inputs.
+    """
+    chosen = {name: choose_model(name, models) for name in peers}
+    for path in models:
+        if path not in chosen.values():
+            suffixes = ", ".join(SUFFIXES[name] for name in peers)
+            raise UsageError(f"model={path}: no engine of against= takes it (expected {suffixes})")
+    if peers and len(artifact.inputs) != 1:
+        raise UsageError(
+            f"{artifact.path}: has {len(artifact.inputs)} inputs, and engines are put side by side "
+            "on networks with one (bench it alone: leave against= out)"
+        )
+    return chosen
 
 
 def choose_model(peer: str, models: Sequence[Path]) -> Path | None:
@@ -83,7 +105,7 @@ def write_model(peer: str, graph: Graph, folder: Path) -> Path:
         from edgemnv2.export.ncnn_file import ncnn_files
 
         text, weights = ncnn_files(graph)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
         path.with_suffix(".bin").write_bytes(weights)
     return path
 

@@ -31,6 +31,12 @@ def arrange(node: Node, views: Views) -> None:
         view = views.channels_last(view, node.attrs["axis"] % len(view.shape))
         vectors = (views.constant(node, i) for i in range(1, 5))
         flat = tuple(vector.reshape((vector.values.size,)) for vector in vectors)
+        sizes = [vector.values.size for vector in flat]
+        if any(size not in (1, view.map[2]) for size in sizes):
+            raise views.refuse(
+                node,
+                f"vectors of {sizes} values for {view.map[2]} channels; export the model again",
+            )
         views.emit_like(replace(node, inputs=(view.name, *flat)), view)
         return
     first, second = node.inputs[:2]
@@ -58,6 +64,13 @@ def _two_activations(node: Node, views: Views, first: str, second: str) -> None:
         return
     shape = views.shape(node.output)
     rank = len(shape)
+    spread = [(1,) * (rank - len(v.shape)) + v.shape for v in (a, b)]
+    if any(e not in (1, n) for s in spread for e, n in zip(s, shape, strict=False)) or any(
+        len(s) != rank for s in spread
+    ):
+        raise views.refuse(
+            node, f"{list(a.shape)} and {list(b.shape)} do not broadcast; export the model again"
+        )
     a, b = (v.reshaped((1,) * (rank - len(v.shape)) + v.shape) or v for v in (a, b))
     base = a if a.shape == shape else b
     order = base.order

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Refusal, SourceTensor
+from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceTensor
 
 __all__ = ["broadcast", "counted", "select", "spread", "strided"]
 
@@ -21,6 +21,12 @@ def spread(
     flow: FlowBuilder, source: SourceTensor, output: SourceTensor, repeats: Sequence[int]
 ) -> None:
     """`output` is `source`, repeated along each axis of the output's rank."""
+    if prod(source.shape) * prod(repeats) > MOST_ELEMENTS:
+        raise Refusal(
+            f"repeats {list(repeats)} of {list(source.shape)}",
+            "export the model again",
+            f"A tensor has at most {MOST_ELEMENTS} values",
+        )
     rank = len(repeats)
     shape = (1,) * (rank - len(source.shape)) + source.shape
     stored = flow.stored(source)

@@ -12,7 +12,8 @@ import pytest
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.frontend.network import build_network
 from edgemnv2.ops.graph import Graph
-from edgemnv2.passes import lower, validate
+from edgemnv2.ops.validate import validate
+from edgemnv2.passes import lower
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,42 @@
+"""Runs another engine so that an emulator's plugins see where its inferences begin and end.
+
+    python -m edgemnv2.benchmark.engines.marked ENGINE MODEL INPUT.npy OUTPUT.npy
+
+The mark is the system call `getppid`, which nothing else makes meanwhile. One inference warms up,
+then each of `MARKED` has a mark before and behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgemnv2.benchmark.engines.table import make_peer
+
+__all__ = ["MARKED", "MARK_CALLS", "main"]
+
+MARKED = 2
+MARK_CALLS = {"aarch64": 173, "x86_64": 110}
+"""Number of the system call by instruction set (Linux, `asm/unistd.h`)."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the engine once to warm up and `MARKED` times between marks; write its output."""
+    name, model, sample, output = arguments
+    peer = make_peer(name, Path(model), 1, np.load(sample))
+    peer.infer()
+    for _ in range(MARKED):
+        os.getppid()
+        peer.infer()
+        os.getppid()
+    np.save(output, peer.output())
+    print(f"edgemnv2 version {peer.version}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

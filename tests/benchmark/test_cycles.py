@@ -1,0 +1,137 @@
+"""An estimate is the sum of its parts, layer by layer, repeats exactly, and says what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.benchmark import cycles
+from edgemnv2.benchmark.core_model import Steady
+from edgemnv2.benchmark.cycles import MEMORY, PathCosts, estimate_cycles
+from edgemnv2.benchmark.emulated_peers import check_emulated
+from edgemnv2.cli.main import main
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.pipeline import compile_model
+from edgemnv2.runners import runner_for
+from edgemnv2.runners.block_trace import Block, BlockTrace, Section
+from edgemnv2.runners.llvm_tools import find_llvm_tools
+from edgemnv2.target import load_target
+from tests.runners.tiny_artifact import make_tiny_artifact
+
+NETWORK = "mobilenetv2-0.35-32-int8"
+
+
+class Fixed:
+    """A core of four cycles a path, half of them bound, that knows every instruction but one."""
+
+    core = "fixed"
+
+    def disassemble(self, codes: list[bytes]) -> list[list[str]]:
+        return [["nop"] * len(code) for code in codes]
+
+    def steady(self, runs: list[list[str]]) -> list[Steady | None]:
+        return [Steady(4.0, 2.0, "pipe X", 1) for _ in runs]
+
+
+def test_a_path_costs_its_cycles_times_its_executions_and_the_rest_the_average() -> None:
+    blocks = tuple(Block(8 * n, 2, bytes(2)) for n in range(3))
+    loop = Section({0: 1000, 1: 1000, 2: 1}, {(0, 1): 1000, (1, 0): 999})
+    trace = BlockTrace(blocks, (loop,))
+    costs = PathCosts.of(trace, loop, Fixed())
+    figure = costs.figure(loop, memory=100.0)
+    # Four instructions in four cycles; the block outside as long as half of it.
+    assert figure.pipeline == pytest.approx(4000 + 2)
+    assert figure.bound == pytest.approx(2000 + 1)
+    assert figure.cycles == pytest.approx(4102)
+    assert figure.instructions == 4002 and figure.limit == "pipe X"
+    assert costs.skipped == pytest.approx(1000 / 4002)
+    assert costs.figure(loop, memory=1e6).limit == MEMORY
+
+
+@pytest.fixture(scope="module")
+def llvm(require_tool: Callable[[str], str]) -> None:
+    try:
+        find_llvm_tools()
+    except RunnerError:
+        require_tool("llvm-mca-22")
+
+
+@pytest.fixture(scope="module", params=["mps2-an500", "rpi4"])
+def artifact(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    require_tool: Callable[[str], str],
+    llvm: None,
+) -> Artifact:
+    bare = request.param.startswith("mps2")
+    tools = ("qemu-system-arm", "arm-none-eabi-gcc") if bare else ("qemu-aarch64",)
+    for tool in (*tools, "gcc"):
+        require_tool(tool)
+    return compile_model(NETWORK, request.param, tmp_path_factory.mktemp("cycles") / "net")
+
+
+def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Artifact) -> None:
+    estimate = estimate_cycles(artifact)
+    counted = runner_for(artifact, artifact.target.runner).run(
+        artifact, [cycles.random_sample(artifact, 0)], repeat=1
+    )
+    total = estimate.total
+    assert abs(total.instructions - counted.values[0]) <= 2
+    assert 0 < total.bound <= total.pipeline < total.cycles + 1
+    parts = sum(layer.figure.pipeline for layer in estimate.layers)
+    # Step by step a call more is executed for each row.
+    assert parts == pytest.approx(total.pipeline, rel=0.1)
+    assert len(estimate.layers) > 30 and all(layer.figure.cycles > 0 for layer in estimate.layers)
+    assert bool(total.memory) == (artifact.target.name == "rpi4")
+    assert any("estimate" in note for note in estimate.notes)
+    assert estimate_cycles(artifact).total == total
+
+
+def test_the_command_says_estimated_wherever_it_shows_cycles(
+    artifact: Artifact, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", str(artifact.path), "--cycles", "--per-layer"]) == 0
+    text = capsys.readouterr().out
+    assert "M cycles, estimated" in text and "k cycles, estimated" in text
+    assert "block1.project" in text and "note       an estimate" in text
+    assert main(["bench", str(artifact.path), "--cycles", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert table["metric"] == "cycles" and table["is_estimate"] is True
+    assert table["cycles"] == table["pipeline"] + table["memory"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--threads", "2"], "leave --threads out"),
+        (["--caches"], "leave --caches out"),
+        (["--repeat", "3"], "leave --repeat out"),
+        (["--runner", "local"], "leave --runner out"),
+    ],
+)
+def test_what_an_estimate_does_not_know_is_refused(
+    capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    assert main(["bench", "net", "--cycles", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_engines_are_estimated_where_they_run_only() -> None:
+    check_emulated(load_target("rpi5"), ["litert", "onnxruntime", "ncnn"])
+    with pytest.raises(UsageError, match="not for mps2-an500"):
+        check_emulated(load_target("mps2-an500"), ["litert"])
+    with pytest.raises(UsageError, match="no such engine"):
+        check_emulated(load_target("rpi4"), ["tensorflow"])
+
+
+def test_a_core_that_llvm_does_not_model_is_refused(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("gcc")
+    tiny = make_tiny_artifact(tmp_path / "art", "host")
+    with pytest.raises(UsageError, match=r"cycles\.core"):
+        estimate_cycles(tiny)

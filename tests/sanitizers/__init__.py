@@ -1,0 +1,1 @@
+"""All C that ships, under sanitizers, strict compilers and a checker."""
