@@ -109,7 +109,7 @@ def answers_header(answers: Answers, name: str) -> list[str]:
             f"extern const char *const {name}_labels[{len(task.labels)}];",
         ]
     if answers.has_decoder:
-        lines += ["", *_prototypes(answers, name)]
+        lines += [f"#define {upper}_HAS_DECODER 1", "", *_prototypes(answers, name)]
     return [*lines, ""]
 
 
@@ -168,7 +168,8 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
             f"#define {name.upper()}_MASK_HEIGHT {height}",
             f"#define {name.upper()}_MASK_WIDTH {width}",
             "/* Writes the class of each pixel, row by row, and into `counts` how many pixels each",
-            " * class has (or NULL); returns how many classes there are. */",
+            " * class has (or NULL); returns how many classes there are. `mask` may be where the",
+            " * output itself lies. */",
             f"int32_t {name}_decode(const struct {name}_outputs *outputs, uint8_t *mask,",
             "    uint32_t *counts);",
         ]
