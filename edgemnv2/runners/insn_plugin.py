@@ -21,6 +21,8 @@ from edgemnv2.errors import RunnerError, ToolchainError
 __all__ = ["MARK", "InstructionCounter", "built_plugin", "mark_address", "qemu_version"]
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
+API = "qemu_api.h"
+"""What all plugins include; it lies beside them."""
 MARK = "edgemnv2_mark"
 _OLDEST_QEMU = (7, 0)
 
@@ -115,7 +117,8 @@ def built_plugin(emulator: str, source: Path) -> Path:
         )
     # QEMU 9.0 dropped version 1 of the interface; the calls that we use are the same in both.
     api = 1 if version < (9, 0) else 2
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    code = source.read_bytes() + (source.parent / API).read_bytes()
+    digest = hashlib.sha256(code).hexdigest()[:16]
     plugin = cache_folder() / f"{source.stem}-{digest}-api{api}.so"
     if plugin.exists():
         return plugin

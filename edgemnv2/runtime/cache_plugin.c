@@ -19,44 +19,13 @@
  * Each thread's accesses are recorded and fed to the caches when the inference has ended: between
  * two meetings the thread that has made the fewest accesses goes first. So the figures do not
  * depend on how the emulator's threads happened to run.
- *
- * The API is declared here (QEMU's documentation, "TCG Plugins"), so no header is needed. */
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef EDGEMNV2_PLUGIN_API
-#define EDGEMNV2_PLUGIN_API 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
-
-typedef uint64_t plugin_id;
-typedef uint32_t memory_info;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*translate_callback)(plugin_id, struct qemu_plugin_tb *);
-typedef void (*execute_callback)(unsigned int, void *);
-typedef void (*memory_callback)(unsigned int, memory_info, uint64_t, void *);
-typedef void (*syscall_callback)(plugin_id, unsigned int, int64_t, uint64_t, uint64_t, uint64_t,
-                                 uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-enum { NO_REGISTERS = 0, LOADS_AND_STORES = 3 };
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translate_callback);
-extern void qemu_plugin_register_vcpu_syscall_cb(plugin_id, syscall_callback);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, execute_callback, int,
-                                                 void *);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, execute_callback, int,
-                                                   void *);
-extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, memory_callback, int, int,
-                                             void *);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-extern unsigned int qemu_plugin_mem_size_shift(memory_info);
-extern _Bool qemu_plugin_mem_is_store(memory_info);
-
-EXPORT int qemu_plugin_version = EDGEMNV2_PLUGIN_API;
+#include "qemu_api.h"
 
 enum { IGNORED = 0, KINDS = 5, CORES_MAX = 64, RANGES_MAX = 16 };
 
@@ -420,7 +389,6 @@ static int option(const char *text, const char *key, int base, uint64_t *value) 
     return 1;
 }
 
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument);
 int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument) {
     (void)info;
     for (int i = 0; i < count; i++) {

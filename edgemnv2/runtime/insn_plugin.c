@@ -5,37 +5,13 @@
  * ADDRESS (hexadecimal) is an instruction that the program executes before and after each
  * inference. `ranges` holds lines `start end` (hexadecimal, end excluded), sorted, without overlap.
  * At every mark `out` gets one line: the total since the last mark, then the count of each range.
- *
- * The API is declared here (QEMU's documentation, "TCG Plugins"), so no header is needed. Only
- * calls that exist in every version from 7.0 on are used; EDGEMNV2_PLUGIN_API is the version that
- * the QEMU at hand wants. Counts are right for one virtual processor. */
+ * Counts are right for one virtual processor. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef EDGEMNV2_PLUGIN_API
-#define EDGEMNV2_PLUGIN_API 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
-
-typedef uint64_t plugin_id;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*translate_callback)(plugin_id, struct qemu_plugin_tb *);
-typedef void (*execute_callback)(unsigned int, void *);
-enum { NO_REGISTERS = 0 };
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translate_callback);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, execute_callback, int,
-                                                 void *);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, execute_callback, int,
-                                                   void *);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-
-EXPORT int qemu_plugin_version = EDGEMNV2_PLUGIN_API;
+#include "qemu_api.h"
 
 struct range {
     uint64_t start, end;
@@ -138,7 +114,6 @@ static int read_ranges(const char *name) {
     return 0;
 }
 
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument);
 int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument) {
     (void)info;
     for (int i = 0; i < count; i++) {

@@ -11,42 +11,15 @@
  *   E from to count       block `to` followed block `from` so often
  *   M                     the mark
  *
- * Of a program's threads, each has its own chain of blocks; their counts are summed. The API is
- * declared here (QEMU's documentation, "TCG Plugins"), so no header is needed. */
+ * Of a program's threads, each has its own chain of blocks; their counts are summed. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef EDGEMNV2_PLUGIN_API
-#define EDGEMNV2_PLUGIN_API 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
+#include "qemu_api.h"
 
-typedef uint64_t plugin_id;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*translate_callback)(plugin_id, struct qemu_plugin_tb *);
-typedef void (*execute_callback)(unsigned int, void *);
-typedef void (*exit_callback)(plugin_id, void *);
-typedef void (*syscall_callback)(plugin_id, unsigned int, int64_t, uint64_t, uint64_t, uint64_t,
-                                 uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-enum { NO_REGISTERS = 0, CORES_MAX = 64, INSTRUCTION_BYTES_MAX = 16 };
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translate_callback);
-extern void qemu_plugin_register_vcpu_syscall_cb(plugin_id, syscall_callback);
-extern void qemu_plugin_register_atexit_cb(plugin_id, exit_callback, void *);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, execute_callback, int,
-                                                 void *);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, execute_callback, int,
-                                                   void *);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-extern const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
-extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-
-EXPORT int qemu_plugin_version = EDGEMNV2_PLUGIN_API;
+enum { CORES_MAX = 64, INSTRUCTION_BYTES_MAX = 16 };
 
 struct block;
 
@@ -204,7 +177,6 @@ static void close_file(plugin_id id, void *data) {
     fclose(out);
 }
 
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument);
 int qemu_plugin_install(plugin_id id, const void *info, int count, char **argument) {
     (void)info;
     for (int i = 0; i < count; i++) {
