@@ -26,11 +26,11 @@ __all__ = [
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 FILES = {
-    "classifier": "classes.h",
-    "detector": "boxes.h",
-    "segmenter": "pixels.h",
-    "grid": "grid.h",
-    "embedding": "embedding.h",
+    "classifier": "answer_classes.h",
+    "detector": "answer_boxes.h",
+    "segmenter": "answer_pixels.h",
+    "grid": "answer_grid.h",
+    "embedding": "answer_embedding.h",
 }
 ACTIVATIONS = {
     "probabilities": "EDGEMNV2_AS_THEY_ARE",
@@ -82,7 +82,7 @@ def public_struct(file: str, name: str, prefix: str) -> list[str]:
 
 def answers_headers_needed(answers: Answers) -> tuple[str, ...]:
     """The files of `runtime/answers` that the decoder includes."""
-    return ("values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
+    return ("answer_values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
 
 
 def answers_exports(answers: Answers) -> list[str]:
@@ -144,21 +144,21 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
     task = answers.task
     if task.kind == "classifier":
         return [
-            *public_struct("answers/classes.h", "class", name),
+            *public_struct("answers/answer_classes.h", "class", name),
             "/* Fills `classes` with those of at least `threshold`, the best first; returns how",
             " * many there are. */",
             *_list(name, "class", "classes"),
         ]
     if task.kind == "detector":
         return [
-            *public_struct("answers/boxes.h", "detection", name),
+            *public_struct("answers/answer_boxes.h", "detection", name),
             "/* Fills `detections`, the best first, and returns how many there are. Only the best",
             " * `capacity` candidates of at least `threshold` count. */",
             *_list(name, "detection", "detections"),
         ]
     if task.kind == "grid":
         return [
-            *public_struct("answers/grid.h", "centroid", name),
+            *public_struct("answers/answer_grid.h", "centroid", name),
             "/* Fills `found` and returns how many there are, cells of at least `threshold`. */",
             *_list(name, "centroid", "found"),
         ]
