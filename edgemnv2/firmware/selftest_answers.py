@@ -19,7 +19,7 @@ from edgemnv2.codegen.interface import field_names
 from edgemnv2.runtime.vision.decode import THRESHOLD, Answer, decode
 from edgemnv2.task import Task
 
-__all__ = ["ExpectedAnswers", "answers_data", "expected_answers"]
+__all__ = ["ExpectedAnswers", "answers_data", "expected_answers", "usage_of_answers"]
 
 Array = NDArray[Any]
 Row = tuple[int, float, tuple[float, float, float, float]]
@@ -183,3 +183,29 @@ def _decode(expected: ExpectedAnswers, name: str) -> list[str]:
         f"  return {len(expected.rows)};",
         "}",
     ]
+
+
+def usage_of_answers(artifact: Artifact) -> str:
+    """How the decoder is called, for a README; nothing where there is none."""
+    name, upper, task = artifact.name, artifact.name.upper(), artifact.manifest.task
+    if not _answers(artifact).has_decoder:
+        return ""
+    if task.kind in _LISTS:
+        struct = _LISTS[task.kind][0]
+        code = [
+            f"struct {name}_{struct} found[{upper}_DECODE_CAPACITY];",
+            f"int32_t count = {name}_decode(&outputs, {THRESHOLD}f, found, "
+            f"{upper}_DECODE_CAPACITY);",
+        ]
+    elif task.kind == "segmenter":
+        code = [
+            f"static uint8_t mask[{upper}_MASK_HEIGHT * {upper}_MASK_WIDTH];",
+            f"int32_t classes = {name}_decode(&outputs, mask, NULL);",
+        ]
+    else:
+        code = [
+            f"static float embedding[{upper}_CLASSES];",
+            f"{name}_decode(&outputs, embedding);",
+        ]
+    lines = [f"What the outputs say ({task.kind}; the header has the rest):", "", "```c"]
+    return "\n".join(["", *lines, *code, "```", ""])

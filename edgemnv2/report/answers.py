@@ -69,7 +69,7 @@ def agreement_html(results: Sequence[Result]) -> str:
 
 
 def _agreement(end: Mapping[str, Any]) -> float:
-    return 100.0 * (1 - end["different"] / max(end["elements"], 1))
+    return float(100.0 * (1 - end["different"] / max(end["elements"], 1)))
 
 
 def _verdict(end: Mapping[str, Any]) -> str:
