@@ -29,7 +29,7 @@ class Stand:
     """Where verbs are tried: their sources, the shim, and how many operations each takes."""
 
     def __init__(self, base: Path) -> None:
-        self._base = base
+        self.base = base
         self._sources = base / "sources"
         self._sources.mkdir()
         make_sources(self._sources)
@@ -70,7 +70,7 @@ class Stand:
     def _folder(self, name: str) -> Path:
         """A new one, which for `replace` has an artefact already, and a file of the user's."""
         self._runs += 1
-        folder = self._base / f"run{self._runs}"
+        folder = self.base / f"run{self._runs}"
         folder.mkdir()
         (folder / "mine.txt").write_text("keep me")
         if name == "replace":
@@ -84,7 +84,7 @@ class Stand:
             for key, value in places.items():
                 word = word.replace(key, value)
             words.append(word)
-        count = self._base / "count"
+        count = self.base / "count"
         count.unlink(missing_ok=True)
         done = subprocess.run(
             [sys.executable, "-m", "edgemnv2.cli.main", *words],
@@ -92,7 +92,7 @@ class Stand:
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
                 "PYTHONDONTWRITEBYTECODE": "1",
-                "EDGEMNV2_CACHE": str(self._base / "cache"),
+                "EDGEMNV2_CACHE": str(self.base / "cache"),
                 "LD_PRELOAD": str(self._shim),
                 "EDGEMNV2_FAULT_FOLDER": str(folder),
                 "EDGEMNV2_FAULT": fault or "none",
