@@ -132,8 +132,8 @@ def load_sample(network: Network, path: Path) -> Arrays:
     if path.suffix in (".npy", ".npz"):
         try:
             # All of it now: a damaged archive fails when an array is asked for.
-            loaded = np.load(path)
-            content = loaded if path.suffix == ".npy" else dict(loaded)
+            loaded: Any = np.load(path)
+            content: Any = loaded if path.suffix == ".npy" else dict(loaded)
         except (EOFError, MemoryError, OSError, SyntaxError, TypeError, ValueError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
         except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
