@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the page and prints its path; exit code 0."""
-    from edgemnv2.export.whole_file import write_whole
+    from edgemnv2.api import write_whole
     from edgemnv2.report import report
 
     content = report(args.artifacts, args.results)
-    write_whole(args.output, content.encode("utf-8"), "-o")
+    write_whole(args.output, content.encode("utf-8"), "output")
     print(args.output)
     return 0

@@ -276,8 +276,8 @@ def test_what_is_made_twice_is_refused(tmp_path: Path) -> None:
 def test_more_rows_than_tables_count_are_refused(extent: int, tmp_path: Path) -> None:
     """The generated tables hold a row's number in 16 bits: larger ones would wrap."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, extent, 2])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 1, 1])
-    node = helper.make_node("GlobalAveragePool", ["x"], ["y"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, extent - 2, 1])
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 2])
     graph = helper.make_graph([node], "g", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     path = tmp_path / "m.onnx"
