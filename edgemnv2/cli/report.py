@@ -32,15 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the page and prints its path; exit code 0."""
-    from edgemnv2.errors import UsageError
+    from edgemnv2.api import write_whole
     from edgemnv2.report import report
 
     content = report(args.artifacts, args.results)
-    try:
-        args.output.write_text(content, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError(
-            f"-o: {args.output}: {error.strerror}, expected a file that can be written"
-        ) from error
+    write_whole(args.output, content.encode("utf-8"), "output")
     print(args.output)
     return 0

@@ -248,3 +248,49 @@ def test_real_images_of_the_models_size_are_not_touched(shared_data):
     image = Image.open(shared_data / "imagenet224" / samples.names[1])
     np.testing.assert_array_equal(samples.x[1], np.asarray(image))
     assert samples.labels.tolist() == [0, 2]
+
+
+def test_gray_of_16_bits_is_the_same_picture_in_8(tmp_path: Path) -> None:
+    """A camera's or scanner's PNG, and TIFF's other byte order; not white where it is above 255."""
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 8)).astype(np.uint8)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(pixels.astype(np.uint16) * 257).save(folder / "b.png")
+    found = load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw").x
+    assert np.array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_photographs_are_upright(turned: int, tmp_path: Path) -> None:
+    """The eight orientations that EXIF knows show one picture."""
+    pixels = np.random.default_rng(4).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    upright = Image.fromarray(pixels)
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(undo[turned]) if turned in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    folder = tmp_path / "images"
+    folder.mkdir()
+    stored.save(folder / "a.png", exif=exif)
+    (found,) = load_images(folder, Tensor("x", 8, 8, 3, "float32"), "raw").x
+    assert np.array_equal(found, pixels.astype(np.float32))
+
+
+def test_pixels_that_are_no_numbers_of_16_bits_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(folder / "a.png", "TIFF")
+    with pytest.raises(InputError, match=r"a.png: its pixels have 32 bits"):
+        load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw")
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(folder / "a.png", "TIFF")
+    with pytest.raises(InputError, match=r"a.png: its pixels are floating-point"):
+        load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw")
