@@ -114,6 +114,8 @@ class Interface:
     """Thread counts above one that there is a plan for."""
     threads_arena_bytes: int = 0
     """The largest arena that any thread count needs."""
+    scratch: tuple[tuple[str, int], ...] = ()
+    """Layers whose working memory the header names, and its bytes, a part of the arena."""
 
     def macro(self, kind: str, end: InterfaceEnd) -> str:
         """What the macros of an end begin with, behind the network's name.
@@ -204,6 +206,19 @@ def _end_macros(interface: Interface, kind: str, end: InterfaceEnd) -> list[str]
             f"#define {prefix}_ZERO_POINT {end.zero_point}",
         ]
     return lines
+
+
+def _scratch(interface: Interface) -> list[str]:
+    """What single layers work in, where somebody may want to know."""
+    upper = interface.name.upper()
+    return [
+        line
+        for layer, size_bytes in interface.scratch
+        for line in (
+            f"/* Of the arena, while layer {layer} runs: what it works in. */",
+            f"#define {upper}_{c_identifier(layer).upper()}_SCRATCH_BYTES {size_bytes}",
+        )
+    ]
 
 
 def _placing(interface: Interface) -> list[str]:
@@ -298,6 +313,7 @@ def header(interface: Interface) -> str:
             f"/* For {name}_run_rows, which never holds the whole image. */",
             f"#define {upper}_STREAM_ARENA_BYTES {interface.stream_arena_bytes}",
             f"#define {upper}_LAYER_COUNT {interface.layer_count}",
+            *_scratch(interface),
             *_placing(interface),
             "",
             "/* Tensors are NHWC, batch 1. */",

@@ -12,6 +12,7 @@ from pathlib import Path
 from edgemnv2.errors import ModelError, UsageError
 from edgemnv2.frontend import network
 from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.frontend.tasks import load_task, task_names
 from edgemnv2.ops.model import Model
 
 __all__ = [
@@ -31,7 +32,7 @@ INTEGER_TWINS = {"digits": "digits-int8"}
 
 def built_in_names() -> tuple[str, ...]:
     """Every name that `load_model` takes instead of a file."""
-    return (*TRAINED, *network.built_in_names())
+    return (*TRAINED, *network.built_in_names(), *task_names())
 
 
 def integer_twin(source: str | Path) -> str | Path:
@@ -139,13 +140,17 @@ def _load_built_in(name: str) -> Model:
                 f"(edgemnv2/samples/data/{path.name}); install the package again"
             )
         return replace(_load_file(path), name=name, source=name)
+    task = load_task(name)
+    if task is not None:
+        return task
     parsed = network.parse_built_in(name)
     if parsed is None:
         near = difflib.get_close_matches(name, built_in_names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
         raise ModelError(
             f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
-            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]'); {hint}"
+            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', "
+            f"'ssdlite-mobilenetv2-320[-int8]', 'deeplabv3-mobilenetv2-513[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed
     return network.build_network(width, resolution, int8=int8, name=name)

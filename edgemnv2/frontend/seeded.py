@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from edgemnv2.frontend.architecture import KERNEL, Architecture
 from edgemnv2.model import QuantParams
 
-__all__ = ["INPUT", "SeededLayer", "seeded_layers"]
+__all__ = [
+    "INPUT",
+    "POOLED_SHARE",
+    "LayerMaker",
+    "Moments",
+    "SeededLayer",
+    "range_of",
+    "seeded_layers",
+]
 
 Array = NDArray[Any]
 RELU6 = 6.0
@@ -59,7 +67,7 @@ class SeededLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Moments:
+class Moments:
     """Mean and variance per channel, float64."""
 
     mean: Array
@@ -68,9 +76,9 @@ class _Moments:
 
 def seeded_layers(network: Architecture, seed: int) -> tuple[SeededLayer, ...]:
     """The convolutions of `network` in order: stem, blocks, head, classifier."""
-    maker = _Maker(seed)
+    maker = LayerMaker(seed)
     channels = network.input_channels
-    x = _Moments(np.zeros(channels), np.full(channels, INPUT_VARIANCE))
+    x = Moments(np.zeros(channels), np.full(channels, INPUT_VARIANCE))
     x = maker.convolution("stem", x, network.stem_channels, kernel=KERNEL, stride=2, relu6=True)
     for block in network.blocks:
         name, before = f"block{block.index}", x
@@ -86,7 +94,7 @@ def seeded_layers(network: Architecture, seed: int) -> tuple[SeededLayer, ...]:
     return tuple(maker.layers)
 
 
-class _Maker:
+class LayerMaker:
     """Draws layers one after the other and carries the moments."""
 
     def __init__(self, seed: int) -> None:
@@ -108,15 +116,15 @@ class _Maker:
     def convolution(
         self,
         name: str,
-        x: _Moments,
+        x: Moments,
         channels: int,
         *,
         kernel: int = 1,
         stride: int = 1,
         relu6: bool,
-        residual: _Moments | None = None,
+        residual: Moments | None = None,
         pooled: bool = False,
-    ) -> _Moments:
+    ) -> Moments:
         """A dense convolution; the moments behind it (and behind its residual)."""
         integers = self._integers((kernel, kernel, x.mean.size, channels))
         w = integers.astype(np.float64)
@@ -126,7 +134,7 @@ class _Maker:
             name, integers, mean, variance, stride, relu6, False, residual, pooled
         )
 
-    def depthwise(self, name: str, x: _Moments, stride: int) -> _Moments:
+    def depthwise(self, name: str, x: Moments, stride: int) -> Moments:
         """A depthwise convolution with ReLU6; the moments behind it."""
         integers = self._integers((KERNEL, KERNEL, x.mean.size))
         w = integers.astype(np.float64)
@@ -134,7 +142,7 @@ class _Maker:
         variance = (w * w).sum((0, 1)) * x.variance
         return self._normalised(name, integers, mean, variance, stride, True, True, None, False)
 
-    def classifier(self, x: _Moments, classes: int) -> None:
+    def classifier(self, x: Moments, classes: int, name: str = "classifier") -> None:
         """The last layer: logits of mean 0, whatever the mean of the features."""
         integers = self._integers((1, 1, x.mean.size, classes))
         w = integers.astype(np.float64)[0, 0]
@@ -142,7 +150,7 @@ class _Maker:
         scale = _snap(LOGIT_DEVIATION / np.sqrt(variance))
         bias = _snap(-scale * (w.T @ x.mean))
         reach = REACH * LOGIT_DEVIATION
-        self._append("classifier", integers, scale, bias, 1, False, False, _range(-reach, reach))
+        self._append(name, integers, scale, bias, 1, False, False, range_between(-reach, reach))
 
     def _normalised(
         self,
@@ -153,23 +161,23 @@ class _Maker:
         stride: int,
         relu6: bool,
         depthwise: bool,
-        residual: _Moments | None,
+        residual: Moments | None,
         pooled: bool,
-    ) -> _Moments:
+    ) -> Moments:
         target_mean, deviation = self._targets(mean.size, relu6)
         # A depthwise channel of nine zero weights has no deviation of its own.
         scale = _snap(deviation / np.sqrt(np.maximum(variance, 1.0)))
         bias = _snap(target_mean - scale * mean)
-        out = _Moments(target_mean, scale * scale * variance)
-        quant, after = _range_of(out), None
+        out = Moments(target_mean, scale * scale * variance)
+        quant, after = range_of(out), None
         if relu6:
             out = _relu6(out)
-            quant = _range(0.0, RELU6)
+            quant = range_between(0.0, RELU6)
         if residual is not None:
-            out = _Moments(out.mean + residual.mean, out.variance + residual.variance)
-            after = _range_of(out)
+            out = Moments(out.mean + residual.mean, out.variance + residual.variance)
+            after = range_of(out)
         if pooled:
-            after = _range(0.0, float(np.max(out.mean + np.sqrt(out.variance))))
+            after = range_between(0.0, float(np.max(out.mean + np.sqrt(out.variance))))
         self._append(name, integers, scale, bias, stride, relu6, depthwise, quant, after)
         return out
 
@@ -198,18 +206,19 @@ def _snap(values: Array) -> Array:
     return snapped
 
 
-def _range(low: float, high: float) -> QuantParams:
+def range_between(low: float, high: float) -> QuantParams:
     """int8 parameters for [low, high], which holds 0."""
     scale = float(np.float32(_snap(np.array((high - low) / 255.0))))
     return QuantParams(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
 
 
-def _range_of(x: _Moments) -> QuantParams:
+def range_of(x: Moments) -> QuantParams:
+    """int8 parameters that hold the mean of every channel and some deviations."""
     reach = REACH * np.sqrt(x.variance)
-    return _range(min(0.0, float(np.min(x.mean - reach))), float(np.max(x.mean + reach)))
+    return range_between(min(0.0, float(np.min(x.mean - reach))), float(np.max(x.mean + reach)))
 
 
-def _relu6(x: _Moments) -> _Moments:
+def _relu6(x: Moments) -> Moments:
     """Moments of a Gaussian clipped to [0, 6]."""
     deviation = np.sqrt(x.variance)
     low, high = (0.0 - x.mean) / deviation, (RELU6 - x.mean) / deviation
@@ -224,4 +233,4 @@ def _relu6(x: _Moments) -> _Moments:
         + x.variance * (low * at_low - high * at_high)
         + RELU6**2 * above
     )
-    return _Moments(mean, np.maximum(square - mean**2, 1e-6))
+    return Moments(mean, np.maximum(square - mean**2, 1e-6))

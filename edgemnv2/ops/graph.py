@@ -167,6 +167,11 @@ class Layer:
         """Whether a pixel of the output is made of the same pixel of each input alone."""
         return False
 
+    @property
+    def names_scratch(self) -> bool:
+        """Whether the C header names the bytes that it works in, beside the arena they are in."""
+        return False
+
     def channel_part(self, first: int, count: int) -> Layer | None:
         """The layer that makes `count` of its output channels; None where it cannot be cut."""
         del first, count

@@ -195,7 +195,10 @@ class Lowering:
         """Whether somebody reads the floats of a dequantise node as floats."""
         if node.output in self.flow.outputs:
             return True
-        return any(not self.is_integer(user) for user in self.users[node.output])
+        return any(
+            not self.is_integer(user) and not _reads_stored(user)
+            for user in self.users[node.output]
+        )
 
     def is_integer(self, node: Node) -> bool:
         """Whether `node` becomes an integer layer."""
@@ -274,3 +277,8 @@ class Lowering:
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:
         """What to raise where `node` cannot be done."""
         return UnsupportedOperator(f"{self.flow.source}: {node.place or node.op}: {why}")
+
+
+def _reads_stored(node: Node) -> bool:
+    """Whether the layer of `node` reads what is stored where the file dequantises in front."""
+    return bool(getattr(lowering_of(node.op), "READS_STORED", False))

@@ -41,6 +41,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "convolution": ("Conv2D", "DepthwiseConv2D", "TransposedConv2D"),
     "copy": ("Copy",),
     "dequantize": ("Dequantize",),
+    "detection_postprocess": ("DetectionPostprocess",),
     "elu": ("Elu",),
     "erf": ("Erf",),
     "exp": ("Exp",),

@@ -51,6 +51,11 @@ def interface_of(plan: NetworkPlan, name: str | None) -> Interface:
         threads_arena_bytes=max(
             whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
         ),
+        scratch=tuple(
+            (layer.name, plan.scheduled.schedule.kernels[layer.name].scratch_bytes)
+            for layer in graph.layers
+            if layer.names_scratch
+        ),
     )
 
 

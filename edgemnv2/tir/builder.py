@@ -109,6 +109,15 @@ class Builder:
         self.emit(tirx.Bind(variable, value))
         return variable
 
+    def keep(self, value: Expr, dtype: str) -> Any:
+        """A name for `value` of type `dtype` that stays one: passes write a `let` out again.
+
+        Chains of `reinterpret` would double with every use otherwise.
+        """
+        local = self.registers(dtype, 1)
+        self.set(local, 0, value)
+        return self.let(element(local, 0))
+
     @contextmanager
     def loop(self, count: Expr) -> Iterator[Any]:
         """A loop over `0 <= i < count` that stays a loop."""
@@ -119,6 +128,20 @@ class Builder:
         body = _sequence(self._blocks.pop())
         kind = tirx.ForKind.SERIAL
         self.emit(tirx.For(variable, index(0), index(count), kind, body))
+
+    @contextmanager
+    def when(self, condition: Expr) -> Iterator[None]:
+        """Statements that run where `condition`, a boolean expression, holds."""
+        self._blocks.append([])
+        yield
+        self.emit(tirx.IfThenElse(condition, _sequence(self._blocks.pop()), None))
+
+    @contextmanager
+    def loop_while(self, condition: Expr) -> Iterator[None]:
+        """A loop that goes on as long as `condition` holds; it reads `registers` or buffers."""
+        self._blocks.append([])
+        yield
+        self.emit(tirx.While(condition, _sequence(self._blocks.pop())))
 
     def store(self, buffer: Any, at: Expr, value: Expr) -> None:
         """Store a vector (or scalar) from element `at` on."""

@@ -205,7 +205,7 @@ class TfliteNet:
         return int(tflite.OperatorCodeEnd(b))
 
     def _version(self, name: str) -> int:
-        return 1 if name.split(" ")[0] in ONE_VERSION else VERSION
+        return 1 if name.split(" ")[0] in ("CUSTOM", *ONE_VERSION) else VERSION
 
     def _ints(self, b: Any, start: Any, values: Any) -> int:
         start(b, len(values))

@@ -23,6 +23,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.table import OPERATORS, operator_of
 from edgemnv2.passes import lower
 from tests.networks import random_moves  # noqa: F401  (registers its operators)
+from tests.networks.detection_net import random_detector
 from tests.networks.onnx_net import one_operator
 from tests.networks.random_tflite import OPERATORS as TFLITE
 from tests.networks.random_tflite import random_network
@@ -70,6 +71,8 @@ def tflite_files() -> Iterator[bytes]:
     for dtype in ("int8", "uint8", "float32"):
         yield arg("ARG_MAX", dtype, "int32", -1)
         yield arg("ARG_MIN", dtype, "int64", 2)
+    for seed, dtype in enumerate(("int8", "uint8", "float32")):
+        yield random_detector(seed, dtype).blob()
     yield cast("uint8", "int32")
     yield cast("float32", "int32")
     for dtype in ("int8", "uint8"):

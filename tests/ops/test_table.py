@@ -25,6 +25,7 @@ LACKS = {
     ("lookup", "tflite"): "concatenations make it",
     ("copy", "tflite"): "outputs that are inputs, or one tensor, make it",
     ("copy", "onnx"): "outputs that are inputs, or one tensor, make it",
+    ("detection_postprocess", "onnx"): "it is a custom operator of TFLite",
     ("erf", "tflite"): "TFLite has GELU only",
     ("hard_sigmoid", "tflite"): "TFLite writes it as additions, products, RELU6",
     ("softplus", "tflite"): "TFLite writes it as EXP, LOG",

@@ -17,8 +17,13 @@ def check(graph: Graph, layer: Layer) -> None:
     total = 0
     for index in range(len(layer.inputs)):
         x = graph.tensor_in(layer, index)
+        expect((x.dtype, x.quant) == (y.dtype, y.quant), layer, "another type or scale")
+        if layer.axis == "height":
+            each, rest = divmod(x.width * x.channels, y.width * y.channels)
+            expect(rest == 0, layer, "rows that are no whole rows of the output")
+            total += x.height * each
+            continue
         same = [i == axis or x.shape[i] == y.shape[i] for i in range(3)]
         expect(all(same), layer, "operands of several shapes")
-        expect((x.dtype, x.quant) == (y.dtype, y.quant), layer, "another type or scale")
         total += x.shape[axis]
     expect(total == y.shape[axis], layer, f"output {y.shape} of another shape")

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgemnv2.ops.concat.layer import Concat
 from edgemnv2.ops.concat.rows import part_names
-from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, load, symbol_name
 
@@ -17,7 +17,10 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     """The row kernels by operation name: one of `row_0 ..., out`, or a copy for each operand."""
     assert isinstance(layer, Concat)
     if layer.axis == "height":
-        return {name: _copy(graph, layer) for name in part_names(layer)}
+        return {
+            name: _copy(graph.tensors[source])
+            for source, name in zip(layer.inputs, part_names(layer), strict=True)
+        }
     out = graph.tensor_out(layer)
     sources = [graph.tensor_in(layer, i) for i in range(len(layer.inputs))]
     facts = {
@@ -46,13 +49,12 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     return {layer.name: RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")}
 
 
-def _copy(graph: Graph, layer: Layer) -> RowKernel:
-    out = graph.tensor_out(layer)
-    elements = out.width * out.channels
-    symbol = symbol_name("plain_copy_row", {"elements": elements, "dtype": out.dtype})
+def _copy(source: Tensor) -> RowKernel:
+    elements = source.width * source.channels
+    symbol = symbol_name("plain_copy_row", {"elements": elements, "dtype": source.dtype})
     k = Builder(symbol, scope="global")
-    row: Any = k.pointer("row0", out.dtype)
-    target = k.pointer("out", out.dtype)
+    row: Any = k.pointer("row0", source.dtype)
+    target = k.pointer("out", source.dtype)
     with k.loop(elements) as i:
-        k.store(target, i, load(row, i, out.dtype))
+        k.store(target, i, load(row, i, source.dtype))
     return RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")

@@ -13,7 +13,11 @@ AXES = ("height", "width", "channels")
 
 @dataclass(frozen=True, eq=False)
 class Concat(Layer):
-    """The inputs behind one another along `axis`; all ends have one type and scale."""
+    """The inputs behind one another along `axis`; all ends have one type and scale.
+
+    Along the height a row of an input may be several rows of the output, one behind the other: the
+    flattened heads of a detector.
+    """
 
     axis: str
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,14 @@ def arrange(node: Node, views: Views) -> None:
     axis = node.attrs["axis"] % len(first.shape)
     order = first.order
     seen = [views.view(node, index) for index in range(len(node.inputs))]
+    flat = _flattened(seen, order, axis)
+    if flat is not None:
+        operands, height = flat, sum(prod(view.map) for view in flat)
+        length = gcd(*(view.map[1] * view.map[2] for view in flat))
+        inner = prod(first.shape[a] for a in order[order.index(axis) + 1 :])
+        new = replace(node, inputs=tuple(x.name for x in operands), attrs={"axis": "height"})
+        views.emit(new, (height // length, length // inner, inner), order)
+        return
     place = max(0, order.index(axis) - len(order) + 3)
     front = order[: order.index(axis)]
     if place == 0 and any(view.shape[a] != 1 for view in seen for a in front):
@@ -45,6 +53,22 @@ def arrange(node: Node, views: Views) -> None:
     inputs = tuple(view.name for view in operands)
     new = replace(node, inputs=inputs, attrs={"axis": AXES[place]})
     views.emit(new, (out[0], out[1], out[2]), order)
+
+
+def _flattened(seen: list[View], order: tuple[int, ...], axis: int) -> list[View] | None:
+    """The operands as the maps that they are, where a row of each is whole pieces of the output.
+
+    So are the heads of a detector, each of them `[boxes, numbers]` of a map: nothing has to be
+    gathered before it is put behind the others. None where one is no such map, or all are alike.
+    """
+    if any(view.shape[a] != 1 for view in seen for a in order[: order.index(axis)]):
+        return None
+    inner = prod(seen[0].shape[a] for a in order[order.index(axis) + 1 :])
+    if len({view.map[1:] for view in seen}) == 1:
+        return None
+    whole = all(view.lies_as(order) and view.map[1] * view.map[2] % inner == 0 for view in seen)
+    alike = len({tuple(view.shape[a] for a in order[order.index(axis) + 1 :]) for view in seen}) == 1
+    return seen if whole and alike else None
 
 
 def _around(view: View, order: tuple[int, ...], axis: int) -> tuple[int, int, int]:

@@ -25,9 +25,11 @@ def rows(context: RowContext, layer: Layer, first: Layer) -> None:
         context.add(layer, reads, (context.write(layer.output),), height)
         return
     target = context.write(layer.output).tensor
+    out = context.graph.tensor_out(layer)
     start = 0
     for source, name in zip(layer.inputs, part_names(layer), strict=True):
-        height = context.graph.tensors[source].height
-        write = Write(target, first_row=start)
-        context.add(layer, (context.read(source),), (write,), height, name=name)
-        start += height
+        tensor = context.graph.tensors[source]
+        each = tensor.width * tensor.channels // (out.width * out.channels)
+        write = Write(target, first_row=start, rows=each)
+        context.add(layer, (context.read(source),), (write,), tensor.height, name=name)
+        start += tensor.height * each
