@@ -14,7 +14,7 @@ from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.runners import Runner, make_runner
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
 from edgemnv2.target import (
     Target,
     load_target,
@@ -70,7 +70,7 @@ def quantize(
     graph = as_network(source, input_shapes).graph
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels
-    inputs = as_samples(choose_inputs(graph, samples, default_preset(graph), classes))
+    inputs = choose_inputs(graph, samples, default_preset(graph), classes)
     result = quantizer.quantize(
         graph,
         inputs,
