@@ -73,7 +73,10 @@ def with_int8_ends(data: bytes) -> bytes:
     makers = {name: node for node in graph.node for name in node.output}
     ends: dict[str, str] = {}
     gone = []
+    passed_on = {value.name for value in graph.output}
     for value in graph.input:
+        if value.name in passed_on:
+            continue
         last, node = value.name, _only_reader(graph, value.name)
         while node is not None and node.op_type in MOVES:
             last, node = node.output[0], _only_reader(graph, node.output[0])
@@ -210,7 +213,9 @@ class _Writer(OnnxNodes):
         return self.node("Transpose", [value], f"{spec.name}.nchw", perm=[0, 3, 1, 2])
 
     def _ending(self, tensor: Tensor, spec: TensorSpec) -> None:
-        """A result in the source's shape and layout."""
+        """A result in the source's shape and layout; an input that is one has its name already."""
+        if any(spec.name == other.name for other in self.graph.input_specs):
+            return
         flat = any(node.op_type == "Gemm" for node in self.nodes)
         height, width, channels = tensor.shape
         natural = (1, channels) if flat else (1, channels, height, width)

@@ -16,6 +16,7 @@ from edgemnv2.model import TensorSpec
 from edgemnv2.ops.dequantize.layer import Dequantize
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.quantize.layer import Quantize
+from edgemnv2.ops.reshape.layer import Reshape
 
 __all__ = ["IntegerForm", "integer_form"]
 
@@ -32,37 +33,43 @@ def integer_form(graph: Graph, layer: Layer, stored: Sequence[Tensor]) -> Intege
     single = _alone(graph, layer)
     clamps = {layer.name: layer.clamp_ends}
     back = _read(qdq_file(StoredNetwork(single, ends, {layer.name: "integer"}, {}, clamps)))
+    # By the word of the file read back: what we call its tensors.
     names: dict[str, str] = {}
     inner: list[Layer] = []
+    last = ""
     for made in back.layers:
         if isinstance(made, Quantize) and made.inputs[0] in back.inputs:
             names[made.output] = single.inputs[back.inputs.index(made.inputs[0])]
         elif isinstance(made, Dequantize) and made.output in back.outputs:
-            names[made.inputs[0]] = layer.output
+            last = made.inputs[0]
         else:
             inner.append(made)
     if not inner or any(back.tensors[x.output].dtype != "int8" for x in inner):
         return None
-    tensors = {}
+    # The same elements may lie as another map.
+    alike = back.tensors[last].shape == graph.tensor_out(layer).shape
     for made in inner:
-        if made.output not in names:
-            names[made.output] = f"{layer.name}/{made.output}"
-            tensor = back.tensors[made.output]
-            tensors[names[made.output]] = replace(tensor, name=names[made.output])
-    renamed = [
-        replace(
-            made,
-            name=layer.name if names[made.output] == layer.output else names[made.output],
-            inputs=tuple(names[name] for name in made.inputs),
-            output=names[made.output],
-        )
+        names[made.output] = f"{layer.name}/{made.output}"
+    if alike:
+        names[last] = layer.output
+    renamed: list[Layer] = []
+    for made in inner:
+        output = names[made.output]
+        name = layer.name if output == layer.output else output
+        inputs = tuple(names[x] for x in made.inputs)
+        renamed.append(replace(made, name=name, inputs=inputs, output=output))
+    if not alike:
+        renamed.append(Reshape(layer.name, (names[last],), layer.output))
+    between = {
+        names[made.output]: replace(back.tensors[made.output], name=names[made.output])
         for made in inner
-    ]
-    return tuple(renamed), tensors
+        if names[made.output] != layer.output
+    }
+    return tuple(renamed), between
 
 
 def _alone(graph: Graph, layer: Layer) -> Graph:
-    """A network of one layer, with ends in ONNX's layout."""
+    """A network of one layer, its ends NHWC: a file whose first operator says so."""
     inputs = tuple(dict.fromkeys(layer.inputs))
     used = {name: graph.tensors[name] for name in (*inputs, layer.output)}
     return Graph(
@@ -77,8 +84,7 @@ def _alone(graph: Graph, layer: Layer) -> Graph:
 
 
 def _spec(tensor: Tensor, name: str) -> TensorSpec:
-    shape = (1, tensor.channels, tensor.height, tensor.width)
-    return TensorSpec(name, shape, "float32", "NCHW")
+    return TensorSpec(name, (1, *tensor.shape), "float32", "NHWC")
 
 
 def _read(onnx: bytes) -> Graph:

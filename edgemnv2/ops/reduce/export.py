@@ -18,9 +18,12 @@ AXES_ARE_AN_INPUT = {"sum": 13, "max": 18, "min": 18, "mean": 18}
 
 
 def onnx(layer: Reduce, to: OnnxWriter) -> str:
-    """ReduceMax, ReduceMin, ReduceMean or ReduceSum."""
+    """ReduceMax, ReduceMin, ReduceMean or ReduceSum; Identity over no axis."""
     axes = sorted(AXES[axis] for axis in layer.axes)
     kind, x = KINDS[layer.function], to.real(layer.inputs[0])
+    if not axes:
+        # ONNX takes no axis for all of them.
+        return to.node("Identity", [x])
     if to.opset < AXES_ARE_AN_INPUT[layer.function]:
         return to.node(kind, [x], axes=axes, keepdims=1)
     name = to.constant(f"{layer.name}.axes", np.array(axes, np.int64))
