@@ -14,7 +14,7 @@ from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.meaning.infer import task_of
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
 from edgemnv2.target import load_target
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def quantize(
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels
     preset = graph.said.preprocess or default_preset(graph)
-    chosen = choose_inputs(graph, samples, preset, classes, fit=task_of(graph).fit)
-    inputs = as_samples(chosen)
+    inputs = choose_inputs(graph, samples, preset, classes, fit=task_of(graph).fit)
     result = quantizer.quantize(
         graph,
         inputs,

@@ -1,0 +1,19 @@
+"""What the quantiser makes of a reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.reduce.layer import Reduce
+
+__all__ = ["target"]
+
+
+def target(
+    layer: Reduce, sources: Sequence[Tensor], wanted: Tensor, error: Callable[[QuantParams], float]
+) -> QuantParams:
+    """The largest of stored values is stored; sums and means have a range of their own."""
+    del error
+    return (sources[0] if layer.keeps_storage else wanted).known_quant
