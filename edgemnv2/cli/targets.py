@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemnv2.target import Target
 
 __all__ = ["EXAMPLES", "add_arguments", "run", "targets"]
 
 EXAMPLES = """
 edgemnv2 targets
+edgemnv2 targets --ram 256K --flash 1M
 edgemnv2 targets rpi4 --json
 edgemnv2 targets ./myboard.toml
 """
@@ -17,6 +23,14 @@ edgemnv2 targets ./myboard.toml
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `targets`."""
     parser.add_argument("target", nargs="*", help="names or .toml files to check and show (all)")
+    for memory in ("ram", "flash"):
+        parser.add_argument(
+            f"--{memory}",
+            type=_bytes,
+            default=0,
+            metavar="SIZE",
+            help=f"those with at least so much {memory if memory == 'flash' else 'RAM'}: 256K, 1M",
+        )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -30,12 +44,16 @@ def targets(names: list[str]) -> dict[str, dict[str, object]]:
 
 def run(args: argparse.Namespace) -> int:
     """Print a table, or everything under --json; exit code 0."""
-    found = targets(args.target)
+    from edgemnv2.target import parse_target
+
+    found = {
+        name: table
+        for name, table in targets(args.target).items()
+        if _holds(parse_target(name, table, name), args.ram, args.flash)
+    }
     if args.json:
         print(json.dumps(found))
         return 0
-    from edgemnv2.target import parse_target
-
     rows = [("name", "core", "features", "RAM", "flash", "runner", "what")]
     for name, table in found.items():
         target = parse_target(name, table, name)
@@ -54,6 +72,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 _NUMBERS = (3, 4)
+_FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def _bytes(text: str) -> int:
+    """Bytes of `256K`, `1.5M` or a plain number."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size (expected 256K, 1M or bytes)")
+    return int(float(found[1]) * _FACTORS[found[2].upper()])
+
+
+def _holds(target: Target, ram: int, flash: int) -> bool:
+    """Whether it has so much of both; Linux boards have files instead of flash."""
+    enough = target.flash_bytes >= flash or not target.is_bare_metal
+    return target.ram_bytes >= ram and enough
 
 
 def _size(size_bytes: int) -> str:

@@ -176,7 +176,7 @@ def _kib(size: int) -> str:
 def memory_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Arena sizes beside what others publish."""
     lines = [
-        "| int8 network | image in the arena | bound | fed rows | others, published |",
+        "| int8 network | image in the arena | bound | by rows | others, published |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
