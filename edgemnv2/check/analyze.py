@@ -291,7 +291,7 @@ def _bare_metal_fit(
         reason="; ".join(
             [
                 _compared("RAM", arena, target.ram_bytes),
-                *([_compared("RAM with fed rows", fed, target.ram_bytes)] if not fits else []),
+                *([_compared("RAM by rows", fed, target.ram_bytes)] if not fits else []),
                 _compared("flash for the weights", constants, target.flash_bytes),
             ]
         ),

@@ -90,7 +90,8 @@ def _summary(analysis: Analysis) -> list[str]:
         f"target          {analysis.target}",
         f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "
         f"lower bound {analysis.arena_lower_bound_bytes / 1024:.1f} KiB)",
-        f"fed rows        {analysis.stream_arena_bytes / 1024:.1f} KiB (the image never in memory)",
+        f"by rows         {analysis.stream_arena_bytes / 1024:.1f} KiB (the arena where the image "
+        "is handed over row by row)",
         f"layer by layer  {analysis.layer_by_layer_bytes / 1024:.1f} KiB (whole tensors, image "
         "included)",
         f"constants       {analysis.constants_bytes / 1024:.1f} KiB",
@@ -116,7 +117,7 @@ def _pixels_text(end: EndFacts) -> str:
 def _boards(fits: tuple[Fit, ...]) -> list[str]:
     lines = []
     for fit in fits:
-        verdict = "fits" if fit.fits else "fed rows only" if fit.stream_fits else "no"
+        verdict = "fits" if fit.fits else "by rows only" if fit.stream_fits else "no"
         about = "" if fit.exact or not fit.arena_bytes else " (about)"
         lines.append(f"{fit.target:14}  {verdict:13}  {fit.reason}{about}")
         if not fit.fits and fit.flash_bytes and fit.arena_bytes:

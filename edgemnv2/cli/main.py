@@ -37,6 +37,7 @@ VERBS = {
     "targets": "the devices that can be compiled for",
     "logs": "show, check, merge and prune tuning logs",
     "doctor": "which tools are installed, and how to get the others",
+    "help": "what is written about a topic, or a verb's options",
     "completion": "shell completion for bash, zsh or fish",
 }
 

@@ -152,7 +152,7 @@ def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
         for digit, count in enumerate(SHOWN_PER_CLASS)
         for index in np.flatnonzero(labels == digit)[:count]
     ]
-    with (folder / "labels.csv").open("w", newline="") as stream:
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["file", "class_index", "name"])
         for index in sorted(chosen):

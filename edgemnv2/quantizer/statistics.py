@@ -18,7 +18,13 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.float_graph import consumers, convolutions, weighted_layers
 from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.ranges import Histogram
-from edgemnv2.quantizer.weights import CovarianceSum, Weighted, groups_of, hands_errors_on, mean_patch
+from edgemnv2.quantizer.weights import (
+    CovarianceSum,
+    Weighted,
+    groups_of,
+    hands_errors_on,
+    mean_patch,
+)
 
 __all__ = ["BATCH", "Statistics", "batches", "collect", "count_of"]
 
@@ -55,9 +61,7 @@ def batches(x: Inputs) -> Iterator[Any]:
         yield {k: v[part] for k, v in x.items()} if isinstance(x, Mapping) else x[part]
 
 
-def collect(
-    graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress
-) -> Statistics:
+def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) -> Statistics:
     """The statistics of `graph` on the inputs `[N, H, W, C]`, in two passes.
 
     `scores` names the tensors of class scores.

@@ -12,7 +12,7 @@ inputs at a time when somebody asks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,7 +88,9 @@ class Walk:
         for name in graph.inputs:
             if self._is_float(name):
                 self._declare(name, affine(*self.statistics.limits[name]))
-                layer = Quantize(self._named("quantize"), (outer_name(name),), name, rounding="even")
+                layer = Quantize(
+                    self._named("quantize"), (outer_name(name),), name, rounding="even"
+                )
                 self._append(layer)
         remaining = Counter(self._readers)
         for index, each in enumerate(graph.layers):

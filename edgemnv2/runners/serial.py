@@ -56,8 +56,8 @@ class SerialRunner(Runner):
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         if job.trace or job.rows or job.layers:
             raise UsageError(
-                "serial: traces, fed rows and figures by layer do not pass over a serial line "
-                "(use runner=qemu-system)"
+                "serial: traces, images by rows and figures by layer do not pass over a serial "
+                "line (use runner=qemu-system)"
             )
         packed = pack_inputs(artifact, inputs)
         size = len(packed) // len(inputs) if inputs else 0
