@@ -8,7 +8,7 @@ import pytest
 
 from edgemnv2.benchmark.core_model import DEPENDENCY, CoreModel
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.llvm_tools import find_llvm_tools
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target, target_names
 
 MODELLED = [name for name in target_names() if load_target(name).cycles]
@@ -19,7 +19,7 @@ def _tools(require_tool: Callable[[str], str]) -> None:
     try:
         find_llvm_tools()
     except RunnerError:
-        require_tool("llvm-mca-22")
+        require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
 
 
 @pytest.mark.parametrize("name", MODELLED)

@@ -18,7 +18,7 @@ from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import runner_for
 from edgemnv2.runners.block_trace import Block, BlockTrace, Section
-from edgemnv2.runners.llvm_tools import find_llvm_tools
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact
 
@@ -52,28 +52,22 @@ def test_a_path_costs_its_cycles_times_its_executions_and_the_rest_the_average()
     assert costs.figure(loop, memory=1e6).limit == MEMORY
 
 
-@pytest.fixture(scope="module")
-def llvm(require_tool: Callable[[str], str]) -> None:
+@pytest.fixture
+def tools(require_tool: Callable[[str], str]) -> None:
     try:
         find_llvm_tools()
     except RunnerError:
-        require_tool("llvm-mca-22")
+        require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
+    for tool in ("qemu-system-arm", "arm-none-eabi-gcc", "qemu-aarch64", "gcc"):
+        require_tool(tool)
 
 
 @pytest.fixture(scope="module", params=["mps2-an500", "rpi4"])
-def artifact(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    require_tool: Callable[[str], str],
-    llvm: None,
-) -> Artifact:
-    bare = request.param.startswith("mps2")
-    tools = ("qemu-system-arm", "arm-none-eabi-gcc") if bare else ("qemu-aarch64",)
-    for tool in (*tools, "gcc"):
-        require_tool(tool)
+def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return compile_model(NETWORK, request.param, tmp_path_factory.mktemp("cycles") / "net")
 
 
+@pytest.mark.usefixtures("tools")
 def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Artifact) -> None:
     estimate = estimate_cycles(artifact)
     counted = runner_for(artifact, artifact.target.runner).run(
@@ -91,6 +85,7 @@ def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Art
     assert estimate_cycles(artifact).total == total
 
 
+@pytest.mark.usefixtures("tools")
 def test_the_command_says_estimated_wherever_it_shows_cycles(
     artifact: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
