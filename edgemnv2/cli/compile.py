@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what came out."""
-    from edgemnv2.api import check_archive, more_capable_local_target
+    from edgemnv2.api import check_archive, faster_target_here
     from edgemnv2.errors import UsageError
 
     model = args.model or DEFAULT_MODEL
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     facts = summary(artifact.manifest, output)
     for note in (*artifact.manifest.notes, *artifact.manifest.tuning_notes):
         print(f"edgemnv2 compile: {as_flags(note)}", file=sys.stderr)
-    better = more_capable_local_target(artifact.target)
+    better = faster_target_here(artifact.target)
     if better is not None and artifact.inputs[0].dtype != "float32":
         print(
             f"edgemnv2 compile: this computer also runs --target {better.name} "
