@@ -97,13 +97,15 @@ def tune(
     seed: int = 0,
     strategy: str | None = None,
     place: Place | None = None,
+    metric: str | None = None,
     input_shapes: InputShapes | None = None,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> TuneResult:
     """Search for better schedules; what is measured is kept in the log `log_dir`.
 
-    At most `trials` candidates for each task; what the log has is not measured again. Raises
-    UsageError, TuneLogError (the log is of another target or metric), RunnerError.
+    At most `trials` candidates for each task; what the log has is not measured again. `metric`
+    "cycles" estimates them in the emulator; None measures what `place` does. Raises UsageError,
+    TuneLogError (the log is of another target or metric), RunnerError.
     """
     from edgemnv2.tuner import tuner
 
@@ -111,7 +113,7 @@ def tune(
     options.check()
     hardware = load_target(target)
     graph = as_network(source, input_shapes).graph
-    runners = _runners_for(place or Place(), hardware)
+    runners = _runners_for(place or Place(), hardware, metric)
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
@@ -151,8 +153,17 @@ def faster_target_here(target: Target) -> Target | None:
     return more_capable_local_target(target)
 
 
-def _runners_for(place: Place, target: Target) -> list[Runner]:
+def _runners_for(place: Place, target: Target, metric: str | None) -> list[Runner]:
     """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
+    if metric is not None:
+        from edgemnv2.benchmark.cycle_runner import CycleRunner
+
+        if metric != "cycles" or place.implied:
+            raise UsageError(
+                f"metric={metric}: only cycles are estimated, and in the emulator (leave metric= "
+                "out to measure what the runner does)"
+            )
+        return [CycleRunner(target)]
     local = not target.is_bare_metal and not missing_local_features(target)
     name = place.implied or ("local" if local else target.runner)
     boards = 1

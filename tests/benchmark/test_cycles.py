@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.benchmark import cycles
 from edgemnv2.benchmark.core_model import Steady
 from edgemnv2.benchmark.cycles import MEMORY, PathCosts, estimate_cycles
 from edgemnv2.benchmark.emulated_peers import check_emulated
+from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.pipeline import compile_model
@@ -71,7 +71,7 @@ def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Artifact) -> None:
     estimate = estimate_cycles(artifact)
     counted = runner_for(artifact, artifact.target.runner).run(
-        artifact, [cycles.random_sample(artifact, 0)], repeat=1
+        artifact, [random_sample(artifact, 0)], repeat=1
     )
     total = estimate.total
     assert abs(total.instructions - counted.values[0]) <= 2
