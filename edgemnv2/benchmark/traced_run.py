@@ -1,4 +1,4 @@
-"""What an inference executes and waits for: one run in the emulator with the plugins that see it."""
+"""What an inference executes and waits for: a run in the emulator with plugins that look on."""
 
 from __future__ import annotations
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import edgemnv2
+from edgemnv2 import Place
 from edgemnv2.artifact import Artifact
 from edgemnv2.benchmark.core_model import Steady
+from edgemnv2.benchmark.cycle_runner import CycleRunner
 from edgemnv2.benchmark.cycles import MEMORY, PathCosts, estimate_cycles
 from edgemnv2.benchmark.emulated_peers import check_emulated
 from edgemnv2.benchmark.latency import random_sample
@@ -86,6 +89,21 @@ def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Art
 
 
 @pytest.mark.usefixtures("tools")
+def test_a_runner_of_cycles_gives_outputs_rows_and_the_layers_estimates(artifact: Artifact) -> None:
+    runner = CycleRunner(artifact.target)
+    sample = random_sample(artifact, 0)
+    result = runner.run(artifact, [sample], trace=True, layers=True)
+    plain = runner.run(artifact, [sample])
+    assert (result.metric, plain.metric) == ("cycles", None)
+    for name, output in plain.results[0].items():
+        assert (result.results[0][name] == output).all()
+    assert result.trace and sum(result.layers.values()) > 0
+    assert runner.run(artifact, [sample], trace=True, layers=True).layers == result.layers
+    with pytest.raises(UsageError):
+        runner.run(artifact, [sample], threads=2, layers=True)
+
+
+@pytest.mark.usefixtures("tools")
 def test_the_command_says_estimated_wherever_it_shows_cycles(
     artifact: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +131,12 @@ def test_what_an_estimate_does_not_know_is_refused(
 ) -> None:
     assert main(["bench", "net", "--cycles", *more]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_only_cycles_are_a_metric_to_ask_for_and_only_without_a_place(tmp_path: Path) -> None:
+    for metric, place in (("seconds", None), ("cycles", Place(runner="local"))):
+        with pytest.raises(UsageError, match=f"metric={metric}"):
+            edgemnv2.tune("digits-int8", "rpi4", tmp_path, metric=metric, place=place)
 
 
 def test_engines_are_estimated_where_they_run_only() -> None:
