@@ -51,7 +51,8 @@ CHECKING = {
     "edgemnv2 report net -o report.html": r"report\.html",
     "edgemnv2 bench net --against litert,onnxruntime": r"ours / theirs.*litert.*onnxruntime",
     "edgemnv2 bench net --against litert --model model.tflite": r"litert",
-    "edgemnv2 bench net --caches": r"L1 missed.*\nhost +blocks",
+    "edgemnv2 bench net --caches": r"L1 missed.*\nx86-64-v3 +blocks",
+    "edgemnv2 bench net --cycles --per-layer": r"M cycles, estimated.*k cycles, estimated",
     "edgemnv2 targets": r"rpi4 .*stm32l4r5",
     "edgemnv2 completion bash": r"complete ",
 }

@@ -147,10 +147,7 @@ def test_engines_are_estimated_where_they_run_only() -> None:
         check_emulated(load_target("rpi4"), ["tensorflow"])
 
 
-def test_a_core_that_llvm_does_not_model_is_refused(
-    tmp_path: Path, require_tool: Callable[[str], str]
-) -> None:
-    require_tool("gcc")
-    tiny = make_tiny_artifact(tmp_path / "art", "host")
+def test_a_core_that_llvm_does_not_model_is_refused(tmp_path: Path) -> None:
+    tiny = make_tiny_artifact(tmp_path / "art", "riscv32-virt")
     with pytest.raises(UsageError, match=r"cycles\.core"):
         estimate_cycles(tiny)
