@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,6 @@ __all__ = [
     "stored_bytes",
     "to_nhwc",
     "to_source",
-    "to_source_arrays",
 ]
 
 Array = NDArray[Any]
@@ -264,16 +263,6 @@ def to_source(array: Array, spec: TensorSpec) -> Array:
     if len(array) == 1 and not spec.has_batch:
         return batch.reshape(spec.shape)
     return batch.reshape(len(array), *spec.sample_shape)
-
-
-def to_source_arrays(
-    specs: Sequence[TensorSpec], parts: Sequence[Mapping[str, Array]]
-) -> dict[str, Array]:
-    """Outputs `[N, H, W, C]` by name, in portions, as the source has them."""
-    return {
-        spec.name: to_source(np.concatenate([part[spec.name] for part in parts]), spec)
-        for spec in specs
-    }
 
 
 def _listing(root: Path, classes: int | None) -> tuple[list[str], Array | None]:

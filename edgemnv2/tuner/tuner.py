@@ -400,7 +400,7 @@ class _Session:
     ) -> Versus | EdgeError:
         """The comparison, or what hindered it."""
         try:
-            if self.state.metric == "instructions":
+            if self.state.metric != "seconds":
                 most_bytes = reference.manifest.arena_bytes
                 if reason := outgrown(self.bench, candidates, most_bytes):
                     return Versus(reason=reason)
