@@ -108,8 +108,8 @@ class Pair:
     @property
     def exceeded(self) -> bool:
         """Whether any limit is broken."""
-        wrong = [*self.changes, *self.layers]
-        return self.failed_verification or any(x.exceeded for x in wrong)
+        wrong = any(x.exceeded for x in self.changes) or any(x.exceeded for x in self.layers)
+        return self.failed_verification or wrong
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,10 @@ def compare(before: Path, after: Path, limits: Mapping[str, str] | None = None) 
     """
     wanted = {name: limit(name, text) for name, text in (limits or {}).items()}
     old, new = read_figures(before), read_figures(after)
+    gone: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     if len(old) == len(new) == 1:
-        pairs, gone, added = [(old[0], new[0])], (), ()
+        pairs = [(old[0], new[0])]
     else:
         ours = {(x.name, x.target): x for x in new}
         known = {(x.name, x.target) for x in old}

@@ -67,7 +67,7 @@ def _ends(comparison: Comparison) -> list[str]:
 
 
 def _rows(pair: Pair) -> list[Row]:
-    rows = [
+    rows: list[Row] = [
         (
             FIGURES[change.figure].words,
             _value(change.before, change.figure),
@@ -137,7 +137,7 @@ _KERNELS = ("layer", "kernel before", "after")
 def _layer_rows(pair: Pair, layers: Sequence[LayerChange]) -> list[Row]:
     if pair.metric is None:
         return [(x.layer, x.schedule_before or "-", x.schedule_after or "-") for x in layers]
-    rows = []
+    rows: list[Row] = []
     for x in layers:
         change = _cost(x.difference, pair.metric)
         sign = "+" if x.difference > 0 else ""

@@ -154,7 +154,7 @@ class _Connection:
         self._address = address
         self._host = host
         # Windows' ssh has no shared connections; each command makes its own there.
-        shared = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
+        shared: tuple[str, ...] = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
         shared = () if platform.system() == "Windows" else (*shared, "-o", "ControlPersist=60")
         self._command = [
             *(ssh, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
