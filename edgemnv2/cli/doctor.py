@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every purpose, or every tool; 0 when all that is required is there, else 1."""
-    from edgemnv2.runners.doctor import doctor, purposes
+    from edgemnv2.api import doctor, purposes
 
     checks = doctor()
     known = purposes(checks)
