@@ -45,5 +45,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"bundle     {made.path}")
     print(f"format     {made.format}")
-    print(f"files      {len(made.files)}; README.md has the lines that build and run it")
+    whose = "each folder's README.md" if args.format == "all" else "README.md"
+    print(f"files      {len(made.files)}; {whose} has the lines that build and run it")
     return 0

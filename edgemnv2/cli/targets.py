@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a table, or everything under --json; exit code 0. Each file is checked."""
     from edgemnv2.api import load_target, target_names
 
-    named = [load_target(name) for name in args.target or target_names()]
-    found = [target for target in named if _holds(target, args.ram, args.flash)]
+    known = [load_target(name) for name in args.target or target_names()]
+    found = [target for target in known if _holds(target, args.ram, args.flash)]
     if args.json:
         print(json.dumps({target.name: target.to_dict() for target in found}))
         return 0

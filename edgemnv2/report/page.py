@@ -148,6 +148,10 @@ def _schedule_kind(schedule: str) -> str:
     return schedule if schedule in ("default", "fallback") else "tuned"
 
 
+_WORDS = {"tuned": "tuned", "default": "by default", "fallback": "plain loops"}
+"""Kinds of schedules, as `compile` calls them."""
+
+
 def _schedule_counts(subject: Subject) -> dict[str, int]:
     counts = {"tuned": 0, "default": 0, "fallback": 0}
     for kernel in subject.manifest.kernels:
@@ -214,7 +218,7 @@ def _cards(subject: Subject) -> str:
         cards.append(("Multiply-accumulates", si(m.macs), f"{len(m.layers)} layers"))
     counts = _schedule_counts(subject)
     if sum(counts.values()):
-        some = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        some = ", ".join(f"{count} {_WORDS[kind]}" for kind, count in counts.items() if count)
         cards.append(("Kernels", str(sum(counts.values())), some))
     verified = subject.of_kind("verify")
     if verified:
@@ -334,7 +338,7 @@ def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
         kernel = by_name.get(name)
         schedule = "" if kernel is None else kernel.schedule
         kind = _schedule_kind(schedule)
-        words = kind if kind == schedule else f"{kind}: {schedule}"
+        words = _WORDS[kind] if kind == schedule else f"{kind}: {schedule}"
         decisions = {} if kernel is None else kernel.decisions
         row = [
             number(index, str(index)),

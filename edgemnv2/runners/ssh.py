@@ -154,10 +154,8 @@ class _Connection:
         self._address = address
         self._host = host
         # Windows' ssh has no shared connections; each command makes its own there.
-        shared: tuple[str, ...] = ()
-        if platform.system() != "Windows":
-            shared = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
-            shared = (*shared, "-o", "ControlPersist=60")
+        shared: tuple[str, ...] = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
+        shared = () if platform.system() == "Windows" else (*shared, "-o", "ControlPersist=60")
         self._command = [
             *(ssh, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
