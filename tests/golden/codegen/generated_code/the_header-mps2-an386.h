@@ -81,6 +81,64 @@ typedef int32_t (*net_next_row)(void *context, int32_t row, int8_t *destination)
 int32_t net_run_rows(net_next_row next_row, void *context,
     const struct net_outputs *outputs, void *arena);
 
+/* The task: segmenter (scores of classes for each pixel). Pixels: black is -0.9961, white 1.0039
+ * (the input's scale); pictures of another shape: letterbox. Labels: none. */
+#define NET_TASK "segmenter"
+#define NET_CLASSES 8
+#define NET_PIXEL_BLACK (-0.9961f)
+#define NET_PIXEL_WHITE (1.0039f)
+#define NET_HAS_DECODER 1
+
+#define NET_MASK_HEIGHT 16
+#define NET_MASK_WIDTH 16
+/* Writes the class of each pixel, row by row, and into `counts` how many pixels each
+ * class has (or NULL); returns how many classes there are. `mask` may be where the
+ * output itself lies. */
+int32_t net_decode(const struct net_outputs *outputs, uint8_t *mask,
+    uint32_t *counts);
+
+/* Rows of a camera for net_run_rows, without a frame in memory: give it
+ * net_preprocess_row and a `struct net_camera` as its context. */
+enum net_format {
+    NET_RGB888,
+    NET_BGR888,
+    NET_GREY8,
+    NET_RGB565_LITTLE, /* the low byte first */
+    NET_RGB565_BIG,    /* the high byte first, as many sensors send it */
+    NET_YUYV,          /* Y0 U Y1 V, full range, BT.601 (JPEG's) */
+    NET_UYVY           /* U Y0 V Y1 */
+};
+/* A camera, and how far it has been read. All but the first members are the function's own. */
+struct net_camera {
+    int32_t width, height; /* of its pictures */
+    int32_t format;        /* one of NET_RGB888 ... */
+    /* The next row of the picture, 0 first, waited for; NULL when there is none. It is looked at
+     * before the next one is asked for. Rows below what the network sees are not asked for. */
+    const void *(*next_row)(void *context, int32_t row);
+    void *context;
+    void *memory; /* aligned for int32_t */
+    uint32_t memory_bytes;
+    /* -- */
+    int32_t resized_width, resized_height, left, top;
+    int32_t across_taps, down_taps, taken;
+    int32_t *across;        /* for each column: first, count, weights */
+    int32_t *down;          /* weights of the row that is made */
+    unsigned char *resized; /* rows of the camera at the network's width, one behind another */
+};
+/* Taps of Pillow's filter at most where `from` pixels become `to`, a sixteenth more for rounding.
+ */
+#define NET_TAPS(from, to) (2 * ((from) / (to) + (from) / (16 * (to)) + 2) + 1)
+#define NET_MOST_TAPS(from_w, from_h, to_w, to_h)                                             \
+    (NET_TAPS(from_w, to_w) > NET_TAPS(from_h, to_h) ? NET_TAPS(from_w, to_w)       \
+                                                               : NET_TAPS(from_h, to_h))
+#define NET_CAMERA_BYTES(from_w, from_h, to_w, to_h, channels)                                \
+    (4 * (to_w) * (2 + NET_MOST_TAPS(from_w, from_h, to_w, to_h)) +                           \
+     NET_MOST_TAPS(from_w, from_h, to_w, to_h) * (4 + (to_w) * (channels)))
+/* Memory for pictures of that size. */
+#define NET_CAMERA_MEMORY(width, height) \
+  NET_CAMERA_BYTES(width, height, 32, 32, 3)
+int32_t net_preprocess_row(void *camera, int32_t row, int8_t *destination);
+
 #ifdef __cplusplus
 }
 #endif
