@@ -201,7 +201,7 @@ class OpenArtifact:
         """What the network says of a picture, or of each picture in a folder.
 
         `draw` is the picture to write, or the folder for them all. Scores below `threshold` are
-        left out (0.5; all classes of a classifier). `neighbours` is a folder of pictures, of which
+        left out (None: the task's own). `neighbours` is a folder of pictures, of which
         an embedding's nearest ones are told. `labels` names the classes otherwise.
         Raises InputError, UsageError, RunnerError.
         """

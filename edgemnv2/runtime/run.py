@@ -344,10 +344,7 @@ class Answering:
         self.task = network.manifest["task"]
         if args.labels:
             self.task["labels"] = args.labels.read_text("utf-8").splitlines()
-        plain = self.task["kind"] in ("classifier", "unknown")
-        self.threshold = (
-            (0.0 if plain else decode.THRESHOLD) if (args.threshold is None) else args.threshold
-        )
+        self.threshold = args.threshold
 
     def __call__(
         self, pixels: np.ndarray[Any, Any], path: Path, draw: Path | None, note: str = ""
@@ -458,7 +455,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Predict with the network beside this file.")
     parser.add_argument("image", type=Path, nargs="?", help="image, folder of images, .npy or .npz")
     parser.add_argument("--draw", type=Path, help="draw the answer into this file, or folder")
-    parser.add_argument("--threshold", type=float, help="least score that counts (0.5)")
+    parser.add_argument("--threshold", type=float, help="least score that counts")
     parser.add_argument("--camera", type=int, nargs="?", const=0, metavar="N", help="a camera (0)")
     parser.add_argument("--frames", type=int, metavar="N", help="stop the camera after N pictures")
     parser.add_argument("--top", type=int, default=5, metavar="N")
