@@ -37,6 +37,7 @@ class OnnxNodes(ABC):
         self.graph = graph
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
+        self._shapes: list[Any] = []
         self._own_output = ""
 
     # -- what operators ask for --------------------------------------------------------------------
@@ -117,6 +118,11 @@ class OnnxNodes(ABC):
             self.constant(f"{tensor.name}.zero_point", zero_point),
         ]
 
+    def tell_shape(self, value: str, shape: tuple[int, ...]) -> None:
+        """float32 of that shape: for a value that no standard operator makes."""
+        kind = self.helper.np_dtype_to_tensor_dtype(np.dtype("float32"))
+        self._shapes.append(self.helper.make_tensor_value_info(value, kind, shape))
+
     def cast(self, value: str, dtype: str) -> str:
         """The layer's own value: numbers of another type."""
         kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -136,9 +142,16 @@ class OnnxNodes(ABC):
     def file(self, name: str, inputs: list[Any], outputs: list[Any], **about: Any) -> bytes:
         """The bytes of the file, the same for the same network."""
         made = self.helper.make_graph(
-            self.nodes, name, inputs, outputs, list(self.constants.values())
+            self.nodes,
+            name,
+            inputs,
+            outputs,
+            list(self.constants.values()),
+            value_info=self._shapes,
         )
+        domains = sorted({node.domain for node in self.nodes} - {""})
         opsets = [self.helper.make_opsetid("", self.opset)]
+        opsets += [self.helper.make_opsetid(domain, 1) for domain in domains]
         model = self.helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, **about)
         content: bytes = model.SerializeToString(deterministic=True)
         return content

@@ -25,6 +25,8 @@ MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
+DOMAIN = "edgemnv2"
+"""Of operators that files of `edgemnv2 quantize` have, and the standard does not."""
 # What exporters compute shapes with; evaluated where every input is known.
 SHAPE_ARITHMETIC = (
     "Add",
@@ -108,7 +110,11 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
             value.CopyFrom(inputs[value.name])
         else:
             value.type.tensor_type.ClearField("shape")
+    # Only of our own operators, which inference does not know, what the file says is kept.
+    own = {name for node in model.graph.node if node.domain == DOMAIN for name in node.output}
+    told = [value for value in model.graph.value_info if value.name in own]
     del model.graph.value_info[:]
+    model.graph.value_info.extend(told)
     arrays = {x.name: x for x in model.graph.initializer}
     for node in model.graph.node:
         # What onnx computes on its way to the shapes, whatever it takes.

@@ -68,6 +68,9 @@ class OnnxWriter(Protocol):
     def fill(self, tensor: str, value: float) -> Array:
         """What `real` of a tensor has where the tensor, as the graph has it, has `value`."""
 
+    def tell_shape(self, value: str, shape: tuple[int, ...]) -> None:
+        """float32 of that shape: for a value that no standard operator makes."""
+
     def cast(self, value: str, dtype: str) -> str:
         """The layer's own value: numbers of another type."""
 

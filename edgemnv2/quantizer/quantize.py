@@ -29,7 +29,7 @@ from edgemnv2.quantizer.float_run import Inputs, by_tensor
 from edgemnv2.quantizer.quality import LayerQuality, signal_to_noise
 from edgemnv2.quantizer.ranges import METHODS
 from edgemnv2.quantizer.statistics import batches, count_of
-from edgemnv2.samples.images import Samples
+from edgemnv2.samples.images import Samples, to_nhwc, to_source
 from edgemnv2.samples.inputs import InputSet, of_one_input
 
 __all__ = ["HEADS", "Calibrated", "OutputQuality", "Quantized", "calibrate", "quantize", "split"]
@@ -64,7 +64,8 @@ class OutputQuality:
     """As the source calls it."""
     agreement: float
     """Percent: same class first; of whole numbers, the same number."""
-    output_snr_db: float
+    output_snr_db: float | None
+    """None of whole numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Quantized:
         return self.ends[0].agreement
 
     @property
-    def output_snr_db(self) -> float:
+    def output_snr_db(self) -> float | None:
         """Of the first output."""
         return self.ends[0].output_snr_db
 
@@ -268,6 +269,8 @@ def _check_inputs(inputs: InputSet) -> None:
 
 
 def _compared(name: str, before: Array, after: Array) -> OutputQuality:
+    if before.dtype != np.float32:
+        return OutputQuality(name, agreement(before, after), None)
     noise = float(((after - before).astype(np.float64) ** 2).sum())
     power = float((before.astype(np.float64) ** 2).sum())
     return OutputQuality(name, agreement(before, after), signal_to_noise(power, noise))
@@ -290,12 +293,14 @@ def _watched(x: Inputs, stage: str, progress: Progress) -> Iterator[Any]:
 def _outputs(
     graph: Graph, inputs: InputSet, chosen: Sequence[int], stage: str, progress: Progress
 ) -> dict[str, Array]:
-    """The network's outputs for some of the samples, of which only a few are copied at a time."""
+    """The network's outputs for some of the samples, by the source's names, `[N, H, W, C]`."""
     found: dict[str, list[Array]] = {}
     for indices in _watched(np.asarray(chosen), stage, progress):
         made = by_source(graph, run(graph, inputs.select(indices).arrays, keep=False))
-        for name, values in made.items():
-            found.setdefault(name, []).append(values)
+        for spec in graph.output_specs:
+            # The same elements may lie as another map in the file that is read back.
+            values = to_nhwc(to_source(made[spec.name], spec), spec)
+            found.setdefault(spec.name, []).append(values)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -113,8 +113,17 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         before, after = result[f"{name}_float"], result[f"{name}_int8"]
         if before is not None:
             facts.append((name.replace("p", "p-"), f"{before:.2f} % float, {after:.2f} % int8"))
-    facts.append(("agreement", f"{result['agreement']:.2f} % same class first"))
-    facts.append(("output", f"{result['output_snr_db']:.1f} dB signal to noise"))
+    ends = result["outputs"]
+    for end in ends:
+        # One output needs no name.
+        of = "" if len(ends) == 1 else f"{end['name']}: "
+        whole = end["output_snr_db"] is None
+        same = "the same number" if whole else "same class first"
+        facts.append(("agreement", f"{of}{end['agreement']:.2f} % {same}"))
+        if not whole:
+            facts.append(("output", f"{of}{end['output_snr_db']:.1f} dB signal to noise"))
+    for name, reason in result["stays_float"].items():
+        facts.append(("in floats", f"{name}: {reason}"))
     return facts
 
 
