@@ -30,14 +30,11 @@ TRAINED = {
     "digits-detector": "digits_detector.onnx",
     "digits-detector-int8": "digits_detector_int8.onnx",
     "digits-int8": "digits_int8.onnx",
-    "digits-segmenter": "digits_segmenter.onnx",
-    "digits-segmenter-int8": "digits_segmenter_int8.onnx",
 }
 """Files of the trained models that come with the package."""
 INTEGER_TWINS = {
     "digits": "digits-int8",
     "digits-detector": "digits-detector-int8",
-    "digits-segmenter": "digits-segmenter-int8",
 }
 
 
