@@ -157,7 +157,8 @@ def _load_built_in(name: str) -> Model:
         hint = f"did you mean {near[0]!r}?" if near else "for example 'mobilenetv2-1.0-224'"
         raise ModelError(
             f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
-            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', 'digits-detector[-int8]', "
+            f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', "
+            f"'digits-detector[-int8]', "
             f"'ssdlite-mobilenetv2-320[-int8]', 'deeplabv3-mobilenetv2-513[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed
