@@ -119,7 +119,6 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     names: list[Path | str] = ["digits-detector", "digits-detector-int8"]
-    names += ["digits-segmenter", "digits-segmenter-int8"]
     for name in [options.model] if options.model else names:
         print(f"{name}: {_described(lower_source(name), options.count)}")
 

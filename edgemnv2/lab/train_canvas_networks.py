@@ -1,4 +1,4 @@
-"""Trains the built-in `digits-detector` and `digits-segmenter` and writes them into this package.
+"""Trains the built-in `digits-detector`, and a segmenter of the same digits, and writes them.
 
 Needs what the package itself does not: `pip install 'edgemnv2[train]'`. Then
 

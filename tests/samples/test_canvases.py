@@ -6,9 +6,10 @@ import hashlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgemnv2.samples.canvases import SIZE, canvas, heldout_canvases
-from edgemnv2.samples.digits import heldout
+from edgemnv2.samples.digits import MODEL, heldout
 
 KNOWN = "47cf47eef003229f"
 """Of the first 20: pixels, classes, boxes and masks."""
@@ -20,6 +21,14 @@ def test_the_held_out_canvases_are_the_same_bytes_on_every_machine() -> None:
         for array in (one.pixels, one.classes, one.boxes, one.mask):
             found.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
     assert found.hexdigest()[:16] == KNOWN
+
+
+def test_the_png_files_are_the_first_held_out_canvases() -> None:
+    files = sorted((MODEL.parent / "canvases").glob("*.png"))
+    assert len(files) == 4
+    for file, one in zip(files, heldout_canvases(4), strict=True):
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(np.asarray(image), one.pixels)
 
 
 def test_more_canvases_begin_with_the_same_ones() -> None:
