@@ -6,7 +6,6 @@ Verbs are imported when they are called, so that `edgemnv2 --help` answers at on
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import importlib
 import os
@@ -131,8 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"edgemnv2 {wanted or ''}: {empty}".replace(" :", ":"), file=sys.stderr)
         return 2
     args = parser.parse_args(words)
-    with contextlib.suppress(ValueError):  # where another thread calls
-        # What is half made is cleared away as after Ctrl-C.
+    if arguments is None:
+        # A process of its own: what is half made is cleared away as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
     try:
