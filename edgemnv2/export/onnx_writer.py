@@ -135,11 +135,11 @@ class OnnxNodes(ABC):
             self.constant(f"{name}.scale", scale.astype(np.float32)),
             self.constant(f"{name}.zero_point", np.zeros(scale.shape, values.dtype)),
         ]
-        return self.node("DequantizeLinear", inputs, name, **({"axis": axis} if scale.shape else {}))
+        return self.node(
+            "DequantizeLinear", inputs, name, **({"axis": axis} if scale.shape else {})
+        )
 
-    def file(
-        self, name: str, inputs: list[Any], outputs: list[Any], **about: Any
-    ) -> bytes:
+    def file(self, name: str, inputs: list[Any], outputs: list[Any], **about: Any) -> bytes:
         """The bytes of the file, the same for the same network."""
         made = self.helper.make_graph(
             self.nodes,

@@ -69,5 +69,3 @@ def _head(
     if logistic:
         x = net.logistic(f"{name}.logistic", x)
     return net.reshaped(f"{name}.flat", x, (1, size * size * anchors, each))
-
-

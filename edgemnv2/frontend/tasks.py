@@ -1,7 +1,7 @@
 """The paper's detector and segmenter by name.
 
-    ssdlite-mobilenetv2-<resolution>[-<width>][-int8]
-    deeplabv3-mobilenetv2-<resolution>[-<width>][-os8][-aspp][-int8]
+ssdlite-mobilenetv2-<resolution>[-<width>][-int8]
+deeplabv3-mobilenetv2-<resolution>[-<width>][-os8][-aspp][-int8]
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ NAME = re.compile(
 def task_names() -> tuple[str, ...]:
     """Those of the paper; other resolutions and widths work alike."""
     heads = [
-        f"deeplabv3-mobilenetv2-513{stride}{aspp}" for stride in ("", "-os8") for aspp in ("", "-aspp")
+        f"deeplabv3-mobilenetv2-513{stride}{aspp}"
+        for stride in ("", "-os8")
+        for aspp in ("", "-aspp")
     ]
     return tuple(
-        f"{name}{suffix}" for name in ("ssdlite-mobilenetv2-320", *heads) for suffix in ("", "-int8")
+        f"{name}{suffix}"
+        for name in ("ssdlite-mobilenetv2-320", *heads)
+        for suffix in ("", "-int8")
     )
 
 
@@ -54,6 +58,4 @@ def load_task(name: str) -> Model | None:
         return build_ssdlite(width, resolution, int8=int8, name=name)
     stride = OUTPUT_STRIDES[0] if match["os8"] else OUTPUT_STRIDES[1]
     aspp = match["aspp"] is not None
-    return build_deeplab(
-        width, resolution, output_stride=stride, aspp=aspp, int8=int8, name=name
-    )
+    return build_deeplab(width, resolution, output_stride=stride, aspp=aspp, int8=int8, name=name)

@@ -78,9 +78,7 @@ class OnnxWriter(Protocol):
         """Whether a pointwise layer is to be written as that of a vector, which leaves one."""
 
 
-def reshaped(
-    to: OnnxWriter, value: str, shape: Sequence[int], output: str | None = None
-) -> str:
+def reshaped(to: OnnxWriter, value: str, shape: Sequence[int], output: str | None = None) -> str:
     """A Reshape node; the name of its output."""
     name = f"{output or value}.shape"
     return to.node("Reshape", [value, to.constant(name, np.array(shape, np.int64))], output)

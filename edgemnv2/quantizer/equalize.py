@@ -181,9 +181,7 @@ def _groups(graph: Graph) -> list[_Group]:
 def _convolutions(layers: list[Layer]) -> tuple[Convolution, ...] | None:
     """Each of `layers` once; None where one is no convolution, or sees some channels only."""
     unique = {layer.name: layer for layer in layers}
-    found = tuple(
-        x for x in unique.values() if isinstance(x, Convolution) and groups_of(x) == 1
-    )
+    found = tuple(x for x in unique.values() if isinstance(x, Convolution) and groups_of(x) == 1)
     return found if len(found) == len(unique) else None
 
 

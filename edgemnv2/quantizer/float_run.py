@@ -55,7 +55,9 @@ class ExactRun:
 
     def _prepared(self, layer: Layer) -> Callable[[list[Array]], Array]:
         exact = part(operator_of(layer), "exact")
-        made: Callable[[list[Array]], Array] | None = exact.prepare(layer, self._graph.tensor_out(layer)) if exact else None
+        made: Callable[[list[Array]], Array] | None = (
+            exact.prepare(layer, self._graph.tensor_out(layer)) if exact else None
+        )
         return made or (lambda inputs: run_layer(self._graph, layer, inputs))
 
 

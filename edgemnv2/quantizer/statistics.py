@@ -18,7 +18,13 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.float_graph import consumers, convolutions, weighted_layers
 from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.ranges import Histogram
-from edgemnv2.quantizer.weights import CovarianceSum, Weighted, groups_of, hands_errors_on, mean_patch
+from edgemnv2.quantizer.weights import (
+    CovarianceSum,
+    Weighted,
+    groups_of,
+    hands_errors_on,
+    mean_patch,
+)
 
 __all__ = ["BATCH", "Statistics", "batches", "collect", "count_of"]
 
@@ -55,9 +61,7 @@ def batches(x: Inputs) -> Iterator[Any]:
         yield {k: v[part] for k, v in x.items()} if isinstance(x, Mapping) else x[part]
 
 
-def collect(
-    graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress
-) -> Statistics:
+def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) -> Statistics:
     """The statistics of `graph` on the inputs `[N, H, W, C]`, in two passes.
 
     `scores` names the tensors of class scores.
@@ -85,7 +89,7 @@ def collect(
             histogram.add(values[name])
         for layer in weighted:
             source = values[layer.inputs[0]]
-            share = mean_patch(layer, source, graph.tensor_out(layer)) * (size / count)
+            share = mean_patch(layer, source, out=graph.tensor_out(layer)) * (size / count)
             patches[layer.name] = patches.get(layer.name, 0.0) + share
             if layer.name in covariances:
                 covariances[layer.name].add(source)
@@ -116,8 +120,9 @@ def _limits(
             # A NaN spreads to both.
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise ModelError(
-                    f"{graph.source}: layer {made_by.get(name, name)!r} gives NaN or infinite values on the "
-                    "calibration inputs (must be finite); check the model and the preprocessing"
+                    f"{graph.source}: layer {made_by.get(name, name)!r} gives NaN or infinite "
+                    "values on the calibration inputs (must be finite); check the model and the "
+                    "preprocessing"
                 )
             old = limits.get(name, (low, high))
             limits[name] = min(old[0], low), max(old[1], high)

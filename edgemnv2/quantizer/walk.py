@@ -12,7 +12,7 @@ inputs at a time when somebody asks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,7 +88,9 @@ class Walk:
         for name in graph.inputs:
             if self._is_float(name):
                 self._declare(name, affine(*self.statistics.limits[name]))
-                layer = Quantize(self._named("quantize"), (outer_name(name),), name, rounding="even")
+                layer = Quantize(
+                    self._named("quantize"), (outer_name(name),), name, rounding="even"
+                )
                 self._append(layer)
         remaining = Counter(self._readers)
         for index, each in enumerate(graph.layers):
@@ -309,7 +311,7 @@ class Walk:
         self.real_weights[layer.name] = weights.real
         before = self.statistics.mean_patches[layer.name]
         stored, out = self._values[layer.inputs[0]], self.graph.tensor_out(layer)
-        after = mean_patch(layer, stored, out, source.zero_point) * source.scale
+        after = mean_patch(layer, stored, source.zero_point, out) * source.scale
         bias = corrected_bias(layer, weights, before, after)
         return StoredWeights(weights.values, weights.scale, bias)
 

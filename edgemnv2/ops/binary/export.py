@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numpy.typing import NDArray
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgemnv2.ops.binary.layer import Binary
 from edgemnv2.ops.export import OnnxWriter, no_form

@@ -67,7 +67,9 @@ def _flattened(seen: list[View], order: tuple[int, ...], axis: int) -> list[View
     if len({view.map[1:] for view in seen}) == 1:
         return None
     whole = all(view.lies_as(order) and view.map[1] * view.map[2] % inner == 0 for view in seen)
-    alike = len({tuple(view.shape[a] for a in order[order.index(axis) + 1 :]) for view in seen}) == 1
+    alike = (
+        len({tuple(view.shape[a] for a in order[order.index(axis) + 1 :]) for view in seen}) == 1
+    )
     return seen if whole and alike else None
 
 

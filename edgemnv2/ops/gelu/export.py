@@ -10,7 +10,9 @@ __all__ = ["onnx", "opset"]
 
 def onnx(layer: Gelu, to: OnnxWriter) -> str:
     """Gelu."""
-    return to.node("Gelu", [to.real(layer.inputs[0])], approximate="tanh" if layer.approximate else "none")
+    return to.node(
+        "Gelu", [to.real(layer.inputs[0])], approximate="tanh" if layer.approximate else "none"
+    )
 
 
 def opset(layer: Gelu) -> int:

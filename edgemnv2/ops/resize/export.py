@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numpy.typing import NDArray
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgemnv2.ops.export import OnnxWriter, no_form
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.resize.layer import Resize
-from edgemnv2.ops.resize.tables import NEAREST_MODES, TRANSFORMATIONS, onnx_linear, onnx_nearest, onnx_positions
+from edgemnv2.ops.resize.tables import (
+    NEAREST_MODES,
+    TRANSFORMATIONS,
+    onnx_linear,
+    onnx_nearest,
+    onnx_positions,
+)
 
 __all__ = ["onnx"]
 
