@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from edgemnv2.cli.main import main
+from edgemnv2.errors import InputError
 from edgemnv2.export.qdq_file import with_int8_ends
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.quantizer.quantize import Quantized, quantize
-from edgemnv2.samples.images import to_source
+from edgemnv2.samples.images import Samples, to_source
 from edgemnv2.samples.inputs import InputSet, random_set
 from tests.networks.float_ends import detector_like, dynamic_range, segmenter_like, two_floats
 
@@ -138,3 +139,14 @@ def test_the_verb_takes_several_inputs_and_tells_every_output(
     for spec in graph.output_specs:
         assert f"{spec.name}: " in said
     assert (tmp_path / "q.onnx").read_bytes() == made["two"][2].onnx
+
+
+def test_samples_of_one_input_suit_no_network_of_two(made: dict[str, Made]) -> None:
+    graph, inputs, _ = made["two"]
+    one = Samples(inputs.arrays["image"], inputs.names)
+    with pytest.raises(InputError, match="samples of one input for 'image', 'state'"):
+        quantize(graph, one)
+    chosen = inputs.select([4, 1])
+    assert chosen.names == (inputs.names[4], inputs.names[1])
+    for name, array in chosen.arrays.items():
+        np.testing.assert_array_equal(array, inputs.arrays[name][[4, 1]])
