@@ -89,7 +89,7 @@ def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) 
             histogram.add(values[name])
         for layer in weighted:
             source = values[layer.inputs[0]]
-            share = mean_patch(layer, source, graph.tensor_out(layer)) * (size / count)
+            share = mean_patch(layer, source, out=graph.tensor_out(layer)) * (size / count)
             patches[layer.name] = patches.get(layer.name, 0.0) + share
             if layer.name in covariances:
                 covariances[layer.name].add(source)
@@ -120,8 +120,9 @@ def _limits(
             # A NaN spreads to both.
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise ModelError(
-                    f"{graph.source}: layer {made_by.get(name, name)!r} gives NaN or infinite values on the "
-                    "calibration inputs (must be finite); check the model and the preprocessing"
+                    f"{graph.source}: layer {made_by.get(name, name)!r} gives NaN or infinite "
+                    "values on the calibration inputs (must be finite); check the model and the "
+                    "preprocessing"
                 )
             old = limits.get(name, (low, high))
             limits[name] = min(old[0], low), max(old[1], high)

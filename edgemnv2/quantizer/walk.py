@@ -311,7 +311,7 @@ class Walk:
         self.real_weights[layer.name] = weights.real
         before = self.statistics.mean_patches[layer.name]
         stored, out = self._values[layer.inputs[0]], self.graph.tensor_out(layer)
-        after = mean_patch(layer, stored, out, source.zero_point) * source.scale
+        after = mean_patch(layer, stored, source.zero_point, out) * source.scale
         bias = corrected_bias(layer, weights, before, after)
         return StoredWeights(weights.values, weights.scale, bias)
 

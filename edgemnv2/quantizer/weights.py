@@ -167,14 +167,16 @@ class CovarianceSum:
         return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
-def mean_patch(layer: Weighted, x: Array, out: Tensor, zero_point: int = 0) -> Array:
+def mean_patch(layer: Weighted, x: Array, zero_point: int = 0, out: Tensor | None = None) -> Array:
     """The mean input `[KH, KW, C]` under each weight, over all output pixels of `[N, H, W, C]`.
 
-    `zero_point` comes off before the padding, whose zeros are real ones.
+    `zero_point` comes off before the padding, whose zeros are real ones. A transposed convolution
+    needs its output `out`, which says where it ends.
     """
     if isinstance(layer, TransposedConv2D):
+        assert out is not None
         plain, canvas = spread_out(layer, x, out, zero_point)
-        return mean_patch(plain, canvas, out, zero_point)[::-1, ::-1]
+        return mean_patch(plain, canvas, zero_point)[::-1, ::-1]
     kh, kw = layer.kernel
     dy, dx = layer.dilation
     rows, columns = layer.window

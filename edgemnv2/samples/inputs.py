@@ -32,7 +32,6 @@ from edgemnv2.samples.images import (
 __all__ = [
     "InputSet",
     "SampleChoice",
-    "as_samples",
     "choose_inputs",
     "load_npz",
     "of_one_input",
@@ -260,16 +259,6 @@ def of_one_input(graph: Graph, samples: Samples) -> InputSet:
     if len(graph.input_specs) != 1:
         raise InputError(f"{graph.name}: samples of one input for {_names([*graph.input_specs])}")
     return _of(graph, 0, samples)
-
-
-def as_samples(inputs: InputSet) -> Samples:
-    """The samples of a network with one input; InputError where there are several."""
-    if len(inputs.arrays) != 1:
-        raise InputError(
-            f"inputs {', '.join(map(repr, inputs.arrays))}: expected a network with one input"
-        )
-    (x,) = inputs.arrays.values()
-    return Samples(x, inputs.names, inputs.labels, inputs.preset)
 
 
 def _names(specs: list[TensorSpec]) -> str:

@@ -28,7 +28,7 @@ from edgemnv2.runners import make_runner
 from edgemnv2.samples import digits
 from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import default_preset
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
 from tests.firmware.firmware_harness import boot, build_cmake, cross_cmake, run, verdict
 
 LEAST_TOP1 = 97.0
@@ -69,9 +69,9 @@ def test_the_file_is_small_standard_qdq_with_integer_ends() -> None:
 @pytest.mark.parametrize("name", ["digits", "digits-int8"])
 def test_held_out_digits_are_recognised_with_the_preset_that_needs_no_flag(name: str) -> None:
     graph = lowered(name)
-    samples = as_samples(choose_inputs(graph, SampleChoice(), default_preset(graph)))
+    samples = choose_inputs(graph, SampleChoice(), default_preset(graph))
     assert samples.labels is not None and len(samples) == 360
-    scores = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(360, -1)
+    scores = run_reference(graph, samples.arrays, keep=False)[graph.outputs[0]].reshape(360, -1)
     assert 100 * (scores.argmax(axis=1) == samples.labels).mean() >= LEAST_TOP1
 
 
@@ -130,8 +130,8 @@ def test_host_m7_and_reference_give_the_dozen_the_same_classes(
     on_host = run_artifact(host, make_runner("local"), DOZEN)
     on_m7 = run_artifact(m7, make_runner("qemu-system"), DOZEN)
     graph = lowered("digits-int8")
-    samples = as_samples(choose_inputs(graph, DOZEN, default_preset(graph)))
-    expected = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(12, -1)
+    samples = choose_inputs(graph, DOZEN, default_preset(graph))
+    expected = run_reference(graph, samples.arrays, keep=False)[graph.outputs[0]].reshape(12, -1)
     assert np.array_equal(next(iter(on_host.outputs.values())).reshape(12, -1), expected)
     assert np.array_equal(next(iter(on_m7.outputs.values())).reshape(12, -1), expected)
     assert [p.classes[0] for p in on_m7.predictions] == shown_classes()

@@ -25,6 +25,7 @@ from tests.networks.detection_net import random_detector
 from tests.networks.onnx_net import one_operator
 from tests.networks.random_tflite import OPERATORS as TFLITE
 from tests.networks.random_tflite import random_network
+from tests.networks.tflite_net import TfliteNet
 from tests.ops.test_arg_max import arg, cast
 from tests.ops.test_plain_kernels import onnx_files
 
@@ -35,7 +36,8 @@ INTEGERS_ONLY = {
     "rescale": "between two scales of integers",
 }
 """Operators that no float network has."""
-SEEDS = range(1, 3)
+SEEDS = (2,)
+"""Networks of floats, as `random_network` draws them."""
 SAMPLES = 3
 TIES = 0.1
 """Share of outputs that may be one step off where two scales are in the ratio of whole numbers: a
@@ -58,6 +60,10 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield ".tflite", cast("float32", "int32")
     yield ".onnx", one_operator("MaxPool", (1, 4, 9, 8), kernel_shape=[3, 2], strides=[2, 1])
     yield ".onnx", one_operator("AveragePool", (1, 4, 9, 8), kernel_shape=[2, 2], pads=[1] * 4)
+    net = TfliteNet()
+    x, y = net.tensor((1, 5, 7, 3)), net.tensor((1, 5, 7, 3))
+    net.add("SQUARE", [x], [y])
+    yield ".tflite", net.build([x], [y])
     for seed in SEEDS:
         detector = random_detector(seed)
         yield ".tflite", detector.blob()
@@ -150,6 +156,9 @@ def test_onnxruntime_says_the_same(operator: str, require_module: Any) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     for graph, inputs, converted, back in cases()[operator]:
+        if any(operator_of(x) == "detection_postprocess" for x in graph.layers):
+            # An operator of our own.
+            continue
         ours = run(back, inputs.arrays, keep=False)
         session = onnxruntime.InferenceSession(
             converted.file(), options, providers=["CPUExecutionProvider"]

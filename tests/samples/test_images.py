@@ -19,7 +19,7 @@ from edgemnv2.samples.images import (
     to_nhwc,
     to_source,
 )
-from edgemnv2.samples.inputs import as_samples, load_npz
+from edgemnv2.samples.inputs import load_npz
 
 FLOAT = Tensor("x", 32, 32, 3, "float32")
 UINT8 = Tensor("x", 32, 32, 3, "uint8", QuantParams(1 / 127.5, 127))
@@ -170,12 +170,11 @@ GRAPH = graph_of(Tensor("x", 4, 5, 3, "float32"), SPEC)
 def test_npz_arrays_are_in_the_source_layout(tmp_path):
     x = np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)
     np.savez(tmp_path / "x.npz", input=x)
-    samples = as_samples(load_npz(tmp_path / "x.npz", GRAPH))
-    np.testing.assert_array_equal(samples.x, x.transpose(0, 2, 3, 1))
+    every = load_npz(tmp_path / "x.npz", GRAPH).arrays["input"]
+    np.testing.assert_array_equal(every, x.transpose(0, 2, 3, 1))
     np.savez(tmp_path / "one.npz", input=x[1])
-    np.testing.assert_array_equal(
-        as_samples(load_npz(tmp_path / "one.npz", GRAPH)).x, samples.x[1:]
-    )
+    one = load_npz(tmp_path / "one.npz", GRAPH).arrays["input"]
+    np.testing.assert_array_equal(one, every[1:])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Layer
 
-__all__ = ["BOX", "CLASS", "COUNT", "DetectionPostprocess", "FIELDS", "OPTIONS", "SCORE"]
+__all__ = ["BOX", "CLASS", "COUNT", "FIELDS", "OPTIONS", "SCORE", "DetectionPostprocess"]
 
 Array = NDArray[Any]
 BOX = (0, 1, 2, 3)

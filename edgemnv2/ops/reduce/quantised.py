@@ -8,7 +8,7 @@ from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.reduce.layer import Reduce
 
-__all__ = ["target"]
+__all__ = ["stays_float", "target"]
 
 
 def target(
@@ -17,3 +17,8 @@ def target(
     """The largest of stored values is stored; sums and means have a range of their own."""
     del error
     return (sources[0] if layer.keeps_storage else wanted).known_quant
+
+
+def stays_float(layer: Reduce) -> str | None:
+    """The reason, of a reduction over no axis."""
+    return None if layer.axes else "over no axis there is nothing to reduce"
