@@ -1,0 +1,6 @@
+// Opens the page.
+
+import { load } from "./index.js";
+import { openPage } from "./page.js";
+
+openPage(document.body, load());
