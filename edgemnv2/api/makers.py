@@ -129,13 +129,12 @@ def bundle(
     """Write the firmware bundle of an artefact, or its page, into the new folder `output`.
 
     `format` is "arduino", "cmake", "cmsis-pack", "esp-idf", "linux", "platformio", "web", "zephyr"
-    or "all"; `single_file`: of "web" the page alone, which a double click opens. Raises UsageError for a format that does not suit the target, DoesNotFit, ArtifactError.
+    or "all"; `single_file`: of "web" the page alone, which a double click opens. Raises
+    UsageError for a format that does not suit the target, DoesNotFit, ArtifactError.
     """
     from edgemnv2.firmware import bundle as firmware
 
-    return firmware.bundle(
-        opened(artifact).artifact, format, Path(output), single_file=single_file
-    )
+    return firmware.bundle(opened(artifact).artifact, format, Path(output), single_file=single_file)
 
 
 def check_archive(output: str | Path, *, force: bool = False) -> None:

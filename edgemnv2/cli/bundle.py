@@ -15,7 +15,17 @@ edgemnv2 bundle net-rpi4 --format linux -o pi
 edgemnv2 bundle net-wasm --format web --single-file -o page
 """
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
-FORMATS = ("arduino", "cmake", "cmsis-pack", "esp-idf", "linux", "platformio", "zephyr", "web", "all")
+FORMATS = (
+    "arduino",
+    "cmake",
+    "cmsis-pack",
+    "esp-idf",
+    "linux",
+    "platformio",
+    "zephyr",
+    "web",
+    "all",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

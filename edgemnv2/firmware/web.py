@@ -78,10 +78,7 @@ def web_files(artifact: Artifact) -> Files:
 
 def page_file(artifact: Artifact) -> Files:
     """The page alone."""
-    script = (
-        f"{joined_modules()}\n"
-        f"openPage(document.body, {inline_network(artifact)});\n"
-    )
+    script = f"{joined_modules()}\nopenPage(document.body, {inline_network(artifact)});\n"
     values = {
         **_values(artifact),
         "STYLE": f"<style>\n{_text('page.css')}</style>",
@@ -97,9 +94,7 @@ def joined_modules(modules: Sequence[str] = MODULES) -> str:
     for module in modules:
         text = re.sub(r"^import [^;]*;\n", "", _text(module), flags=re.MULTILINE)
         parts.append(re.sub(r"^export (?!\{)", "", text, flags=re.MULTILINE))
-    bytes_of = (
-        "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
-    )
+    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
     return "\n".join([*parts, bytes_of])
 
 

@@ -16,7 +16,7 @@ from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import reduction
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.gemm import Pointers
-from edgemnv2.schedules.wasm.isa import Isa
+from edgemnv2.schedules.wasm.isa import NO_SIMD, Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK
 from edgemnv2.tir.builder import Builder, broadcast, cast, element, load, reinterpret
 from edgemnv2.tir.tiling import Panel
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 class WebInt8Gemm(Int8Gemm):
     """int8 by sums of two products. `bias` has the input's zero point folded in."""
 
-    isa: Isa = Isa(False, False)
+    isa: Isa = NO_SIMD
 
     def constants(self) -> list[Array]:
         """Per panel `[K/2][NR][2]`; parameters."""
@@ -77,7 +77,7 @@ class WebInt8Gemm(Int8Gemm):
 class WebFloatGemm(FloatGemm):
     """float32 by vectors of four."""
 
-    isa: Isa = Isa(False, False)
+    isa: Isa = NO_SIMD
 
     def _tile(
         self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel, share: int

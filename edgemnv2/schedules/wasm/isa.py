@@ -13,7 +13,7 @@ from typing import Any
 from edgemnv2.target import Target
 from edgemnv2.tir.builder import cast, constant, intrinsic, maximum, minimum, shuffle
 
-__all__ = ["Isa", "isa_of"]
+__all__ = ["NO_SIMD", "Isa", "isa_of"]
 
 Expr = Any
 
@@ -67,6 +67,9 @@ class Isa:
             else:
                 value = plain(value, limit)
         return value
+
+
+NO_SIMD = Isa(simd=False, relaxed=False)
 
 
 def _narrow(value: Expr, wide: str, narrow: str, lanes: int, ends: tuple[int, int]) -> Expr:

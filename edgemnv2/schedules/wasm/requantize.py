@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.avx2.requantize import Epilogue, Parameters
 from edgemnv2.schedules.halves import corrected
-from edgemnv2.schedules.wasm.isa import Isa
+from edgemnv2.schedules.wasm.isa import NO_SIMD, Isa
 from edgemnv2.tir.builder import (
     Builder,
     cast,
@@ -47,7 +47,7 @@ class WebEpilogue(Epilogue):
     """Requantise, add the zero point, clamp, store int8; `shift` is that of all channels."""
 
     shift: int = 0
-    isa: Isa = Isa(False, False)
+    isa: Isa = NO_SIMD
 
     @staticmethod
     def for_web(
