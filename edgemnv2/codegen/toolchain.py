@@ -286,8 +286,8 @@ def link_executable(
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     command += cpu_flags(target, compiler, static=True)
     if target.is_web:
-        stack = f"-Wl,-z,stack-size={PROGRAM_STACK_BYTES}"
-        _run([*command, stack, *map(str, objects), "-o", str(output)], output, output.name)
+        flags = ["-Wl,--strip-all", f"-Wl,-z,stack-size={PROGRAM_STACK_BYTES}"]
+        _run([*command, *flags, *map(str, objects), "-o", str(output)], output, output.name)
         return
     if system_of(target) != "linux":
         # Formats of their own; nothing but this machine runs them.

@@ -78,7 +78,7 @@ def web_files(artifact: Artifact) -> Files:
 
 def page_file(artifact: Artifact) -> Files:
     """The page alone."""
-    script = f"{joined_modules()}\nopenPage(document.body, {inline_network(artifact)});\n"
+    script = f"{joined_modules()}\nwindow.edgemnv2 = openPage(document.body, {inline_network(artifact)});\n"
     values = {
         **_values(artifact),
         "STYLE": f"<style>\n{_text('page.css')}</style>",

@@ -1,6 +1,6 @@
-// Opens the page.
+// Opens the page; `edgemnv2` is for its console.
 
 import { load } from "./index.js";
 import { openPage } from "./page.js";
 
-openPage(document.body, load());
+window.edgemnv2 = openPage(document.body, load());
