@@ -120,15 +120,22 @@ def check_tuning(trials: int, strategy: str | None) -> None:
     TuneOptions(trials, 0, strategy).check()
 
 
-def bundle(artifact: OpenArtifact | str | Path, format: str, output: str | Path) -> Bundle:
-    """Write the firmware bundle of an artefact into the new folder `output`.
+def bundle(
+    artifact: OpenArtifact | str | Path,
+    format: str,
+    output: str | Path,
+    *,
+    single_file: bool = False,
+) -> Bundle:
+    """Write the firmware bundle of an artefact, or its page, into the new folder `output`.
 
-    `format` is "arduino", "cmake", "cmsis-pack", "linux", "platformio", "zephyr" or "all". Raises
+    `format` is "arduino", "cmake", "cmsis-pack", "esp-idf", "linux", "platformio", "web", "zephyr"
+    or "all"; `single_file`: of "web" the page alone, which a double click opens. Raises
     UsageError for a format that does not suit the target, DoesNotFit, ArtifactError.
     """
     from edgemnv2.firmware import bundle as firmware
 
-    return firmware.bundle(opened(artifact).artifact, format, Path(output))
+    return firmware.bundle(opened(artifact).artifact, format, Path(output), single_file=single_file)
 
 
 def check_archive(output: str | Path, *, force: bool = False) -> None:

@@ -53,6 +53,7 @@ _PROGRAMS = (
     ("qemu-arm", "running rpi3-32 artefacts here", "qemu-user"),
     ("qemu-system-arm", "running Cortex-M artefacts here", "qemu-system-arm"),
     ("qemu-system-riscv32", "running RISC-V artefacts here", "qemu-system-misc"),
+    ("node", "running WebAssembly artefacts here", "nodejs"),
     ("cmake", "building the bundles' firmware", "cmake"),
     ("arduino-builder", "building the bundles for Arduino", "arduino-builder"),
     ("chromium", "drawing .png pictures", "chromium"),
