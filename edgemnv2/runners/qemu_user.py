@@ -72,7 +72,9 @@ class QemuUserRunner(Runner):
 
             result, facts = run_bench_program(artifact, inputs, launch, job, warmup=1)
             # Under emulation neither the clock nor the resident size says anything of the device.
-            result = replace(result, metric=None, values=(), layers={}, peak_rss_bytes=None)
+            result = replace(
+                result, metric=None, values=(), layers={}, step_values=(), peak_rss_bytes=None
+            )
             if not counters:
                 return result
             values, functions = counters[0].read(job.repeat)
@@ -86,5 +88,6 @@ class QemuUserRunner(Runner):
             values=values,
             functions=functions,
             layers=sum_steps(facts, steps),
+            step_values=steps,
             notes=(note,),
         )
