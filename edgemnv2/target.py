@@ -11,6 +11,7 @@ import difflib
 import itertools
 import os
 import platform
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ FEATURES = {
     "armv7a": ("neon", "vfp4"),
     "thumb": ("dsp", "fpu", "mve"),
     "riscv32": ("a", "c", "f", "m"),
+    "riscv64": ("v",),
     "c99": (),
 }
 RUNNERS = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
@@ -74,7 +76,7 @@ class Cpu:
 class Toolchain:
     """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; the float ABI.
 
-    `mcpu` is -march on RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and RISC-V and ""
+    `mcpu` is -march on 32-bit RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and RISC-V and ""
     elsewhere.
     """
 
@@ -172,7 +174,10 @@ class Target:
             "mattr": list(self.toolchain.mattr),
             "num-cores": self.cpu.cores,
         }
-        if self.toolchain.float_abi:
+        if self.cpu.isa == "riscv64":
+            # RV64GC: LLVM would pass floats in integer registers.
+            options["mabi"] = "lp64d"
+        elif self.toolchain.float_abi:
             options["mfloat-abi"] = self.toolchain.float_abi
         return tvm.target.Target(options)
 
@@ -400,6 +405,9 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
         "vfp4": {"vfpv4", "asimd"},
         "avx512vnni": {"avx512_vnni"},
     }
+    # RISC-V's line `isa` is a word: rv64imafdcv_zicbom.
+    words = re.findall(r"^isa\s*: rv\d+([a-z]+)", text, re.MULTILINE)
+    flags |= set("".join(words))
     return tuple(sorted(f for f in target.cpu.features if not flags & spelled.get(f, {f})))
 
 
@@ -470,7 +478,7 @@ def _check_consistency(target: Target, place: str) -> None:
                 f"(must be out of: {', '.join(allowed)})"
             )
     _check_caches(target.cpu, place)
-    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32")
+    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32", "riscv64")
     if bool(target.toolchain.float_abi) != has_abi:
         expected = "'hard' or 'soft'" if has_abi else "''"
         raise TargetError(
