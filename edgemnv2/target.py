@@ -76,8 +76,8 @@ class Cpu:
 class Toolchain:
     """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; the float ABI.
 
-    `mcpu` is -march on 32-bit RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and RISC-V and ""
-    elsewhere.
+    `mcpu` is -march on 32-bit RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and on RISC-V
+    and "" elsewhere.
     """
 
     triple: str

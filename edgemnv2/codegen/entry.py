@@ -18,6 +18,7 @@ from edgemnv2.codegen.op_table import (
     rows_of,
 )
 from edgemnv2.codegen.pieces import PIECES
+from edgemnv2.codegen.sections import constants_place
 from edgemnv2.memory.planner import Planned
 from edgemnv2.ops.kernel import RowKernel, constant_offsets
 from edgemnv2.program import FEED
@@ -133,6 +134,7 @@ def constants_source(name: str, constants: ConstantBlob) -> str:
             "#include <stdint.h>",
             "",
             f"extern const uint32_t {name}_constants[];",
+            *constants_place(name),
             "#if defined(__GNUC__)",
             "__attribute__((aligned(16)))",
             "#endif",

@@ -10,6 +10,7 @@ from edgemnv2.codegen.answers import Answers, answers_exports, answers_header
 from edgemnv2.codegen.camera import CameraRows, camera_exports, camera_header
 from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.pieces import pieces_exports, pieces_header
+from edgemnv2.codegen.sections import sections_header
 
 __all__ = [
     "ABI_VERSION",
@@ -64,6 +65,8 @@ class Interface:
     """Features of the processor that the functions ask for, and refuse to run without."""
     answers: Answers | None = None
     """What the outputs mean."""
+    is_placed: bool = False
+    """Whether the header tells how memories are chosen, on microcontrollers."""
     camera: CameraRows | None = None
     """How a camera's rows become rows of an input; None without an input for images."""
 
@@ -276,6 +279,7 @@ def header(interface: Interface) -> str:
             f"#define {upper}_STREAM_ARENA_BYTES {interface.stream_arena_bytes}",
             f"#define {upper}_LAYER_COUNT {interface.layer_count}",
             *_scratch(interface),
+            *(sections_header(name) if interface.is_placed else []),
             *_placing(interface),
             "",
             "/* Tensors are NHWC, batch 1. */",

@@ -66,6 +66,7 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
             if layer.names_scratch
         ),
         needs=plan.scheduled.target.needs,
+        is_placed=plan.scheduled.target.is_bare_metal,
         answers=Answers(task, by_name),
         camera=_camera(graph, options, task, inputs[fed], fed),
     )
