@@ -30,10 +30,18 @@ from edgemnv2.program import FEED
 from edgemnv2.samples.images import image_input
 from edgemnv2.samples.pixels import Pixels, wanted_pixels
 from edgemnv2.schedules import Schedule
-from edgemnv2.target import Target, load_target, target_names
+from edgemnv2.target import MemoryRegion, Target, load_target, target_names
 from edgemnv2.task import Task
 
-__all__ = ["Analysis", "EndFacts", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
+__all__ = [
+    "Analysis",
+    "EndFacts",
+    "Fit",
+    "LayerFacts",
+    "analyze",
+    "layer_by_layer_bytes",
+    "placed_in",
+]
 
 INTEGER_TARGET, FLOAT_TARGET = "mps2-an500", "rpi4"
 """Whose plan is shown where the user names no target."""
@@ -103,6 +111,9 @@ class Analysis:
     stream_arena_bytes: int
     layer_by_layer_bytes: int
     constants_bytes: int
+    placed: tuple[tuple[str, str, str], ...]
+    """On a microcontroller: what, the memory that the linker script puts it into, and the macro
+    whose section takes it elsewhere ("" for none)."""
     peak_step: int
     peak_at: str
     peak_live: tuple[tuple[str, int], ...]
@@ -163,6 +174,7 @@ def analyze(
         stream_arena_bytes=stream.plan.arena_bytes,
         layer_by_layer_bytes=layer_by_layer_bytes(graph),
         constants_bytes=len(main.constants.data),
+        placed=placed_in(target),
         peak_step=step,
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
@@ -178,6 +190,24 @@ def analyze(
 def _as_compiled(graph: Graph, target: Target) -> Graph:
     """The layers that `compile` makes code of."""
     return split_phases(graph) if target.is_bare_metal else graph
+
+
+def placed_in(target: Target) -> tuple[tuple[str, str, str], ...]:
+    """Of a microcontroller: what lies in which memory, and the macro that moves it."""
+    if not target.is_bare_metal:
+        return ()
+    flash = [m for m in target.memories if m.access == "rx"]
+    ram = [m for m in target.memories if m.access == "rw"]
+
+    def largest(regions: list[MemoryRegion]) -> str:
+        return max(regions, key=lambda m: m.length).name
+
+    return (
+        ("arena", largest(ram), "<NAME>_ARENA_SECTION"),
+        ("constants", largest(flash), "<NAME>_CONSTANTS_SECTION"),
+        ("hot code", flash[0].name, "<NAME>_CODE_SECTION"),
+        ("stack", ram[0].name, ""),
+    )
 
 
 def _inputs(graph: Graph) -> Iterator[EndFacts]:

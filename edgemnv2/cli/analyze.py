@@ -97,6 +97,11 @@ def _summary(analysis: Analysis) -> list[str]:
         f"layer by layer  {analysis.layer_by_layer_bytes / 1024:.1f} KiB (whole tensors, image "
         "included)",
         f"constants       {analysis.constants_bytes / 1024:.1f} KiB",
+        *(
+            f"{'placed' if not number else '':16}{what} in {memory}"
+            + (f" ({macro} moves it)" if macro else "")
+            for number, (what, memory, macro) in enumerate(analysis.placed)
+        ),
         f"peak            step {analysis.peak_step}, {analysis.peak_at}; live, KiB: {live}",
     ]
 

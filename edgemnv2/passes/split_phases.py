@@ -197,9 +197,7 @@ class _Split:
         first = len(range(0, tensor.height, PHASES))
         rows = tuple(row // PHASES + (row % PHASES) * first for row in range(tensor.height))
         columns, channels = tuple(range(tensor.width)), tuple(range(tensor.channels))
-        select = Select(
-            name, (stacked,), name, rows=rows, columns=columns, channels=channels
-        )
+        select = Select(name, (stacked,), name, rows=rows, columns=columns, channels=channels)
         self._add(number, 0, stage, select, tensor)
         return name
 

@@ -51,6 +51,7 @@ _COMPILERS = (
 _PROGRAMS = (
     ("qemu-aarch64", "running 64-bit Raspberry Pi artefacts here", "qemu-user"),
     ("qemu-arm", "running rpi3-32 artefacts here", "qemu-user"),
+    ("qemu-riscv64", "running rv64gcv artefacts here", "qemu-user"),
     ("qemu-system-arm", "running Cortex-M artefacts here", "qemu-system-arm"),
     ("qemu-system-riscv32", "running RISC-V artefacts here", "qemu-system-misc"),
     ("node", "running WebAssembly artefacts here", "nodejs"),

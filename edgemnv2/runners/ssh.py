@@ -35,6 +35,7 @@ _MACHINES = {
     "aarch64": ("aarch64", "arm64"),
     # 64-bit kernels run 32-bit programs, and Raspberry Pi OS pairs them so by default.
     "armv7a": ("armv7l", "armv8l", "aarch64"),
+    "riscv64": ("riscv64",),
     "x86_64": ("x86_64",),
 }
 

@@ -7,8 +7,8 @@
 #include "serial_protocol.h"
 
 /* Where the arena lies, on boards whose largest RAM is not the one for variables. */
-#ifdef EDGEMNV2_ARENA_SECTION
-#define NET_PLACED __attribute__((section(EDGEMNV2_ARENA_SECTION)))
+#ifdef NET_ARENA_SECTION
+#define NET_PLACED __attribute__((section(NET_ARENA_SECTION)))
 #else
 #define NET_PLACED
 #endif
