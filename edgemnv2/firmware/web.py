@@ -78,7 +78,8 @@ def web_files(artifact: Artifact) -> Files:
 
 def page_file(artifact: Artifact) -> Files:
     """The page alone."""
-    script = f"{joined_modules()}\nwindow.edgemnv2 = openPage(document.body, {inline_network(artifact)});\n"
+    opened = f"window.edgemnv2 = openPage(document.body, {inline_network(artifact)});"
+    script = f"{joined_modules()}\n{opened}\n"
     values = {
         **_values(artifact),
         "STYLE": f"<style>\n{_text('page.css')}</style>",

@@ -187,7 +187,9 @@ def main() -> None:
     model = train(normalise(images[:split]), torch.from_numpy(labels[:split]), options.epochs)
 
     if not options.validate:
-        onnx.save(to_onnx(model), options.output / digits.MODEL.name)
+        made = to_onnx(model)
+        onnx.helper.set_model_props(made, digits.meaning(digits.PREPROCESS))
+        onnx.save(made, options.output / digits.MODEL.name)
         np.savez_compressed(
             options.output / digits.HELDOUT.name,
             digits=small[split:],
