@@ -13,8 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgemnv2.ops.concat.layer import Concat
+from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.table import layer_type, operator_of
+from edgemnv2.ops.select.layer import Select
+from edgemnv2.ops.table import operator_of
 
 __all__ = ["split_phases"]
 
@@ -35,12 +38,10 @@ def split_phases(graph: Graph) -> Graph:
 
 def _dilated(layer: Layer) -> bool:
     """Whether it is a convolution of stride 1 whose rows are an even number apart."""
-    rate = getattr(layer, "dilation", (1, 1))[0]
-    if operator_of(layer) != "convolution" or rate % PHASES or not hasattr(layer, "padding"):
+    if not isinstance(layer, Conv2D | DepthwiseConv2D) or layer.dilation[0] % PHASES:
         return False
     top, _, bottom, _ = layer.padding
-    kernel = layer.kernel[0]
-    same = top + bottom == (kernel - 1) * rate and top % PHASES == 0
+    same = top + bottom == (layer.kernel[0] - 1) * layer.dilation[0] and top % PHASES == 0
     return layer.stride == (1, 1) and same
 
 
@@ -52,9 +53,7 @@ def _is_spread(graph: Graph, layer: Layer) -> bool:
 
 def _rowwise(layer: Layer) -> bool:
     """Whether a row of its output is made of the same row of each input."""
-    return layer.is_pixelwise or (
-        operator_of(layer) == "concat" and getattr(layer, "axis", "") == "channels"
-    )
+    return layer.is_pixelwise or (isinstance(layer, Concat) and layer.axis == "channels")
 
 
 def _region(graph: Graph) -> set[str]:
@@ -175,7 +174,7 @@ class _Split:
                 changes["row_weights"] = spread.row_weights[:count]
             layer = replace(maker, name=half, output=half, **changes)
         else:
-            layer = layer_type("Select")(
+            layer = Select(
                 half,
                 (name,),
                 half,
@@ -193,14 +192,12 @@ class _Split:
             return name
         tensor = self.old.tensors[name]
         stacked = f"{name}.stacked"
-        concat = layer_type("Concat")(stacked, halves, stacked, axis="height")
+        concat = Concat(stacked, halves, stacked, axis="height")
         self._add(number, 0, stage, concat, tensor)
         first = len(range(0, tensor.height, PHASES))
         rows = tuple(row // PHASES + (row % PHASES) * first for row in range(tensor.height))
         columns, channels = tuple(range(tensor.width)), tuple(range(tensor.channels))
-        select = layer_type("Select")(
-            name, (stacked,), name, rows=rows, columns=columns, channels=channels
-        )
+        select = Select(name, (stacked,), name, rows=rows, columns=columns, channels=channels)
         self._add(number, 0, stage, select, tensor)
         return name
 
