@@ -197,13 +197,6 @@ CLI_KNOWS = {
     "paper": "prints",
     "version": "what --version prints",
 }
-CLI_EXCEPTIONS = {
-    ("cli.completion", "frontend"): "completes the names of built-in networks",
-    ("cli.completion", "target"): "completes the names of targets",
-    ("cli.doctor", "runners.doctor"): "prints what is installed",
-    ("cli.targets", "target"): "prints targets",
-    ("cli.logs", "tuner.manage"): "looks after log folders, which is no verb of the library",
-}
 
 
 def test_the_command_line_is_made_of_the_public_api() -> None:
@@ -223,6 +216,6 @@ def test_the_command_line_is_made_of_the_public_api() -> None:
                 continue
             module = as_module(str(node.module).removeprefix("edgemnv2."))
             assert module is not None
-            if floor(module) not in CLI_KNOWS and (name, module) not in CLI_EXCEPTIONS:
+            if floor(module) not in CLI_KNOWS:
                 wrong.append(f"{name} -> {module}")
     assert wrong == []

@@ -114,13 +114,13 @@ def _argument(action: argparse.Action) -> _Argument:
 
 
 def _target_names() -> tuple[str, ...]:
-    from edgemnv2.target import target_names
+    from edgemnv2.api import target_names
 
     return target_names()
 
 
 def _model_names() -> tuple[str, ...]:
-    from edgemnv2.frontend import built_in_names
+    from edgemnv2.api import built_in_names
 
     return built_in_names()
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every tool; 0 when all that is required is there, else 1."""
-    from edgemnv2.runners.doctor import doctor
+    from edgemnv2.api import doctor
 
     checks = doctor()
     broken = any(check.required and check.problem for check in checks)

@@ -71,7 +71,7 @@ _Answer = tuple[dict[str, Any], list[str], int]
 
 
 def _show(args: argparse.Namespace) -> _Answer:
-    from edgemnv2.tuner.manage import log_folders, log_summary
+    from edgemnv2.api import log_folders, log_summary
 
     logs = [log_summary(folder) for folder in log_folders(args.folder)]
     lines = []
@@ -88,7 +88,7 @@ def _show(args: argparse.Namespace) -> _Answer:
 
 
 def _check(args: argparse.Namespace) -> _Answer:
-    from edgemnv2.tuner.manage import check_log, log_folders
+    from edgemnv2.api import check_log, log_folders
 
     checked = [check_log(folder, args.measure) for folder in log_folders(args.folder)]
     problems = [problem for log in checked for problem in log.problems]
@@ -107,7 +107,7 @@ def _check(args: argparse.Namespace) -> _Answer:
 
 
 def _merge(args: argparse.Namespace) -> _Answer:
-    from edgemnv2.tuner.manage import merge_logs
+    from edgemnv2.api import merge_logs
 
     merged = merge_logs(args.folders, args.output)
     count = len(merged.records)
@@ -119,14 +119,14 @@ def _merge(args: argparse.Namespace) -> _Answer:
 
 
 def _prune(args: argparse.Namespace) -> _Answer:
-    from edgemnv2.tuner.manage import prune_log
+    from edgemnv2.api import prune_log
 
     gone = prune_log(args.folder, args.keep)
     return {"log": str(args.folder), "removed": gone}, [f"{args.folder}: {gone} records removed"], 0
 
 
 def _export(args: argparse.Namespace) -> _Answer:
-    from edgemnv2.tuner.manage import export_log
+    from edgemnv2.api import export_log
 
     export_log(args.folder, args.output)
     return {"log": str(args.output)}, [f"{args.output}: written"], 0

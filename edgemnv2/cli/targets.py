@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-__all__ = ["EXAMPLES", "add_arguments", "run", "targets"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """
 edgemnv2 targets
@@ -20,29 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def targets(names: list[str]) -> dict[str, dict[str, object]]:
-    """Target files as dictionaries, by name, each checked; all that ship when `names` is empty."""
-    from edgemnv2.target import load_target, target_names
-
-    loaded = [load_target(name) for name in names or target_names()]
-    return {target.name: target.to_dict() for target in loaded}
-
-
 def run(args: argparse.Namespace) -> int:
-    """Print a table, or everything under --json; exit code 0."""
-    found = targets(args.target)
-    if args.json:
-        print(json.dumps(found))
-        return 0
-    from edgemnv2.target import parse_target
+    """Print a table, or everything under --json; exit code 0. Each file is checked."""
+    from edgemnv2.api import load_target, target_names
 
+    found = [load_target(name) for name in args.target or target_names()]
+    if args.json:
+        print(json.dumps({target.name: target.to_dict() for target in found}))
+        return 0
     rows = [("name", "core", "features", "RAM", "flash", "runner", "what")]
-    for name, table in found.items():
-        target = parse_target(name, table, name)
+    for target in found:
         features = " ".join(sorted(target.cpu.features)) or "-"
         flash = _size(target.flash_bytes) if target.flash_bytes else "-"
         facts = target.cpu.core, features, _size(target.ram_bytes), flash, target.runner
-        rows.append((name, *facts, target.description))
+        rows.append((target.name, *facts, target.description))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

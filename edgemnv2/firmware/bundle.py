@@ -72,12 +72,6 @@ def bundle(artifact: Artifact, format_name: str, output: Path) -> Bundle:
             f"format={format_name}: does not suit {artifact.target.name} "
             f"(expected one of {', '.join((*suited, ALL))})"
         )
-    if len(artifact.inputs) != 1 or len(artifact.outputs) != 1:
-        raise UsageError(
-            f"{artifact.path}: has {len(artifact.inputs)} inputs and {len(artifact.outputs)} "
-            "outputs, and a bundle's self-test is of one of each (take the artefact's own sources, "
-            "or format=mlf of compile)"
-        )
     _check_output(output)
     parts = Parts(artifact, make_selftest(artifact))
     check_fit(artifact, parts.selftest)

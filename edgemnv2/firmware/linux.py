@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edgemnv2.firmware.archive import make_tar
 from edgemnv2.firmware.parts import Files, Parts
+from edgemnv2.firmware.selftest import SelfTest
 
 __all__ = ["linux_files"]
 
@@ -17,15 +21,12 @@ def linux_files(parts: Parts) -> Files:
     artifact, test = parts.artifact, parts.selftest
     folder = f"{parts.name}-{artifact.target.name}"
     library = f"lib/lib{parts.name}.so"
-    little = test.expected.dtype.newbyteorder("<")
     readme = parts.text("linux/README.md", ARCHIVE=folder)
     selftest = parts.text(
         "linux/selftest.sh",
         ARENA=str(artifact.arena_bytes),
-        ELEMENT_BYTES=str(little.itemsize),
-        OD_TYPE=_od_type(little),
-        OUTPUT_COUNT=str(test.expected.size),
-        TOLERANCE=f"{test.tolerance!r}",
+        NAMED="$1: " if len(test.expected) > 1 else "",
+        OUTPUTS=_comparisons(test),
     )
     files = {
         **parts.header("include"),
@@ -33,12 +34,27 @@ def linux_files(parts: Parts) -> Files:
         **{n: (artifact.path / n).read_bytes() for n in (library, "bench", "run.py")},
         # run.py reads it: shapes, types, the library's hash.
         "manifest.json": (artifact.path / "manifest.json").read_bytes(),
-        "selftest/input.bin": test.input.astype(test.input.dtype.newbyteorder("<")).tobytes(),
-        "selftest/expected.bin": test.expected.astype(little).tobytes(),
+        "selftest/input.bin": b"".join(map(_little, test.inputs.values())),
+        **{f"selftest/{field}.bin": _little(y) for field, y in test.expected.items()},
         "selftest.sh": selftest,
         "README.md": readme,
     }
     return {f"{folder}.tar": make_tar(files, folder, _EXECUTABLE), "README.md": readme}
+
+
+def _little(array: NDArray[Any]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _comparisons(test: SelfTest) -> str:
+    """A line of the script for each output: which bytes of the result are it, and what of type."""
+    lines = []
+    first = 1
+    for field, y in test.expected.items():
+        facts = f"{_od_type(y.dtype)} {y.itemsize} {y.size} {test.tolerances[field]!r}"
+        lines.append(f"compare {field} {first} {y.nbytes} {facts}")
+        first += y.nbytes
+    return "\n".join(lines)
 
 
 def _od_type(dtype: np.dtype[np.generic]) -> str:

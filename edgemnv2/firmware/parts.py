@@ -11,6 +11,7 @@ from typing import Any
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.emit import runtime_file
+from edgemnv2.codegen.interface import C_TYPES, field_names
 from edgemnv2.firmware.selftest import SelfTest, data_source
 from edgemnv2.firmware.templates import c_file, read_template, text_file
 from edgemnv2.manifest import ArtifactTensor
@@ -90,7 +91,6 @@ class Parts:
     def values(self) -> Mapping[str, str]:
         """What `@KEY@` may stand for in every template."""
         manifest, target = self.artifact.manifest, self.artifact.target
-        source, out = self.artifact.inputs[0], self.artifact.outputs[0]
         values = {
             "NAME": self.name,
             "UPPER": self.name.upper(),
@@ -101,9 +101,8 @@ class Parts:
             "TARGET_NAME": target.name,
             "CORE": target.cpu.core,
             "CPU_FLAGS": " ".join(self.cpu_flags),
-            "INPUT_TEXT": _tensor_text(source),
-            "OUTPUT_TEXT": _tensor_text(out),
             "ARENA_LINE": self._arena_line(),
+            "CALL": self._call(),
             "FACTS": self._facts(),
         }
         return {**values, "USAGE": text_file("usage.md", values).rstrip()}
@@ -133,6 +132,30 @@ class Parts:
         return (
             f"static unsigned char arena[{upper}_ARENA_BYTES]\n"
             f"    __attribute__((aligned({upper}_ARENA_ALIGN)));"
+        )
+
+    def _call(self) -> str:
+        """A function that runs the network on the caller's arrays, and what each of them holds."""
+        name = self.name
+        parameters, comments, lines = [], [], []
+        for kind, tensors in (("input", self.artifact.inputs), ("output", self.artifact.outputs)):
+            fields = field_names([tensor.name for tensor in tensors], kind)
+            for field, tensor in zip(fields, tensors, strict=True):
+                constant = "const " if kind == "input" else ""
+                parameters.append(f"{constant}{C_TYPES[tensor.dtype]} *{field}")
+                comments.append(f"{field}: {_tensor_text(tensor)}")
+            lines.append(f"    const struct {name}_{kind}s {kind}s = {{{', '.join(fields)}}};")
+        head = f"int32_t run_network({', '.join(parameters)}) {{"
+        if len(head) > 100:
+            head = f"int32_t run_network({(',' + chr(10) + ' ' * 20).join(parameters)}) {{"
+        return "\n".join(
+            [
+                "/* " + "\n * ".join(comments) + " */",
+                head,
+                *lines,
+                f"    return {name}_run(&inputs, &outputs, arena); /* 0 is good */",
+                "}",
+            ]
         )
 
     def _identity(self) -> str:

@@ -1,7 +1,8 @@
-"""The self-test of a bundle: one input, and the output that the reference model has for it."""
+"""The self-test of a bundle: one sample, and the outputs that the reference model has for it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,37 +11,53 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import tolerance
+from edgemnv2.codegen.interface import C_TYPES, field_names
 from edgemnv2.errors import ArtifactError
+from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops import execute
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
 
 __all__ = ["SelfTest", "data_source", "make_selftest"]
 
+Array = NDArray[Any]
 SEED = 9
 _PER_LINE = 16
 
 
+_TYPES = {
+    "float32": "FLOAT32",
+    "int8": "INT8",
+    "uint8": "UINT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class SelfTest:
-    """`input` and `expected` `[1, H, W, C]`, stored dtype; `tolerance` is 0 for integers."""
+    """A sample: `inputs` and `expected` outputs `[1, H, W, C]` by field of the C structures.
 
-    input: NDArray[Any]
-    expected: NDArray[Any]
-    tolerance: float
+    In the stored types and the structures' order; `tolerances` are 0 for integers.
+    """
+
+    inputs: Mapping[str, Array]
+    expected: Mapping[str, Array]
+    tolerances: Mapping[str, float]
     origin: str
-    """Where the input comes from, for the reader of the source."""
+    """Where the inputs come from, for the reader of the source."""
 
     @property
     def size_bytes(self) -> int:
-        """What both take in flash."""
-        return int(self.input.nbytes + self.expected.nbytes)
+        """What all take in flash."""
+        return sum(x.nbytes for x in (*self.inputs.values(), *self.expected.values()))
 
 
 def make_selftest(artifact: Artifact) -> SelfTest:
-    """An input and its reference output, from the graph in the artefact.
+    """Inputs and their reference outputs, from the graph in the artefact.
 
-    The input is the first that `verify` takes by itself: a held-out image for the digits, seeded
+    The sample is the first that `verify` takes by itself: a held-out image for the digits, seeded
     noise for any other network.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
@@ -50,36 +67,59 @@ def make_selftest(artifact: Artifact) -> SelfTest:
             "(compile the model again)"
         )
     choice = SampleChoice(seed=SEED, limit=1)
-    samples = as_samples(choose_inputs(graph, choice, artifact.manifest.preprocess))
-    sample = samples.x[:1]
-    expected = execute.run(graph, sample, keep=False)[graph.outputs[0]]
-    return SelfTest(sample, expected, tolerance(expected), samples.names[0])
+    samples = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    sample = samples.batch(0, 1)
+    found = execute.run(graph, sample, keep=False)
+    expected = by_field([found[name] for name in graph.outputs], artifact.outputs, "output")
+    return SelfTest(
+        by_field([sample[x.name] for x in artifact.inputs], artifact.inputs, "input"),
+        expected,
+        {field: tolerance(y) for field, y in expected.items()},
+        samples.names[0],
+    )
+
+
+def by_field(
+    arrays: Sequence[Array], tensors: Sequence[ArtifactTensor], kind: str
+) -> dict[str, Array]:
+    """Arrays in the order of `tensors`, by field of the structure of "input" or "output"s."""
+    fields = field_names([tensor.name for tensor in tensors], kind)
+    return dict(zip(fields, arrays, strict=True))
 
 
 def data_source(selftest: SelfTest, name: str) -> str:
     """The text of `<name>_selftest_data.c`."""
-    upper = name.upper()
-    return "\n".join(
-        [
-            f"/* Input {selftest.origin} and the reference model's output for it. */",
-            f'#include "{name}_selftest.h"',
-            "",
-            f"const float {name}_selftest_tolerance = {selftest.tolerance!r}f;",
-            "#if defined(__GNUC__)",
-            "__attribute__((aligned(64)))",
-            "#endif",
-            f"const {upper}_INPUT_TYPE {name}_selftest_input[] = {{",
-            _values(selftest.input),
-            "};",
-            f"const {upper}_OUTPUT_TYPE {name}_selftest_expected[] = {{",
-            _values(selftest.expected),
-            "};",
-            "",
-        ]
-    )
+    lines = [
+        f"/* Input {selftest.origin} and the reference model's output for it. */",
+        f'#include "{name}_selftest.h"',
+        "",
+        "#if defined(__GNUC__)",
+        "#define ALIGNED __attribute__((aligned(64)))",
+        "#else",
+        "#define ALIGNED",
+        "#endif",
+    ]
+    for kind, arrays in (("input", selftest.inputs), ("expected", selftest.expected)):
+        for field, array in arrays.items():
+            c_type = C_TYPES[array.dtype.name]
+            lines += [
+                f"static const {c_type} {kind}_{field}[] ALIGNED = {{",
+                _values(array),
+                "};",
+            ]
+    pointers = ", ".join(f"input_{field}" for field in selftest.inputs)
+    lines += [
+        f"const void *const {name}_selftest_inputs[] = {{{pointers}}};",
+        f"const struct {name}_selftest_output {name}_selftest_outputs[] = {{",
+    ]
+    for field, array in selftest.expected.items():
+        kind = f"{name.upper()}_SELFTEST_{_TYPES[array.dtype.name]}"
+        within = f"{selftest.tolerances[field]!r}f"
+        lines.append(f'    {{"{field}", expected_{field}, {array.size}, {within}, {kind}}},')
+    return "\n".join([*lines, "};", ""])
 
 
-def _values(array: NDArray[Any]) -> str:
+def _values(array: Array) -> str:
     flat = array.ravel()
     if np.issubdtype(flat.dtype, np.integer):
         words = [str(int(value)) for value in flat]

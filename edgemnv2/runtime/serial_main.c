@@ -39,14 +39,19 @@ static int32_t run(void) {
     return NET_(run)(&inputs, &outputs, arena.bytes);
 }
 
+#define SERIAL_INPUT_(end) {SAMPLE_IN(arena, input, end), END_CONST(end, _BYTES)},
+#define SERIAL_OUTPUT_(end) {RESULT_IN(arena, output, end), END_CONST(end, _BYTES)},
+
 int main(void) {
     const struct serial_port port = {uart_get, uart_put, 0};
+    const struct serial_end inputs[] = {EDGEMNV2_INPUTS(SERIAL_INPUT_)};
+    const struct serial_end outputs[] = {EDGEMNV2_OUTPUTS(SERIAL_OUTPUT_)};
     const struct serial_network network = {STRING(EDGEMNV2_NAME),
                                            EDGEMNV2_MODEL,
-                                           SAMPLE_IN(arena, input, INPUT),
-                                           NET_CONST(INPUT_BYTES),
-                                           RESULT_IN(arena, output, OUTPUT),
-                                           NET_CONST(OUTPUT_BYTES),
+                                           inputs,
+                                           sizeof inputs / sizeof *inputs,
+                                           outputs,
+                                           sizeof outputs / sizeof *outputs,
                                            NET_CONST(ARENA_BYTES),
                                            run};
     UART(BAUDDIV) = LEAST_DIVIDER;

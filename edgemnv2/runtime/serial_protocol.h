@@ -30,14 +30,21 @@ struct serial_port {
     uint32_t clock_hz;
 };
 
-/* What is served; `run` returns the status code of one inference. */
+/* Where one input or output lies. */
+struct serial_end {
+    unsigned char *at;
+    uint32_t bytes;
+};
+
+/* What is served; `run` returns the status code of one inference. On the line the inputs are one
+ * string of bytes, one behind the other, and so are the outputs. */
 struct serial_network {
     const char *name;
     const char *model;
-    unsigned char *input;
-    uint32_t input_bytes;
-    const unsigned char *output;
-    uint32_t output_bytes;
+    const struct serial_end *inputs;
+    uint32_t input_count;
+    const struct serial_end *outputs;
+    uint32_t output_count;
     uint32_t arena_bytes;
     int32_t (*run)(void);
 };
@@ -78,6 +85,33 @@ static uint32_t serial_crc(uint32_t crc, const unsigned char *data, uint32_t byt
         }
     }
     return ~crc;
+}
+
+static uint32_t serial_size(const struct serial_end *ends, uint32_t count) {
+    uint32_t bytes = 0;
+    while (count-- > 0) {
+        bytes += (ends++)->bytes;
+    }
+    return bytes;
+}
+
+/* Where byte `index` of the ends' string lies; it is there. */
+static unsigned char *serial_byte(const struct serial_end *ends, uint32_t index) {
+    while (index >= ends->bytes) {
+        index -= (ends++)->bytes;
+    }
+    return ends->at + index;
+}
+
+/* Of the first `bytes` bytes of the ends' string. */
+static uint32_t serial_ends_crc(const struct serial_end *ends, uint32_t bytes) {
+    uint32_t crc = 0;
+    while (bytes > 0) {
+        const uint32_t here = bytes < ends->bytes ? bytes : ends->bytes;
+        crc = serial_crc(crc, (ends++)->at, here);
+        bytes -= here;
+    }
+    return crc;
 }
 
 /* The core's cycle counter; 0 where there is none. Armv7-M ARM, C1.8 (DWT). */
@@ -175,15 +209,16 @@ static void serial_infer(const struct serial_port *port, const struct serial_net
 }
 
 static void serial_results(const struct serial_port *port, const struct serial_network *network) {
-    for (uint32_t start = 0; start < network->output_bytes; start += SERIAL_LINE_BYTES) {
+    const uint32_t bytes = serial_size(network->outputs, network->output_count);
+    for (uint32_t start = 0; start < bytes; start += SERIAL_LINE_BYTES) {
         serial_text(port, "m-results-");
-        for (uint32_t i = start; i < network->output_bytes && i < start + SERIAL_LINE_BYTES; i++) {
-            serial_hex(port, network->output[i], 2);
+        for (uint32_t i = start; i < bytes && i < start + SERIAL_LINE_BYTES; i++) {
+            serial_hex(port, *serial_byte(network->outputs, i), 2);
         }
         serial_text(port, "\r\n");
     }
     serial_text(port, "m-crc-");
-    serial_hex(port, serial_crc(0, network->output, network->output_bytes), 8);
+    serial_hex(port, serial_ends_crc(network->outputs, bytes), 8);
     serial_text(port, "\r\n");
 }
 
@@ -197,7 +232,7 @@ static uint32_t serial_load(const struct serial_port *port, const struct serial_
             high = nibble;
         } else if (nibble >= 0) {
             if (loaded < expected) {
-                network->input[loaded++] = (unsigned char)(high << 4 | nibble);
+                *serial_byte(network->inputs, loaded++) = (unsigned char)(high << 4 | nibble);
             } else {
                 bad = 1;
             }
@@ -213,7 +248,7 @@ static uint32_t serial_load(const struct serial_port *port, const struct serial_
     serial_text(port, "m-loaded-");
     serial_hex(port, loaded, 8);
     serial_text(port, "-");
-    serial_hex(port, serial_crc(0, network->input, loaded), 8);
+    serial_hex(port, serial_ends_crc(network->inputs, loaded), 8);
     serial_text(port, "\r\n");
     return loaded;
 }
@@ -230,6 +265,7 @@ static int serial_is_number(const char *command, uint32_t length) {
 
 /* Serves the network for ever. */
 static void serial_serve(const struct serial_port *port, const struct serial_network *network) {
+    const uint32_t input_bytes = serial_size(network->inputs, network->input_count);
     char command[SERIAL_COMMAND_BYTES + 1];
     uint32_t loaded = 0, expected = 0;
     serial_text(port, "m-ready\r\n");
@@ -267,14 +303,14 @@ static void serial_serve(const struct serial_port *port, const struct serial_net
             serial_text(port, network->model);
             serial_text(port, "\r\n");
         } else if (serial_is(command, "profile", &rest)) {
-            serial_number(port, "m-input-", network->input_bytes);
-            serial_number(port, "m-output-", network->output_bytes);
+            serial_number(port, "m-input-", input_bytes);
+            serial_number(port, "m-output-", serial_size(network->outputs, network->output_count));
             serial_number(port, "m-arena-", network->arena_bytes);
             serial_number(port, "m-clock-", port->clock_hz);
         } else if (serial_is(command, "dbload", &rest)) {
             loaded = 0;
             expected = serial_parse(&rest);
-            if (expected > network->input_bytes) {
+            if (expected > input_bytes) {
                 expected = 0;
                 serial_text(port, "m-error-size\r\n");
             }

@@ -48,8 +48,8 @@ def test_analyze_says_what_it_plans(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", MODEL, "--json"]) == 0
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
-    assert lines[0] == "analyze: import" and len(lines) > 3
-    assert all(line.startswith("analyze: plan memory for ") for line in lines[1:])
+    assert lines[:2] == ["analyze: import", "analyze: lower"] and len(lines) > 4
+    assert all(line.startswith("analyze: plan memory for ") for line in lines[2:])
     assert captured.out.startswith("{") and captured.out.count("\n") == 1
 
 

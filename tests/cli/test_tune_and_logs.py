@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -112,25 +111,17 @@ def test_ctrl_c_gives_its_own_exit_code(
     from edgemnv2.tuner.tuner import TuneResult
 
     stopped = TuneResult(1, 1, 1, 0, 2.0, 1.0, "seconds", "l", "host", "local", 0, True, ())
-    monkeypatch.setattr("edgemnv2.tuner.tuner.tune", lambda *_: stopped)
-    command = ["tune", "m", "--target", "host", "--log-dir", str(tmp_path)]
+    monkeypatch.setattr("edgemnv2.tuner.tuner.tune_graph", lambda *_: stopped)
+    command = ["tune", MODEL, "--target", "host", "--log-dir", str(tmp_path)]
     assert main(command) == tune_verb.INTERRUPTED
     printed = capsys.readouterr()
     assert "run it again to go on" in printed.err and "(defaults)" in printed.out
 
 
 def test_each_board_of_the_tracker_gets_a_runner(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Tracker:
-        def summary(self) -> dict[str, Any]:
-            names = ("server:rpi4", "server:rpi4", "server:rpi5")
-            return {"server_info": [{"key": name} for name in names]}
-
-    class Socket:
-        def __enter__(self) -> None: ...
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr("tvm.rpc.connect_tracker", lambda *_: Tracker())
-    monkeypatch.setattr("socket.create_connection", lambda *_: Socket())
+    names = ("server:rpi4", "server:rpi4", "server:rpi5")
+    summary = {"server_info": [{"key": name} for name in names]}
+    monkeypatch.setattr("edgemnv2.runners.tracker.Tracker._ask", lambda *_: summary)
     assert board_count("farm:9190", "rpi4") == 2
     with pytest.raises(Exception, match="no board under key 'rpi3'"):
         board_count("farm:9190", "rpi3")

@@ -66,7 +66,7 @@ def check_device(artifact: Artifact, folder: Path) -> None:
     command += [str(folder / "own"), str(inside / "selftest/input.bin")]
     done = subprocess.run(command, capture_output=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (inside / "selftest/expected.bin").read_bytes()
+    assert done.stdout == (inside / "selftest/output.bin").read_bytes()
 
 
 def need_device(target: str, require_tool: Need) -> None:
@@ -100,7 +100,7 @@ def test_fomo_runs_on_a_raspberry_pi(
 def test_wrong_output_is_told_by_index(rpi4: Artifact, tmp_path: Path, require_tool: Need) -> None:
     require_tool("qemu-aarch64")
     inside = unpack(rpi4, tmp_path)
-    file = inside / "selftest/expected.bin"
+    file = inside / "selftest/output.bin"
     expected = np.frombuffer(file.read_bytes(), np.int8).copy()
     expected[17] = ~expected[17]
     file.write_bytes(expected.tobytes())
@@ -120,7 +120,7 @@ def test_floats_are_compared_within_the_tolerance_and_python_runs_it(tmp_path: P
     artifact = compiled("mobilenetv2-0.35-96", "host", tmp_path / "artifact")
     inside = unpack(artifact, tmp_path)
     assert verdict(run(["./selftest.sh"], inside)) == "PASS"
-    file = inside / "selftest/expected.bin"
+    file = inside / "selftest/output.bin"
     expected = np.frombuffer(file.read_bytes(), "<f4").copy()
     sample = np.frombuffer((inside / "selftest/input.bin").read_bytes(), "<f4")
     np.save(tmp_path / "x.npy", sample.reshape(1, 96, 96, 3))

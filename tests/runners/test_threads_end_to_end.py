@@ -67,7 +67,7 @@ def test_a_number_without_a_plan_is_refused(host: Path, capsys: pytest.CaptureFi
     assert main(["bench", str(host), "--threads", "3"]) != 0
     message = capsys.readouterr().err.strip()
     assert message.endswith(
-        f"threads=3: {host} has plans for 1, 2, 4, not for 3 (compile threads=3)"
+        f"--threads 3: {host} has plans for 1, 2, 4, not for 3 (compile --threads 3)"
     )
 
 

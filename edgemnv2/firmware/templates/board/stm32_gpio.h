@@ -3,6 +3,7 @@
 #ifndef EDGEMNV2_STM32_GPIO_H
 #define EDGEMNV2_STM32_GPIO_H
 
+#include "board_facts.h"
 #include "register_bits.h"
 
 enum {
@@ -19,6 +20,15 @@ static inline void give_pin(uint32_t port_a, uint32_t port, uint32_t pin, uint32
     /* An open receive line rests high, or noise is taken for bytes. */
     change_register(base + GPIO_PUPDR, 3u << two, 1u << two);
     change_register(base + GPIO_MODER, 3u << two, 2u << two);
+}
+
+/* The board's UART and its two pins: clocks on, which the last read waits for, then the pins. */
+static inline void connect_uart(uint32_t ports_enable, uint32_t uart_enable, uint32_t port_a) {
+    change_register(ports_enable, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
+    change_register(uart_enable, 0, 1u << BOARD_UART_ENABLE_BIT);
+    (void)read_register(uart_enable);
+    give_pin(port_a, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
+    give_pin(port_a, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
 }
 
 #endif

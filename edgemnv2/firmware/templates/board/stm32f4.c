@@ -38,11 +38,7 @@ static enum board_fault start_clock(void) {
 
 static void start_console(void) {
     const uint32_t usart_hz = clock_hz == RESET_HZ ? clock_hz : clock_hz / 4u;
-    change_register(RCC + RCC_AHB1ENR, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
-    change_register(RCC + RCC_APB1ENR, 0, 1u << BOARD_UART_ENABLE_BIT);
-    (void)read_register(RCC + RCC_APB1ENR);
-    give_pin(GPIOA, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
-    give_pin(GPIOA, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
+    connect_uart(RCC + RCC_AHB1ENR, RCC + RCC_APB1ENR, GPIOA);
     /* A sixteenth of a bit is the unit of BRR, and so is the clock with 16 samples a bit. */
     write_register(BOARD_UART + USART_BRR, (usart_hz + BAUD / 2) / BAUD);
     write_register(BOARD_UART + USART_CR1, CR1_UE | CR1_TE | CR1_RE);

@@ -23,11 +23,7 @@ static enum board_fault start_clock(void) {
 static void start_console(void) {
     /* The USARTs of APB1 take its clock, unless DCKCFGR2 says otherwise (section 5.3.26). */
     const uint32_t usart_hz = clock_hz == RESET_HZ ? clock_hz : clock_hz / 4u;
-    change_register(RCC + RCC_AHB1ENR, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
-    change_register(RCC + RCC_APB1ENR, 0, 1u << BOARD_UART_ENABLE_BIT);
-    (void)read_register(RCC + RCC_APB1ENR);
-    give_pin(GPIOA, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
-    give_pin(GPIOA, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
+    connect_uart(RCC + RCC_AHB1ENR, RCC + RCC_APB1ENR, GPIOA);
     start_usart(usart_hz, 1);
 }
 

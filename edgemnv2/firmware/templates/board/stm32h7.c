@@ -129,11 +129,7 @@ static enum board_fault start_clock(void) {
 static void start_console(void) {
     /* USART2 to 8 take the clock of APB1, unless D2CCIP2R says otherwise (section 8.7.20). */
     const uint32_t usart_hz = clock_hz == RESET_HZ ? clock_hz : clock_hz / 4u;
-    change_register(RCC + RCC_AHB4ENR, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
-    change_register(RCC + RCC_APB1LENR, 0, 1u << BOARD_UART_ENABLE_BIT);
-    (void)read_register(RCC + RCC_APB1LENR);
-    give_pin(GPIOA, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
-    give_pin(GPIOA, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
+    connect_uart(RCC + RCC_AHB4ENR, RCC + RCC_APB1LENR, GPIOA);
     start_usart(usart_hz, 1);
 }
 

@@ -90,13 +90,9 @@ static enum board_fault start_clock(void) {
 }
 
 static void start_console(void) {
-    change_register(RCC + RCC_AHB2ENR, 0, 1u << BOARD_TX_PORT | 1u << BOARD_RX_PORT);
-    change_register(RCC + RCC_APB1ENR2, 0, 1u << BOARD_UART_ENABLE_BIT);
-    (void)read_register(RCC + RCC_APB1ENR2);
     if (BOARD_TX_PORT == PORT_G || BOARD_RX_PORT == PORT_G)
         change_register(PWR + PWR_CR2, 0, CR2_IOSV); /* section 5.4.2 */
-    give_pin(GPIOA, BOARD_TX_PORT, BOARD_TX_PIN, BOARD_PIN_FUNCTION);
-    give_pin(GPIOA, BOARD_RX_PORT, BOARD_RX_PIN, BOARD_PIN_FUNCTION);
+    connect_uart(RCC + RCC_AHB2ENR, RCC + RCC_APB1ENR2, GPIOA);
     /* The LPUART takes the clock of APB1, here the core's (section 6.4.28). */
     start_usart(clock_hz, 256);
 }

@@ -1,3 +1,4 @@
+#define EDGEMNV2_ENDS /* the header lists several inputs or outputs then */
 #include "net_selftest.h"
 
 #include <stddef.h>
@@ -12,18 +13,23 @@
 #define NET_PLACED
 #endif
 
-enum { OUTPUT_COUNT = NET_OUTPUT_BYTES / sizeof(NET_OUTPUT_TYPE) };
+/* Every input and output, by the beginning of its macros. */
+#ifndef EDGEMNV2_INPUTS
+#define EDGEMNV2_INPUTS(X) X(INPUT)
+#define EDGEMNV2_OUTPUTS(X) X(OUTPUT)
+#endif
+#define NUMBER_(end) AT_##end,
+enum { EDGEMNV2_INPUTS(NUMBER_) INPUT_COUNT };
+enum { EDGEMNV2_OUTPUTS(NUMBER_) OUTPUT_COUNT };
 
 static unsigned char arena_store[NET_ARENA_BYTES + NET_ARENA_ALIGN - 1] NET_PLACED;
 #if !NET_IO_IN_ARENA
-static union {
-    unsigned char bytes[NET_INPUT_BYTES];
-    NET_INPUT_TYPE element;
-} own_input NET_PLACED;
-static union {
-    unsigned char bytes[NET_OUTPUT_BYTES];
-    NET_OUTPUT_TYPE element;
-} own_output NET_PLACED;
+#define BUFFER_(end)                                                                               \
+    union {                                                                                        \
+        unsigned char bytes[NET_##end##_BYTES];                                                    \
+        NET_##end##_TYPE element;                                                                  \
+    } end;
+static struct { EDGEMNV2_INPUTS(BUFFER_) EDGEMNV2_OUTPUTS(BUFFER_) } own NET_PLACED;
 #endif
 
 static unsigned char *arena(void) {
@@ -31,31 +37,25 @@ static unsigned char *arena(void) {
     return arena_store + (over == 0 ? 0 : NET_ARENA_ALIGN - over);
 }
 
-/* Input and output have their places in the arena, so that no RAM is spent on them, or buffers. */
-static unsigned char *input_bytes(void) {
+/* Inputs and outputs have their places in the arena, so that no RAM is spent on them, or buffers.
+ */
 #if NET_IO_IN_ARENA
-    return arena() + NET_INPUT_OFFSET;
+#define PLACE(end) (arena() + NET_##end##_OFFSET)
 #else
-    return own_input.bytes;
+#define PLACE(end) (own.end.bytes)
 #endif
-}
+#define POINTER_(end) (void *)PLACE(end),
+#define GIVEN_(end) from[AT_##end],
 
-static unsigned char *output_bytes(void) {
-#if NET_IO_IN_ARENA
-    return arena() + NET_OUTPUT_OFFSET;
-#else
-    return own_output.bytes;
-#endif
-}
-
-static int32_t infer(const void *input) {
-    const struct net_inputs inputs = {(const NET_INPUT_TYPE *)input};
-    const struct net_outputs outputs = {(NET_OUTPUT_TYPE *)(void *)output_bytes()};
+static int32_t infer(const void *const *from) {
+    const struct net_inputs inputs = {EDGEMNV2_INPUTS(GIVEN_)};
+    const struct net_outputs outputs = {EDGEMNV2_OUTPUTS(POINTER_)};
     return net_run(&inputs, &outputs, arena());
 }
 
 static int32_t infer_loaded(void) {
-    return infer(input_bytes());
+    const void *const from[] = {EDGEMNV2_INPUTS(POINTER_)};
+    return infer(from);
 }
 
 #if defined(__GNUC__) && (defined(__arm__) || defined(__riscv))
@@ -75,7 +75,7 @@ __attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes,
     low = here - free_bytes / sizeof *here;
     for (word = low; word < here; word++)
         *word = pattern; /* nothing below the stack pointer is in use */
-    status = infer(net_selftest_input);
+    status = infer(net_selftest_inputs);
     for (word = low; word < here && *word == pattern; word++) {
     }
     /* With no paint left, more may have been used than was painted. */
@@ -86,23 +86,44 @@ __attribute__((noinline)) static int32_t infer_on_paint(uint32_t free_bytes,
 static int32_t infer_on_paint(uint32_t free_bytes, uint32_t *stack_bytes) {
     (void)free_bytes;
     *stack_bytes = 0;
-    return infer(net_selftest_input);
+    return infer(net_selftest_inputs);
 }
 #endif
 
-static int differs(NET_OUTPUT_TYPE expected, NET_OUTPUT_TYPE actual) {
-    const float error = (float)expected - (float)actual;
-    /* Written so that a NaN differs. */
-    return !(error <= net_selftest_tolerance && -error <= net_selftest_tolerance);
+/* An element as far as 32 bits hold it, to be printed. */
+static int32_t integer_at(const void *values, uint32_t i, enum net_selftest_type type) {
+    switch (type) {
+    case NET_SELFTEST_INT8:
+        return ((const int8_t *)values)[i];
+    case NET_SELFTEST_UINT8:
+        return ((const uint8_t *)values)[i];
+    case NET_SELFTEST_INT16:
+        return ((const int16_t *)values)[i];
+    case NET_SELFTEST_INT64:
+        return (int32_t)((const int64_t *)values)[i];
+    default:
+        return ((const int32_t *)values)[i];
+    }
+}
+
+static int differs(const struct net_selftest_output *output, const void *actual, uint32_t i) {
+    if (output->type == NET_SELFTEST_INT64)
+        return ((const int64_t *)output->expected)[i] != ((const int64_t *)actual)[i];
+    if (output->type == NET_SELFTEST_FLOAT32) {
+        const float error = ((const float *)output->expected)[i] - ((const float *)actual)[i];
+        /* Written so that a NaN differs. */
+        return !(error <= output->tolerance && -error <= output->tolerance);
+    }
+    return integer_at(output->expected, i, output->type) != integer_at(actual, i, output->type);
 }
 
 /* How many elements differ; the index of the first goes to `first`. */
-static uint32_t compare(uint32_t *first) {
-    const NET_OUTPUT_TYPE *output = (const NET_OUTPUT_TYPE *)(const void *)output_bytes();
+static uint32_t compare(const struct net_selftest_output *output, const void *actual,
+                        uint32_t *first) {
     uint32_t different = 0;
     uint32_t i;
-    for (i = 0; i < OUTPUT_COUNT; i++) {
-        if (differs(net_selftest_expected[i], output[i])) {
+    for (i = 0; i < output->count; i++) {
+        if (differs(output, actual, i)) {
             if (different == 0)
                 *first = i;
             different++;
@@ -126,28 +147,37 @@ static void put_signed(const struct serial_port *port, const char *before, int32
     serial_text(port, text + at);
 }
 
-static void put_failure(const struct serial_port *port, uint32_t first, uint32_t different) {
-    const NET_OUTPUT_TYPE *output = (const NET_OUTPUT_TYPE *)(const void *)output_bytes();
-    put_signed(port, "Test_result: FAIL, first at index ", (int32_t)first);
-    if (net_selftest_tolerance == 0.0f) {
-        put_signed(port, ": expected ", (int32_t)net_selftest_expected[first]);
-        put_signed(port, ", got ", (int32_t)output[first]);
+static void put_failure(const struct serial_port *port, const struct net_selftest_output *output,
+                        const void *actual, uint32_t first, uint32_t different) {
+    serial_text(port, "Test_result: FAIL, ");
+    if (OUTPUT_COUNT > 1) {
+        serial_text(port, output->name);
+        serial_text(port, ": ");
+    }
+    put_signed(port, "first at index ", (int32_t)first);
+    if (output->type != NET_SELFTEST_FLOAT32) {
+        put_signed(port, ": expected ", integer_at(output->expected, first, output->type));
+        put_signed(port, ", got ", integer_at(actual, first, output->type));
     }
     put_signed(port, " (", (int32_t)different);
-    put_signed(port, " of ", (int32_t)OUTPUT_COUNT);
+    put_signed(port, " of ", (int32_t)output->count);
     serial_text(port, " differ)\r\n");
 }
 
 int32_t net_selftest(const struct net_port *board) {
     const struct serial_port port = {board->get, board->put, board->clock_hz};
-    uint32_t stack_bytes = 0, first = 0, different = 0, cycles = 0;
+    const void *const actual[] = {EDGEMNV2_OUTPUTS(POINTER_)};
+    uint32_t stack_bytes = 0, first = 0, different = 0, cycles = 0, wrong = 0;
     int32_t status;
     serial_text(&port,
                 "\r\nedgemnv2 " NET_IDENTITY_VERSION ", self-test of " NET_IDENTITY_NAME "\r\n");
     serial_number(&port, "m-busy-", 2);
     status = infer_on_paint(board->free_stack_bytes, &stack_bytes);
-    if (status == NET_OK) {
-        different = compare(&first);
+    while (status == NET_OK && wrong < OUTPUT_COUNT) {
+        different = compare(&net_selftest_outputs[wrong], actual[wrong], &first);
+        if (different != 0)
+            break;
+        wrong++;
     }
     serial_number(&port, "arena_bytes: ", NET_ARENA_BYTES);
     if (stack_bytes != 0)
@@ -155,7 +185,7 @@ int32_t net_selftest(const struct net_port *board) {
     else
         serial_text(&port, "stack_bytes: not measured\r\n");
     if (status == NET_OK && different != 0) {
-        put_failure(&port, first, different);
+        put_failure(&port, &net_selftest_outputs[wrong], actual[wrong], first, different);
         return 1;
     }
     if (status == NET_OK) {
@@ -163,7 +193,7 @@ int32_t net_selftest(const struct net_port *board) {
         serial_number(&port, "m-busy-", 1);
         serial_start_cycles();
         start = serial_cycles();
-        status = infer(net_selftest_input);
+        status = infer(net_selftest_inputs);
         cycles = serial_cycles() - start;
     }
     if (status != NET_OK) {
@@ -179,10 +209,14 @@ int32_t net_selftest(const struct net_port *board) {
     return 0;
 }
 
+#define END_(end) {PLACE(end), NET_##end##_BYTES},
+
 void net_serve(const struct net_port *board) {
     const struct serial_port port = {board->get, board->put, board->clock_hz};
-    const struct serial_network network = {NET_IDENTITY_NAME, NET_IDENTITY_MODEL, input_bytes(),
-                                           NET_INPUT_BYTES,   output_bytes(),     NET_OUTPUT_BYTES,
-                                           NET_ARENA_BYTES,   infer_loaded};
+    const struct serial_end inputs[] = {EDGEMNV2_INPUTS(END_)};
+    const struct serial_end outputs[] = {EDGEMNV2_OUTPUTS(END_)};
+    const struct serial_network network = {
+        NET_IDENTITY_NAME, NET_IDENTITY_MODEL, inputs,          INPUT_COUNT,
+        outputs,           OUTPUT_COUNT,       NET_ARENA_BYTES, infer_loaded};
     serial_serve(&port, &network);
 }

@@ -11,11 +11,22 @@
 extern "C" {
 #endif
 
-/* One input, and the output that the reference model has for it. */
-extern const NET_INPUT_TYPE net_selftest_input[];
-extern const NET_OUTPUT_TYPE net_selftest_expected[];
-/* What an element may differ by; 0 for integers. */
-extern const float net_selftest_tolerance;
+/* One sample, a pointer for each input, and what the reference model has for it. */
+extern const void *const net_selftest_inputs[];
+extern const struct net_selftest_output {
+    const char *name;
+    const void *expected;
+    uint32_t count;  /* elements */
+    float tolerance; /* what an element may differ by; 0 for integers */
+    enum net_selftest_type {
+        NET_SELFTEST_FLOAT32,
+        NET_SELFTEST_INT8,
+        NET_SELFTEST_UINT8,
+        NET_SELFTEST_INT16,
+        NET_SELFTEST_INT32,
+        NET_SELFTEST_INT64
+    } type;
+} net_selftest_outputs[];
 
 /* Runs the network twice and prints what it found; the last line starts with `Test_result: PASS` or
  * `Test_result: FAIL`. Returns 0 when it passed. Owns the arena: one call at a time. */

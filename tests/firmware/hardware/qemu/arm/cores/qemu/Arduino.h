@@ -18,6 +18,7 @@ class HardwareSerial {
 };
 extern HardwareSerial Serial;
 
+unsigned long millis();
 void setup();
 void loop();
 #endif
