@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgemnv2.ops.concat.layer import Concat
-from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.select.layer import Select
 from edgemnv2.ops.table import operator_of
@@ -38,7 +38,7 @@ def split_phases(graph: Graph) -> Graph:
 
 def _dilated(layer: Layer) -> bool:
     """Whether it is a convolution of stride 1 whose rows are an even number apart."""
-    if not isinstance(layer, Conv2D | DepthwiseConv2D) or layer.dilation[0] % PHASES:
+    if not isinstance(layer, Convolution) or layer.dilation[0] % PHASES:
         return False
     top, _, bottom, _ = layer.padding
     same = top + bottom == (layer.kernel[0] - 1) * layer.dilation[0] and top % PHASES == 0
