@@ -146,7 +146,7 @@ def test_the_beginning_of_a_line_is_no_record(tmp_path: Path) -> None:
     log = TuneLog.load(tmp_path)
     assert len(log.records) == 1
     assert path.read_bytes() == before, "reading changes nothing"
-    log.append(_record(3, 5.0))
+    log.append(_record(2, 6.0))
     assert len(TuneLog.load(tmp_path).records) == 2
     assert path.read_bytes().endswith(b"\n")
 
