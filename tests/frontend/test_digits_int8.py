@@ -155,16 +155,16 @@ def test_firmware_proves_itself_with_a_held_out_digit(
     bundle(m7, "cmake", tmp_path / "net")
     source = next((tmp_path / "net").rglob("*_selftest_data.c")).read_text()
     assert source.startswith("/* Input heldout_000 ")
-    expected = values_of(source, "selftest_expected")
+    expected = values_of(source, "expected_output")
     # What the board compares with is the right class.
     assert expected.argmax() == digits.heldout()[1][0]
-    assert np.array_equal(values_of(source, "selftest_input") + 128, digits.heldout()[0][0].ravel())
+    assert np.array_equal(values_of(source, "input_input") + 128, digits.heldout()[0][0].ravel())
     assert verdict(boot(cross_cmake(tmp_path / "net"), m7.target.machine)) == "PASS"
     assert verdict(run([build_cmake(tmp_path / "net")], tmp_path)) == "PASS"
 
 
 def values_of(source: str, name: str) -> np.ndarray:
-    body = source.split(f"{name}[] = {{", 1)[1].split("}", 1)[0]
+    body = source.split(f"{name}[] ALIGNED = {{", 1)[1].split("}", 1)[0]
     return np.array([int(word) for word in body.split(",")])
 
 
