@@ -47,6 +47,7 @@ extern "C" {
 #define NET_ERROR_ARENA_SIZE (-3)
 #define NET_ERROR_ROWS (-4)          /* fewer rows than the image has */
 #define NET_ERROR_TOO_MANY_ROWS (-5) /* more rows than the image has */
+#define NET_ERROR_PROCESSOR (-8) /* the processor lacks one of: avx2, fma */
 
 struct net_inputs {
   const int8_t *input;
