@@ -93,7 +93,7 @@ def test_the_sanitizer_sees_a_byte_too_many(
     """A protocol that trusts the length it is told writes behind its buffer, and is caught."""
     require_tool("gcc")
     text = (RUNTIME / "serial_protocol.h").read_text()
-    check_of_size = "if (expected > network->input_bytes) {"
+    check_of_size = "if (expected > input_bytes) {"
     assert check_of_size in text
     (tmp_path / "serial_protocol.h").write_text(text.replace(check_of_size, "if (0) {"))
     output = tmp_path / "planted"
