@@ -59,7 +59,7 @@ def answers(program: Path, content: bytes, folder: Path) -> bytes:
     path = folder / "stream"
     path.write_bytes(content)
     done = subprocess.run([str(program), str(path)], capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert done.returncode == 0, done.stderr.decode()[:2000]
     return done.stdout
 
 
@@ -99,5 +99,5 @@ def test_the_sanitizer_sees_a_byte_too_many(
     output = tmp_path / "planted"
     command = ["gcc", *SANITIZED, f"-I{tmp_path}", str(PROGRAM), "-o", str(output)]
     subprocess.run(command, check=True)
-    with pytest.raises(AssertionError, match="heap-buffer-overflow"):
+    with pytest.raises(AssertionError, match=r"AddressSanitizer: [a-z]+-buffer-overflow"):
         answers(output, b"db load 54%db " + b"00" * 54 + b"%", tmp_path)
