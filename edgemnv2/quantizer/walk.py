@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.export.qdq_file import Form, StoredNetwork
 from edgemnv2.model import QuantParams
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.convolution.quantised import StoredWeights
 from edgemnv2.ops.dequantize.layer import Dequantize
 from edgemnv2.ops.execute import run_layer
@@ -33,7 +34,6 @@ from edgemnv2.quantizer.one_layer import integer_form
 from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantizer.statistics import BATCH, Statistics, count_of
 from edgemnv2.quantizer.weights import (
-    Weighted,
     corrected_bias,
     mean_patch,
     quantize_weights,
