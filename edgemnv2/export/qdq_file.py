@@ -19,7 +19,7 @@ from edgemnv2.model import TensorSpec
 from edgemnv2.ops.export import reshaped, rows_of
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 
-__all__ = ["Form", "StoredNetwork", "qdq_file", "stored_fill", "with_int8_ends"]
+__all__ = ["Form", "StoredNetwork", "qdq_file", "with_int8_ends"]
 
 Array = NDArray[Any]
 
@@ -190,7 +190,7 @@ class _Writer(OnnxNodes):
         stored = self.network.stored.get(tensor)
         if self.form != "moved" or stored is None:
             return np.array(value, self.graph.tensors[tensor].dtype)
-        return np.array(stored_fill(value, stored), STORED)
+        return np.array(_stored_fill(value, stored), STORED)
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -259,7 +259,7 @@ class _Writer(OnnxNodes):
         return scale if self.per_channel else scale[0]
 
 
-def stored_fill(value: float, stored: Tensor) -> int:
+def _stored_fill(value: float, stored: Tensor) -> int:
     """The int8 number nearest to a real `value` that fills a stored map up."""
     quant = stored.known_quant
     return int(np.clip(np.rint(value / quant.scale) + quant.zero_point, -128, 127))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
-from edgemnv2.ops.convolution.layer import Convolution, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 
 __all__ = ["ENDS", "activation_of", "weight_scales"]
@@ -45,7 +45,7 @@ def weight_scales(graph: Graph, layer: Layer) -> Array | None:
     The factor of `Requantize` is input scale times weight scale over output scale. Raises
     UsageError where weights are no int8.
     """
-    assert isinstance(layer, Convolution | TransposedConv2D)
+    assert isinstance(layer, Weighted)
     factor = layer.requantize
     if factor is None:
         return None

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Convolution, Weighted
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.quantizer.float_run import ExactRun, Inputs
-from edgemnv2.quantizer.weights import Weighted
 
 __all__ = [
     "check_float_graph",

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from edgemnv2.export.qdq_file import StoredNetwork, qdq_file
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.dequantize.layer import Dequantize
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.reshape.layer import Reshape
 
 __all__ = ["IntegerForm", "integer_form"]
@@ -38,9 +36,10 @@ def integer_form(graph: Graph, layer: Layer, stored: Sequence[Tensor]) -> Intege
     inner: list[Layer] = []
     last = ""
     for made in back.layers:
-        if isinstance(made, Quantize) and made.inputs[0] in back.inputs:
+        types = back.tensors[made.inputs[0]].dtype, back.tensors[made.output].dtype
+        if types == ("float32", "int8") and made.inputs[0] in back.inputs:
             names[made.output] = single.inputs[back.inputs.index(made.inputs[0])]
-        elif isinstance(made, Dequantize) and made.output in back.outputs:
+        elif types == ("int8", "float32") and made.output in back.outputs:
             last = made.inputs[0]
         else:
             inner.append(made)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.float_graph import consumers, convolutions, weighted_layers
 from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.ranges import Histogram
 from edgemnv2.quantizer.weights import (
     CovarianceSum,
-    Weighted,
     groups_of,
     hands_errors_on,
     mean_patch,

@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.export.qdq_file import Form, StoredNetwork, stored_fill
+from edgemnv2.export.qdq_file import Form, StoredNetwork
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.arg_max.layer import ArgMax
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.convolution.quantised import StoredWeights
 from edgemnv2.ops.dequantize.layer import Dequantize
 from edgemnv2.ops.execute import run_layer
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.pad.layer import Pad
 from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.ops.table import operator_of, part
 from edgemnv2.quantizer.exact import LARGEST_FACTOR, exact_scale, rounding_of
@@ -35,7 +34,6 @@ from edgemnv2.quantizer.one_layer import integer_form
 from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantizer.statistics import BATCH, Statistics, count_of
 from edgemnv2.quantizer.weights import (
-    Weighted,
     corrected_bias,
     mean_patch,
     quantize_weights,
@@ -203,19 +201,16 @@ class Walk:
 
     def _is_moved(self, layer: Layer) -> bool:
         """Whether what is there, stored or not, is moved or compared as it is."""
-        if isinstance(layer, ArgMax):
+        if layer.compares_only:
             return True
         if not layer.moves_values or not layer.keeps_storage or len(layer.inputs) > 1:
             return False
         if np.isfinite(layer.clamp_ends).any() or layer.has_clamp:
             return False
         source = self.tensors.get(layer.inputs[0])
-        if not isinstance(layer, Pad) or source is None or source.quant is None:
+        if source is None or source.quant is None:
             return True
-        # What is filled in must be one of the values that can be stored.
-        quant = source.quant
-        low, high = ((end - quant.zero_point) * quant.scale for end in (-128, 127))
-        return low <= layer.value <= high
+        return layer.stored_in(source.quant) is not None
 
     def _move(self, layer: Layer) -> None:
         (name,) = layer.inputs
@@ -232,9 +227,9 @@ class Walk:
             self._add(layer)
             return
         self._declare(layer.output, source.quant)
-        if isinstance(layer, Pad):
-            layer = replace(layer, value=float(stored_fill(layer.value, source)))
-        self._append(layer)
+        stored = layer.stored_in(source.quant)
+        assert stored is not None
+        self._append(stored)
 
     def _reason(self, layer: Layer) -> str | None:
         """Why a layer stays in floats; None where it may become integers."""

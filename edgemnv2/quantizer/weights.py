@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import inverse_factor, ordered_sum
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Conv2D, Convolution, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, TransposedConv2D, Weighted
 from edgemnv2.ops.convolution.reference import spread_out
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.windows import pad, patches
@@ -18,7 +18,6 @@ from edgemnv2.ops.windows import pad, patches
 __all__ = [
     "CovarianceSum",
     "QuantizedWeights",
-    "Weighted",
     "corrected_bias",
     "groups_of",
     "hands_errors_on",
@@ -28,8 +27,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-Weighted = Convolution | TransposedConv2D
-"""Layers whose weights are stored as integers, `[KH, KW, Cin, Cout]` or depthwise `[KH, KW, C]`."""
 
 WEIGHT_LIMIT = 127
 """Symmetric: -128 is left out, so that kernels may negate and pair products."""

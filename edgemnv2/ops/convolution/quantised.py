@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic import onnx
-from edgemnv2.ops.convolution.layer import Convolution, TransposedConv2D
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Tensor
 
 __all__ = ["StoredWeights", "integer"]
 
 Array = NDArray[Any]
-Weighted = Convolution | TransposedConv2D
 
 
 @dataclass(frozen=True, eq=False)
