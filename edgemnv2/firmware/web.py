@@ -54,7 +54,7 @@ def web_files(artifact: Artifact) -> Files:
         "name": name.lower(),
         "version": artifact.manifest.edgemnv2,
         "description": values["SUBTITLE"],
-        "license": "UNLICENSED",
+        "license": "SEE LICENSE IN LICENSE",
         "type": "module",
         "main": "./index.js",
         "types": "./index.d.ts",
