@@ -54,7 +54,7 @@ def web_files(artifact: Artifact) -> Files:
         "name": name.lower(),
         "version": artifact.manifest.edgemnv2,
         "description": values["SUBTITLE"],
-        "license": "UNLICENSED",
+        "license": "SEE LICENSE IN LICENSE",
         "type": "module",
         "main": "./index.js",
         "types": "./index.d.ts",
@@ -78,8 +78,8 @@ def web_files(artifact: Artifact) -> Files:
 
 def page_file(artifact: Artifact) -> Files:
     """The page alone."""
-    opened = f"window.edgemnv2 = openPage(document.body, {inline_network(artifact)});"
-    script = f"{joined_modules()}\n{opened}\n"
+    network = inline_network(artifact)
+    script = f"{joined_modules()}\nwindow.edgemnv2 = openPage(document.body, {network});\n"
     values = {
         **_values(artifact),
         "STYLE": f"<style>\n{_text('page.css')}</style>",
@@ -194,7 +194,11 @@ def _values(artifact: Artifact) -> dict[str, str]:
 def _fact_rows(artifact: Artifact) -> list[tuple[str, str]]:
     manifest = artifact.manifest
     sizes = {p.name: p.stat().st_size for p in artifact.files("lib")}
-    code = [f"{_kib(size)} {name}" for name, size in sizes.items() if name.endswith(".wasm")]
+    code = [
+        _kib(size) + (" without SIMD" if "_plain." in name else "")
+        for name, size in sizes.items()
+        if name.endswith(".wasm")
+    ]
     rows = [("Source", manifest.model.source)]
     rows += [
         (kind, f"{x.name}: {x.dtype}, {' x '.join(map(str, x.nhwc))}")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from edgemnv2.ops.convolution.layer import Conv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, symbol_name
@@ -32,7 +32,7 @@ class Ends:
     zero_out: int
 
     @staticmethod
-    def of(graph: Graph, layer: Conv2D) -> Ends:
+    def of(graph: Graph, layer: Convolution) -> Ends:
         """Those of the layer's own tensors."""
         source, out = graph.tensor_in(layer), graph.tensor_out(layer)
         return Ends(
@@ -114,7 +114,7 @@ def pointwise_kernel_of(
 
 
 def stem_builder(
-    graph: Graph, layer: Conv2D, gemm: RowGemm, decisions: Mapping[str, Any], *, unsigned: str
+    graph: Graph, layer: Convolution, gemm: RowGemm, decisions: Mapping[str, Any], *, unsigned: str
 ) -> tuple[Builder, list[Any], Pointers]:
     """The function of a stem that gathers receptive fields into scratch, begun.
 

@@ -99,6 +99,26 @@ def build(networks: Sequence[Prepared], folder: Path, llvm: Target | None = None
 
     Kernels come as C, or with `llvm` as an object for that target.
     """
+    objects = write_sources(networks, folder, llvm)
+    library = folder / "networks.so"
+    flags = ["-std=c99", "-O0", "-Wall", "-Wextra", "-Werror", "-fwrapv", "-fPIC", "-shared"]
+    # kernels of many networks in one file: some serve none of a subset.
+    command = ["gcc", *flags, "-Wno-unused-function", *include_flags(folder)]
+    command += [*sorted(str(path) for path in folder.glob("*.c")), *objects]
+    done = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return ctypes.CDLL(str(library))
+
+
+def include_flags(folder: Path) -> list[str]:
+    """Where the sources of `write_sources` find their headers."""
+    return [f"-I{runtime_file('')}", f"-I{runtime_file('kernels')}", f"-I{folder}"]
+
+
+def write_sources(
+    networks: Sequence[Prepared], folder: Path, llvm: Target | None = None
+) -> list[str]:
+    """The C files and headers of `build`; gives the objects that belong to them."""
     kernels: dict[str, RowKernel] = {}
     for network in networks:
         for kernel in network.parts.kernels.values():
@@ -126,15 +146,7 @@ def build(networks: Sequence[Prepared], folder: Path, llvm: Target | None = None
         )
         included = source.replace(f'#include "{NAME}.h"', f'#include "net{index}.h"')
         (folder / f"net{index}.c").write_text(renamed + included + body)
-    library = folder / "networks.so"
-    flags = ["-std=c99", "-O0", "-Wall", "-Wextra", "-Werror", "-fwrapv", "-fPIC", "-shared"]
-    includes = [f"-I{runtime_file('')}", f"-I{runtime_file('kernels')}", f"-I{folder}"]
-    sources = sorted(str(path) for path in folder.glob("*.c"))
-    # kernels of many networks in one file: some serve none of a subset.
-    command = ["gcc", *flags, "-Wno-unused-function", *includes, *sources, *objects]
-    done = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return ctypes.CDLL(str(library))
+    return objects
 
 
 class _Pointer(ctypes.Structure):

@@ -1,0 +1,138 @@
+"""The page of a bundle in headless Chromium: a dropped picture gives the host's bytes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.firmware.bundle import bundle
+from edgemnv2.pipeline import compile_model
+from edgemnv2.runners import runner_for
+from edgemnv2.samples.images import open_picture, placement, preprocess
+from tests.conftest import REPOSITORY, missing
+
+DRIVER = Path(__file__).resolve().parent / "drive.mjs"
+NETWORK = "digits-int8"
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Artifact:
+    if shutil.which("node") is None:
+        missing(request.config, "node")
+    return compile_model(NETWORK, "wasm", tmp_path_factory.mktemp("web") / "net")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A photograph's kind of picture: of another shape and size than the network's input."""
+    rng = np.random.default_rng(7)
+    blocks = np.kron(rng.integers(0, 240, (9, 13, 3)), np.ones((17, 23, 1)))
+    noise = rng.integers(0, 16, blocks.shape)
+    path = tmp_path / "picture.png"
+    Image.fromarray((blocks + noise).astype(np.uint8)).save(path)
+    return path
+
+
+def drive(page: Path, picture: Path, config: pytest.Config, *flags: str) -> dict[str, Any]:
+    chromium = shutil.which("chromium")
+    npm = Path(os.environ.get("EDGEMNV2_NPM", REPOSITORY / ".venv" / "npm"))
+    if chromium is None:
+        missing(config, "chromium")
+    if not (npm / "node_modules" / "puppeteer-core").is_dir():
+        missing(config, "puppeteer-core")
+    environment = {**os.environ, "EDGEMNV2_NPM": str(npm), "EDGEMNV2_CHROMIUM": str(chromium)}
+    command = ["node", str(DRIVER), page.as_uri(), str(picture), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def test_a_dropped_picture_gives_the_hosts_bytes(
+    artifact: Artifact,
+    picture: Path,
+    tmp_path: Path,
+    require_tool: Callable[[str], str],
+    request: pytest.FixtureRequest,
+) -> None:
+    require_tool("gcc")
+    made = bundle(artifact, "web", tmp_path / "page", single_file=True)
+    seen = drive(made.path / "index.html", picture, request.config, "--camera")
+    assert seen["errors"] == []
+    assert seen["form"] == "simd"
+    # Nothing but the page itself was asked for.
+    assert len(seen["requests"]) == 1
+    host = compile_model(NETWORK, "host", tmp_path / "host")
+    from edgemnv2.ops.store import load_graph
+
+    graph = load_graph(host.path / "reference")
+    tensor = graph.tensors[graph.inputs[0]]
+    image = open_picture(picture)
+    fit = host.manifest.task.fit
+    assert placement(image, tensor, fit).resized != (image.width, image.height)
+    x = preprocess(image, tensor, host.manifest.preprocess, fit)
+    (name,) = seen["inputs"]
+    assert base64.b64decode(seen["inputs"][name]) == x.tobytes()
+    expected = runner_for(host).run(host, [x]).results[0]
+    assert {n: base64.b64decode(y) for n, y in seen["outputs"].items()} == {
+        n: y.tobytes() for n, y in expected.items()
+    }
+    # Drawn, told to readers of screens, reached by the keyboard, and the camera runs.
+    assert seen["colours"] > 100
+    assert all(line in seen["label"] for line in seen["answer"])
+    assert seen["reached"][:3] == ["file", "camera", "threshold"]
+    assert "frames/s" in seen["camera"]
+
+
+def test_the_module_runs_in_node_with_simd_and_without(artifact: Artifact, tmp_path: Path) -> None:
+    made = bundle(artifact, "web", tmp_path / "module")
+    script = tmp_path / "try.mjs"
+    script.write_text(
+        f'import {{ load, facts }} from "{made.path.as_uri()}/index.js";\n'
+        """
+const count = facts.inputs[0].nhwc.reduce((a, b) => a * b, 1);
+const x = new Int8Array(count).map((_, i) => ((i * 37) % 256) - 128);
+const told = [];
+for (const forms of [["simd", "plain"], ["plain"]]) {
+  facts.forms = forms;
+  const network = await load();
+  const outputs = network.run({ [facts.inputs[0].name]: x });
+  let refused = "";
+  try { network.run({}); } catch (error) { refused = error.message; }
+  const bytes = Object.values(outputs).map((y) => Array.from(y));
+  told.push({ form: network.form, bytes, best: network.decode(outputs).classes[0].index, refused });
+}
+console.log(JSON.stringify(told));
+"""
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    simd, plain = json.loads(done.stdout)
+    assert (simd["form"], plain["form"]) == ("simd", "plain")
+    assert simd["bytes"] == plain["bytes"]
+    assert "expected a Int8Array of 1024" in simd["refused"]
+    x = ((np.arange(1024) * 37) % 256 - 128).astype(np.int8).reshape(artifact.inputs[0].nhwc)
+    expected = runner_for(artifact).run(artifact, [x]).outputs[0]
+    assert simd["bytes"] == [expected.ravel().tolist()]
+    assert simd["best"] == int(expected.argmax())
+    package = json.loads((made.path / "package.json").read_text())
+    assert package["name"] == artifact.name
+    assert (made.path / "index.d.ts").read_text().count("Int8Array") >= 3
+
+
+def test_two_bundles_are_byte_identical(artifact: Artifact, tmp_path: Path) -> None:
+    one, two = (bundle(artifact, "web", tmp_path / name) for name in ("one", "two"))
+    assert one.files == two.files
+    for name in one.files:
+        assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
