@@ -101,6 +101,16 @@ class ArtifactWriter:
             if error is None:
                 self._write_manifest()
                 self._put_in_place()
+            elif isinstance(error, OSError):
+                raise ArtifactError(
+                    f"{self.output}: cannot be written ({error.strerror or error}), make room or "
+                    "choose another with output="
+                ) from error
+        except OSError as failure:
+            raise ArtifactError(
+                f"{self.output}: cannot be written ({failure.strerror or failure}), make room or "
+                "choose another with output="
+            ) from failure
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -145,6 +145,8 @@ class Manifest:
     """What of the tuning log could not be used, and why."""
     notes: tuple[str, ...] = ()
     """What is computed otherwise than the file's framework does it."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made of and with, as `pipeline.origin` lists it; empty in older artefacts."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every other file of the artefact, by its path in it."""
     seal: str = ""
@@ -213,6 +215,7 @@ def encode(manifest: Manifest) -> dict[str, Any]:
         "network_records": dict(manifest.network_records),
         "tuning_notes": list(manifest.tuning_notes),
         "notes": list(manifest.notes),
+        "provenance": dict(manifest.provenance),
     }
 
 
@@ -270,6 +273,7 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         network_records=entry.mapping("network_records"),
         tuning_notes=entry.texts("tuning_notes"),
         notes=entry.texts("notes"),
+        provenance=entry.mapping("provenance") if "provenance" in content else {},
         files=entry.mapping("files"),
         seal=entry.text("seal"),
     )

@@ -14,7 +14,7 @@ import platform
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,9 @@ FEATURES = {
     "riscv32": ("a", "c", "f", "m"),
     "riscv64": ("v",),
     "c99": (),
+    "wasm32": ("relaxed-simd", "simd128"),
 }
-RUNNERS = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
+RUNNERS = ("local", "node", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
 METRICS = ("cycles", "instructions", "seconds")
 
 
@@ -136,7 +137,8 @@ class Target:
     @property
     def needs(self) -> tuple[str, ...]:
         """Features that code asks a processor under Linux for, sorted: it may lack them."""
-        if self.is_bare_metal:
+        if self.is_bare_metal or self.is_web:
+            # A browser does not even load a module with instructions that it lacks.
             return ()
         given = {"neon"} if self.cpu.isa == "aarch64" else set()
         return tuple(sorted(self.cpu.features - given))
@@ -145,6 +147,16 @@ class Target:
     def is_bare_metal(self) -> bool:
         """Whether there is no operating system: C source out, linker script from `memories`."""
         return self.cpu.isa in BARE_ISAS
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the code is a WebAssembly module, for a page or for Node.js."""
+        return self.cpu.isa == "wasm32"
+
+    def without_features(self) -> Target:
+        """The same target with a core that has none: of the web, a browser without SIMD."""
+        cpu = replace(self.cpu, features=frozenset())
+        return replace(self, cpu=cpu, toolchain=replace(self.toolchain, mattr=()))
 
     @property
     def codegen(self) -> str:
@@ -174,6 +186,9 @@ class Target:
             "mattr": list(self.toolchain.mattr),
             "num-cores": self.cpu.cores,
         }
+        if self.is_web:
+            # Else TVM warns that it has chosen just that.
+            options["vector-width"] = 128
         if self.cpu.isa == "riscv64":
             # RV64GC: LLVM would pass floats in integer registers.
             options["mabi"] = "lp64d"

@@ -18,6 +18,7 @@ from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import peak_tensors, plan_record, step_name
 from edgemnv2.memory.variants import arena_align, plan_quickly
 from edgemnv2.ops.graph import Graph
+from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.pipeline import (
     CompileOptions,
     Scheduled,
@@ -156,17 +157,17 @@ def analyze(
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
     progress(f"plan memory for {target.name}")
-    plan = plan_network(graph, target, PLAIN)
+    plan = plan_network(_as_compiled(graph, target), target, PLAIN)
     main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
-    facts = tuple(_layer_facts(graph, main.schedule, whole))
+    facts = tuple(_layer_facts(main.graph, main.schedule, whole))
     return Analysis(
         model=graph.name,
         target=target.name,
         io=plan.io,
         integer=graph.is_integer,
         macs=sum(x.macs for x in facts),
-        params=sum(x.params for x in facts),
+        params=sum(int(array.size) for layer in graph.layers for array in layer.parameters),
         layers=facts,
         arena_bytes=whole.plan.arena_bytes,
         arena_lower_bound_bytes=whole.plan.lower_bound_bytes,
@@ -184,6 +185,11 @@ def analyze(
         notes=tuple(note.text for note in graph.notes),
         plan=plan_record(whole, stream),
     )
+
+
+def _as_compiled(graph: Graph, target: Target) -> Graph:
+    """The layers that `compile` makes code of."""
+    return split_phases(graph) if target.is_bare_metal else graph
 
 
 def placed_in(target: Target) -> tuple[tuple[str, str, str], ...]:
@@ -277,7 +283,8 @@ def _fits(
             key = kernel_set(target)
             if key not in by_features:
                 progress(f"plan memory for {target.name} and its like")
-                by_features[key] = _plan_like(schedule_network(graph, target, PLAIN), known)
+                scheduled = schedule_network(_as_compiled(graph, target), target, PLAIN)
+                by_features[key] = _plan_like(scheduled, known)
                 known.append(by_features[key])
             scheduled, (whole, stream), exact = by_features[key]
             yield _bare_metal_fit(target, scheduled, whole, stream, exact)
@@ -314,7 +321,7 @@ def _bare_metal_fit(
         reason="; ".join(
             [
                 _compared("RAM", arena, target.ram_bytes),
-                *([_compared("RAM with fed rows", fed, target.ram_bytes)] if not fits else []),
+                *([_compared("RAM by rows", fed, target.ram_bytes)] if not fits else []),
                 _compared("flash for the weights", constants, target.flash_bytes),
             ]
         ),

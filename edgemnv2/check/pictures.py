@@ -20,7 +20,7 @@ from edgemnv2.meaning.labels import read_labels
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
-from edgemnv2.runtime.vision.decode import THRESHOLD, Answer, decode, similarity
+from edgemnv2.runtime.vision.decode import Answer, decode, similarity
 from edgemnv2.runtime.vision.draw import drawn
 from edgemnv2.runtime.vision.geometry import Placement
 from edgemnv2.samples.images import (
@@ -107,8 +107,6 @@ def decoded(
     """The answer of sample `index` in the outputs `[N, H, W, C]` of a run."""
     task, tensors = task_records(artifact)
     one = {name: array[index : index + 1] for name, array in stored.items()}
-    if threshold is None:
-        threshold = 0.0 if task["kind"] == "classifier" else THRESHOLD
     return decode(task, tensors, one, threshold)
 
 

@@ -12,9 +12,20 @@ EXAMPLES = """
 edgemnv2 bundle net --format cmake -o firmware
 edgemnv2 bundle net --format arduino -o ~/Arduino/libraries/net
 edgemnv2 bundle net-rpi4 --format linux -o pi
+edgemnv2 bundle net-wasm --format web --single-file -o page
 """
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
-FORMATS = ("arduino", "cmake", "cmsis-pack", "esp-idf", "linux", "platformio", "zephyr", "all")
+FORMATS = (
+    "arduino",
+    "cmake",
+    "cmsis-pack",
+    "esp-idf",
+    "linux",
+    "platformio",
+    "zephyr",
+    "web",
+    "all",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(FORMATS)} (every one that suits the target)",
     )
     parser.add_argument("-o", "--output", type=Path, help="the new folder (NAME-FORMAT)")
+    parser.add_argument(
+        "--single-file", action="store_true", help="web: one page that a double click opens"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -37,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     artifact = edgemnv2.open_artifact(args.artifact)
     output = args.output or Path(f"{artifact.name}-{args.format}")
-    made = edgemnv2.bundle(artifact, args.format, output)
+    made = edgemnv2.bundle(artifact, args.format, output, single_file=args.single_file)
     if args.json:
         print(
             json.dumps({"bundle": str(made.path), "format": made.format, "files": list(made.files)})
@@ -45,5 +59,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"bundle     {made.path}")
     print(f"format     {made.format}")
-    print(f"files      {len(made.files)}; README.md has the lines that build and run it")
+    if made.files == ("index.html",):
+        print("files      1; open index.html")
+        return 0
+    whose = "each folder's README.md" if args.format == "all" else "README.md"
+    print(f"files      {len(made.files)}; {whose} has the lines that build and run it")
     return 0

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="least score that counts (0.5; of a classifier 0)",
+        help="least score that counts (the network's own, mostly 0.5; of a classifier 0)",
     )
     answers.add_argument(
         "--neighbours",

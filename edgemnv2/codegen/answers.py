@@ -100,8 +100,8 @@ def answers_header(answers: Answers, name: str) -> list[str]:
         lines.append(f"#define {upper}_CLASSES {task.classes}")
     if task.pixels is not None:
         lines += [
-            f"#define {upper}_PIXEL_BLACK {float(task.pixels[0])!r}f",
-            f"#define {upper}_PIXEL_WHITE {float(task.pixels[1])!r}f",
+            f"#define {upper}_PIXEL_BLACK ({float(task.pixels[0])!r}f)",
+            f"#define {upper}_PIXEL_WHITE ({float(task.pixels[1])!r}f)",
         ]
     if task.labels:
         lines += [
@@ -109,7 +109,12 @@ def answers_header(answers: Answers, name: str) -> list[str]:
             f"extern const char *const {name}_labels[{len(task.labels)}];",
         ]
     if answers.has_decoder:
-        lines += [f"#define {upper}_HAS_DECODER 1", "", *_prototypes(answers, name)]
+        lines += [
+            f"#define {upper}_HAS_DECODER 1",
+            f"#define {upper}_THRESHOLD {float(task.threshold)!r}f /* the usual one */",
+            "",
+            *_prototypes(answers, name),
+        ]
     return [*lines, ""]
 
 

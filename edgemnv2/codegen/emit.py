@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edgemnv2.codegen.elf import read_elf
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import Interface, exports, header
 from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.module import emit_module
 from edgemnv2.codegen.sections import HOT, hot_header, hot_macro
 from edgemnv2.codegen.threads import POOL, ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import (
@@ -24,6 +26,7 @@ from edgemnv2.codegen.toolchain import (
     link_shared,
 )
 from edgemnv2.errors import DoesNotFit, ToolchainError
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.target import Target
 
 __all__ = ["emit_code"]
@@ -44,11 +47,13 @@ def emit_code(
     threads: tuple[ThreadParts, ...] = (),
     code_size_budget: int | None = None,
     source_name: str = "the network",
+    plain: Mapping[str, RowKernel] | None = None,
 ) -> int:
-    """Fill `folder` with `include/` and `lib/` (Linux) or `src/` (bare metal).
+    """Fill `folder` with `include/` and `lib/` (Linux, the web) or `src/` (bare metal).
 
     `threads`: what each thread count above one adds, on Linux. `code_size_budget`: the fastest code
     of at most so many bytes, on bare metal; DoesNotFit, with `source_name`, when there is none.
+    `plain`: kernels for browsers without SIMD.
 
     Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
     the target is installed to tell).
@@ -59,6 +64,8 @@ def emit_code(
     (include / f"{name}.h").write_text(header(parts.interface), encoding="utf-8", newline="\n")
     if target.is_bare_metal:
         return _emit_source(parts, target, folder, code_size_budget, source_name)
+    if target.is_web:
+        return emit_module(parts, target, folder, plain)
     return _emit_library(parts, target, folder, threads)
 
 

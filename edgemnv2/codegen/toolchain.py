@@ -1,7 +1,8 @@
 """C compilers and linkers for every target: which one this machine has, and how it is called.
 
 Linux targets: the target's own gcc where it is installed and works, else the clang and lld inside
-`ziglang` from PyPI, so that no system package is needed. Bare metal: `arm-none-eabi-gcc`,
+`ziglang` from PyPI, so that no system package is needed; WebAssembly always with those, which bring
+the headers and the mathematics of wasi-libc. Bare metal: `arm-none-eabi-gcc`,
 `riscv64-unknown-elf-gcc`, or a compiler of the user's own.
 
 Outputs hold no path, date or build id, so two builds of one input are byte-identical. A shared
@@ -33,6 +34,7 @@ __all__ = [
     "has_compiler",
     "host_compiler",
     "link_executable",
+    "link_module",
     "link_shared",
     "plainest",
     "system_of",
@@ -62,6 +64,11 @@ _ZIG_ARCH = {
 # The oldest glibc that objects are compiled for: Debian 10, all 64-bit Raspberry Pi OS releases.
 _GLIBC = "2.28"
 
+PROGRAM_STACK_BYTES = 1 << 20
+"""Of a WebAssembly program, which prints and reads files."""
+MODULE_STACK_BYTES = 1 << 16
+"""Of a WebAssembly module, which does neither: one page."""
+
 _REPRODUCIBLE = ("-fno-ident", "-g0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 
 
@@ -85,6 +92,10 @@ def find_compiler(target: Target) -> Compiler:
     ToolchainError names what is wrong with those that are installed, and the package to install.
     """
     isa = target.cpu.isa
+    if target.is_web:
+        if find_spec("ziglang"):
+            return Compiler((sys.executable, "-m", "ziglang"), "zig")
+        raise ToolchainError(f"target {target.name}: no C compiler (pip install ziglang)")
     if isa not in _GCC:
         raise ToolchainError(
             f"target {target.name}: its code is C99 for a compiler of your own, which this machine "
@@ -169,6 +180,10 @@ def _program_flags(target: Target, compiler: Compiler) -> list[str]:
 def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tuple[str, ...]:
     """The flags that name the core and the ABI; `static` picks musl where the compiler is zig's."""
     isa, mcpu = target.cpu.isa, target.toolchain.mcpu
+    if target.is_web:
+        # Without the target's features: C is what surrounds kernels, and zig would compile its C
+        # library anew for each set of them.
+        return ("-target", "wasm32-wasi", f"-mcpu={mcpu}")
     if isa == "riscv64":
         # What is around the kernels needs no vectors, and runs where there are none.
         mcpu = "baseline-rv64" if compiler.kind == "zig" else "rv64gc"
@@ -221,7 +236,7 @@ def compile_object(
     command += [*cpu_flags(target, compiler, static=static), "-std=c99", "-O2"]
     command += ["-ffunction-sections", "-fdata-sections", *_REPRODUCIBLE]
     command += [f"-ffile-prefix-map={source.resolve().parent}=."]
-    if not target.is_bare_metal and system_of(target) == "linux":
+    if not target.is_bare_metal and not target.is_web and system_of(target) == "linux":
         command += ["-fPIC", "-pthread"]
     if compiler.kind == "zig":
         # zig's debug checks would call into a run-time library of its own.
@@ -277,6 +292,10 @@ def link_executable(
     compiler = find_compiler(target)
     command = [*compiler.command, *(["cc"] if compiler.kind == "zig" else [])]
     command += cpu_flags(target, compiler, static=True)
+    if target.is_web:
+        flags = ["-Wl,--strip-all", f"-Wl,-z,stack-size={PROGRAM_STACK_BYTES}"]
+        _run([*command, *flags, *map(str, objects), "-o", str(output)], output, output.name)
+        return
     if system_of(target) != "linux":
         # Formats of their own; nothing but this machine runs them.
         _run([*command, *map(str, objects), "-o", str(output)], output, output.name)
@@ -291,6 +310,18 @@ def link_executable(
     else:
         command += ["-static", *map(str, objects), "-pthread", "-lm"]
     _run([*command, "-o", str(output)], output, output.name)
+
+
+def link_module(target: Target, objects: Sequence[Path], output: Path) -> None:
+    """Link a stripped WebAssembly module without imports, its stack below all data.
+
+    What is exported says the source. A stack that overflows so leaves the memory, which traps.
+    """
+    compiler = find_compiler(target)
+    command = [*compiler.command, "cc", *cpu_flags(target, compiler), "-mexec-model=reactor"]
+    command += ["-Wl,--gc-sections", "-Wl,--strip-all", f"-Wl,-z,stack-size={MODULE_STACK_BYTES}"]
+    command += [*map(str, objects), "-o", str(output)]
+    _run(command, output, output.name)
 
 
 def _run(command: Sequence[str], output: Path, what: str) -> None:

@@ -23,6 +23,7 @@ from edgemnv2.firmware.linux import linux_files
 from edgemnv2.firmware.parts import Files, Parts
 from edgemnv2.firmware.platformio import platformio_files
 from edgemnv2.firmware.selftest import make_selftest
+from edgemnv2.firmware.web import page_file, web_files
 from edgemnv2.firmware.zephyr import zephyr_files
 
 __all__ = ["ALL", "FORMATS", "Bundle", "bundle", "formats_for"]
@@ -37,7 +38,8 @@ _MAKERS: Mapping[str, Callable[[Parts], Files]] = {
     "platformio": platformio_files,
     "zephyr": zephyr_files,
 }
-FORMATS = (*_MAKERS, ALL)
+WEB = "web"
+FORMATS = (*_MAKERS, WEB, ALL)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Bundle:
 def formats_for(artifact: Artifact) -> tuple[str, ...]:
     """The formats that suit the artefact's target."""
     target = artifact.target
+    if target.is_web:
+        return (WEB,)
     if not target.is_bare_metal:
         return ("cmake", "linux")
     # A pack is for Arm's cores, ESP-IDF for Espressif's, which are none of those.
@@ -59,10 +63,13 @@ def formats_for(artifact: Artifact) -> tuple[str, ...]:
     return tuple(name for name in _MAKERS if name not in ("linux", other))
 
 
-def bundle(artifact: Artifact, format_name: str, output: Path) -> Bundle:
+def bundle(
+    artifact: Artifact, format_name: str, output: Path, *, single_file: bool = False
+) -> Bundle:
     """Write the bundle of `artifact` into the new folder `output`.
 
-    With "all", one folder in it for each format. Raises UsageError for a format that does not suit
+    With "all", one folder in it for each format. `single_file`: of "web" the page alone, which
+    needs no server. Raises UsageError for a format that does not suit
     the target, DoesNotFit when the board's memories are too small, ArtifactError when `output`
     cannot be used; then nothing is written.
     """
@@ -72,7 +79,18 @@ def bundle(artifact: Artifact, format_name: str, output: Path) -> Bundle:
             f"format={format_name}: does not suit {artifact.target.name} "
             f"(expected one of {', '.join((*suited, ALL))})"
         )
+    if single_file and not artifact.target.is_web:
+        raise UsageError(
+            f"single_file=True: is for format=web, and {artifact.path} is for "
+            f"{artifact.target.name} (leave it out)"
+        )
     _check_output(output)
+    if artifact.target.is_web:
+        files = page_file(artifact) if single_file else web_files(artifact)
+        if format_name == ALL:
+            files = {f"{WEB}/{path}": content for path, content in files.items()}
+        _write(files, output)
+        return Bundle(output, format_name, tuple(sorted(files)))
     parts = Parts(artifact, make_selftest(artifact))
     check_fit(artifact, parts.selftest)
     if format_name != ALL:

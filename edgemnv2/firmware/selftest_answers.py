@@ -16,7 +16,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.answers import Answers
 from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.interface import field_names
-from edgemnv2.runtime.vision.decode import THRESHOLD, Answer, decode
+from edgemnv2.runtime.vision.decode import Answer, decode
 from edgemnv2.task import Task
 
 __all__ = ["ExpectedAnswers", "answers_data", "expected_answers", "usage_of_answers"]
@@ -59,7 +59,7 @@ def expected_answers(
     def at(threshold: float) -> Answer:
         return decode(task.to_dict(), records, outputs, threshold, CAPACITY)
 
-    threshold = THRESHOLD
+    threshold = task.threshold
     scores = [row[1] for row in _rows(at(0.0))]
     while any(abs(score - threshold) < MARGIN for score in scores) and threshold < 1:
         threshold += STEP
@@ -194,7 +194,7 @@ def usage_of_answers(artifact: Artifact) -> str:
         struct = _LISTS[task.kind][0]
         code = [
             f"struct {name}_{struct} found[{upper}_DECODE_CAPACITY];",
-            f"int32_t count = {name}_decode(&outputs, {THRESHOLD}f, found, "
+            f"int32_t count = {name}_decode(&outputs, {upper}_THRESHOLD, found, "
             f"{upper}_DECODE_CAPACITY);",
         ]
     elif task.kind == "segmenter":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
-__all__ = ["c_file", "read_template", "text_file"]
+__all__ = ["c_file", "fill", "read_template", "text_file"]
 
 
 def read_template(path: str) -> str:
@@ -26,4 +26,9 @@ def c_file(path: str, name: str) -> str:
 
 def text_file(path: str, values: Mapping[str, str]) -> str:
     """A template with each `@KEY@` replaced; a key without a value is a bug (KeyError)."""
-    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], read_template(path))
+    return fill(read_template(path), values)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each `@KEY@` replaced; a key without a value is a bug (KeyError)."""
+    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)

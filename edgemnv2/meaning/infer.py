@@ -69,6 +69,7 @@ def said_in_metadata(properties: Mapping[str, str], place: str) -> Said:
         anchors=anchors_of(anchors, place) if isinstance(anchors, dict) else (),
         scales=_scales(anchors, place) if isinstance(anchors, dict) else None,
         scores=content.get("scores"),
+        threshold=content.get("threshold"),
         preprocess=content.get("preprocess"),
         fit=content.get("fit"),
     )
@@ -100,6 +101,9 @@ def task_of(graph: Graph, user: Said | None = None) -> Task:
             f"task={said.kind}: the outputs of {graph.source or graph.name} are those of a "
             f"{task.kind} ({task.told_by}); leave it out"
         )
+    # Of classes the best ones are told, however low.
+    usual = 0.0 if task.kind == "classifier" else task.threshold
+    task = replace(task, threshold=usual if said.threshold is None else said.threshold)
     task = _with_labels(task, said)
     return _with_pixels(replace(task, fit=said.fit or _usual_fit(task)), graph, said)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
+from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
 from edgemnv2.errors import ModelError, UsageError
@@ -17,8 +18,10 @@ from edgemnv2.meaning.infer import said_by_file, task_of
 from edgemnv2.memory.report import plan_record
 from edgemnv2.memory.variants import arena_align, default_io, plan_graph
 from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.store import KEPT_FOLDER, REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
+from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.passes.to_float16 import to_float16
 from edgemnv2.pipeline.describe import interface_of, manifest_of
 from edgemnv2.pipeline.options import CompileOptions, check_options
@@ -98,6 +101,9 @@ def compile_graph(
             "(make an int8 one with `edgemnv2 quantize`)"
         )
     writer = ArtifactWriter(output, force=options.force)
+    if target.is_bare_metal:
+        # Dilated convolutions -> plain ones over every second row: fewer rows at a time.
+        graph = split_phases(graph)
     plan = plan_network(graph, target, options, progress)
     check_fit(plan)
     with writer:
@@ -185,6 +191,7 @@ def emit(
         plan.threads,
         options.code_size_budget,
         scheduled.graph.source,
+        _plain_kernels(scheduled, options),
     )
     progress("write")
     (folder / REFERENCE_FOLDER).mkdir()
@@ -194,3 +201,18 @@ def emit(
         json.dumps(record) + "\n", encoding="utf-8", newline="\n"
     )
     writer.manifest = manifest_of(plan, interface, code_bytes, options, task)
+
+
+def _plain_kernels(scheduled: Scheduled, options: CompileOptions) -> dict[str, RowKernel] | None:
+    """Kernels for browsers without SIMD, which take what those of `scheduled` take.
+
+    None for other targets, and for one without SIMD itself.
+    """
+    target = scheduled.target
+    if not target.is_web or not target.cpu.features:
+        return None
+    chosen, _, _ = decisions(scheduled.graph, target, options)
+    kernels = dict(schedule_graph(scheduled.graph, target.without_features(), chosen).kernels)
+    same = pack_constants(kernels).data == scheduled.constants.data
+    assert same, f"{scheduled.graph.name}: constants of plain kernels are others"
+    return kernels

@@ -14,6 +14,7 @@ from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE
 from edgemnv2.pipeline.options import CompileOptions
+from edgemnv2.pipeline.origin import bill_of_materials
 from edgemnv2.pipeline.plan import NetworkPlan
 from edgemnv2.program import RowOp
 from edgemnv2.samples.images import default_preset, image_input, stored_bytes
@@ -138,6 +139,7 @@ def manifest_of(
         network_records=dict(tuned.network_records),
         tuning_notes=tuple(tuned.notes),
         notes=tuple(note.text for note in graph.notes),
+        provenance=bill_of_materials(scheduled, code_bytes),
     )
 
 

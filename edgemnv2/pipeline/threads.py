@@ -27,7 +27,7 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
     is only known where the code runs. Raises UsageError for a number that cannot be planned for.
     """
     if wanted is None:
-        if target.is_bare_metal or io == "arena":
+        if target.is_bare_metal or target.is_web or io == "arena":
             return ()
         cores = target.cpu.cores if target.cpu.clock_hz else max(DEFAULT_THREADS)
         return tuple(count for count in DEFAULT_THREADS if count <= cores)
@@ -38,6 +38,10 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
     if target.is_bare_metal:
         raise UsageError(
             f"threads={wanted}: {target.name} runs without an operating system (leave it out)"
+        )
+    if target.is_web:
+        raise UsageError(
+            f"threads={wanted}: a module for {target.name} runs on one thread (leave it out)"
         )
     if io == "arena":
         raise UsageError(

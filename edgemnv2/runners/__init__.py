@@ -42,6 +42,12 @@ def _local(options: RunnerOptions) -> Runner:
     return LocalRunner()
 
 
+def _node(options: RunnerOptions) -> Runner:
+    from edgemnv2.runners.node import NodeRunner
+
+    return NodeRunner()
+
+
 def _qemu_user(options: RunnerOptions) -> Runner:
     from edgemnv2.runners.qemu_user import QemuUserRunner
 
@@ -80,6 +86,7 @@ def _rpc(options: RunnerOptions) -> Runner:
 
 _RUNNERS: dict[str, Callable[[RunnerOptions], Runner]] = {
     "local": _local,
+    "node": _node,
     "qemu-system": _qemu_system,
     "qemu-user": _qemu_user,
     "rpc": _rpc,

@@ -66,7 +66,9 @@ class QemuUserRunner(Runner):
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as counts:
 
             def launch(arguments: Sequence[str], folder: Path) -> str:
-                command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
+                # QEMU's default x86 model has no AVX2.
+                machine = target.machine or ("max" if target.cpu.isa == "x86_64" else "")
+                command = [emulator, *(["-cpu", machine] if machine else [])]
                 if job.measures:
                     counters.append(InstructionCounter.prepare(emulator, program, Path(counts)))
                     command += counters[0].arguments

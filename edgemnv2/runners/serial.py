@@ -56,7 +56,7 @@ class SerialRunner(Runner):
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
         if job.trace or job.rows or job.layers or job.budget:
             raise UsageError(
-                "serial: traces, fed rows, pieces and figures by layer do not pass over a serial "
+                "serial: traces, rows, pieces and figures by layer do not pass over a serial "
                 "line (use runner=qemu-system)"
             )
         packed = pack_inputs(artifact, inputs)

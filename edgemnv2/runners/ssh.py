@@ -6,6 +6,7 @@ The user's own ssh configuration (keys, ports, jump hosts) holds; no password is
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 import shutil
@@ -153,11 +154,14 @@ class _Connection:
             raise RunnerError("ssh: is not installed (apt install openssh-client)")
         self._address = address
         self._host = host
+        # Windows' ssh has no shared connections; each command makes its own there.
+        shared: tuple[str, ...] = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
+        shared = () if platform.system() == "Windows" else (*shared, "-o", "ControlPersist=60")
         self._command = [
             *(ssh, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
-            *("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s"),
-            *("-o", "ControlPersist=60", *options),
+            *shared,
+            *options,
         ]
 
     def run(

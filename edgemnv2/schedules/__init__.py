@@ -62,6 +62,10 @@ def family_of(target: Target) -> Family | None:
         from edgemnv2.schedules import avx2
 
         return avx2
+    if target.is_web:
+        from edgemnv2.schedules import wasm
+
+        return wasm
     if target.has("mve"):
         from edgemnv2.schedules import mve
 

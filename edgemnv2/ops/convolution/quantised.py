@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic import onnx
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Convolution, TransposedConv2D
 from edgemnv2.ops.graph import Tensor
 
 __all__ = ["StoredWeights", "integer"]
 
 Array = NDArray[Any]
+Weighted = Convolution | TransposedConv2D
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +29,8 @@ class StoredWeights:
 
 
 def integer(
-    layer: Convolution, sources: Sequence[Tensor], out: Tensor, weights: StoredWeights
-) -> Convolution:
+    layer: Weighted, sources: Sequence[Tensor], out: Tensor, weights: StoredWeights
+) -> Weighted:
     """ONNX's sum of products."""
     source, quant = sources[0].known_quant, out.known_quant
     step = np.float64(source.scale) * weights.scale.astype(np.float64)

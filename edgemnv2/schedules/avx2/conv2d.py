@@ -14,7 +14,7 @@ import numpy as np
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.schedules.avx2.gemm import LANES
+from edgemnv2.schedules.avx2.gemm import LANES, Gemm
 from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.pointwise import (
     gemm_of,
@@ -36,7 +36,7 @@ from edgemnv2.tir.builder import (
 )
 from edgemnv2.tir.tiling import pack_columns, panels_of, pixel_tiles, window_pieces
 
-__all__ = ["CONV2D"]
+__all__ = ["CONV2D", "gathered_kernel"]
 
 Expr = Any
 MOST_DIRECT_TAPS = 256
@@ -66,8 +66,18 @@ def conv2d_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
         return _direct_float(graph, layer, decisions)
     ends = Ends.of(graph, layer)
     gemm = gemm_of(layer, layer.weight.reshape(depth, out.channels), decisions, ends)
-    if gemm is None:
-        return None
+    return None if gemm is None else gathered_kernel(graph, layer, gemm, ends, decisions)
+
+
+def gathered_kernel(
+    graph: Graph, layer: Conv2D, gemm: Gemm, ends: Ends, decisions: Mapping[str, Any]
+) -> RowKernel:
+    """The kernel that gathers receptive fields into scratch and multiplies them by `gemm`."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    integer = layer.requantize is not None
+    rows, columns = layer.kernel
+    taps = columns * source.channels
+    depth = rows * taps
     padded, factor, scratch_dtype = depth, 1, gemm.scratch_dtype
     if isinstance(gemm, Int8Gemm):
         padded, factor = gemm.padded, gemm.epilogue.doubled

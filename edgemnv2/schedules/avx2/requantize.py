@@ -159,18 +159,8 @@ class Epilogue:
         A block is bias, multiplier, addends of even and of odd lanes (int64), right shift, in the
         general form left shift and sign mask, and mask and residue of halves.
         """
-        more = [0] * len(bias) if requantize.addend is None else requantize.addend
-        factors = zip(requantize.multiplier, requantize.shift, more, strict=True)
-        rows = [
-            requantize_constants(int(m), int(s), self.general, self.single, self.even, int(a))
-            for m, s, a in factors
-        ]
-        halves = self.halves
-        if halves is not None and not self.general:
-            halves = halves.doubled()
-        multiplier, addend, right, left, mask = (
-            np.array(column, np.int64) for column in zip(*rows, strict=True)
-        )
+        multiplier, addend, right, left, mask = self.columns(requantize)
+        halves = self.packed_halves
         bias = bias.astype(np.int64) * self.doubled
         parts = []
         for n0, n in panels:
@@ -184,6 +174,24 @@ class Epilogue:
                 if halves is not None:
                     parts += [halves.mask[c], halves.residue[c]]
         return np.concatenate([part.astype(np.int32) for part in parts])
+
+    def columns(self, requantize: Requantize) -> list[Array]:
+        """int64 `[C]` each: what `requantize_constants` gives for every channel."""
+        count = len(requantize.multiplier)
+        more = [0] * count if requantize.addend is None else requantize.addend
+        factors = zip(requantize.multiplier, requantize.shift, more, strict=True)
+        rows = [
+            requantize_constants(int(m), int(s), self.general, self.single, self.even, int(a))
+            for m, s, a in factors
+        ]
+        return [np.array(column, np.int64) for column in zip(*rows, strict=True)]
+
+    @property
+    def packed_halves(self) -> Halves | None:
+        """Mask and residue of halves as accumulators have them."""
+        if self.halves is None or self.general:
+            return self.halves
+        return self.halves.doubled()
 
     def bias(self, packed: Any, at: Expr, block: int) -> Expr:
         """Bias of a block of eight; `at` is where the panel's constants begin."""

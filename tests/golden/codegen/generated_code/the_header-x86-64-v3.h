@@ -117,9 +117,10 @@ int32_t net_run_threads(const struct net_inputs *inputs,
  * (the input's scale); pictures of another shape: letterbox. Labels: none. */
 #define NET_TASK "segmenter"
 #define NET_CLASSES 8
-#define NET_PIXEL_BLACK -0.9961f
-#define NET_PIXEL_WHITE 1.0039f
+#define NET_PIXEL_BLACK (-0.9961f)
+#define NET_PIXEL_WHITE (1.0039f)
 #define NET_HAS_DECODER 1
+#define NET_THRESHOLD 0.5f /* the usual one */
 
 #define NET_MASK_HEIGHT 16
 #define NET_MASK_WIDTH 16

@@ -1,0 +1,226 @@
+"""The bundle for the web: an ES module with types, which npm takes, and a page that uses it.
+
+Or the page alone, as one file that a double click opens: modules joined, WebAssembly and constants
+in base64. JavaScript, style and page are the files of `runtime/web/`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.answers import RUNTIME
+from edgemnv2.firmware.parts import Files
+from edgemnv2.firmware.templates import fill, read_template
+from edgemnv2.manifest import ArtifactTensor
+from edgemnv2.model import QuantParams
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.samples.images import stored_bytes
+
+__all__ = ["inline_network", "joined_modules", "page_file", "web_facts", "web_files"]
+
+_WEB = RUNTIME / "web"
+MODULES = ("geometry.js", "pixels.js", "decode.js", "network.js", "draw.js", "page.js")
+"""Each after those that it imports."""
+_VALUES = {
+    "bool": "Uint8Array",
+    **{
+        dtype: f"{dtype.replace('u', 'U', 1).replace('i', 'I', 1).replace('UI', 'Ui')}Array"
+        for dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32")
+    },
+    "float32": "Float32Array",
+}
+# What old browsers call unsafe is WebAssembly alone here.
+_SERVED = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:"
+)
+_ALONE = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; media-src blob: mediastream:"
+)
+
+
+def web_files(artifact: Artifact) -> Files:
+    """The folder: module, types, package.json, page, and what they load."""
+    name = artifact.name
+    values = _values(artifact)
+    package = {
+        "name": name.lower(),
+        "version": artifact.manifest.edgemnv2,
+        "description": values["SUBTITLE"],
+        "license": "UNLICENSED",
+        "type": "module",
+        "main": "./index.js",
+        "types": "./index.d.ts",
+        "exports": {".": {"types": "./index.d.ts", "default": "./index.js"}},
+        "sideEffects": False,
+    }
+    values["STYLE"] = '<link rel="stylesheet" href="page.css">'
+    values["SCRIPT"] = '<script type="module" src="main.js"></script>'
+    values["POLICY"] = _SERVED
+    files = {
+        **{path.name: path.read_bytes() for path in artifact.files("lib")},
+        **{module: _text(module).encode() for module in (*MODULES, "main.js", "page.css")},
+        "facts.js": f"export const facts = {_json(web_facts(artifact))};\n".encode(),
+        "package.json": (json.dumps(package, indent=2) + "\n").encode(),
+        "LICENSE": read_template("LICENSE").encode(),
+    }
+    for template in ("index.html", "index.js", "index.d.ts", "README.md"):
+        files[template] = fill(_text(template), values).encode()
+    return files
+
+
+def page_file(artifact: Artifact) -> Files:
+    """The page alone."""
+    opened = f"window.edgemnv2 = openPage(document.body, {inline_network(artifact)});"
+    script = f"{joined_modules()}\n{opened}\n"
+    values = {
+        **_values(artifact),
+        "STYLE": f"<style>\n{_text('page.css')}</style>",
+        "SCRIPT": f'<script type="module">\n{script}</script>',
+        "POLICY": _ALONE,
+    }
+    return {"index.html": fill(_text("index.html"), values).encode()}
+
+
+def joined_modules(modules: Sequence[str] = MODULES) -> str:
+    """The modules as one script: without imports and exports, in a page of any origin."""
+    parts = []
+    for module in modules:
+        text = re.sub(r"^import [^;]*;\n", "", _text(module), flags=re.MULTILINE)
+        parts.append(re.sub(r"^export (?!\{)", "", text, flags=re.MULTILINE))
+    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
+    return "\n".join([*parts, bytes_of])
+
+
+def inline_network(artifact: Artifact) -> str:
+    """An expression for the promise of the network, all its bytes inside; see `joined_modules`."""
+    parts = {part: artifact.path / file for part, file in _parts(artifact).items()}
+    texts = {part: b64encode(path.read_bytes()).decode() for part, path in parts.items()}
+    facts = _json(web_facts(artifact))
+    return f"instantiate({facts}, (part) => bytesOf({_json(texts)}[part]))"
+
+
+def web_facts(artifact: Artifact) -> dict[str, Any]:
+    """What the page and the module know of the network."""
+    manifest = artifact.manifest
+    return {
+        "name": artifact.name,
+        "forms": [part for part in _parts(artifact) if part != "constants"],
+        "inputs": [_tensor(tensor) for tensor in manifest.inputs],
+        "outputs": [_tensor(tensor) for tensor in manifest.outputs],
+        "task": manifest.task.to_dict(),
+        "table": _stored_table(artifact),
+    }
+
+
+def _parts(artifact: Artifact) -> dict[str, str]:
+    """The files that a page loads, by what they are."""
+    name = artifact.name
+    if not artifact.target.cpu.features:
+        return {"plain": f"lib/{name}.wasm", "constants": f"lib/{name}.bin"}
+    return {
+        "simd": f"lib/{name}.wasm",
+        "plain": f"lib/{name}_plain.wasm",
+        "constants": f"lib/{name}.bin",
+    }
+
+
+def _tensor(tensor: ArtifactTensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+        "nhwc": list(tensor.nhwc),
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+    }
+
+
+def _stored_table(artifact: Artifact) -> list[list[float]] | None:
+    """What each byte of each channel is stored as, one row where all channels agree.
+
+    None for a network that takes no pictures.
+    """
+    if len(artifact.inputs) != 1:
+        return None
+    (tensor,) = artifact.inputs
+    if tensor.nhwc[2] not in (1, 3):
+        return None
+    quant = None
+    if tensor.scale is not None and tensor.zero_point is not None:
+        quant = QuantParams(tensor.scale, tensor.zero_point)
+    model = Tensor(tensor.name, *tensor.nhwc, tensor.dtype, quant)
+    rows: list[list[float]] = stored_bytes(model, artifact.manifest.preprocess).tolist()
+    return rows[:1] if all(row == rows[0] for row in rows) else rows
+
+
+def _values(artifact: Artifact) -> dict[str, str]:
+    manifest = artifact.manifest
+    facts = _fact_rows(artifact)
+    kind = manifest.task.kind
+    tensors = {"INPUTS": manifest.inputs, "OUTPUTS": manifest.outputs}
+    types = {
+        key: "\n".join(
+            f"  {json.dumps(x.name)}: {_VALUES[x.dtype]}; // {' x '.join(map(str, x.nhwc))}"
+            for x in ends
+        )
+        for key, ends in tensors.items()
+    }
+    call = ", ".join(f"{json.dumps(x.name)}: {_VALUES[x.dtype]}" for x in manifest.inputs)
+    plain = _parts(artifact)["plain"].removeprefix("lib/")
+    return {
+        "NAME": artifact.name,
+        "PLAIN": plain,
+        "TITLE": escape(manifest.model.name),
+        "SUBTITLE": escape(
+            ("A network" if kind == "unknown" else f"A {kind}") + f", for {manifest.target}"
+        ),
+        "VERSION": manifest.edgemnv2,
+        "PANEL": _text("panel.html").rstrip(),
+        "FACTS": "\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts),
+        "LIST": "\n".join(f"- {k}: {v}" for k, v in facts),
+        "CALL": f"{{ {call} }}"[1:-1].strip(),
+        **types,
+    }
+
+
+def _fact_rows(artifact: Artifact) -> list[tuple[str, str]]:
+    manifest = artifact.manifest
+    sizes = {p.name: p.stat().st_size for p in artifact.files("lib")}
+    code = [f"{_kib(size)} {name}" for name, size in sizes.items() if name.endswith(".wasm")]
+    rows = [("Source", manifest.model.source)]
+    rows += [
+        (kind, f"{x.name}: {x.dtype}, {' x '.join(map(str, x.nhwc))}")
+        for kind, ends in (("Input", manifest.inputs), ("Output", manifest.outputs))
+        for x in ends
+    ]
+    if manifest.task.classes:
+        rows.append(("Classes", str(manifest.task.classes)))
+    return [
+        *rows,
+        ("Multiply-accumulates", f"{manifest.macs / 1e6:.1f} million"),
+        ("Weights", _kib(manifest.constants_bytes)),
+        ("Code", ", ".join(code)),
+        ("Working memory", _kib(manifest.arena_bytes)),
+        ("Model", f"sha256 {manifest.model.sha256[:12]}"),
+    ]
+
+
+def _kib(size_bytes: int) -> str:
+    return f"{size_bytes / 1024:.1f} KiB"
+
+
+def _json(content: Any) -> str:
+    """JSON that nothing can break out of in a script."""
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _text(name: str) -> str:
+    return (_WEB / name).read_text(encoding="utf-8")

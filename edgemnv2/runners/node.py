@@ -1,0 +1,60 @@
+"""Artefacts for the web, in Node.js, whose engine (V8) is that of Chrome.
+
+The metric is seconds: what a page in such a browser takes on this machine's processor.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.runners.base import Job, Runner, RunResult, Sample
+from edgemnv2.runners.bench_program import execute, run_bench_program
+from edgemnv2.runners.device_state import local_state, state_notes
+
+__all__ = ["NodeRunner", "find_node"]
+
+LAUNCHER = Path(__file__).resolve().parent.parent / "runtime" / "node_bench.mjs"
+# Code without SIMD of the largest network takes a few seconds.
+_SECONDS_PER_INFERENCE = 20.0
+WARMUP = 20
+"""Inferences before any is measured: V8 compiles a function again when it has run for a while."""
+
+
+def find_node() -> str:
+    """Path of Node.js; RunnerError names the package."""
+    path = shutil.which("node")
+    if path is None:
+        raise RunnerError("node: Node.js is not installed (apt install nodejs)")
+    return path
+
+
+class NodeRunner(Runner):
+    """Runs the artefact's `bench.wasm` in Node.js."""
+
+    name = "node"
+
+    def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
+        if not artifact.target.is_web:
+            raise UsageError(
+                f"runner=node: runs WebAssembly, and {artifact.path} is for {artifact.target.name} "
+                f"(leave it out, or compile for wasm)"
+            )
+        node = find_node()
+        program = str(artifact.path.resolve() / "bench.wasm")
+        timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)
+
+        def launch(arguments: Sequence[str], folder: Path) -> str:
+            # Node calls WASI an experiment, on standard error.
+            command = [node, "--no-warnings", str(LAUNCHER), program, *arguments]
+            return execute(command, folder, str(artifact.path), timeout_seconds)
+
+        before = local_state() if job.repeat else None
+        result, _ = run_bench_program(artifact, inputs, launch, job, warmup=WARMUP)
+        if before is None:
+            return result
+        return replace(result, notes=state_notes(before, local_state()))

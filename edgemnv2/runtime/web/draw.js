@@ -1,0 +1,213 @@
+// Answers drawn on the picture that they are about: the twin of vision/draw.py, on a canvas.
+
+import { label } from "./decode.js";
+
+const GOLDEN = 0.618033988749895;
+const LEAST_SIDE = 480;
+const [SHADE, PAPER, INK] = ["rgb(16 18 22)", "rgb(255 255 255)", "rgb(12 12 14)"];
+const [MASK_SHARE, SHOWN, LEGEND] = [0.55, 5, 12];
+
+// Red, green and blue of a class: bright, and unlike those of its neighbours.
+export function colour(index) {
+  const hue = (0.08 + index * GOLDEN) % 1;
+  const [saturation, value] = [0.72, 0.98];
+  const sector = Math.floor(hue * 6);
+  const part = hue * 6 - sector;
+  const [p, q, t] = [1, part, 1 - part].map((x) => value * (1 - saturation * x));
+  const all = [
+    [value, t, p],
+    [q, value, p],
+    [p, value, t],
+    [p, q, value],
+    [t, p, value],
+    [value, p, q],
+  ];
+  return all[sector % 6].map((x) => Math.round(x * 255));
+}
+
+const css = (hue) => `rgb(${hue.join(" ")})`;
+const percent = (x) => `${Math.round(x * 100)}%`;
+const share = (x) => (x >= 0.005 ? percent(x) : "<1%");
+
+// Draws `picture` (anything that a canvas draws) and the answer on `canvas`, which takes its size.
+export function draw(canvas, picture, answer, task, place, note = "") {
+  const times = Math.max(1, Math.ceil(LEAST_SIDE / Math.max(place.width, place.height)));
+  const [width, height] = [place.width * times, place.height * times];
+  const size = Math.max(12, Math.min(Math.round(Math.min(width, height) / 26), 40));
+  const bars =
+    answer.kind !== "classifier"
+      ? []
+      : answer.classes.map((x) => [label(task, x.index), x.score, colour(x.index)]).slice(0, SHOWN);
+  if (answer.kind === "classifier" && !bars.length) {
+    bars.push(["nothing above the threshold", 0, [16, 18, 22]]);
+  }
+  const line = Math.round(size * 1.5);
+  const panel = bars.length ? line * bars.length + 2 * Math.floor(size / 2) : 0;
+  if (canvas.width !== width || canvas.height !== height + panel) {
+    [canvas.width, canvas.height] = [width, height + panel];
+  }
+  const pen = canvas.getContext("2d");
+  const page = { pen, task, place, times, width, height, size };
+  page.stroke = Math.max(2, Math.round(Math.min(width, height) / 160));
+  pen.font = `${size}px system-ui, sans-serif`;
+  pen.textBaseline = "middle";
+  pen.imageSmoothingEnabled = times === 1;
+  pen.drawImage(picture, 0, 0, width, height);
+  if (answer.mask) drawMask(page, answer.mask);
+  for (const found of [...answer.detections].reverse()) drawBox(page, found);
+  for (const found of [...answer.centroids].reverse()) drawCentroid(page, found);
+  if (bars.length) drawBars(page, bars, line);
+  const empty = !answer.detections.length && !answer.centroids.length;
+  if (["detector", "grid"].includes(answer.kind) && empty) corner(page, "nothing found", true);
+  if (note) corner(page, note, false);
+}
+
+function drawBox(page, found) {
+  const { pen, times, stroke } = page;
+  const ends = [found.top, found.left, found.bottom, found.right];
+  const [top, left, bottom, right] = page.place.boxToPicture(ends).map((x) => x * times);
+  const hue = css(colour(found.index));
+  for (const [shade, width] of [
+    [INK, stroke + 2],
+    [hue, stroke],
+  ]) {
+    pen.strokeStyle = shade;
+    pen.lineWidth = width;
+    pen.strokeRect(left, top, Math.max(right - left, 1), Math.max(bottom - top, 1));
+  }
+  tag(page, found, left, top, hue);
+}
+
+function drawCentroid(page, found) {
+  const { pen, size, stroke } = page;
+  const [y, x] = page.place.toPicture(found.y, found.x).map((v) => v * page.times);
+  const hue = css(colour(found.index));
+  for (const [shade, width] of [
+    [INK, stroke + 2],
+    [hue, stroke],
+  ]) {
+    pen.beginPath();
+    pen.arc(x, y, size * 0.75, 0, 2 * Math.PI);
+    pen.strokeStyle = shade;
+    pen.lineWidth = width;
+    pen.stroke();
+  }
+  pen.beginPath();
+  pen.arc(x, y, stroke * 1.2, 0, 2 * Math.PI);
+  pen.fillStyle = hue;
+  pen.fill();
+  tag(page, found, x + size * 0.75 + 2, y, hue);
+}
+
+function drawMask(page, { classes, width, height }) {
+  const { pen, task, place } = page;
+  const name = (task.labels[0] || "background").toLowerCase();
+  const plain = ["", "0", "background", "???"].includes(name);
+  const counts = new Map();
+  const cover = new ImageData(width, height);
+  classes.forEach((index, i) => {
+    counts.set(index, (counts.get(index) || 0) + 1);
+    const alpha = index === 0 && plain ? 0 : Math.round(255 * MASK_SHARE);
+    cover.data.set([...colour(index), alpha], 4 * i);
+  });
+  const layer = document.createElement("canvas");
+  [layer.width, layer.height] = [width, height];
+  layer.getContext("2d").putImageData(cover, 0, 0);
+  // The window of the network on the resized picture, at the size that is shown.
+  const [across, down] = [page.width / place.resized[0], page.height / place.resized[1]];
+  pen.imageSmoothingEnabled = false;
+  const [wide, high] = [place.window[0] * across, place.window[1] * down];
+  pen.drawImage(layer, place.left * across, place.top * down, wide, high);
+  const shares = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0]);
+  const rows = shares
+    .filter(([index]) => !(plain && index === 0))
+    .map(([index, n]) => [`${label(task, index)} ${share(n / classes.length)}`, colour(index)]);
+  legend(page, rows.length ? rows.slice(0, LEGEND) : [["background alone", [16, 18, 22]]]);
+}
+
+function drawBars({ pen, width, height, size }, bars, line) {
+  const pad = Math.floor(size / 2);
+  const room = width - 2 * pad;
+  pen.fillStyle = SHADE;
+  pen.fillRect(0, height, width, line * bars.length + 2 * pad);
+  bars.forEach(([words, score, hue], index) => {
+    const y = height + pad + index * line;
+    pen.fillStyle = css(hue.map((c) => Math.floor(c / 5) + 12));
+    pen.fillRect(pad, y, room, line - 3);
+    pen.fillStyle = css(hue.map((c) => Math.floor((c * 5) / 9)));
+    pen.fillRect(pad, y, Math.max(0, Math.min(score, 1)) * room, line - 3);
+    const number = Math.abs(score) <= 1 ? `${(score * 100).toFixed(1)}%` : score.toPrecision(3);
+    const taken = pen.measureText(number).width;
+    const middle = y + (line - 3) / 2;
+    text(pen, cut(pen, words, room - taken - 2 * pad), pad * 1.5, middle, PAPER);
+    text(pen, number, pad + room - taken - pad / 2, middle, PAPER);
+  });
+}
+
+function legend({ pen, size }, rows) {
+  const [line, pad] = [Math.round(size * 1.35), Math.floor(size / 2)];
+  const wide = Math.max(...rows.map(([words]) => pen.measureText(words).width));
+  pen.fillStyle = SHADE;
+  pen.fillRect(0, 0, wide + size + 3 * pad, line * rows.length + pad);
+  rows.forEach(([words, hue], index) => {
+    const y = pad / 2 + index * line;
+    pen.fillStyle = css(hue);
+    pen.fillRect(pad, y + (line - size) / 2, size, size);
+    text(pen, words, 2 * pad + size, y + line / 2, PAPER);
+  });
+}
+
+function corner({ pen, width, height, size }, words, bottom) {
+  const pad = Math.floor(size / 3);
+  const [wide, high] = [pen.measureText(words).width + 2 * pad, size + 2 * pad];
+  const [left, top] = bottom ? [0, height - high] : [width - wide, 0];
+  pen.fillStyle = SHADE;
+  pen.fillRect(left, top, wide, high);
+  text(pen, words, left + pad, top + high / 2, PAPER);
+}
+
+function tag({ pen, task, width, height, size }, found, left, y, hue) {
+  const words = `${label(task, found.index)} ${percent(found.score)}`;
+  const pad = Math.max(2, Math.floor(size / 6));
+  const [wide, high] = [pen.measureText(words).width + 2 * pad, size * 1.25];
+  const x = Math.max(0, Math.min(left, width - wide));
+  const top = Math.max(0, Math.min(y >= high ? y - high : y, height - high));
+  pen.fillStyle = hue;
+  pen.fillRect(x, top, wide, high);
+  text(pen, words, x + pad, top + high / 2, INK);
+}
+
+function cut(pen, words, room) {
+  let made = words;
+  while (made.length > 1 && pen.measureText(made).width > room) made = `${made.slice(0, -2)}…`;
+  return made;
+}
+
+function text(pen, words, x, y, shade) {
+  pen.fillStyle = shade;
+  pen.fillText(words, x, y);
+}
+
+// The answer in words, a line for each thing; pixels are the picture's.
+export function answerLines(answer, task, place, top = 5) {
+  const said = (x) => `${label(task, x.index)}, ${(x.score * 100).toFixed(1)} %`;
+  const lines = answer.classes.slice(0, top).map(said);
+  for (const x of answer.detections) {
+    const [t, l, b, r] = place.boxToPicture([x.top, x.left, x.bottom, x.right]).map(Math.round);
+    lines.push(`${said(x)}: top ${t}, left ${l}, bottom ${b}, right ${r}`);
+  }
+  for (const x of answer.centroids) {
+    const [y, across] = place.toPicture(x.y, x.x).map(Math.round);
+    lines.push(`${said(x)}: x ${across}, y ${y}`);
+  }
+  if (answer.mask) {
+    const counts = new Map();
+    for (const index of answer.mask.classes) counts.set(index, (counts.get(index) || 0) + 1);
+    for (const [index, count] of [...counts].sort((a, b) => a[0] - b[0])) {
+      const part = (100 * count) / answer.mask.classes.length;
+      lines.push(`${label(task, index)}, ${part.toFixed(1)} % of the picture`);
+    }
+  }
+  if (answer.embedding) lines.push(`embedding of ${answer.embedding.length} numbers`);
+  return lines.length ? lines : ["nothing found"];
+}

@@ -1,0 +1,85 @@
+/** The network @TITLE@, for the web; made by edgemnv2 @VERSION@. */
+
+/** Values of a tensor, NHWC, in its stored type. */
+export type Values =
+  | Float32Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array;
+
+/** Inputs by name. */
+export interface Inputs {
+@INPUTS@
+}
+
+/** Outputs by name. */
+export interface Outputs {
+@OUTPUTS@
+}
+
+/** A class and its score. */
+export interface Scored {
+  index: number;
+  score: number;
+}
+
+/** A class in a box, whose ends are shares of the input. */
+export interface Detection extends Scored {
+  top: number;
+  left: number;
+  bottom: number;
+  right: number;
+}
+
+/** A class around a point. */
+export interface Centroid extends Detection {
+  y: number;
+  x: number;
+}
+
+/** What the network says; what its kind has not is empty. */
+export interface Answer {
+  kind: "classifier" | "detector" | "segmenter" | "grid" | "embedding" | "unknown";
+  classes: Scored[];
+  detections: Detection[];
+  centroids: Centroid[];
+  mask?: { classes: Uint8Array; width: number; height: number };
+  embedding?: Float32Array;
+}
+
+/** Where a picture lies in the input, and the way back to its pixels. */
+export interface Placement {
+  width: number;
+  height: number;
+  resized: [number, number];
+  window: [number, number];
+  left: number;
+  top: number;
+  toPicture(y: number, x: number): [number, number];
+  boxToPicture(box: [number, number, number, number]): [number, number, number, number];
+}
+
+export interface Network {
+  readonly facts: Record<string, unknown>;
+  /** "simd", or "plain" in a browser without it. */
+  readonly form: "simd" | "plain";
+  run(inputs: Inputs): Outputs;
+  decode(outputs: Outputs, threshold?: number): Answer;
+  /** RGBA pixels as the input, as `edgemnv2 run` makes them. */
+  picture(image: { data: ArrayLike<number>; width: number; height: number }): {
+    inputs: Inputs;
+    place: Placement;
+  };
+}
+
+export const facts: Record<string, unknown>;
+
+/** The network, from the files beside this module or from bytes. */
+export function load(bytes?: {
+  simd?: Uint8Array;
+  plain?: Uint8Array;
+  constants?: Uint8Array;
+}): Promise<Network>;

@@ -1,0 +1,161 @@
+// The page around a network: a photograph or the camera in, the answer drawn, facts.
+
+import { answerLines, draw } from "./draw.js";
+
+const SETTLED = 0.9; // what the frame rate keeps of its past at each frame
+
+// Binds the elements below `root` (those of page.html) to a network that is being loaded.
+export async function openPage(root, loading) {
+  const find = (name) => root.querySelector(`[data-edgemnv2="${name}"]`);
+  const say = (words) => {
+    find("state").textContent = words;
+  };
+  let network;
+  try {
+    network = await loading;
+  } catch (error) {
+    say(`The network cannot be loaded: ${error.message}`);
+    root.dataset.state = "failed";
+    return null;
+  }
+  const { facts } = network;
+  find("form").textContent =
+    network.form === "simd"
+      ? "with SIMD"
+      : facts.forms.includes("simd")
+        ? "without SIMD, which this browser has not: slower"
+        : "without SIMD";
+  const page = { network, find, say, threshold: network.threshold, camera: null, last: null };
+  const takes = Boolean(facts.table);
+  for (const control of root.querySelectorAll("input, button")) control.disabled = !takes;
+  find("camera").disabled = !takes || !navigator.mediaDevices;
+  find("threshold").value = Math.round(page.threshold * 100);
+  find("threshold-value").textContent = `${find("threshold").value} %`;
+  find("threshold").addEventListener("input", (event) => {
+    page.threshold = Number(event.target.value) / 100;
+    find("threshold-value").textContent = `${event.target.value} %`;
+    if (page.last) show(page, page.last, "");
+  });
+  find("file").addEventListener("change", (event) => openFile(page, event.target.files[0]));
+  find("camera").addEventListener("click", () => toggleCamera(page));
+  bindDrop(root, find("drop"), (file) => openFile(page, file));
+  say(takes ? "Ready: give it a picture." : "This network takes no pictures; see its module.");
+  root.dataset.state = "ready";
+  return page;
+}
+
+function bindDrop(root, target, take) {
+  root.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    target.classList.add("over");
+  });
+  root.addEventListener("dragleave", () => target.classList.remove("over"));
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    target.classList.remove("over");
+    if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+  });
+}
+
+async function openFile(page, file) {
+  if (!file) return;
+  stopCamera(page);
+  let picture;
+  try {
+    // Stored colours as they are, upright as EXIF says: what `edgemnv2 run` reads.
+    const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+    picture = await createImageBitmap(file, options);
+  } catch {
+    page.say(`${file.name} is not a picture that this browser reads.`);
+    return;
+  }
+  const seconds = infer(page, picture, picture.width, picture.height);
+  show(page, page.last, "");
+  page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms`;
+}
+
+// Runs the network on a picture, keeps what it says, gives the seconds of the inference alone.
+function infer(page, picture, width, height) {
+  const { network } = page;
+  const copy = page.copy || (page.copy = document.createElement("canvas"));
+  [copy.width, copy.height] = [width, height];
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(picture, 0, 0);
+  const { inputs, place } = network.picture(pen.getImageData(0, 0, width, height));
+  const start = performance.now();
+  const outputs = network.run(inputs);
+  const seconds = (performance.now() - start) / 1000;
+  page.last = { inputs, outputs, place };
+  return seconds;
+}
+
+function show(page, { outputs, place }, note) {
+  const { network, find, copy } = page;
+  const answer = network.decode(outputs, page.threshold);
+  const { task } = network.facts;
+  const canvas = find("canvas");
+  draw(canvas, copy, answer, task, place, note);
+  canvas.hidden = false;
+  const lines = answerLines(answer, task, place);
+  canvas.setAttribute("aria-label", `The picture with the answer: ${lines.join("; ")}`);
+  const list = find("answer");
+  const told = lines.join("\n");
+  // A reader is told only what is new.
+  if (list.dataset.told !== told) {
+    list.dataset.told = told;
+    list.replaceChildren(
+      ...lines.map((line) => {
+        const item = document.createElement("li");
+        item.textContent = line;
+        return item;
+      }),
+    );
+  }
+  page.say("");
+}
+
+async function toggleCamera(page) {
+  if (page.camera) {
+    stopCamera(page);
+    page.say("The camera is off.");
+    return;
+  }
+  const video = document.createElement("video");
+  video.playsInline = true;
+  video.muted = true;
+  try {
+    const wanted = { video: { facingMode: "environment", width: { ideal: 640 } }, audio: false };
+    video.srcObject = await navigator.mediaDevices.getUserMedia(wanted);
+    await video.play();
+  } catch (error) {
+    page.say(`No camera: ${error.message || error.name}.`);
+    return;
+  }
+  page.camera = video;
+  page.find("camera").textContent = "Stop the camera";
+  page.find("camera").setAttribute("aria-pressed", "true");
+  let [last, rate] = [performance.now(), 0];
+  const frame = () => {
+    if (page.camera !== video) return;
+    if (video.videoWidth) {
+      const seconds = infer(page, video, video.videoWidth, video.videoHeight);
+      const now = performance.now();
+      const current = 1000 / Math.max(now - last, 1e-3);
+      rate = rate === 0 ? current : SETTLED * rate + (1 - SETTLED) * current;
+      last = now;
+      const note = `${rate.toFixed(1)} frames/s`;
+      show(page, page.last, note);
+      page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms, ${note}`;
+    }
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+
+function stopCamera(page) {
+  if (!page.camera) return;
+  for (const track of page.camera.srcObject.getTracks()) track.stop();
+  page.camera = null;
+  page.find("camera").textContent = "Use the camera";
+  page.find("camera").setAttribute("aria-pressed", "false");
+}

@@ -1,0 +1,44 @@
+/* The network as a WebAssembly module: what a page calls.
+ *
+ * A page loads the module, copies the constants to `constants()`, an input to `input(i)`, calls
+ * `run()` and reads `output(i)`. All of it is static: one memory, whose size linking fixes. */
+#include <stdint.h>
+
+#include "artifact_names.h"
+
+#define EXPORT(name) __attribute__((export_name(#name))) name
+
+/* Under the name by which the tables of the network know them. */
+uint8_t NET_(constants)[EDGEMNV2_CONSTANTS_BYTES] __attribute__((aligned(64)));
+static struct {
+    unsigned char bytes[NET_CONST(ARENA_BYTES)];
+} arena __attribute__((aligned(64)));
+#if !NET_CONST(IO_IN_ARENA)
+static unsigned char input[SAMPLE_ROOM] __attribute__((aligned(64)));
+static unsigned char output[RESULT_ROOM] __attribute__((aligned(64)));
+#endif
+
+uint8_t *EXPORT(constants)(void);
+void *EXPORT(input_place)(int32_t number);
+void *EXPORT(output_place)(int32_t number);
+int32_t EXPORT(run)(void);
+
+uint8_t *constants(void) {
+    return NET_(constants);
+}
+
+void *input_place(int32_t number) {
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    return (void *)(uintptr_t)((const void *const *)&inputs)[number];
+}
+
+void *output_place(int32_t number) {
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
+    return ((void *const *)&outputs)[number];
+}
+
+int32_t run(void) {
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
+    return NET_(run)(&inputs, &outputs, arena.bytes);
+}
