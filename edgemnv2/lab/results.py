@@ -4,7 +4,6 @@
     python -m edgemnv2.lab.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.lab.results cycles        estimated cycles, ours and other engines'
-    python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
@@ -29,7 +28,6 @@ from typing import Any
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
-from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.version import __version__
 
 __all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
@@ -259,7 +257,6 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles": (measure_cycles, cycles_table),
-    "steps": (measure_steps, steps_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),

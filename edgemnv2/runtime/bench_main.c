@@ -6,8 +6,8 @@
  * FILEs hold tensors one after another, raw, NHWC. Without --inputs, one sample of zeros. --repeat
  * times N inferences of the first sample. --rows 1 feeds the samples row by row (no timing);
  * --layers 1 then measures one inference step by step; --budget N runs all others in pieces of N
- * steps; all three, and a trace, on one thread. Facts go to stdout as lines `edgemnv2 KEY VALUE`. A trace record is int32 sample, layer, row, bytes
- * (host order), then the row's data. */
+ * steps; all three, and a trace, on one thread. Facts go to stdout as lines `edgemnv2 KEY VALUE`.
+ * A trace record is int32 sample, layer, row, bytes (host order), then the row's data. */
 #define _POSIX_C_SOURCE 200112L
 #include <stdint.h>
 #include <stdio.h>

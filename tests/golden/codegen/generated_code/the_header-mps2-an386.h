@@ -16,6 +16,18 @@ extern "C" {
 /* For net_run_rows, which never holds the whole image. */
 #define NET_STREAM_ARENA_BYTES 1488
 #define NET_LAYER_COUNT 3
+/* Where things lie, with compilers that know GCC's attributes. Compile src/ with
+ * -DNET_CONSTANTS_SECTION='".extflash"' to move the weights, or with
+ * -DNET_CODE_SECTION='".itcm"' to move the code of the kernels;
+ * NET_ARENA_MEMORY goes before the definition of an arena: it aligns it, and puts
+ * it into NET_ARENA_SECTION where that is defined. */
+#ifdef NET_ARENA_SECTION
+#define NET_ARENA_MEMORY \
+  __attribute__((aligned(NET_ARENA_ALIGN), section(NET_ARENA_SECTION)))
+#elif defined(__GNUC__)
+#define NET_ARENA_MEMORY __attribute__((aligned(NET_ARENA_ALIGN)))
+#endif
+
 /* Input and output live in the arena, at these offsets. The input is CONSUMED: its
  * rows give way to later ones. A pointer of your own is copied from and to; NULL for
  * the output leaves it in the arena. */
@@ -80,6 +92,26 @@ int32_t net_run_hooked(const struct net_inputs *inputs,
 typedef int32_t (*net_next_row)(void *context, int32_t row, int8_t *destination);
 int32_t net_run_rows(net_next_row next_row, void *context,
     const struct net_outputs *outputs, void *arena);
+
+/* One inference in pieces. The caller owns what is under way, and leaves it, the arena,
+ * inputs and outputs alone until the end. A step makes one row or a few of one layer. */
+#define NET_STEP_COUNT 32 /* of the whole inference */
+#define NET_MORE 1        /* steps are left */
+#define NET_ERROR_STEP (-9) /* nothing is under way, or the budget is below 1 */
+struct net_inference {
+  struct net_inputs inputs;
+  struct net_outputs outputs;
+  void *arena;
+  uint32_t next;
+  uint32_t state;
+};
+/* Takes the pointers, checked as by net_run, and does no step; what was under way in
+ * the structure is forgotten. After an error nothing is under way. */
+int32_t net_begin(struct net_inference *inference,
+    const struct net_inputs *inputs, const struct net_outputs *outputs,
+    void *arena);
+/* At most `budget` steps; NET_MORE until the outputs are there, then NET_OK. */
+int32_t net_step(struct net_inference *inference, int32_t budget);
 
 /* The task: segmenter (scores of classes for each pixel). Pixels: black is -0.9961, white 1.0039
  * (the input's scale); pictures of another shape: letterbox. Labels: none. */

@@ -78,6 +78,26 @@ typedef int32_t (*net_next_row)(void *context, int32_t row, int8_t *destination)
 int32_t net_run_rows(net_next_row next_row, void *context,
     const struct net_outputs *outputs, void *arena);
 
+/* One inference in pieces. The caller owns what is under way, and leaves it, the arena,
+ * inputs and outputs alone until the end. A step makes one row or a few of one layer. */
+#define NET_STEP_COUNT 48 /* of the whole inference */
+#define NET_MORE 1        /* steps are left */
+#define NET_ERROR_STEP (-9) /* nothing is under way, or the budget is below 1 */
+struct net_inference {
+  struct net_inputs inputs;
+  struct net_outputs outputs;
+  void *arena;
+  uint32_t next;
+  uint32_t state;
+};
+/* Takes the pointers, checked as by net_run, and does no step; what was under way in
+ * the structure is forgotten. After an error nothing is under way. */
+int32_t net_begin(struct net_inference *inference,
+    const struct net_inputs *inputs, const struct net_outputs *outputs,
+    void *arena);
+/* At most `budget` steps; NET_MORE until the outputs are there, then NET_OK. */
+int32_t net_step(struct net_inference *inference, int32_t budget);
+
 /* Several threads: 1, 2, 4. The result does not depend on their number. The caller
  * owns the pool and must neither move nor copy it between start and stop; one inference
  * at a time. The calling thread does its part, so that one thread fewer is started. An
