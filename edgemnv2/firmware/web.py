@@ -22,19 +22,30 @@ from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.samples.images import stored_bytes
 
-__all__ = ["inline_network", "joined_modules", "page_file", "web_facts", "web_files"]
+__all__ = [
+    "VALUES",
+    "inline_network",
+    "joined_modules",
+    "page_file",
+    "panel",
+    "panel_style",
+    "web_facts",
+    "web_files",
+]
 
 _WEB = RUNTIME / "web"
 MODULES = ("geometry.js", "pixels.js", "decode.js", "network.js", "draw.js", "page.js")
 """Each after those that it imports."""
-_VALUES = {
-    "bool": "Uint8Array",
-    **{
-        dtype: f"{dtype.replace('u', 'U', 1).replace('i', 'I', 1).replace('UI', 'Ui')}Array"
-        for dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32")
-    },
+VALUES = {
+    "float16": "Uint16Array",
     "float32": "Float32Array",
+    "int8": "Int8Array",
+    "uint8": "Uint8Array",
+    "int16": "Int16Array",
+    "int32": "Int32Array",
+    "int64": "BigInt64Array",
 }
+"""What JavaScript holds each type in; of float16 the bits."""
 # What old browsers call unsafe is WebAssembly alone here.
 _SERVED = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; style-src 'self'; "
@@ -66,7 +77,8 @@ def web_files(artifact: Artifact) -> Files:
     values["POLICY"] = _SERVED
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
-        **{module: _text(module).encode() for module in (*MODULES, "main.js", "page.css")},
+        **{module: _text(module).encode() for module in (*MODULES, "main.js")},
+        "page.css": page_style().encode(),
         "facts.js": f"export const facts = {_json(web_facts(artifact))};\n".encode(),
         "package.json": (json.dumps(package, indent=2) + "\n").encode(),
         "LICENSE": read_template("LICENSE").encode(),
@@ -82,11 +94,26 @@ def page_file(artifact: Artifact) -> Files:
     script = f"{joined_modules()}\nwindow.edgemnv2 = openPage(document.body, {network});\n"
     values = {
         **_values(artifact),
-        "STYLE": f"<style>\n{_text('page.css')}</style>",
+        "STYLE": f"<style>\n{page_style()}</style>",
         "SCRIPT": f'<script type="module">\n{script}</script>',
         "POLICY": _ALONE,
     }
     return {"index.html": fill(_text("index.html"), values).encode()}
+
+
+def page_style() -> str:
+    """The style of the page; that of the panel, which a report has, too, at its end."""
+    return _text("page.css") + panel_style()
+
+
+def panel_style() -> str:
+    """The style of the panel alone; wants the colours --accent and --faint."""
+    return _text("panel.css")
+
+
+def panel() -> str:
+    """The elements that `openPage` of the modules binds to a network."""
+    return _text("panel.html").rstrip()
 
 
 def joined_modules(modules: Sequence[str] = MODULES) -> str:
@@ -168,12 +195,12 @@ def _values(artifact: Artifact) -> dict[str, str]:
     tensors = {"INPUTS": manifest.inputs, "OUTPUTS": manifest.outputs}
     types = {
         key: "\n".join(
-            f"  {json.dumps(x.name)}: {_VALUES[x.dtype]}; // {' x '.join(map(str, x.nhwc))}"
+            f"  {json.dumps(x.name)}: {VALUES[x.dtype]}; // {' x '.join(map(str, x.nhwc))}"
             for x in ends
         )
         for key, ends in tensors.items()
     }
-    call = ", ".join(f"{json.dumps(x.name)}: {_VALUES[x.dtype]}" for x in manifest.inputs)
+    call = ", ".join(f"{json.dumps(x.name)}: {VALUES[x.dtype]}" for x in manifest.inputs)
     plain = _parts(artifact)["plain"].removeprefix("lib/")
     return {
         "NAME": artifact.name,
@@ -183,7 +210,7 @@ def _values(artifact: Artifact) -> dict[str, str]:
             ("A network" if kind == "unknown" else f"A {kind}") + f", for {manifest.target}"
         ),
         "VERSION": manifest.edgemnv2,
-        "PANEL": _text("panel.html").rstrip(),
+        "PANEL": panel(),
         "FACTS": "\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts),
         "LIST": "\n".join(f"- {k}: {v}" for k, v in facts),
         "CALL": f"{{ {call} }}"[1:-1].strip(),

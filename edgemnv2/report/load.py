@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.artifact import load_artifact
+from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.errors import ArtifactError, EdgeError, InputError
 from edgemnv2.manifest import Manifest, decode
 
@@ -37,7 +37,8 @@ class Result:
 class Subject:
     """One artefact: its folder's name, its manifest, its memory plan if it has one, its results.
 
-    `content` is the manifest as the file has it, for the data of the page.
+    `content` is the manifest as the file has it, for the data of the page; `network` is the
+    artefact itself where a page can run it.
     """
 
     folder: str
@@ -45,6 +46,7 @@ class Subject:
     content: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     results: tuple[Result, ...]
+    network: Artifact | None = None
 
     @property
     def label(self) -> str:
@@ -75,10 +77,18 @@ def load(
             content,
             plan,
             tuple(r for r, owner in zip(read, owners, strict=True) if owner == index),
+            _network(artifacts[index]),
         )
         for index, (folder, manifest, content, plan) in enumerate(folders)
     ]
     return subjects, [r for r, owner in zip(read, owners, strict=True) if owner is None]
+
+
+def _network(folder: Path) -> Artifact | None:
+    """The artefact in `folder`, where it is for the web."""
+    if not (folder / "bench.wasm").is_file():
+        return None
+    return load_artifact(folder)
 
 
 def _folder_name(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ArtifactError
+from edgemnv2.firmware.web import inline_network, joined_modules, panel, panel_style
 from edgemnv2.manifest import LayerRecord, Manifest
 from edgemnv2.report.answers import task_html
 from edgemnv2.report.canvas import TIMES, kib, si
@@ -31,6 +32,7 @@ def page(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
     """The whole document; `others` are results that belong to none of the artefacts."""
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")
     script = (_FOLDER / "report.js").read_text(encoding="utf-8")
+    networks = _networks(subjects)
     title = "edgemnv2: " + ", ".join(subject.label for subject in subjects)
     parts = [_compared(subjects)] if len(subjects) > 1 else []
     parts += [_artifact(index, subject) for index, subject in enumerate(subjects)]
@@ -47,7 +49,7 @@ def page(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 <style>
-{style}</style>
+{style}{panel_style() if networks else ""}</style>
 </head>
 <body>
 <header><h1>What was compiled, and how it does</h1>
@@ -59,10 +61,24 @@ def page(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
 <code>#edgemnv2-report</code>.</footer>
 <script type="application/json" id="edgemnv2-report">{_embedded(subjects, others)}</script>
 <script>
-{script}</script>
+{script}</script>{networks}
 </body>
 </html>
 """
+
+
+def _networks(subjects: Sequence[Subject]) -> str:
+    """The script that runs what can be run in a page; empty where there is nothing."""
+    calls = [
+        "window.edgemnv2 = "
+        f'openPage(document.getElementById("try-{index}"), {inline_network(subject.network)});'
+        for index, subject in enumerate(subjects)
+        if subject.network is not None
+    ]
+    if not calls:
+        return ""
+    script = "\n".join([joined_modules(), *calls])
+    return f'\n<script type="module">\n{script}\n</script>'
 
 
 def _embedded(subjects: Sequence[Subject], others: Sequence[Result]) -> str:
@@ -168,6 +184,7 @@ def _artifact(index: int, subject: Subject) -> str:
         f'<p class="faint">from {escape(source)}, folder {escape(subject.folder)}</p>',
         _cards(subject),
         task_html(m.task),
+        _try_it(index, subject),
         results_html(subject.results),
         _ends(m),
         _chain(m.layers),
@@ -194,6 +211,12 @@ def _artifact(index: int, subject: Subject) -> str:
     if m.layers:
         parts.append(_layers(subject, metric, costs))
     return "\n".join([*parts, "</section>\n"])
+
+
+def _try_it(index: int, subject: Subject) -> str:
+    if subject.network is None:
+        return ""
+    return f'<h3>Try it</h3><div id="try-{index}">{panel()}</div>'
 
 
 def _figure(title: str, svg: str, caption: str) -> str:

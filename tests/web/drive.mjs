@@ -36,7 +36,7 @@ try {
   page.on("console", (m) => m.type() === "error" && seen.errors.push(m.text()));
   page.on("request", (request) => seen.requests.push(request.url().slice(0, 200)));
   await page.goto(url);
-  await page.waitForSelector('body[data-state="ready"], [data-state="ready"]');
+  await page.waitForSelector('[data-state="ready"]');
   seen.form = await page.evaluate(async () => (await window.edgemnv2).network.form);
   const file = fs.readFileSync(picture).toString("base64");
   await page.evaluate((text, name) => {

@@ -16,8 +16,13 @@ import pytest
 from PIL import Image
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.answers import RUNTIME
+from edgemnv2.codegen.ends import C_TYPES
 from edgemnv2.firmware.bundle import bundle
+from edgemnv2.firmware.web import VALUES
+from edgemnv2.ops.store import load_graph
 from edgemnv2.pipeline import compile_model
+from edgemnv2.report import report
 from edgemnv2.runners import runner_for
 from edgemnv2.samples.images import open_picture, placement, preprocess
 from tests.conftest import REPOSITORY, missing
@@ -74,8 +79,6 @@ def test_a_dropped_picture_gives_the_hosts_bytes(
     # Nothing but the page itself was asked for.
     assert len(seen["requests"]) == 1
     host = compile_model(NETWORK, "host", tmp_path / "host")
-    from edgemnv2.ops.store import load_graph
-
     graph = load_graph(host.path / "reference")
     tensor = graph.tensors[graph.inputs[0]]
     image = open_picture(picture)
@@ -129,6 +132,26 @@ console.log(JSON.stringify(told));
     package = json.loads((made.path / "package.json").read_text())
     assert package["name"] == artifact.name
     assert (made.path / "index.d.ts").read_text().count("Int8Array") >= 3
+
+
+def test_a_report_has_the_network_in_it(
+    artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(report([artifact.path]), encoding="utf-8")
+    seen = drive(page, picture, request.config)
+    assert seen["errors"] == []
+    made = bundle(artifact, "web", tmp_path / "page", single_file=True)
+    alone = drive(made.path / "index.html", picture, request.config)
+    assert seen["outputs"] == alone["outputs"]
+    assert seen["answer"] == alone["answer"]
+
+
+def test_every_type_of_tensor_has_an_array() -> None:
+    assert VALUES.keys() == C_TYPES.keys()
+    text = (RUNTIME / "web" / "pixels.js").read_text(encoding="utf-8")
+    for dtype, array in VALUES.items():
+        assert f"  {dtype}: {array},\n" in text
 
 
 def test_two_bundles_are_byte_identical(artifact: Artifact, tmp_path: Path) -> None:

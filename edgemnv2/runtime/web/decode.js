@@ -46,12 +46,28 @@ export function decodeOutputs(task, tensors, outputs, threshold, capacity = CAPA
 export function real(stored, tensor) {
   const values = new Float32Array(stored.length);
   if (tensor.scale === null || tensor.scale === undefined) {
-    values.set(stored);
+    for (let i = 0; i < stored.length; i++) {
+      values[i] = tensor.dtype === "float16" ? half(stored[i]) : Number(stored[i]);
+    }
     return values;
   }
   const scale = f(tensor.scale);
   for (let i = 0; i < stored.length; i++) values[i] = f(stored[i] - tensor.zero_point) * scale;
   return values;
+}
+
+// A number of 16 bits, IEEE 754, from its bits.
+function half(bits) {
+  const [exponent, part] = [(bits >> 10) & 31, bits & 1023];
+  const size =
+    exponent === 31
+      ? part
+        ? NaN
+        : Infinity
+      : exponent
+        ? 2 ** (exponent - 15) * (1 + part / 1024)
+        : 2 ** -14 * (part / 1024);
+  return bits & 0x8000 ? -size : size;
 }
 
 export function label(task, index) {
@@ -197,7 +213,7 @@ function maskOf(task, byName, outputs) {
   const tensor = byName[name];
   if (task.roles.mask) {
     const [height, width] = tensor.shape.filter((side) => side !== 1);
-    return { classes: Uint8Array.from(outputs[name]), width, height };
+    return { classes: Uint8Array.from(outputs[name], Number), width, height };
   }
   const [height, width, depth] = tensor.nhwc;
   const classes = new Uint8Array(height * width);

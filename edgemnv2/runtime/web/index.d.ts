@@ -8,7 +8,7 @@ export type Values =
   | Int16Array
   | Uint16Array
   | Int32Array
-  | Uint32Array;
+  | BigInt64Array;
 
 /** Inputs by name. */
 export interface Inputs {

@@ -18,14 +18,13 @@ export function inputOf(picture, tensor, fit, table) {
 }
 
 export const ARRAYS = {
+  float16: Uint16Array,
   float32: Float32Array,
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,
-  uint16: Uint16Array,
   int32: Int32Array,
-  uint32: Uint32Array,
-  bool: Uint8Array,
+  int64: BigInt64Array,
 };
 
 export function channelsOf({ data, width, height }, channels) {
