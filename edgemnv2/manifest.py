@@ -273,7 +273,7 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         network_records=entry.mapping("network_records"),
         tuning_notes=entry.texts("tuning_notes"),
         notes=entry.texts("notes"),
-        provenance=entry.mapping("provenance") if "provenance" in content else {},
+        provenance=entry.mapping("provenance"),
         files=entry.mapping("files"),
         seal=entry.text("seal"),
     )

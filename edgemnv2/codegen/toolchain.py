@@ -261,7 +261,9 @@ def link_shared(
         linker = [f"--version-script={script}", "--gc-sections", "--build-id=none", "-s"]
         if compiler.kind == "gcc":
             command = [*compiler.command, *cpu_flags(target, compiler), "-shared", "-nostdlib"]
-            command += [f"-Wl,{flag}" for flag in [*linker, f"-soname={soname}", "-z,noexecstack"]]
+            # Not by -Wl, which takes a comma in the script's path for the end of a flag.
+            for flag in (*linker, f"-soname={soname}", "-z", "noexecstack"):
+                command += ["-Xlinker", flag]
             command += [*files, "-lgcc", "-o", str(output)]
         elif target.cpu.isa == "armv7a":
             # Armv7 has no 64-bit division: helper routines must come along, which lld alone

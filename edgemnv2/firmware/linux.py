@@ -32,6 +32,11 @@ def linux_files(parts: Parts) -> Files:
         **parts.header("include"),
         **parts.licence(),
         **{n: (artifact.path / n).read_bytes() for n in (library, "bench", "run.py")},
+        # What run.py imports.
+        **{
+            path.relative_to(artifact.path).as_posix(): path.read_bytes()
+            for path in artifact.files("vision", ".py")
+        },
         # run.py reads it: shapes, types, the library's hash.
         "manifest.json": (artifact.path / "manifest.json").read_bytes(),
         "selftest/input.bin": b"".join(map(_little, test.inputs.values())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import ArtifactError, DoesNotFit, UsageError
 from edgemnv2.firmware.board_code import CHIPS
-from edgemnv2.firmware.bundle import _MAKERS, ALL, FORMATS, bundle, formats_for
+from edgemnv2.firmware.bundle import _MAKERS, ALL, FORMATS, WEB, bundle, formats_for
 from edgemnv2.firmware.fit import check_fit, flash_bytes, ram_bytes
 from edgemnv2.firmware.parts import board_facts
 from edgemnv2.firmware.selftest import make_selftest
@@ -25,7 +26,7 @@ from tests.firmware.firmware_harness import NAME, compiled, cross_cmake, run
 
 KEYS = {
     *("zephyr", "platformio", "arduino", "pico_board", "idf_target", "chip", "manual", "facts"),
-    *("flash", "port", "console_note", "qemu_uart"),
+    *("flash", "port", "console_note", "qemu_uart", "code_section"),
 }
 
 
@@ -61,7 +62,9 @@ def test_all_is_every_format_that_suits_the_target(
     m7: Artifact, rpi4: Artifact, tmp_path: Path
 ) -> None:
     esp = replace(m7, target=load_target("esp32-c3"))
-    known = {*formats_for(m7), *formats_for(rpi4), *formats_for(esp), ALL}
+    web = replace(m7, target=load_target("wasm"))
+    suited = (formats_for(artifact) for artifact in (m7, rpi4, esp, web))
+    known = {ALL, *itertools.chain.from_iterable(suited)}
     assert known == set(FORMATS)
     made = bundle(m7, ALL, tmp_path / "all")
     assert {name.split("/")[0] for name in made.files} == set(formats_for(m7))
@@ -96,7 +99,8 @@ def test_the_readmes_code_runs(
     for artifact in (m7, host):
         folder = tmp_path / artifact.target.name
         bundle(artifact, "cmake", folder)
-        (code,) = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+        blocks = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+        (code,) = [block for block in blocks if "run_network(" in block]
         name, upper = artifact.name, artifact.name.upper()
         main = f"""
             int main(void) {{
@@ -234,4 +238,4 @@ def test_templates_take_the_artefacts_name() -> None:
 def test_the_command_lines_formats_are_the_librarys() -> None:
     from edgemnv2.cli.bundle import FORMATS as SPELLED
 
-    assert SPELLED == FORMATS and set(FORMATS) == {*_MAKERS, ALL}
+    assert SPELLED == FORMATS and set(FORMATS) == {*_MAKERS, WEB, ALL}

@@ -172,7 +172,7 @@ def test_onnxruntime_runs_files_with_int8_ends(graph, samples, quantized, requir
 
 
 # Only these name what was compiled, or are hashes of what does.
-NAMING_KEYS = {"model", "files", "seal"}
+NAMING_KEYS = {"model", "files", "provenance", "seal"}
 REFERENCE_KEYS = {"source", "sha256"}
 
 

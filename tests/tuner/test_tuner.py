@@ -210,7 +210,7 @@ def test_times_end_at_or_below_the_defaults(host: Target, tmp_path: Path) -> Non
 
 def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Path) -> None:
     _tune(host, tmp_path / "log", trials=1)
-    with pytest.raises(TuneLogError, match=r"is a log for host \(.*\), not for rpi4 \("):
+    with pytest.raises(TuneLogError, match=r"is a log for x86-64-v3 \(.*\), not for rpi4 \("):
         _tune(load_target("rpi4"), tmp_path / "log")
     with pytest.raises(TuneLogError, match="holds instructions, but runner local measures seconds"):
         _tune(host, tmp_path / "log", LocalRunner(), trials=1)
