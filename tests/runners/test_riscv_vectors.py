@@ -47,13 +47,12 @@ def with_vlen(artifact: Artifact, bits: int) -> Artifact:
     return on_core(artifact, machine.replace("vlen=128", f"vlen={bits}"))
 
 
-def test_a_program_runs_and_is_counted(tmp_path: Path) -> None:
+def test_a_program_runs(tmp_path: Path) -> None:
     tiny = make_tiny_artifact(tmp_path / "tiny", TARGET)
     samples = tiny_samples(2)
-    result = make_runner("qemu-user").run(tiny, samples, repeat=2)
+    result = make_runner("qemu-user").run(tiny, samples)
     for sample, output in zip(samples, result.outputs, strict=True):
         np.testing.assert_array_equal(output, sample + 1)
-    assert result.metric == "instructions" and len(set(result.values)) == 1
 
 
 @pytest.mark.parametrize("bits", VLENS)
