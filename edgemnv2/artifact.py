@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
 from edgemnv2.errors import ArtifactError
-from edgemnv2.manifest import ArtifactTensor, Manifest, decode, encode
+from edgemnv2.manifest import ArtifactTensor, LongestStep, Manifest, decode, encode
 from edgemnv2.target import Target, parse_target
 
-__all__ = ["SCHEMA", "Artifact", "ArtifactWriter", "load_artifact"]
+__all__ = ["SCHEMA", "Artifact", "ArtifactWriter", "load_artifact", "record_longest_step"]
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -100,6 +101,16 @@ class ArtifactWriter:
             if error is None:
                 self._write_manifest()
                 self._put_in_place()
+            elif isinstance(error, OSError):
+                raise ArtifactError(
+                    f"{self.output}: cannot be written ({error.strerror or error}), make room or "
+                    "choose another with output="
+                ) from error
+        except OSError as failure:
+            raise ArtifactError(
+                f"{self.output}: cannot be written ({failure.strerror or failure}), make room or "
+                "choose another with output="
+            ) from failure
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -141,9 +152,7 @@ class ArtifactWriter:
         assert self.manifest is not None, "the manifest is what makes a folder an artefact"
         paths = sorted(p for p in self.folder.rglob("*") if p.is_file())
         files = {p.relative_to(self.folder).as_posix(): _sha256(p) for p in paths}
-        content = {**encode(self.manifest), "schema": SCHEMA, "files": files}
-        content["seal"] = _seal(content)
-        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = _manifest_text(replace(self.manifest, files=files))
         (self.folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
 
     def _put_in_place(self) -> None:
@@ -159,6 +168,32 @@ class ArtifactWriter:
                 self.folder.rename(self.output)
         except OSError as error:
             raise ArtifactError(f"{self.output}: cannot be written ({error.strerror})") from error
+
+
+def record_longest_step(artifact: Artifact, step: LongestStep) -> Artifact:
+    """`artifact` with `step` in its manifest, which is written anew; all else stays.
+
+    Raises ArtifactError when the folder cannot be written.
+    """
+    text = _manifest_text(replace(artifact.manifest, longest_step=step))
+    manifest = artifact.path / MANIFEST
+    draft = manifest.with_name(f".{MANIFEST}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(manifest)
+    except OSError as error:
+        raise ArtifactError(
+            f"{manifest}: cannot be written ({error.strerror}; leave the recording out, or copy "
+            "the artefact)"
+        ) from error
+    return load_artifact(artifact.path)
+
+
+def _manifest_text(manifest: Manifest) -> str:
+    """`manifest.json`, sealed."""
+    content = {**encode(manifest), "schema": SCHEMA, "files": dict(manifest.files)}
+    content["seal"] = _seal(content)
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def load_artifact(path: Path) -> Artifact:

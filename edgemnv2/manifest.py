@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from edgemnv2.errors import ArtifactError
@@ -16,6 +16,7 @@ __all__ = [
     "ArtifactTensor",
     "KernelRecord",
     "LayerRecord",
+    "LongestStep",
     "Manifest",
     "ModelId",
     "decode",
@@ -83,6 +84,17 @@ class KernelRecord:
 
 
 @dataclass(frozen=True)
+class LongestStep:
+    """The step of the row program with most instructions, as `bench --record` counted it.
+
+    It is how long `<name>_step` with a budget of 1 may take; `layer` is the one that it makes.
+    """
+
+    layer: str
+    instructions: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that an artefact says of itself; see DESIGN for the meaning of sizes."""
 
@@ -123,12 +135,18 @@ class Manifest:
     macs: int
     layers: tuple[LayerRecord, ...]
     kernels: tuple[KernelRecord, ...]
+    steps: int
+    """Of the row program of a whole image, on one thread."""
+    longest_step: LongestStep | None = None
+    """None where it was not counted."""
     network_records: Mapping[str, str] = field(default_factory=dict)
     """Tuning records that decided about the network as a whole, by what they decided."""
     tuning_notes: tuple[str, ...] = ()
     """What of the tuning log could not be used, and why."""
     notes: tuple[str, ...] = ()
     """What is computed otherwise than the file's framework does it."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made of and with, as `pipeline.origin` lists it; empty in older artefacts."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every other file of the artefact, by its path in it."""
     seal: str = ""
@@ -192,9 +210,12 @@ def encode(manifest: Manifest) -> dict[str, Any]:
             }
             for kernel in manifest.kernels
         ],
+        "steps": manifest.steps,
+        "longest_step": None if manifest.longest_step is None else asdict(manifest.longest_step),
         "network_records": dict(manifest.network_records),
         "tuning_notes": list(manifest.tuning_notes),
         "notes": list(manifest.notes),
+        "provenance": dict(manifest.provenance),
     }
 
 
@@ -247,9 +268,12 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         macs=entry.integer("macs"),
         layers=entry.each("layers", _layer),
         kernels=entry.each("kernels", _kernel),
+        steps=entry.integer("steps"),
+        longest_step=entry.inner_or_none("longest_step", _longest_step),
         network_records=entry.mapping("network_records"),
         tuning_notes=entry.texts("tuning_notes"),
         notes=entry.texts("notes"),
+        provenance=entry.mapping("provenance") if "provenance" in content else {},
         files=entry.mapping("files"),
         seal=entry.text("seal"),
     )
@@ -290,6 +314,10 @@ def _kernel(entry: _Entry) -> KernelRecord:
         schedule=entry.text("schedule"),
         decisions=entry.mapping("decisions"),
     )
+
+
+def _longest_step(entry: _Entry) -> LongestStep:
+    return LongestStep(layer=entry.text("layer"), instructions=entry.integer("instructions"))
 
 
 class _Entry:
@@ -366,6 +394,10 @@ class _Entry:
 
     def inner(self, key: str) -> _Entry:
         return _Entry(self.take(key, dict, {}), f"{self._place}: {key}", self._partial)
+
+    def inner_or_none(self, key: str, read: Callable[[_Entry], _T]) -> _T | None:
+        """What `read` makes of the object, if there is one."""
+        return None if self._is_none(key) else read(self.inner(key))
 
     def each(self, key: str, read: Callable[[_Entry], _T]) -> tuple[_T, ...]:
         """What `read` makes of each object of a list."""

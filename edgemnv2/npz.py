@@ -80,7 +80,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, archive_bytes: int)
                 "bytes"
             )
         array = np.empty(math.prod(shape), dtype)
-        _fill(file, array.view(np.uint8).data if said else memoryview(b""))
+        if said:
+            _fill(file, array.view(np.uint8).data)
     return array.reshape(shape, order="F" if fortran_order else "C")
 
 

@@ -11,6 +11,7 @@ import difflib
 import itertools
 import os
 import platform
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -42,6 +43,7 @@ FEATURES = {
     "armv7a": ("neon", "vfp4"),
     "thumb": ("dsp", "fpu", "mve"),
     "riscv32": ("a", "c", "f", "m"),
+    "riscv64": ("v",),
     "c99": (),
     "wasm32": ("relaxed-simd", "simd128"),
 }
@@ -75,8 +77,8 @@ class Cpu:
 class Toolchain:
     """How compilers are told about the core: LLVM's triple, `mcpu`, `mattr`; the float ABI.
 
-    `mcpu` is -march on RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and RISC-V and ""
-    elsewhere.
+    `mcpu` is -march on 32-bit RISC-V. `float_abi` is "hard" or "soft" on 32-bit Arm and on RISC-V
+    and "" elsewhere.
     """
 
     triple: str
@@ -187,7 +189,10 @@ class Target:
         if self.is_web:
             # Else TVM warns that it has chosen just that.
             options["vector-width"] = 128
-        if self.toolchain.float_abi:
+        if self.cpu.isa == "riscv64":
+            # RV64GC: LLVM would pass floats in integer registers.
+            options["mabi"] = "lp64d"
+        elif self.toolchain.float_abi:
             options["mfloat-abi"] = self.toolchain.float_abi
         return tvm.target.Target(options)
 
@@ -415,6 +420,9 @@ def missing_local_features(target: Target) -> tuple[str, ...]:
         "vfp4": {"vfpv4", "asimd"},
         "avx512vnni": {"avx512_vnni"},
     }
+    # RISC-V's line `isa` is a word: rv64imafdcv_zicbom.
+    words = re.findall(r"^isa\s*: rv\d+([a-z]+)", text, re.MULTILINE)
+    flags |= set("".join(words))
     return tuple(sorted(f for f in target.cpu.features if not flags & spelled.get(f, {f})))
 
 
@@ -485,7 +493,7 @@ def _check_consistency(target: Target, place: str) -> None:
                 f"(must be out of: {', '.join(allowed)})"
             )
     _check_caches(target.cpu, place)
-    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32")
+    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32", "riscv64")
     if bool(target.toolchain.float_abi) != has_abi:
         expected = "'hard' or 'soft'" if has_abi else "''"
         raise TargetError(

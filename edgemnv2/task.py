@@ -36,6 +36,7 @@ class Said:
     anchors: tuple[Box, ...] = ()
     scales: Box | None = None
     scores: str | None = None
+    threshold: float | None = None
     preprocess: str | None = None
     fit: str | None = None
 
@@ -77,6 +78,8 @@ class Task:
     anchors: tuple[Box, ...] = ()
     scales: Box = (10.0, 10.0, 5.0, 5.0)
     """What a box's code was multiplied by: y, x, height, width; TensorFlow's own."""
+    threshold: float = 0.5
+    """The least score that counts, unless the user says otherwise."""
     pixels: tuple[float, float] | None = None
     """What black and white are in the input's real numbers; None where nothing says so."""
     pixels_told_by: str = ""
@@ -128,6 +131,7 @@ def task_from(content: Mapping[str, Any], place: str) -> Task:
             labels_from=str(content["labels_from"]),
             anchors=tuple(_box(anchor) for anchor in content["anchors"]),
             scales=_box(content["scales"]),
+            threshold=float(content["threshold"]),
             pixels=None if pixels is None else (float(pixels[0]), float(pixels[1])),
             pixels_told_by=str(content["pixels_told_by"]),
             fit=str(content["fit"]),

@@ -1,10 +1,11 @@
-"""Every command of the README is run, in its order, and prints what the README says in kind.
+"""Every command of README and help is run, in its order, and prints in kind what they say.
 
 Small networks stand for the reader's files; what needs a board or a fresh machine is named below.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from edgemnv2.cli.main import VERBS
 from edgemnv2.samples import digits
 from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
-from tests.test_readme import README
+from tests.test_readme import README, text_of_all
 
 REPOSITORY = README.parent
 PHOTO = digits.IMAGES / "heldout_000.png"
@@ -29,7 +31,7 @@ PHOTO = digits.IMAGES / "heldout_000.png"
 MICROCONTROLLER = {
     "edgemnv2 analyze model.tflite": r"peak.*nucleo-h743zi",
     "edgemnv2 compile model.tflite --target nucleo-h743zi -o net": r"arena +[\d.]+ KiB",
-    "edgemnv2 verify net --random 4 --runner qemu-system": r"samples +4, 0 .*PASSED +exact",
+    "edgemnv2 verify net --random 4 --emulate": r"samples +4, every .* bit.*PASSED +exact",
     "edgemnv2 bundle net --format cmake -o firmware": r"format +cmake",
 }
 RASPBERRY = {
@@ -39,20 +41,31 @@ RASPBERRY = {
         r"^ *\d+\.\d{4} +2\n"
     ),
 }
-FLOAT = {"edgemnv2 quantize model.onnx --images photos -o q.onnx": r"q\.onnx"}
+FLOAT = {
+    "edgemnv2 quantize model.onnx --images photos --target nucleo-h743zi -o q.onnx": r"q\.onnx",
+    "edgemnv2 quantize model.onnx --images photos -o q.onnx": r"q\.onnx",
+}
 LOOKING = {
     "edgemnv2 paper": r"Table 2",
     "edgemnv2 compile digits --target host -o digits": r"model +digits\n",
 }
 CHECKING = {
-    "edgemnv2 verify net --images DIR": r"samples +12, 0 .*PASSED +exact",
+    "edgemnv2 verify net --images DIR": r"samples +12, every .* bit.*PASSED +exact",
     "edgemnv2 bench net": r"ms",
     "edgemnv2 run net --inputs x.npz --outputs y.npz": r"written +y\.npz",
     "edgemnv2 report net -o report.html": r"report\.html",
+    "edgemnv2 report net --format model-explorer -o net.json": r"net\.json\nnet\.live_bytes\.json",
     "edgemnv2 bench net --against litert,onnxruntime": r"ours / theirs.*litert.*onnxruntime",
     "edgemnv2 bench net --against litert --model model.tflite": r"litert",
-    "edgemnv2 bench net --caches": r"L1 missed.*\nhost +blocks",
+    "edgemnv2 bench net --caches": r"L1 missed.*\nx86-64-v3 +blocks",
+    "edgemnv2 bench net --cycles --per-layer": r"M cycles, estimated.*k cycles, estimated",
     "edgemnv2 targets": r"rpi4 .*stm32l4r5",
+    "edgemnv2 targets --ram 256K": r"nano33ble",
+    "edgemnv2 help TOPIC": r"memory",
+    "edgemnv2 help words": r"by rows",
+    "edgemnv2 help results": r"one scale per",
+    "edgemnv2 help boards": r"--serial",
+    "edgemnv2 help quantization": r"--io int8",
     "edgemnv2 completion bash": r"complete ",
 }
 TUNING = {
@@ -62,17 +75,26 @@ TUNING = {
     "edgemnv2 compile model.tflite --target rpi4 --tune-logs my-log -o net": r"kernels .* tuned",
     "edgemnv2 logs check --measure": r"\d+ tasks, \d+ records, instructions",
 }
+COMPARING = {
+    "edgemnv2 bench net --per-layer --json > bench.json": r"^$",
+    "edgemnv2 verify net --json > verify.json": r"verify",
+    "edgemnv2 compare before after --max-arena +0": r"within all limits",
+    "edgemnv2 compare figures now --max-arena +0 --max-instructions +1% --max-top1 +0.5": (
+        r"top-1.*within all limits"
+    ),
+}
+LIMITED = {"edgemnv2 analyze model.tflite --plot memory.svg": r"arena +[\d.]+ KiB"}
 SCRIPTS = {
     "sh .ci/quickstart": r"target +rpi4.*PASSED",
     "sh .ci/test": r"test_paper",
 }
 # Verbs that the README names in passing.
-BARE = {"edgemnv2 bench", "edgemnv2 compile"}
+BARE = {"edgemnv2 bench", "edgemnv2 compile", "edgemnv2 compare"}
 
 
 def commands_in_readme() -> list[str]:
     """Every command line of the shell blocks, without its comment, and those in backquotes."""
-    text = README.read_text(encoding="utf-8")
+    text = text_of_all()
     found = []
     for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
         found += [line.split(" #", 1)[0].strip() for line in block.splitlines()]
@@ -130,7 +152,8 @@ def onnx(tmp_path: Path) -> Path:
 
 
 def test_every_command_of_the_readme_is_run_here() -> None:
-    groups = (MICROCONTROLLER, RASPBERRY, FLOAT, LOOKING, CHECKING, TUNING, SCRIPTS)
+    groups = (MICROCONTROLLER, RASPBERRY, FLOAT, LOOKING, CHECKING, COMPARING, LIMITED, TUNING)
+    groups += (SCRIPTS,)
     known = {command for group in groups for command in group}
     assert set(commands_in_readme()) == known
 
@@ -138,10 +161,9 @@ def test_every_command_of_the_readme_is_run_here() -> None:
 def test_the_path_of_a_microcontroller(tflite: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
-    # The README's board has no emulator, as its comment says; one with the same core has.
-    run_all(MICROCONTROLLER, tflite, {"nucleo-h743zi": "mps2-an500"})
-    run("edgemnv2 compile model.tflite --target nucleo-h743zi -o board", tflite)
-    said = run("edgemnv2 verify board --runner qemu-system", tflite, status=2)
+    run_all({**LIMITED, **MICROCONTROLLER}, tflite)
+    assert "Live bytes" in (tflite / "memory.svg").read_text(encoding="utf-8")
+    said = run("edgemnv2 verify net --runner qemu-system", tflite, status=2)
     assert "no emulator has the board nucleo-h743zi" in said and "mps2-an500" in said
 
 
@@ -179,7 +201,67 @@ def test_checking_and_measuring(
 
     spec = load_model(tflite / "model.tflite").inputs[0]
     np.savez(tflite / "x.npz", **{spec.name: np.zeros(spec.shape, spec.dtype)})
-    run_all(CHECKING, tflite, {"DIR": "photos"})
+    run_all(CHECKING, tflite, {"DIR": "photos", "help TOPIC": "help results"})
+
+
+def test_comparing(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
+    """The workflow's commands too, as they are written in it."""
+    require_tool("arm-none-eabi-gcc")
+    require_tool("qemu-system-arm")
+    shutil.copy(digits.INT8_MODEL, tmp_path / "model.onnx")
+    shutil.copytree(digits.IMAGES, tmp_path / "photos")
+    steps = workflow_commands()
+    made = [line.replace("model.tflite", "model.onnx") for line in steps[:-1]]
+    for line in made:
+        run(line, tmp_path)
+    shutil.copytree(tmp_path / "now", tmp_path / "figures")
+    run(steps[-1], tmp_path)
+    comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
+    assert comment.startswith("### within all limits") and "| arena |" in comment
+    for name in ("before", "after"):
+        (tmp_path / name).symlink_to("net")
+    bench, verify, *others = COMPARING
+    for command in others:
+        assert re.search(COMPARING[command], run(command, tmp_path), re.DOTALL)
+    # What the page keeps as figures is what the workflow measures.
+    assert any(bench.split(" --json")[0].split()[1] in line for line in made)
+    assert any(verify.split()[1] in line for line in made)
+    # A network that got worse fails the step, with the table in the comment.
+    worse = json.loads((tmp_path / "figures" / "bench.json").read_text(encoding="utf-8"))
+    worse["arena_bytes"] -= 8
+    (tmp_path / "figures" / "bench.json").write_text(json.dumps(worse), encoding="utf-8")
+    run(steps[-1], tmp_path, status=1)
+    comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
+    assert comment.startswith("### WORSE") and "EXCEEDED (allowed +0)" in comment
+
+
+def workflow_commands() -> list[str]:
+    """The lines of the step "figures" in the page about comparing."""
+    text = (REPOSITORY / "edgemnv2" / "help" / "compare.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    job = yaml.safe_load(found[1])["jobs"]["compare"]
+    (step,) = (step for step in job["steps"] if step.get("name") == "figures")
+    return list(step["run"].splitlines())
+
+
+def test_the_first_screen_is_what_is_printed(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    """Its lines, but for figures of compilers, of rounding, and of what is installed."""
+    require_tool("aarch64-linux-gnu-gcc")
+    require_tool("qemu-aarch64")
+    script = (REPOSITORY / ".ci" / "quickstart").read_text(encoding="utf-8")
+    branch = script.split("exit\n", 1)[0]
+    said = ""
+    for line in re.findall(r'^ *"\$edgemnv2" (.*)$', branch, re.MULTILINE):
+        said += run(f"edgemnv2 {line}", tmp_path)
+    found = re.search(r"```text\n(model .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    varies = re.compile(r"^(code|source|PASSED|constants) .*|^ +-?\d+\.\d+ ", re.MULTILINE)
+    kept = [x for x in said.splitlines() if not re.match(r"(edgemnv2 )?(compile|verify): ", x)]
+    shown = found[1].splitlines()
+    assert [varies.sub(r"\1", x) for x in kept] == [varies.sub(r"\1", x) for x in shown]
 
 
 @pytest.mark.slow

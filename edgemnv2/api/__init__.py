@@ -22,7 +22,7 @@ from edgemnv2.cache import cache_folder
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend import built_in_names, integer_twin
 from edgemnv2.meaning.told import said
-from edgemnv2.runners.doctor import doctor
+from edgemnv2.runners.doctor import doctor, purposes
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target, more_capable_local_target, target_names
@@ -67,6 +67,7 @@ __all__ = [
     "more_capable_local_target",
     "open_artifact",
     "prune_log",
+    "purposes",
     "quantize",
     "said",
     "target_names",

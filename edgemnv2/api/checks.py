@@ -19,7 +19,7 @@ from edgemnv2.api.network import (
 from edgemnv2.check.origin import find_origin
 from edgemnv2.check.verify import VerifyResult
 from edgemnv2.check.verify import verify as verify_artifact
-from edgemnv2.errors import ArtifactError, DynamicShape
+from edgemnv2.errors import ArtifactError, DynamicShape, UsageError
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.ops.graph import Graph
 from edgemnv2.pipeline import lower_source
@@ -106,25 +106,37 @@ def bench(
     repeat: int | None = None,
     threads: int = 1,
     per_layer: bool = False,
+    record: bool = False,
     seed: int = 0,
     place: Place | None = None,
 ) -> BenchResult:
     """Measure an artefact with one random input.
 
     `repeat` inferences (50 where time is measured, 1 where instructions are counted); its metric is
-    "seconds", "instructions" or "cycles". Raises UsageError, RunnerError.
+    "seconds", "instructions" or "cycles". `record` writes the longest step of the row program,
+    where it was counted, into the artefact's manifest. Raises UsageError, RunnerError,
+    ArtifactError.
     """
+    from edgemnv2.artifact import record_longest_step
     from edgemnv2.benchmark import latency
 
     subject = opened(artifact)
-    return latency.bench(
+    result = latency.bench(
         subject.artifact,
         subject.runner(place),
         repeat=repeat,
         threads=threads,
-        per_layer=per_layer,
+        per_layer=per_layer or record,
         seed=seed,
     )
+    if record:
+        if result.longest_step is None:
+            raise UsageError(
+                f"record=True: {result.runner} measures {result.metric}, and steps are counted in "
+                "instructions (use an emulator)"
+            )
+        record_longest_step(subject.artifact, result.longest_step)
+    return result
 
 
 def against(

@@ -12,10 +12,11 @@ from edgemnv2.errors import UsageError
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.meaning.infer import task_of
+from edgemnv2.runners import Runner, make_runner
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.images import default_preset
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
-from edgemnv2.target import load_target
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
+from edgemnv2.target import Target, load_target, missing_local_features
 
 if TYPE_CHECKING:
     from edgemnv2.firmware.bundle import Bundle
@@ -65,8 +66,7 @@ def quantize(
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels
     preset = graph.said.preprocess or default_preset(graph)
-    chosen = choose_inputs(graph, samples, preset, classes, fit=task_of(graph).fit)
-    inputs = as_samples(chosen)
+    inputs = choose_inputs(graph, samples, preset, classes, fit=task_of(graph).fit)
     result = quantizer.quantize(
         graph,
         inputs,
@@ -93,22 +93,23 @@ def tune(
     seed: int = 0,
     strategy: str | None = None,
     place: Place | None = None,
+    metric: str | None = None,
     input_shapes: InputShapes | None = None,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> TuneResult:
     """Search for better schedules; what is measured is kept in the log `log_dir`.
 
-    At most `trials` candidates for each task; what the log has is not measured again. Raises
-    UsageError, TuneLogError (the log is of another target or metric), RunnerError.
+    At most `trials` candidates for each task; what the log has is not measured again. `metric`
+    "cycles" estimates them in the emulator; None measures what `place` does. Raises UsageError,
+    TuneLogError (the log is of another target or metric), RunnerError.
     """
     from edgemnv2.tuner import tuner
-    from edgemnv2.tuner.boards import runners_for
 
     options = tuner.TuneOptions(trials, seed, strategy)
     options.check()
     hardware = load_target(target)
     graph = as_network(source, input_shapes).graph
-    runners = runners_for(place or Place(), hardware)
+    runners = _runners_for(place or Place(), hardware, metric)
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
@@ -148,3 +149,24 @@ def ends_for(target: str | Path | None) -> str:
     """The type of inputs and outputs that suits a target: "int8" on a microcontroller."""
     bare_metal = target is not None and load_target(target).is_bare_metal
     return "int8" if bare_metal else "float32"
+
+
+def _runners_for(place: Place, target: Target, metric: str | None) -> list[Runner]:
+    """Runners for code of `target`: as many as there are boards behind a tracker, else one."""
+    if metric is not None:
+        from edgemnv2.benchmark.cycle_runner import CycleRunner
+
+        if metric != "cycles" or place.implied:
+            raise UsageError(
+                f"metric={metric}: only cycles are estimated, and in the emulator (leave metric= "
+                "out to measure what the runner does)"
+            )
+        return [CycleRunner(target)]
+    local = not target.is_bare_metal and not missing_local_features(target)
+    name = place.implied or ("local" if local else target.runner)
+    boards = 1
+    if name == "rpc" and place.rpc_tracker and place.rpc_key:
+        from edgemnv2.tuner.boards import board_count
+
+        boards = board_count(place.rpc_tracker, place.rpc_key)
+    return [make_runner(name, place.options) for _ in range(boards)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import load_artifact
@@ -22,7 +23,7 @@ from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model, lower_source
 from edgemnv2.runners import Runner, runner_for
 from edgemnv2.runners.place import Place
-from edgemnv2.samples.images import to_source_arrays
+from edgemnv2.samples.images import to_source
 from edgemnv2.samples.inputs import SampleChoice, source_arrays
 from edgemnv2.target import Target, load_target
 from edgemnv2.task import NOTHING_SAID, Said, Task
@@ -94,7 +95,7 @@ class Network:
             by_source(self.graph, run_reference(self.graph, samples.batch(i, i + BATCH), False))
             for i in range(0, len(samples), BATCH)
         ]
-        return to_source_arrays(self.outputs, parts)
+        return _to_source(self.outputs, parts)
 
     def compile(self, target: str | Path, output: str | Path, **choices: Any) -> OpenArtifact:
         """As `edgemnv2.compile` of this network."""
@@ -155,7 +156,7 @@ class OpenArtifact:
         """
         samples = source_arrays(inputs, self.network.graph)
         stored = run_set(self.artifact, self.runner(place), samples, threads)
-        return to_source_arrays(self.network.outputs, [stored])
+        return _to_source(self.network.outputs, [stored])
 
     def predict(
         self,
@@ -200,7 +201,7 @@ class OpenArtifact:
         """What the network says of a picture, or of each picture in a folder.
 
         `draw` is the picture to write, or the folder for them all. Scores below `threshold` are
-        left out (0.5; all classes of a classifier). `neighbours` is a folder of pictures, of which
+        left out (None: the task's own). `neighbours` is a folder of pictures, of which
         an embedding's nearest ones are told. `labels` names the classes otherwise.
         Raises InputError, UsageError, RunnerError.
         """
@@ -318,3 +319,13 @@ def as_network(
     if isinstance(source, Network):
         return source
     return load(source, input_shapes=input_shapes, progress=progress)
+
+
+def _to_source(
+    specs: tuple[TensorSpec, ...], parts: Sequence[Mapping[str, Array]]
+) -> dict[str, Array]:
+    """`[N, H, W, C]` by name, in portions, as the source has them."""
+    return {
+        spec.name: to_source(np.concatenate([part[spec.name] for part in parts]), spec)
+        for spec in specs
+    }

@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgemnv2.errors import RunnerError, UsageError
@@ -53,6 +53,10 @@ class CoreModel:
     tools: LlvmTools
     triple: str
     core: str
+    _known: dict[tuple[str, ...], Steady | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What was asked before."""
 
     @classmethod
     def of(cls, target: Target, core: str = "") -> CoreModel:
@@ -84,7 +88,7 @@ class CoreModel:
 
     def steady(self, runs: Sequence[Sequence[str]]) -> list[Steady | None]:
         """Each run, as if it were repeated for ever; None where the model knows none of it."""
-        order: dict[tuple[str, ...], Steady | None] = {tuple(run): None for run in runs}
+        order = {tuple(run): None for run in runs if tuple(run) not in self._known}
         by_repeats: dict[int, list[tuple[str, ...]]] = {}
         for run in order:
             if run:
@@ -94,8 +98,8 @@ class CoreModel:
         for repeats, same in sorted(by_repeats.items()):
             once, twice = (self._simulate(same, count) for count in (repeats, 2 * repeats))
             for run, short, long in zip(same, once, twice, strict=True):
-                order[run] = _steady(run, short, long, repeats)
-        return [order[tuple(run)] for run in runs]
+                self._known[run] = _steady(run, short, long, repeats)
+        return [self._known.get(tuple(run)) for run in runs]
 
     def _simulate(self, runs: Sequence[Sequence[str]], repeats: int) -> list[Mapping[str, Any]]:
         """What llvm-mca says of each run."""

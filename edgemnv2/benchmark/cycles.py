@@ -12,7 +12,7 @@ waits for each line: so it is an estimate, and always called so. The command
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,22 @@ from edgemnv2.benchmark.emulated_peers import check_emulated, trace_peer
 from edgemnv2.benchmark.engines.table import choose_models, write_model
 from edgemnv2.benchmark.hot_paths import hot_paths
 from edgemnv2.benchmark.latency import random_sample
+from edgemnv2.benchmark.traced_run import trace_run, waiting
 from edgemnv2.errors import RunnerError
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
-from edgemnv2.runners.base import Array, Runner, Watch
-from edgemnv2.runners.block_trace import BlockTrace, Section, trace_arguments
-from edgemnv2.runners.cache_model import Misses, cache_arguments, read_misses
-from edgemnv2.runners.qemu_system import QemuSystemRunner
-from edgemnv2.runners.qemu_user import QemuUserRunner
+from edgemnv2.runners.base import Array, Job
+from edgemnv2.runners.block_trace import BlockTrace, Section
 from edgemnv2.target import Target
 
-__all__ = ["MEMORY", "CycleEstimate", "CycleFigure", "LayerCycles", "PathCosts", "estimate_cycles"]
+__all__ = [
+    "MEMORY",
+    "CycleEstimate",
+    "CycleFigure",
+    "LayerCycles",
+    "PathCosts",
+    "PeerCycles",
+    "estimate_cycles",
+]
 
 MEMORY = "memory"
 _HEAD = f"{'cycles':>10} {'pipeline':>10} {'bound':>10} {'memory':>10} {'instr':>10}  limit"
@@ -237,51 +243,30 @@ def estimate_cycles(
     chosen = choose_models(artifact, peers, models)
     if peers:
         check_emulated(target, peers)
-    with tempfile.TemporaryDirectory(prefix="edgemnv2-") as name:
-        folder = Path(name)
-        has_caches = not target.is_bare_metal and bool(target.cpu.l1d_bytes and target.cpu.l2_bytes)
-        runner = _runner(artifact, folder, has_caches)
-        sample = random_sample(artifact, seed)
-        result = runner.run(artifact, [sample], repeat=_REPEAT, layers=True)
-        trace = BlockTrace.read(folder)
-        misses = [_all(kinds) for kinds, _ in read_misses(folder)] if has_caches else None
-    # Marks come in pairs, and the first section ends at the first of them; see
-    # `InstructionCounter.read_steps` for the steps.
-    inference = trace.sections[2 * _REPEAT - 1]
-    steps = trace.sections[2 * _REPEAT + 1 :: 2]
-    if len(steps) < len(result.step_layers):
-        raise RunnerError(
-            f"{artifact.path}: {len(result.step_layers)} steps were run, and the plugin that "
-            f"traces blocks saw {len(steps)}"
-        )
-    costs = PathCosts.of(trace, inference, model)
-    waits = [_waiting(target, each) for each in misses] if misses else [0.0] * len(trace.sections)
-    figures: dict[int, list[tuple[Section, float]]] = {}
-    for layer, step, wait in zip(
-        result.step_layers, steps, waits[_REPEAT:] if misses else waits, strict=False
-    ):
-        figures.setdefault(layer, []).append((step, wait))
+    sample = random_sample(artifact, seed)
+    run = trace_run(artifact, [sample], Job(repeat=_REPEAT, layers=True))
+    costs = PathCosts.of(run.trace, run.inferences[-1], model)
     described = artifact.manifest.layers
     output = artifact.outputs[0]
-    values = real_values(result.results[0][output.name], output)
+    values = real_values(run.result.results[0][output.name], output)
     return CycleEstimate(
         target=target.name,
         model=f"{model.core} in LLVM {model.tools.version}",
-        total=costs.figure(inference, waits[_REPEAT - 1]),
+        total=costs.figure(run.inferences[-1], run.inference_waits[-1]),
         layers=tuple(
             LayerCycles(
                 described[layer].name,
                 described[layer].op,
                 described[layer].macs,
-                costs.figure(_together(step for step, _ in found), sum(w for _, w in found)),
+                costs.figure(section, wait),
             )
-            for layer, found in sorted(figures.items())
+            for layer, (section, wait) in run.layers().items()
         ),
         against={
             name: _peer(artifact, name, path, sample, values, model)
             for name, path in chosen.items()
         },
-        notes=_notes(target, costs, has_caches),
+        notes=_notes(target, costs, run.has_caches),
     )
 
 
@@ -298,45 +283,10 @@ def _peer(
         file = path or write_model(name, load_graph(artifact.path / REFERENCE_FOLDER), Path(folder))
         run = trace_peer(artifact, name, file, x)
     costs = PathCosts.of(run.trace, run.inference, model)
-    waiting = _waiting(artifact.target, run.misses)
+    wait = waiting(artifact.target, run.misses)
     same = run.output.shape == ours.shape
     error = float(np.abs(run.output - ours).max()) if same else None
-    return PeerCycles(run.version, costs.figure(run.inference, waiting), error)
-
-
-def _runner(artifact: Artifact, folder: Path, has_caches: bool) -> Runner:
-    watch: list[Watch] = [lambda emulator, program: trace_arguments(emulator, program, folder)]
-    if artifact.target.is_bare_metal:
-        return QemuSystemRunner(emulate=True, watch=watch)
-    if has_caches:
-        watch.append(
-            lambda emulator, program: cache_arguments(emulator, program, artifact, 1, folder)
-        )
-    return QemuUserRunner(watch)
-
-
-def _waiting(target: Target, misses: Misses) -> float:
-    """Cycles of waiting for lines. A store waits for nothing, but its line passes the bus."""
-    facts = target.cycles
-    if facts is None:
-        return 0.0
-    from_l2 = max(0, misses.l1_load_misses - misses.l2_load_misses)
-    lines = misses.l2 + misses.l2_written_back
-    return float(from_l2 * facts.l2_cycles + lines * facts.memory_cycles)
-
-
-def _all(kinds: Mapping[str, Misses]) -> Misses:
-    """The sum over kinds of bytes."""
-    fields = Misses.__dataclass_fields__
-    return Misses(**{name: sum(getattr(m, name) for m in kinds.values()) for name in fields})
-
-
-def _together(sections: Iterable[Section]) -> Section:
-    runs: dict[int, int] = {}
-    for section in sections:
-        for block, count in section.executions.items():
-            runs[block] = runs.get(block, 0) + count
-    return Section(runs, {})
+    return PeerCycles(run.version, costs.figure(run.inference, wait), error)
 
 
 def _instructions(section: Section, lengths: Sequence[int]) -> int:

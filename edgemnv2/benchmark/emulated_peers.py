@@ -125,7 +125,7 @@ def _root_of(target: Target, folder: Path) -> Path:
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="ascii")
+        (folder / name).write_text(text, encoding="ascii", newline="\n")
     return folder
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.manifest import LongestStep
 from edgemnv2.runners.base import Array, Runner, RunResult
 from edgemnv2.samples.images import seeded_generator
 
-__all__ = ["BenchResult", "LayerFigure", "bench", "random_sample"]
+__all__ = ["BenchResult", "LayerFigure", "bench", "longest_step", "random_sample"]
 
 # Enough for a 95th percentile that means something; a count is exact, so one will do.
 DEFAULT_REPEAT = {"seconds": 50, "instructions": 1}
@@ -60,6 +61,8 @@ class BenchResult:
     layers: tuple[LayerFigure, ...]
     functions: dict[str, int]
     notes: tuple[str, ...]
+    longest_step: LongestStep | None = None
+    """Where layers were asked for and instructions counted."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -110,7 +113,16 @@ def bench(
         layers=_layer_figures(artifact, result),
         functions=dict(result.functions),
         notes=result.notes,
+        longest_step=longest_step(artifact, result),
     )
+
+
+def longest_step(artifact: Artifact, result: RunResult) -> LongestStep | None:
+    """Of an inference that was counted step by step; None where none was."""
+    if result.metric != "instructions" or not result.step_values:
+        return None
+    value, layer = max(zip(result.step_values, result.step_layers, strict=True))
+    return LongestStep(artifact.manifest.layers[layer].name, int(value))
 
 
 def random_sample(artifact: Artifact, seed: int) -> dict[str, Array]:

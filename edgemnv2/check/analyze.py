@@ -18,6 +18,7 @@ from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import peak_tensors, plan_record, step_name
 from edgemnv2.memory.variants import arena_align, plan_quickly
 from edgemnv2.ops.graph import Graph
+from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.pipeline import (
     CompileOptions,
     Scheduled,
@@ -29,10 +30,18 @@ from edgemnv2.program import FEED
 from edgemnv2.samples.images import image_input
 from edgemnv2.samples.pixels import Pixels, wanted_pixels
 from edgemnv2.schedules import Schedule
-from edgemnv2.target import Target, load_target, target_names
+from edgemnv2.target import MemoryRegion, Target, load_target, target_names
 from edgemnv2.task import Task
 
-__all__ = ["Analysis", "EndFacts", "Fit", "LayerFacts", "analyze", "layer_by_layer_bytes"]
+__all__ = [
+    "Analysis",
+    "EndFacts",
+    "Fit",
+    "LayerFacts",
+    "analyze",
+    "layer_by_layer_bytes",
+    "placed_in",
+]
 
 INTEGER_TARGET, FLOAT_TARGET = "mps2-an500", "rpi4"
 """Whose plan is shown where the user names no target."""
@@ -102,6 +111,9 @@ class Analysis:
     stream_arena_bytes: int
     layer_by_layer_bytes: int
     constants_bytes: int
+    placed: tuple[tuple[str, str, str], ...]
+    """On a microcontroller: what, the memory that the linker script puts it into, and the macro
+    whose section takes it elsewhere ("" for none)."""
     peak_step: int
     peak_at: str
     peak_live: tuple[tuple[str, int], ...]
@@ -145,23 +157,24 @@ def analyze(
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
     progress(f"plan memory for {target.name}")
-    plan = plan_network(graph, target, PLAIN)
+    plan = plan_network(_as_compiled(graph, target), target, PLAIN)
     main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
-    facts = tuple(_layer_facts(graph, main.schedule, whole))
+    facts = tuple(_layer_facts(main.graph, main.schedule, whole))
     return Analysis(
         model=graph.name,
         target=target.name,
         io=plan.io,
         integer=graph.is_integer,
         macs=sum(x.macs for x in facts),
-        params=sum(x.params for x in facts),
+        params=sum(int(array.size) for layer in graph.layers for array in layer.parameters),
         layers=facts,
         arena_bytes=whole.plan.arena_bytes,
         arena_lower_bound_bytes=whole.plan.lower_bound_bytes,
         stream_arena_bytes=stream.plan.arena_bytes,
         layer_by_layer_bytes=layer_by_layer_bytes(graph),
         constants_bytes=len(main.constants.data),
+        placed=placed_in(target),
         peak_step=step,
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
@@ -171,6 +184,29 @@ def analyze(
         task=task_of(graph),
         notes=tuple(note.text for note in graph.notes),
         plan=plan_record(whole, stream),
+    )
+
+
+def _as_compiled(graph: Graph, target: Target) -> Graph:
+    """The layers that `compile` makes code of."""
+    return split_phases(graph) if target.is_bare_metal else graph
+
+
+def placed_in(target: Target) -> tuple[tuple[str, str, str], ...]:
+    """Of a microcontroller: what lies in which memory, and the macro that moves it."""
+    if not target.is_bare_metal:
+        return ()
+    flash = [m for m in target.memories if m.access == "rx"]
+    ram = [m for m in target.memories if m.access == "rw"]
+
+    def largest(regions: list[MemoryRegion]) -> str:
+        return max(regions, key=lambda m: m.length).name
+
+    return (
+        ("arena", largest(ram), "<NAME>_ARENA_SECTION"),
+        ("constants", largest(flash), "<NAME>_CONSTANTS_SECTION"),
+        ("hot code", flash[0].name, "<NAME>_CODE_SECTION"),
+        ("stack", ram[0].name, ""),
     )
 
 
@@ -247,7 +283,8 @@ def _fits(
             key = kernel_set(target)
             if key not in by_features:
                 progress(f"plan memory for {target.name} and its like")
-                by_features[key] = _plan_like(schedule_network(graph, target, PLAIN), known)
+                scheduled = schedule_network(_as_compiled(graph, target), target, PLAIN)
+                by_features[key] = _plan_like(scheduled, known)
                 known.append(by_features[key])
             scheduled, (whole, stream), exact = by_features[key]
             yield _bare_metal_fit(target, scheduled, whole, stream, exact)
@@ -284,7 +321,7 @@ def _bare_metal_fit(
         reason="; ".join(
             [
                 _compared("RAM", arena, target.ram_bytes),
-                *([_compared("RAM with fed rows", fed, target.ram_bytes)] if not fits else []),
+                *([_compared("RAM by rows", fed, target.ram_bytes)] if not fits else []),
                 _compared("flash for the weights", constants, target.flash_bytes),
             ]
         ),

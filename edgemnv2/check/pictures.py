@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from edgemnv2.meaning.labels import read_labels
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
-from edgemnv2.runtime.vision.decode import THRESHOLD, Answer, decode, similarity
+from edgemnv2.runtime.vision.decode import Answer, decode, similarity
 from edgemnv2.runtime.vision.draw import drawn
 from edgemnv2.runtime.vision.geometry import Placement
 from edgemnv2.samples.images import (
@@ -106,8 +107,6 @@ def decoded(
     """The answer of sample `index` in the outputs `[N, H, W, C]` of a run."""
     task, tensors = task_records(artifact)
     one = {name: array[index : index + 1] for name, array in stored.items()}
-    if threshold is None:
-        threshold = 0.0 if task["kind"] == "classifier" else THRESHOLD
     return decode(task, tensors, one, threshold)
 
 
@@ -241,7 +240,8 @@ def _save(image: Image.Image, path: Path) -> None:
         image.save(partial)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise InputError(f"draw={path}: cannot be written ({error}); give another file") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
-from edgemnv2.errors import InputError
+from edgemnv2.export.whole_file import write_whole
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
@@ -62,7 +63,7 @@ def run(
 ) -> RunOutputs:
     """Run the samples that `choice` names; `outputs` is the `.npz` to write.
 
-    Raises InputError for unsuitable inputs and for an output file that cannot be written.
+    Raises InputError for unsuitable inputs, UsageError for an output file that cannot be written.
     """
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     manifest = artifact.manifest
@@ -70,14 +71,9 @@ def run(
     stored = run_set(artifact, runner, inputs, threads)
     source = {spec.name: to_source(stored[spec.name], spec) for spec in graph.output_specs}
     if outputs is not None:
-        try:
-            with outputs.open("wb") as file:
-                # Not by keyword: a tensor may be called `file`.
-                _save(file, source)
-        except OSError as error:
-            raise InputError(
-                f"outputs={outputs}: {error.strerror} (expected a file that can be written)"
-            ) from error
+        buffer = io.BytesIO()
+        _save(buffer, source)
+        write_whole(outputs, buffer.getvalue(), "outputs")
     tensor = artifact.outputs[score_index(graph)]
     scored = tensor.dtype in SCORE_TYPES
     predictions = tuple(

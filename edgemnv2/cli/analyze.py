@@ -59,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(analysis: Analysis) -> str:
-    return "\n".join([*_table(analysis), "", *_summary(analysis), "", *_boards(analysis.fits)])
+    # The board that is planned for comes first.
+    fits = sorted(analysis.fits, key=lambda fit: fit.target != analysis.target)
+    return "\n".join([*_table(analysis), "", *_summary(analysis), "", *_boards(tuple(fits))])
 
 
 def _table(analysis: Analysis) -> list[str]:
@@ -87,15 +89,31 @@ def _summary(analysis: Analysis) -> list[str]:
         f"task            {task_text(analysis.task)}",
         f"labels          {labels_text(analysis.task)}",
         *(f"note            {note}" for note in analysis.notes),
-        f"target          {analysis.target}",
+        f"target          {analysis.target}{_answer(analysis)}",
         f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "
         f"lower bound {analysis.arena_lower_bound_bytes / 1024:.1f} KiB)",
-        f"fed rows        {analysis.stream_arena_bytes / 1024:.1f} KiB (the image never in memory)",
+        f"by rows         {analysis.stream_arena_bytes / 1024:.1f} KiB (the arena where the image "
+        "is handed over row by row)",
         f"layer by layer  {analysis.layer_by_layer_bytes / 1024:.1f} KiB (whole tensors, image "
         "included)",
         f"constants       {analysis.constants_bytes / 1024:.1f} KiB",
+        *(
+            f"{'placed' if not number else '':16}{what} in {memory}"
+            + (f" ({macro} moves it)" if macro else "")
+            for number, (what, memory, macro) in enumerate(analysis.placed)
+        ),
         f"peak            step {analysis.peak_step}, {analysis.peak_at}; live, KiB: {live}",
     ]
+
+
+def _answer(analysis: Analysis) -> str:
+    """Whether it fits the board that is planned for."""
+    found = [_verdict(fit) for fit in analysis.fits if fit.target == analysis.target]
+    return f": {found[0]}" if found else ""
+
+
+def _verdict(fit: Fit) -> str:
+    return "fits" if fit.fits else "by rows only" if fit.stream_fits else "does not fit"
 
 
 def _end_text(end: EndFacts) -> str:
@@ -116,9 +134,8 @@ def _pixels_text(end: EndFacts) -> str:
 def _boards(fits: tuple[Fit, ...]) -> list[str]:
     lines = []
     for fit in fits:
-        verdict = "fits" if fit.fits else "fed rows only" if fit.stream_fits else "no"
         about = "" if fit.exact or not fit.arena_bytes else " (about)"
-        lines.append(f"{fit.target:14}  {verdict:13}  {fit.reason}{about}")
+        lines.append(f"{fit.target:14}  {_verdict(fit):13}  {fit.reason}{about}")
         if not fit.fits and fit.flash_bytes and fit.arena_bytes:
             largest = fit.largest_built_in or "none of the paper's"
             lines.append(f"{'':31}largest built-in network that fits: {largest}")

@@ -18,6 +18,7 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """
 edgemnv2 bench net
 edgemnv2 bench net --runner qemu-system --per-layer
+edgemnv2 bench net --runner qemu-system --record
 edgemnv2 bench net --ssh pi@raspberrypi --repeat 200
 edgemnv2 bench net --caches --threads 4
 edgemnv2 bench net --cycles --per-layer
@@ -35,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
     parser.add_argument("--per-layer", action="store_true", help="one row a layer")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the longest step, in instructions, into the artefact's manifest",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random input (0)")
     parser.add_argument(
         "--against",
@@ -73,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
         if args.against and wanted and not args.cycles:
             raise UsageError(f"--against: times whole inferences (leave {flag} out)")
+    if args.record and (args.against or args.caches or args.cycles):
+        raise UsageError("--record: counts steps alone (leave --against, --caches, --cycles out)")
     if args.model and not args.against:
         raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
     if args.cycles:
@@ -90,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         repeat=args.repeat,
         threads=args.threads,
         per_layer=args.per_layer,
+        record=args.record,
         seed=args.seed,
     )
     if args.json:
@@ -202,6 +211,9 @@ def _text(result: BenchResult) -> str:
         lines.append(f"stack      {result.stack_bytes} bytes")
     if result.peak_rss_bytes is not None:
         lines.append(f"peak RSS   {result.peak_rss_bytes / 1024:.0f} KiB of the C program")
+    if result.longest_step is not None:
+        step = result.longest_step
+        lines.append(f"step       {step.instructions} instructions at most, of {step.layer}")
     lines += [f"note       {note}" for note in result.notes]
     return "\n".join([*lines, *_layer_table(result)])
 

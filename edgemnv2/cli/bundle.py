@@ -62,5 +62,6 @@ def run(args: argparse.Namespace) -> int:
     if made.files == ("index.html",):
         print("files      1; open index.html")
         return 0
-    print(f"files      {len(made.files)}; README.md has the lines that build and run it")
+    whose = "each folder's README.md" if args.format == "all" else "README.md"
+    print(f"files      {len(made.files)}; {whose} has the lines that build and run it")
     return 0

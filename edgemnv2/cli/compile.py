@@ -29,7 +29,7 @@ edgemnv2 compile digits --target mps2-an500 -o net
 edgemnv2 compile model.onnx --target ./myboard.toml --io caller -o net
 edgemnv2 compile model.tflite --target mps2-an500 --format mlf -o net.tar
 """
-DEFAULT_MODEL = "mobilenetv2-1.0-224"
+DEFAULT_MODEL = "digits"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        help="an .onnx or .tflite file, or a built-in name such as mobilenetv2-0.35-96-int8 or "
-        "digits (trained; int8 where the target runs nothing else); "
-        f"left out: {DEFAULT_MODEL}, the paper's network with seeded weights",
+        help="an .onnx, .tflite, .keras or .h5 file, or a built-in name such as "
+        "mobilenetv2-0.35-96-int8 (the paper's, seeded weights) or digits (trained; int8 where the "
+        f"target runs nothing else); left out: {DEFAULT_MODEL}",
     )
     parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
     parser.add_argument("-o", "--output", type=Path, help="the artefact's folder")
@@ -192,9 +192,9 @@ def _compiled(
 def _model_text(wanted: str | None, manifest: Manifest) -> str:
     from edgemnv2.api import integer_twin
 
-    if wanted is None:
-        return f"{DEFAULT_MODEL} (the paper's network; seeded weights, not trained)"
     taken = manifest.model.source
+    if wanted is None:
+        return f"{taken} (a small MobileNetV2, trained on handwritten digits; it comes along)"
     if taken != wanted and taken == integer_twin(wanted):
         return f"{taken} (the int8 network of {wanted!r}: {manifest.target} runs int8 only)"
     return wanted
@@ -242,12 +242,27 @@ def _thread_lines(facts: dict[str, Any]) -> list[str]:
     return [f"threads    arena for {sizes}"]
 
 
+_UNTUNED = {"default": "by default", "fallback": "plain loops"}
+"""Schedules of a manifest that are no tuning record's, in words."""
+
+
+def _by_rows(manifest: Manifest) -> list[str]:
+    """The arena of who hands the image over row by row, where that is another one."""
+    if manifest.stream_arena_bytes == manifest.arena_bytes:
+        return []
+    return [
+        f"by rows    {manifest.stream_arena_bytes / 1024:.1f} KiB (the arena where the image is "
+        "handed over row by row)"
+    ]
+
+
 def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
-    schedules: dict[str, int] = {}
+    schedules = dict.fromkeys(("tuned", *_UNTUNED), 0)
     for kernel in facts["kernels"]:
-        kind = kernel["schedule"] if kernel["schedule"] in ("default", "fallback") else "tuned"
-        schedules[kind] = schedules.get(kind, 0) + 1
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(schedules.items()))
+        schedules[kernel["schedule"] if kernel["schedule"] in _UNTUNED else "tuned"] += 1
+    kinds = ", ".join(
+        f"{count} {_UNTUNED.get(kind, kind)}" for kind, count in schedules.items() if count
+    )
     held = "image included" if manifest.io == "arena" else "image and result are the caller's"
     code = f"{facts['code_bytes'] / 1024:.1f} KiB" if facts["code_bytes"] else "not measured"
     return "\n".join(
@@ -258,7 +273,7 @@ def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
             *_task_lines(manifest),
             f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
-            f"fed rows   {facts['stream_arena_bytes'] / 1024:.1f} KiB (the image never in memory)",
+            *_by_rows(manifest),
             *_thread_lines(facts),
             f"constants  {facts['constants_bytes'] / 1024:.1f} KiB",
             f"code       {code}",

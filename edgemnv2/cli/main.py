@@ -10,6 +10,7 @@ import difflib
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -35,6 +36,7 @@ VERBS = {
     "targets": "the devices that can be compiled for",
     "logs": "show, check, merge and prune tuning logs",
     "doctor": "which tools are installed, and how to get the others",
+    "help": "what is written about a topic, or a verb's options",
     "completion": "shell completion for bash, zsh or fish",
 }
 
@@ -128,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"edgemnv2 {wanted or ''}: {empty}".replace(" :", ":"), file=sys.stderr)
         return 2
     args = parser.parse_args(words)
+    if arguments is None:
+        # A process of its own: what is half made is cleared away as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
     try:
         return int(module.run(args))

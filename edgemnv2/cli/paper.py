@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the tables (or JSON), writes the picture; exit code 0."""
+    from edgemnv2.api import write_whole
     from edgemnv2.errors import UsageError
     from edgemnv2.paper import figure_1_svg, paper
     from edgemnv2.paper.text import render
@@ -32,12 +33,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--seed: {args.seed} is negative, expected 0 or more")
     content = paper(args.seed)
     if args.plot is not None:
-        try:
-            args.plot.write_text(figure_1_svg(args.seed), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UsageError(
-                f"--plot: {args.plot}: {error.strerror}, expected a file that can be written"
-            ) from error
+        write_whole(args.plot, figure_1_svg(args.seed).encode("utf-8"), "plot")
     print(json.dumps(content, indent=2) if args.json else render(content), end="")
     if args.json:
         print()

@@ -9,7 +9,8 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = (
     "edgemnv2 report build/digits -o report.html\n"
-    "edgemnv2 report build/a build/b --results verify.json bench.json -o report.html"
+    "edgemnv2 report build/a build/b --results verify.json bench.json -o report.html\n"
+    "edgemnv2 report build/digits --format model-explorer -o digits.json"
 )
 
 
@@ -23,24 +24,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="what verify, bench or tune printed under --json",
+        help="what verify, bench, tune or run (of pictures) printed under --json",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE.html"
+        "--format",
+        choices=("html", "model-explorer"),
+        default="html",
+        help="a page, or graphs for Google's Model Explorer with a file a figure to colour them "
+        "by (html)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="report.html, or model.json"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the page and prints its path; exit code 0."""
-    from edgemnv2.errors import UsageError
+    """Writes the page or the graphs and prints their paths; exit code 0."""
+    from edgemnv2.api import write_whole
     from edgemnv2.report import report
+    from edgemnv2.report.model_explorer import explorer_files
 
-    content = report(args.artifacts, args.results)
-    try:
-        args.output.write_text(content, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError(
-            f"-o: {args.output}: {error.strerror}, expected a file that can be written"
-        ) from error
-    print(args.output)
+    if args.format == "html":
+        output = args.output or Path("report.html")
+        files = {output.name: report(args.artifacts, args.results)}
+    else:
+        output = args.output or Path("model.json")
+        files = explorer_files(args.artifacts, args.results, output.stem)
+    for name, content in files.items():
+        path = output.with_name(name)
+        write_whole(path, content.encode(), "output")
+        print(path)
     return 0

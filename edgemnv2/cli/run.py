@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="least score that counts (0.5; of a classifier 0)",
+        help="least score that counts (the network's own, mostly 0.5; of a classifier 0)",
     )
     answers.add_argument(
         "--neighbours",
@@ -143,7 +143,8 @@ def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
             progress=bar.update,
         )
     if args.json:
-        print(json.dumps({"pictures": [answer.to_dict() for answer in answers]}))
+        facts = {"artifact": str(args.artifact), "pictures": [x.to_dict() for x in answers]}
+        print(json.dumps(facts))
         return 0
     for answer in answers:
         print("\n".join(answer_lines(answer, args.top)))

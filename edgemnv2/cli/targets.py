@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemnv2.target import Target
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """
 edgemnv2 targets
+edgemnv2 targets --ram 256K --flash 1M
 edgemnv2 targets rpi4 --json
 edgemnv2 targets ./myboard.toml
 """
@@ -17,6 +23,14 @@ edgemnv2 targets ./myboard.toml
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `targets`."""
     parser.add_argument("target", nargs="*", help="names or .toml files to check and show (all)")
+    for memory in ("ram", "flash"):
+        parser.add_argument(
+            f"--{memory}",
+            type=_bytes,
+            default=0,
+            metavar="SIZE",
+            help=f"those with at least so much {memory if memory == 'flash' else 'RAM'}: 256K, 1M",
+        )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -24,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a table, or everything under --json; exit code 0. Each file is checked."""
     from edgemnv2.api import load_target, target_names
 
-    found = [load_target(name) for name in args.target or target_names()]
+    known = [load_target(name) for name in args.target or target_names()]
+    found = [target for target in known if _holds(target, args.ram, args.flash)]
     if args.json:
         print(json.dumps({target.name: target.to_dict() for target in found}))
         return 0
@@ -45,6 +60,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 _NUMBERS = (3, 4)
+_FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def _bytes(text: str) -> int:
+    """Bytes of `256K`, `1.5M` or a plain number."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size (expected 256K, 1M or bytes)")
+    return int(float(found[1]) * _FACTORS[found[2].upper()])
+
+
+def _holds(target: Target, ram: int, flash: int) -> bool:
+    """Whether it has so much of both; Linux boards have files instead of flash."""
+    enough = target.flash_bytes >= flash or not target.is_bare_metal
+    return target.ram_bytes >= ram and enough
 
 
 def _size(size_bytes: int) -> str:

@@ -24,6 +24,7 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """
 edgemnv2 tune mobilenetv2-1.0-224-int8 --target mps2-an500 --trials 16
 edgemnv2 tune model.tflite --target rpi4 --ssh pi@raspberrypi --log-dir rpi4-seconds
+edgemnv2 tune model.tflite --target rpi4 --metric cycles
 edgemnv2 tune model.onnx --target rpi4 --rpc-tracker farm:9190 --rpc-key rpi4
 """
 INTERRUPTED = 130
@@ -45,10 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "neighbours for seconds)",
     )
     parser.add_argument(
+        "--metric",
+        choices=("cycles",),
+        help="an estimate of the core's cycles, in the emulator (what the runner measures)",
+    )
+    parser.add_argument(
         "--log-dir",
         type=Path,
         metavar="DIR",
-        help="the log's folder (tune_logs/<target>); what it has is not measured again",
+        help="the log's folder (tune_logs/<target>, with -cycles for cycles); what it has is not "
+        "measured again",
     )
     add_shape_argument(parser)
     add_runner_arguments(parser)
@@ -60,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     import edgemnv2
     from edgemnv2.api import check_tuning, load_target
 
-    folder = args.log_dir or Path("tune_logs") / load_target(args.target).name
+    own = load_target(args.target).name + ("-cycles" if args.metric else "")
+    folder = args.log_dir or Path("tune_logs") / own
     check_tuning(args.trials, args.strategy)
     with _log_folder(folder), _Bar() as bar:
         bar.stage("import, and measure the default")
@@ -72,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             strategy=args.strategy,
             place=place_of(args),
+            metric=args.metric,
             input_shapes=input_shapes(args),
             progress=bar.report,
         )

@@ -26,11 +26,11 @@ __all__ = [
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 FILES = {
-    "classifier": "classes.h",
-    "detector": "boxes.h",
-    "segmenter": "pixels.h",
-    "grid": "grid.h",
-    "embedding": "embedding.h",
+    "classifier": "answer_classes.h",
+    "detector": "answer_boxes.h",
+    "segmenter": "answer_pixels.h",
+    "grid": "answer_grid.h",
+    "embedding": "answer_embedding.h",
 }
 ACTIVATIONS = {
     "probabilities": "EDGEMNV2_AS_THEY_ARE",
@@ -82,7 +82,7 @@ def public_struct(file: str, name: str, prefix: str) -> list[str]:
 
 def answers_headers_needed(answers: Answers) -> tuple[str, ...]:
     """The files of `runtime/answers` that the decoder includes."""
-    return ("values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
+    return ("answer_values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
 
 
 def answers_exports(answers: Answers) -> list[str]:
@@ -100,8 +100,8 @@ def answers_header(answers: Answers, name: str) -> list[str]:
         lines.append(f"#define {upper}_CLASSES {task.classes}")
     if task.pixels is not None:
         lines += [
-            f"#define {upper}_PIXEL_BLACK {float(task.pixels[0])!r}f",
-            f"#define {upper}_PIXEL_WHITE {float(task.pixels[1])!r}f",
+            f"#define {upper}_PIXEL_BLACK ({float(task.pixels[0])!r}f)",
+            f"#define {upper}_PIXEL_WHITE ({float(task.pixels[1])!r}f)",
         ]
     if task.labels:
         lines += [
@@ -109,7 +109,12 @@ def answers_header(answers: Answers, name: str) -> list[str]:
             f"extern const char *const {name}_labels[{len(task.labels)}];",
         ]
     if answers.has_decoder:
-        lines += ["", *_prototypes(answers, name)]
+        lines += [
+            f"#define {upper}_HAS_DECODER 1",
+            f"#define {upper}_THRESHOLD {float(task.threshold)!r}f /* the usual one */",
+            "",
+            *_prototypes(answers, name),
+        ]
     return [*lines, ""]
 
 
@@ -144,21 +149,21 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
     task = answers.task
     if task.kind == "classifier":
         return [
-            *public_struct("answers/classes.h", "class", name),
+            *public_struct("answers/answer_classes.h", "class", name),
             "/* Fills `classes` with those of at least `threshold`, the best first; returns how",
             " * many there are. */",
             *_list(name, "class", "classes"),
         ]
     if task.kind == "detector":
         return [
-            *public_struct("answers/boxes.h", "detection", name),
+            *public_struct("answers/answer_boxes.h", "detection", name),
             "/* Fills `detections`, the best first, and returns how many there are. Only the best",
             " * `capacity` candidates of at least `threshold` count. */",
             *_list(name, "detection", "detections"),
         ]
     if task.kind == "grid":
         return [
-            *public_struct("answers/grid.h", "centroid", name),
+            *public_struct("answers/answer_grid.h", "centroid", name),
             "/* Fills `found` and returns how many there are, cells of at least `threshold`. */",
             *_list(name, "centroid", "found"),
         ]
@@ -168,7 +173,8 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
             f"#define {name.upper()}_MASK_HEIGHT {height}",
             f"#define {name.upper()}_MASK_WIDTH {width}",
             "/* Writes the class of each pixel, row by row, and into `counts` how many pixels each",
-            " * class has (or NULL); returns how many classes there are. */",
+            " * class has (or NULL); returns how many classes there are. `mask` may be where the",
+            " * output itself lies. */",
             f"int32_t {name}_decode(const struct {name}_outputs *outputs, uint8_t *mask,",
             "    uint32_t *counts);",
         ]
@@ -229,7 +235,7 @@ def _literal(text: str) -> str:
 
 
 def _values(end: InterfaceEnd) -> str:
-    scale = 1.0 if end.scale is None else end.scale
+    scale = 1.0 if end.scale is None else float(end.scale)
     return f"{{outputs->{end.field}, {KINDS[end.dtype]}, {end.zero_point or 0}, {scale!r}f}}"
 
 
@@ -281,7 +287,7 @@ def _boxes(answers: Answers, name: str) -> list[str]:
         scores, boxes = answers.ends[scores_name], answers.ends[boxes_name]
         count = boxes.height * boxes.width * boxes.channels // 4
         heads.append(f"      {{{_values(scores)}, {_values(boxes)}, {count}}},")
-    scales = ", ".join(f"{scale!r}f" for scale in task.scales)
+    scales = ", ".join(f"{float(scale)!r}f" for scale in task.scales)
     numbers = [number for anchor in task.anchors for number in anchor]
     return [
         f"static const float anchors[{len(numbers)}] = {{",

@@ -17,6 +17,7 @@ from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import Interface, exports, header
 from edgemnv2.codegen.llvm import build_object
 from edgemnv2.codegen.module import emit_module
+from edgemnv2.codegen.sections import HOT, hot_header, hot_macro
 from edgemnv2.codegen.threads import POOL, ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import (
     compile_object,
@@ -107,7 +108,8 @@ def _emit_source(
     write_vision(parts.interface, source)
     shutil.copy(runtime_file(STEP_LOOP), source / STEP_LOOP)
     for required in _kernel_headers(parts):
-        shutil.copy(runtime_file(f"kernels/{required}"), source / required)
+        text = runtime_file(f"kernels/{required}").read_text(encoding="utf-8")
+        (source / required).write_text(hot_header(text), encoding="utf-8", newline="\n")
     sizes = []
     for unroll in PAIR_UNROLLS:
         (source / f"{name}_kernels.c").write_text(
@@ -158,13 +160,14 @@ def _kernel_file(parts: EntryParts, pair_unroll: int) -> str:
     fastest = pair_unroll == PAIR_UNROLLS[0]
     unroll = [] if fastest else [f"#define EDGEMNV2_PAIR_UNROLL {pair_unroll}"]
     sources = kernel_source(parts.kernels, name)
-    prototypes = [text.split("{", 1)[0].strip() + ";" for text in sources.values()]
+    prototypes = [f"{HOT} {text.split('{', 1)[0].strip()};" for text in sources.values()]
     return "\n".join(
         [
             f"/* {name}: one function per kind and shape of layer, made by edgemnv2. */",
             "#include <stdbool.h>",
             "#include <stdint.h>",
             *unroll,
+            *hot_macro(name),
             *(f'#include "{header_name}"' for header_name in requires),
             "",
             *prototypes,

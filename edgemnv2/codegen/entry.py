@@ -17,6 +17,8 @@ from edgemnv2.codegen.op_table import (
     outside_rows,
     rows_of,
 )
+from edgemnv2.codegen.pieces import PIECES
+from edgemnv2.codegen.sections import constants_place
 from edgemnv2.memory.planner import Planned
 from edgemnv2.ops.kernel import RowKernel, constant_offsets
 from edgemnv2.program import FEED
@@ -132,6 +134,7 @@ def constants_source(name: str, constants: ConstantBlob) -> str:
             "#include <stdint.h>",
             "",
             f"extern const uint32_t {name}_constants[];",
+            *constants_place(name),
             "#if defined(__GNUC__)",
             "__attribute__((aligned(16)))",
             "#endif",
@@ -230,7 +233,7 @@ int32_t @_run_hooked(const struct @_inputs *inputs, const struct @_outputs *outp
   run.hook = hook;
   run.hook_context = context;
 %SETUP%
-  (void)edgemnv2_run_steps(&run);
+  (void)edgemnv2_run_steps(&run, 0, plan_whole.step_count);
 %FINISH%
   return ^_OK;
 }
@@ -261,7 +264,7 @@ int32_t @_run_rows(
   run.next_row = next_row;
   run.row_context = context;
   run.input = %INPUT%;
-  if (edgemnv2_run_steps(&run) != 0) return ^_ERROR_ROWS;
+  if (edgemnv2_run_steps(&run, 0, plan_stream.step_count) != 0) return ^_ERROR_ROWS;
   if (next_row(context, ^_%FED%_HEIGHT, NULL) == 0) return ^_ERROR_TOO_MANY_ROWS;
   return ^_OK;
 }
@@ -283,14 +286,15 @@ def _entry_points(parts: EntryParts) -> list[str]:
         f"  run.home[{parts.home(end.tensor)}] = (uint8_t *)outputs->{end.field};"
         for end in outputs
     ]
+    take: list[str] = []
     finish: list[str] = []
     if interface.io == "arena":
-        setup = [_refuse_null(in_fields)]
+        check, homes = _refuse_null(in_fields), []
         for end in inputs:
             at, macro = f"inputs->{end.field}", macros[end.tensor]
-            setup += [
-                f"  if ((const void *){at} != (const void *)(run.home[0] + ^_{macro}_OFFSET)) {{",
-                f"    memmove(run.home[0] + ^_{macro}_OFFSET, {at}, ^_{macro}_BYTES);",
+            take += [
+                f"  if ((const void *){at} != (const void *)(@HOME + ^_{macro}_OFFSET)) {{",
+                f"    memmove(@HOME + ^_{macro}_OFFSET, {at}, ^_{macro}_BYTES);",
                 "  }",
             ]
         for end in outputs:
@@ -302,16 +306,23 @@ def _entry_points(parts: EntryParts) -> list[str]:
                 "  }",
             ]
     else:
-        setup = [_refuse_null(in_fields + out_fields), *home_lines(parts, inputs), *set_outputs]
+        check = _refuse_null(in_fields + out_fields)
+        homes = [*home_lines(parts, inputs), *set_outputs]
+    kinds = ["outputs"] if interface.io == "arena" else ["inputs", "outputs"]
     stream_fields = [f"inputs->{end.field}" for end in others] + out_fields
     values = {
         "%PROCESSOR%": refuse_processor(interface),
-        "%SETUP%": setup,
+        "%SETUP%": [check, *_at_home("run.home[0]", take), *homes],
+        "%CHECK%": [check],
+        "%TAKE%": _at_home("(uint8_t *)arena", take),
+        "%HOMES%": homes,
+        "%ENDS%": [f"  const struct @_{kind} *{kind};" for kind in kinds],
+        "%POINT%": [f"  {kind} = &inference->{kind};" for kind in kinds],
         "%FINISH%": finish,
         "%STREAM_SETUP%": [*home_lines(parts, others), *set_outputs],
         "%STREAM_NULL%": [_refuse_null(stream_fields)],
     }
-    text = _ENTRY
+    text = _ENTRY + PIECES
     for key, lines in values.items():
         body = "".join(line + "\n" for line in lines)
         text = text.replace(key + "\n", body)
@@ -328,6 +339,11 @@ def refuse_processor(interface: Interface) -> list[str]:
     """The statement that refuses a processor which lacks what the kernels need."""
     refusal = f"return {interface.name.upper()}_ERROR_PROCESSOR;"
     return [f"  if (!edgemnv2_has_processor()) {refusal}"] if interface.needs else []
+
+
+def _at_home(home: str, lines: Sequence[str]) -> list[str]:
+    """Statements about the arena, whose beginning is the C expression `home`."""
+    return [line.replace("@HOME", home) for line in lines]
 
 
 def _refuse_null(fields: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from edgemnv2.codegen.answers import Answers, answers_exports, answers_header
 from edgemnv2.codegen.camera import CameraRows, camera_exports, camera_header
 from edgemnv2.codegen.ends import InterfaceEnd
+from edgemnv2.codegen.pieces import pieces_exports, pieces_header
+from edgemnv2.codegen.sections import sections_header
 
 __all__ = [
     "ABI_VERSION",
@@ -50,6 +52,8 @@ class Interface:
     arena_bytes: int
     arena_align_bytes: int
     stream_arena_bytes: int
+    step_count: int
+    """Steps of an inference on one thread, the whole image given."""
     fed: int = 0
     threads: tuple[int, ...] = ()
     """Thread counts above one that there is a plan for."""
@@ -61,6 +65,8 @@ class Interface:
     """Features of the processor that the functions ask for, and refuse to run without."""
     answers: Answers | None = None
     """What the outputs mean."""
+    is_placed: bool = False
+    """Whether the header tells how memories are chosen, on microcontrollers."""
     camera: CameraRows | None = None
     """How a camera's rows become rows of an input; None without an input for images."""
 
@@ -99,7 +105,7 @@ def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
 
 def exports(interface: Interface) -> list[str]:
     """The functions that a shared library of this artefact exports."""
-    names = ["run", "run_hooked", "run_rows", "run_sized"]
+    names = ["run", "run_hooked", "run_rows", "run_sized", *pieces_exports()]
     names += ["pool_start", "pool_stop", "run_threads"] if interface.threads else []
     if interface.answers is not None:
         names += answers_exports(interface.answers)
@@ -273,6 +279,7 @@ def header(interface: Interface) -> str:
             f"#define {upper}_STREAM_ARENA_BYTES {interface.stream_arena_bytes}",
             f"#define {upper}_LAYER_COUNT {interface.layer_count}",
             *_scratch(interface),
+            *(sections_header(name) if interface.is_placed else []),
             *_placing(interface),
             "",
             "/* Tensors are NHWC, batch 1. */",
@@ -310,6 +317,7 @@ def header(interface: Interface) -> str:
             f"    {name}_hook hook, void *context);",
             "",
             *_fed_rows(interface),
+            *pieces_header(name, interface.step_count),
             *_thread_lines(interface),
             *(answers_header(interface.answers, name) if interface.answers else []),
             *(camera_header(interface.camera, name) if interface.camera else []),

@@ -28,10 +28,13 @@ termios trace ulimit unistd utime utmpx wordexp
 _INTERNAL = """
 _ansi _newlib_version _syslist alloca byteswap elf endian envz execinfo features getopt link malloc
 memory mm_malloc newlib paths reent stdc_predef unwind values xlocale
-arm_acle arm_bf16 arm_cde arm_fp16 arm_mve arm_mve_types arm_neon
+cpuid arm_acle arm_bf16 arm_cde arm_fp16 arm_mve arm_mve_types arm_neon
 """
 # Ours, beside the generated sources.
-_OWN = "artifact_names semihosting serial_protocol step_loop thread_pool"
+_OWN = """
+answer_boxes answer_classes answer_embedding answer_grid answer_pixels answer_values artifact_names
+camera_rows processor qemu_plugin semihosting serial_protocol step_loop thread_pool
+"""
 RESERVED = frozenset(" ".join([_STANDARD, _POSIX, _INTERNAL, _OWN]).split())
 
 

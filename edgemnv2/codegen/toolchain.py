@@ -45,6 +45,7 @@ _GCC = {
     "x86_64": ("x86_64-linux-gnu-gcc", "gcc libc6-dev"),
     "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
     "armv7a": ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
+    "riscv64": ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"),
     "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
     "riscv32": (
         "riscv64-unknown-elf-gcc",
@@ -58,6 +59,7 @@ _ZIG_ARCH = {
     "x86_64": ("x86_64", ""),
     "aarch64": ("aarch64", ""),
     "armv7a": ("arm", "eabihf"),
+    "riscv64": ("riscv64", ""),
 }
 # The oldest glibc that objects are compiled for: Debian 10, all 64-bit Raspberry Pi OS releases.
 _GLIBC = "2.28"
@@ -182,6 +184,9 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
         # Without the target's features: C is what surrounds kernels, and zig would compile its C
         # library anew for each set of them.
         return ("-target", "wasm32-wasi", f"-mcpu={mcpu}")
+    if isa == "riscv64":
+        # What is around the kernels needs no vectors, and runs where there are none.
+        mcpu = "baseline-rv64" if compiler.kind == "zig" else "rv64gc"
     if compiler.kind == "zig":
         arch, abi = _ZIG_ARCH[isa]
         system = f"linux-musl{abi}" if static else f"linux-gnu{abi}.{_GLIBC}"
@@ -194,6 +199,8 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     if isa == "armv7a":
         fpu = "neon-vfpv4" if target.has("vfp4") else "neon"
         return (f"-mcpu={mcpu}", f"-mfpu={fpu}", f"-mfloat-abi={target.toolchain.float_abi}")
+    if isa == "riscv64":
+        return (f"-march={mcpu}", "-mabi=lp64d")
     if isa == "riscv32":
         abi = "ilp32f" if target.toolchain.float_abi == "hard" else "ilp32"
         # The library's headers come with its specs.

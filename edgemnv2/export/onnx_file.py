@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from edgemnv2.export.onnx_writer import OnnxNodes
 from edgemnv2.export.quantities import ENDS, activation_of, weight_scales
-from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer
 
 __all__ = ["onnx_file"]
@@ -32,7 +31,7 @@ class _Writer(OnnxNodes):
     """`reals` names the float value of each tensor of the graph."""
 
     def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
+        super().__init__(graph, OPSET)
         self.reals: dict[str, str] = {}
 
     def write(self) -> bytes:
@@ -46,7 +45,7 @@ class _Writer(OnnxNodes):
         sources = [self._end(name, name) for name in graph.inputs]
         # Results are real values, for integer networks too.
         results = [self._end(name, self.reals[name]) for name in graph.outputs]
-        return self.file("net", sources, results, OPSET)
+        return self.file("net", sources, results)
 
     def real(self, tensor: str) -> str:
         """The one that all readers share."""
@@ -57,17 +56,28 @@ class _Writer(OnnxNodes):
         del layer
         return False
 
-    def weights(self, layer: Convolution, weight: Array) -> list[str]:
+    def weights(self, layer: Layer, weight: Array, axis: int = 0) -> list[str]:
         """int8 with one scale for each output channel."""
         names = [f"{layer.name}.weight", f"{layer.name}.bias"]
         scales = weight_scales(self.graph, layer)
+        bias = layer.parameters[1]
         if scales is None:
-            return [self.constant(names[0], weight), self.constant(names[1], layer.bias)]
+            return [self.constant(names[0], weight), self.constant(names[1], bias)]
         step = scales * np.float32(self.graph.tensor_in(layer).known_quant.scale)
         return [
-            self.stored_constant(names[0], weight, scales),
-            self.stored_constant(names[1], layer.bias, step),
+            self.stored_constant(names[0], weight, scales, axis),
+            self.stored_constant(names[1], bias, step),
         ]
+
+    def operand(self, name: str, values: Array) -> str:
+        """float32."""
+        return self.constant(name, values)
+
+    def fill(self, tensor: str, value: float) -> Array:
+        """float32, of what the graph stores."""
+        quant = self.graph.tensors[tensor].quant
+        real = value if quant is None else (value - quant.zero_point) * quant.scale
+        return np.array(real, np.float32)
 
     def _end(self, tensor: str, name: str) -> Any:
         at = self.graph.tensors[tensor]

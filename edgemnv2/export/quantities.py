@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
-from edgemnv2.ops.convolution.layer import Convolution
-from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.ops.convolution.layer import Weighted
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 
 __all__ = ["ENDS", "activation_of", "weight_scales"]
 
@@ -39,12 +39,13 @@ def activation_of(out: Tensor, clamp: tuple[float, float], place: str) -> str:
     raise UsageError(f"{place}: a clamp to {clamp} has no name in other engines (give model=)")
 
 
-def weight_scales(graph: Graph, layer: Convolution) -> Array | None:
+def weight_scales(graph: Graph, layer: Layer) -> Array | None:
     """float32 scale of the weights of each output channel; None for a float layer.
 
     The factor of `Requantize` is input scale times weight scale over output scale. Raises
     UsageError where weights are no int8.
     """
+    assert isinstance(layer, Weighted)
     factor = layer.requantize
     if factor is None:
         return None

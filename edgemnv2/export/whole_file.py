@@ -18,8 +18,10 @@ def write_whole(path: Path, data: bytes, argument: str) -> None:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise UsageError(
             f"{argument}={path}: {error.strerror}, expected a file that can be written"
         ) from error
+    finally:
+        # Still there after a failure, or Ctrl-C.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

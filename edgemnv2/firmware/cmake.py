@@ -134,7 +134,9 @@ def _pico(parts: Parts) -> Files:
         **_common(parts),
         **parts.sources("src"),
         "CMakeLists.txt": _lists(parts, "cmake/firmware_elsewhere.cmake"),
-        "pico/CMakeLists.txt": parts.text("pico/CMakeLists.txt", PICO_BOARD=board),
+        "pico/CMakeLists.txt": parts.text(
+            "pico/CMakeLists.txt", PICO_BOARD=board, CODE_SECTION=str(parts.board["code_section"])
+        ),
         "pico/main_pico.c": parts.c("pico/main_pico.c"),
         "README.md": parts.text("cmake/README.md", BUILD_LINES="\n\n".join(text), CONSOLE_TEXT=""),
     }

@@ -10,6 +10,9 @@ __all__ = ["esp_idf_files"]
 
 _EXAMPLE = "examples/selftest"
 
+_IRAM = ".iram1.edgemnv2"
+"""Of every chip that ESP-IDF knows: `IRAM_ATTR`."""
+
 
 def esp_idf_files(parts: Parts) -> Files:
     """Every file of the component."""
@@ -22,7 +25,9 @@ def esp_idf_files(parts: Parts) -> Files:
         **parts.selftest_files("selftest"),
         **parts.licence(),
         "CMakeLists.txt": parts.text(
-            "esp-idf/CMakeLists.txt", SOURCES="\n".join(f"        {name}" for name in sources)
+            "esp-idf/CMakeLists.txt",
+            SOURCES="\n".join(f"        {name}" for name in sources),
+            CODE_SECTION=str(parts.board.get("code_section", _IRAM)),
         ),
         "idf_component.yml": parts.text("esp-idf/idf_component.yml"),
         f"{_EXAMPLE}/CMakeLists.txt": parts.text("esp-idf/example_CMakeLists.txt"),

@@ -14,6 +14,7 @@ from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.ends import C_TYPES
 from edgemnv2.codegen.interface import field_names
 from edgemnv2.firmware.selftest import SelfTest, data_source
+from edgemnv2.firmware.selftest_answers import usage_of_answers
 from edgemnv2.firmware.templates import c_file, read_template, text_file
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.runners.serial import MODEL_DIGITS
@@ -104,6 +105,7 @@ class Parts:
             "CPU_FLAGS": " ".join(self.cpu_flags),
             "ARENA_LINE": self._arena_line(),
             "CALL": self._call(),
+            "ANSWERS": usage_of_answers(self.artifact),
             "FACTS": self._facts(),
         }
         return {**values, "USAGE": text_file("usage.md", values).rstrip()}

@@ -14,6 +14,7 @@ from edgemnv2.check.compare import tolerance
 from edgemnv2.codegen.ends import C_TYPES
 from edgemnv2.codegen.interface import field_names
 from edgemnv2.errors import ArtifactError
+from edgemnv2.firmware.selftest_answers import ExpectedAnswers, answers_data, expected_answers
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops import execute
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
@@ -48,6 +49,8 @@ class SelfTest:
     tolerances: Mapping[str, float]
     origin: str
     """Where the inputs come from, for the reader of the source."""
+    answers: ExpectedAnswers | None = None
+    """What the decoder shall say; None where there is none."""
 
     @property
     def size_bytes(self) -> int:
@@ -68,15 +71,21 @@ def make_selftest(artifact: Artifact) -> SelfTest:
             "(compile the model again)"
         )
     choice = SampleChoice(seed=SEED, limit=1)
-    samples = choose_inputs(graph, choice, artifact.manifest.preprocess)
+    manifest = artifact.manifest
+    samples = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)
     sample = samples.batch(0, 1)
     found = execute.run(graph, sample, keep=False)
     expected = by_field([found[name] for name in graph.outputs], artifact.outputs, "output")
+    tolerances = {field: tolerance(y) for field, y in expected.items()}
+    named = {
+        spec.name: found[name] for name, spec in zip(graph.outputs, graph.output_specs, strict=True)
+    }
     return SelfTest(
         by_field([sample[x.name] for x in artifact.inputs], artifact.inputs, "input"),
         expected,
-        {field: tolerance(y) for field, y in expected.items()},
+        tolerances,
         samples.names[0],
+        expected_answers(artifact, named, max(tolerances.values())),
     )
 
 
@@ -94,6 +103,7 @@ def data_source(selftest: SelfTest, name: str) -> str:
         f"/* Input {selftest.origin} and the reference model's output for it. */",
         f'#include "{name}_selftest.h"',
         "",
+        *(["#include <stddef.h>", ""] if selftest.answers is not None else []),
         "#if defined(__GNUC__)",
         "#define ALIGNED __attribute__((aligned(64)))",
         "#else",
@@ -117,7 +127,10 @@ def data_source(selftest: SelfTest, name: str) -> str:
         kind = f"{name.upper()}_SELFTEST_{_TYPES[array.dtype.name]}"
         within = f"{selftest.tolerances[field]!r}f"
         lines.append(f'    {{"{field}", expected_{field}, {array.size}, {within}, {kind}}},')
-    return "\n".join([*lines, "};", ""])
+    lines.append("};")
+    if selftest.answers is not None:
+        lines += ["", *answers_data(selftest.answers, name)]
+    return "\n".join([*lines, ""])
 
 
 def _values(array: Array) -> str:

@@ -1,4 +1,7 @@
-"""The Zephyr module: `zephyr/module.yml`, Kconfig, CMake, and a sample that tests itself."""
+"""The Zephyr module: `zephyr/module.yml`, Kconfig, CMake, and a sample that tests itself.
+
+`west.yml` makes a workspace of it, with Zephyr's own sources beside.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ def zephyr_files(parts: Parts) -> Files:
         **parts.sources("src"),
         **parts.selftest_files("selftest"),
         **parts.licence(),
+        "west.yml": parts.text("zephyr/west.yml"),
         "zephyr/module.yml": parts.text("zephyr/module.yml"),
         "zephyr/Kconfig": parts.text("zephyr/Kconfig", ARENA=str(artifact.arena_bytes)),
         "zephyr/CMakeLists.txt": parts.text(

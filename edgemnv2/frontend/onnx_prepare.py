@@ -25,6 +25,8 @@ MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
+DOMAIN = "edgemnv2"
+"""Of operators that files of `edgemnv2 quantize` have, and the standard does not."""
 # What exporters compute shapes with; evaluated where every input is known.
 SHAPE_ARITHMETIC = (
     "Add",
@@ -108,7 +110,11 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
             value.CopyFrom(inputs[value.name])
         else:
             value.type.tensor_type.ClearField("shape")
+    # Only of our own operators, which inference does not know, what the file says is kept.
+    own = {name for node in model.graph.node if node.domain == DOMAIN for name in node.output}
+    told = [value for value in model.graph.value_info if value.name in own]
     del model.graph.value_info[:]
+    model.graph.value_info.extend(told)
     arrays = {x.name: x for x in model.graph.initializer}
     for node in model.graph.node:
         # What onnx computes on its way to the shapes, whatever it takes.
@@ -190,7 +196,7 @@ def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
     import onnx
 
     values = [onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x]
-    count = _elements(str(node.op_type), values)
+    count = _elements(node, values)
     if count > MOST_COMPUTED:
         raise ModelError(
             f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
@@ -198,22 +204,24 @@ def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
         )
 
 
-def _elements(op: str, known: Sequence[Array]) -> int:
-    """At least as many values as `op` makes of `known`, without making them."""
+def _elements(node: Any, known: Sequence[Array]) -> int:
+    """How many values a node makes of the constants `known`, or a few more, without making them."""
+    op = node.op_type
     if op == "ConstantOfShape":
         return math.prod(max(int(x), 0) for x in known[0].reshape(-1))
     if op == "Range" and len(known) == 3:
         start, limit, delta = (float(x.reshape(-1)[0]) for x in known)
         return int(abs((limit - start) / delta)) if delta else 0
+    if op == "Gather" and known[0].ndim:
+        extent = known[0].shape[int(attribute(node, "axis", 0)) % known[0].ndim]
+        return int(known[1].size * (known[0].size // max(extent, 1)))
+    shapes = [x.shape for x in known]
     if op == "Expand":
-        return math.prod(max(int(x), 1) for x in known[-1].reshape(-1)) * max(known[0].size, 1)
-    if op == "Gather":
-        return math.prod(x.size for x in known)
-    ranks = max((x.ndim for x in known), default=0)
-    spread = [(1,) * (ranks - x.ndim) + x.shape for x in known]
+        shapes = [known[0].shape, tuple(max(int(x), 1) for x in known[1].reshape(-1))]
+    rank = max(map(len, shapes), default=0)
+    spread = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
-    spread_size = math.prod(max(sizes) for sizes in zip(*spread, strict=True))
-    return max(int(spread_size), sum(x.size for x in known))
+    return int(max(math.prod(map(max, zip(*spread, strict=True))), sum(x.size for x in known)))
 
 
 def _drop_passing(model: Any) -> None:

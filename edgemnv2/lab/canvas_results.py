@@ -33,7 +33,7 @@ BATCH = 8
 CLASSES = 11
 
 
-def answers_of(graph: Graph, count: int, threshold: float = 0.5) -> list[Answer]:
+def answers_of(graph: Graph, count: int) -> list[Answer]:
     """What a network of canvases says of the first `count` held-out ones, in the reference."""
     task = task_of(graph)
     tensor = graph.tensors[graph.inputs[0]]
@@ -52,7 +52,7 @@ def answers_of(graph: Graph, count: int, threshold: float = 0.5) -> list[Answer]
         made = by_source(graph, run(graph, x[start : start + BATCH], keep=False))
         for index in range(len(next(iter(made.values())))):
             one = {name: array[index : index + 1] for name, array in made.items()}
-            found.append(decode(task.to_dict(), records, one, threshold))
+            found.append(decode(task.to_dict(), records, one))
     return found
 
 
@@ -119,7 +119,6 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     names: list[Path | str] = ["digits-detector", "digits-detector-int8"]
-    names += ["digits-segmenter", "digits-segmenter-int8"]
     for name in [options.model] if options.model else names:
         print(f"{name}: {_described(lower_source(name), options.count)}")
 

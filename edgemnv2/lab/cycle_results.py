@@ -119,7 +119,7 @@ def _published(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     for engine, network, target, cycles, source in PUBLISHED:
         model = _modelled(rows, engine, network, target)
-        said = "not modelled: its code is not public"
+        said = "not run" if engine != "X-CUBE-AI" else "not modelled: its code is not public"
         error = "" if model is None else f"{model / cycles - 1:+.0%}"
         lines.append(
             f"| {engine} {network.replace('-', '/')} | {target} | {cycles:g} ({source}) "

@@ -92,8 +92,41 @@ def _with_integer_ends(proto: Any) -> Any:
     for constant in [x for x in graph.initializer if x.name not in used]:
         graph.initializer.remove(constant)
     proto.producer_name = "edgemnv2.lab.quantize_canvas_networks"
+    _drop_zeros(graph)
+    _shorten_names(graph)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def _drop_zeros(graph: Any) -> None:
+    """Zero points that are all zero are what a node without them has."""
+    arrays = {x.name: onnx.numpy_helper.to_array(x) for x in graph.initializer}
+    for node in graph.node:
+        several = node.op_type == "DequantizeLinear" and len(node.input) == 3
+        if several and node.input[2] in arrays and not arrays[node.input[2]].any():
+            del node.input[2]
+    used = {name for node in graph.node for name in node.input}
+    for constant in [x for x in graph.initializer if x.name not in used]:
+        graph.initializer.remove(constant)
+
+
+def _shorten_names(graph: Any) -> None:
+    """Numbers for all names inside: of a small network names are a third of the file."""
+    kept = {x.name for x in (*graph.input, *graph.output)}
+    numbers: dict[str, str] = {}
+
+    def short(name: str) -> str:
+        if not name or name in kept:
+            return name
+        return numbers.setdefault(name, f"t{len(numbers)}")
+
+    for node in graph.node:
+        node.name = ""
+        for values in (node.input, node.output):
+            values[:] = [short(name) for name in values]
+    for constant in graph.initializer:
+        constant.name = short(constant.name)
+    del graph.value_info[:]
 
 
 def main() -> None:

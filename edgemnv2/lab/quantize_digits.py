@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from edgemnv2.export.qdq_file import with_int8_ends
@@ -65,6 +66,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=digits.INT8_MODEL)
     options = parser.parse_args()
     data, found = quantized_digits()
+    made = onnx.load_from_string(data)
+    onnx.helper.set_model_props(made, digits.meaning("raw"))
+    data = made.SerializeToString(deterministic=True)
     options.output.write_bytes(data)
     print(f"calibrated on {found.calibration_samples} images, {len(data)} bytes")
     images, labels = digits.heldout()

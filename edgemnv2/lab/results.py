@@ -7,7 +7,7 @@
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
-    python -m edgemnv2.lab.results readme FILE   put the tables into the README
+    python -m edgemnv2.lab.results readme        put the tables into the README and pages of help
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
 with. Peers' figures are published or were measured beside ours; each row says where from.
@@ -30,9 +30,10 @@ from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.version import __version__
 
-__all__ = ["load", "main", "render", "render_readme"]
+__all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
 
 FOLDER = Path(__file__).parent / "results"
+PACKAGE = Path(__file__).resolve().parent.parent
 
 NETWORKS = ("0.35-96", "0.35-144", "1.0-96", "1.0-224", "1.4-224")
 CORTEX_M_NETWORKS = ("0.35-96", "0.35-144", "1.0-224")
@@ -178,7 +179,7 @@ def _kib(size: int) -> str:
 def memory_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Arena sizes beside what others publish."""
     lines = [
-        "| int8 network | image in the arena | bound | fed rows | others, published |",
+        "| int8 network | image in the arena | bound | by rows | others, published |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
@@ -285,6 +286,12 @@ def generated_sections() -> dict[str, Callable[[], str]]:
     }
 
 
+def documents() -> list[Path]:
+    """What has generated tables: the README of a checkout, and the pages of `edgemnv2 help`."""
+    readme = PACKAGE.parent / "README.md"
+    return [*([readme] if readme.is_file() else []), *sorted((PACKAGE / "help").glob("*.md"))]
+
+
 def render_readme(text: str) -> str:
     """`text` with everything between `<!-- begin X -->` and `<!-- end X -->` made anew."""
     for name, make in generated_sections().items():
@@ -303,15 +310,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "file",
         nargs="?",
         type=Path,
-        help="of readme: the README; of host: an int8 .tflite to time; of quantization: the data",
+        help="of readme: the only file to render; of host: an int8 .tflite to time; of "
+        "quantization: the data",
     )
     args = parser.parse_args(arguments)
     if args.what == "readme":
-        if args.file is None:
-            parser.error("readme needs the file")
-        args.file.write_text(
-            render_readme(args.file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
-        )
+        for page in documents() if args.file is None else [args.file]:
+            text = render_readme(page.read_text(encoding="utf-8"))
+            page.write_text(text, encoding="utf-8", newline="\n")
         return 0
     measure = RESULTS[args.what][0]
     if args.what == "host" and args.file is not None:

@@ -152,7 +152,7 @@ def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
         for digit, count in enumerate(SHOWN_PER_CLASS)
         for index in np.flatnonzero(labels == digit)[:count]
     ]
-    with (folder / "labels.csv").open("w", newline="") as stream:
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["file", "class_index", "name"])
         for index in sorted(chosen):
@@ -187,7 +187,9 @@ def main() -> None:
     model = train(normalise(images[:split]), torch.from_numpy(labels[:split]), options.epochs)
 
     if not options.validate:
-        onnx.save(to_onnx(model), options.output / digits.MODEL.name)
+        made = to_onnx(model)
+        onnx.helper.set_model_props(made, digits.meaning(digits.PREPROCESS))
+        onnx.save(made, options.output / digits.MODEL.name)
         np.savez_compressed(
             options.output / digits.HELDOUT.name,
             digits=small[split:],

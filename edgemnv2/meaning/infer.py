@@ -15,14 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import UsageError
+from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
 from edgemnv2.meaning.labels import labels_beside, labels_inside
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph
 from edgemnv2.samples.images import image_input, preset_pixels
 from edgemnv2.samples.pixels import wanted_pixels
-from edgemnv2.task import Said, Task
+from edgemnv2.task import Box, Said, Task
 
 __all__ = ["METADATA", "said_by_file", "said_in_metadata", "task_of"]
 
@@ -67,13 +67,25 @@ def said_in_metadata(properties: Mapping[str, str], place: str) -> Said:
         labels=tuple(str(x) for x in labels),
         labels_from=f"{place}'s metadata" if labels else "",
         anchors=anchors_of(anchors, place) if isinstance(anchors, dict) else (),
-        scales=tuple(anchors["scales"])
-        if isinstance(anchors, dict) and "scales" in anchors
-        else None,
+        scales=_scales(anchors, place) if isinstance(anchors, dict) else None,
         scores=content.get("scores"),
+        threshold=content.get("threshold"),
         preprocess=content.get("preprocess"),
         fit=content.get("fit"),
     )
+
+
+def _scales(anchors: Mapping[str, Any], place: str) -> Box | None:
+    """What codes of boxes were multiplied by, where that is told."""
+    if "scales" not in anchors:
+        return None
+    try:
+        y, x, height, width = (float(scale) for scale in anchors["scales"])
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{place}: scales of boxes are {anchors['scales']!r} (must be four numbers)"
+        ) from None
+    return y, x, height, width
 
 
 def task_of(graph: Graph, user: Said | None = None) -> Task:
@@ -89,6 +101,9 @@ def task_of(graph: Graph, user: Said | None = None) -> Task:
             f"task={said.kind}: the outputs of {graph.source or graph.name} are those of a "
             f"{task.kind} ({task.told_by}); leave it out"
         )
+    # Of classes the best ones are told, however low.
+    usual = 0.0 if task.kind == "classifier" else task.threshold
+    task = replace(task, threshold=usual if said.threshold is None else said.threshold)
     task = _with_labels(task, said)
     return _with_pixels(replace(task, fit=said.fit or _usual_fit(task)), graph, said)
 

@@ -34,15 +34,27 @@ class Placer:
     def __init__(self, items: Mapping[str, Item], align_bytes: int) -> None:
         self.items = items
         self.align = align_bytes
-        self._forbidden: dict[tuple[str, str], list[Interval]] = {}
+        self._forbidden: dict[str, dict[str, list[Interval]]] = {}
 
-    def _between(self, a: str, b: str) -> list[Interval]:
-        """Forbidden intervals of `base(b) - base(a)`, computed once per pair."""
-        found = self._forbidden.get((a, b))
+    def _near(self, name: str) -> dict[str, list[Interval]]:
+        """Forbidden intervals of `base(name) - base(other)`, by those items that have any.
+
+        Most pairs have none, and `place` goes through all of them very often.
+        """
+        found = self._forbidden.get(name)
         if found is None:
-            found = forbidden_distances(self.items[a], self.items[b])
-            self._forbidden[a, b] = found
-            self._forbidden[b, a] = [(-stop, -start) for start, stop in reversed(found)]
+            found = {}
+            for other, item in self.items.items():
+                if other == name:
+                    continue
+                known = self._forbidden.get(other)
+                if known is None:
+                    apart = forbidden_distances(item, self.items[name])
+                else:
+                    apart = [(-stop, -start) for start, stop in reversed(known.get(name, ()))]
+                if apart:
+                    found[other] = apart
+            self._forbidden[name] = found
         return found
 
     def place(
@@ -60,8 +72,9 @@ class Placer:
             extent = self.items[name].extent
             taken = merge_intervals(
                 (start + at, stop + at)
-                for other, at in base.items()
-                for start, stop in self._between(other, name)
+                for other, apart in self._near(name).items()
+                if (at := base.get(other)) is not None
+                for start, stop in apart
             )
             outward = rng is not None and rng.random() < 0.3
             chosen = self._best_base(taken, extent, low, high, outward)

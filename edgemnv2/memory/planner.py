@@ -24,6 +24,10 @@ ALIGN_BYTES = 8
 CHAIN_TRIES = 24
 JOINT_TRIES = 72
 REFINE_FACTOR = 8
+REFINE_PAIRS = 200_000_000
+"""Pairs of items that refinement may look at while chains are chosen, some ten seconds. Networks of
+one large input need 5 to 50 million. Where an input alone decides the arena, as one of floats does,
+every cut is as good as another, and none would reach the bound however long it is tried."""
 CYCLE_MULTIPLES = (1, 2, 3)
 """Rows of the chain's output after which the addresses of its rings repeat."""
 
@@ -34,6 +38,13 @@ class Planned:
 
     program: Program
     plan: MemoryPlan
+
+
+@dataclass
+class _Effort:
+    """How many pairs of items may still be looked at."""
+
+    pairs: int
 
 
 def least_memory_chains(
@@ -49,6 +60,7 @@ def least_memory_chains(
     `peaks` of the same `rows`, where some are known already.
     """
     known = peaks or ChainPeaks(rows)
+    effort = _Effort(REFINE_PAIRS)
 
     def single(first: int, last: int) -> Program:
         return chain_program(rows, first, last, fed, external)
@@ -68,7 +80,7 @@ def least_memory_chains(
         ]
         placed = Placer(items, align_bytes).search(leading, target, CHAIN_TRIES)
         if first == 0 and placed.span >= target + align_bytes:
-            _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES)
+            _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES, effort)
         return placed.span
 
     return choose_chains(chain_cuts(rows), bound, cost)
@@ -165,10 +177,12 @@ def _refine(
     bound: int,
     align_bytes: int,
     tries: int,
+    effort: _Effort | None = None,
 ) -> tuple[dict[str, Item], Placed]:
     """Try to place the rows of the first chain's rings one residue class at a time.
 
-    The classes of one tensor stay together in the order; what varies is the order of tensors.
+    The classes of one tensor stay together in the order; what varies is the order of tensors. Ends
+    early where `effort`, which is used up by it, has no more pairs.
     """
     best_items, best = items, placed
     leading = [name for name in placed.order if len(items[name].first) == items[name].depth]
@@ -184,8 +198,10 @@ def _refine(
         size = {name: items[name].row_bytes for name in items}
         good: dict[str, float] = dict(size)
         for attempt in range(REFINE_FACTOR * tries):
-            if best.span < bound + align_bytes:
+            if best.span < bound + align_bytes or (effort is not None and effort.pairs <= 0):
                 break
+            if effort is not None:
+                effort.pairs -= len(split) ** 2
             if attempt == 0:
                 weight: dict[str, float] = dict(size)
             elif attempt % 3 == 1:

@@ -2,7 +2,8 @@
 
 `export.py` of an operator has a function for each format that has the operator: `onnx`, `tflite`
 and `ncnn`, each called with the layer and the writer. What only some layers of an operator have a
-form for is refused with `no_form`.
+form for is refused with `no_form`. `opset` of a layer, where there is one, is the first of ONNX's
+that has its operators.
 """
 
 from __future__ import annotations
@@ -10,13 +11,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.errors import UsageError
 from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 
-__all__ = ["NcnnWriter", "OnnxWriter", "TfliteWriter", "no_form"]
+__all__ = [
+    "NcnnWriter",
+    "OnnxWriter",
+    "TfliteWriter",
+    "from_rows",
+    "no_form",
+    "reshaped",
+    "rows_of",
+]
 
 Array = NDArray[Any]
 
@@ -33,6 +43,7 @@ class OnnxWriter(Protocol):
     """Real values, NCHW; integers are quantised behind the node and dequantised in front of it."""
 
     graph: Graph
+    opset: int
 
     def node(
         self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
@@ -40,13 +51,53 @@ class OnnxWriter(Protocol):
         """A node; the name of its output, which is the layer's own where none is given."""
 
     def real(self, tensor: str) -> str:
-        """The name of a tensor's real value."""
+        """The name of a tensor's real value; of stored ones where a layer only moves them."""
 
-    def weights(self, layer: Convolution, weight: Array) -> list[str]:
-        """The names of real weights and biases; `weight` is the layer's in ONNX's order."""
+    def constant(self, name: str, value: Array) -> str:
+        """A constant, stored once; its name."""
+
+    def weights(self, layer: Layer, weight: Array, axis: int = 0) -> list[str]:
+        """The names of real weights and biases.
+
+        `weight` is the layer's in ONNX's order, which has output channels along `axis`.
+        """
+
+    def operand(self, name: str, values: Array) -> str:
+        """The name of a real constant that may be stored as integers."""
+
+    def fill(self, tensor: str, value: float) -> Array:
+        """What `real` of a tensor has where the tensor, as the graph has it, has `value`."""
+
+    def tell_shape(self, value: str, shape: tuple[int, ...]) -> None:
+        """float32 of that shape: for a value that no standard operator makes."""
+
+    def cast(self, value: str, dtype: str) -> str:
+        """The layer's own value: numbers of another type."""
 
     def is_matrix_product(self, layer: Layer) -> bool:
         """Whether a pointwise layer is to be written as that of a vector, which leaves one."""
+
+
+def reshaped(to: OnnxWriter, value: str, shape: Sequence[int], output: str | None = None) -> str:
+    """A Reshape node; the name of its output."""
+    name = f"{output or value}.shape"
+    return to.node("Reshape", [value, to.constant(name, np.array(shape, np.int64))], output)
+
+
+def rows_of(to: OnnxWriter, value: str, tensor: Tensor, output: str) -> str:
+    """`value` of a tensor, NCHW, with its elements in the order height, width, channels."""
+    if tensor.height * tensor.width == 1 or tensor.channels == 1:
+        return value
+    return to.node("Transpose", [value], output, perm=[0, 2, 3, 1])
+
+
+def from_rows(to: OnnxWriter, value: str, tensor: Tensor, layer: Layer) -> str:
+    """A layer's own value, NCHW, from its elements in the order height, width, channels."""
+    height, width, channels = tensor.shape
+    if height * width == 1 or channels == 1:
+        return reshaped(to, value, (1, channels, height, width))
+    inner = reshaped(to, value, (1, height, width, channels), f"{layer.name}.map")
+    return to.node("Transpose", [inner], perm=[0, 3, 1, 2])
 
 
 class TfliteWriter(Protocol):

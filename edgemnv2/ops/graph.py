@@ -159,6 +159,16 @@ class Layer:
         return False
 
     @property
+    def compares_only(self) -> bool:
+        """Whether it tells places of values apart by their order, which no scale changes."""
+        return False
+
+    def stored_in(self, quant: QuantParams) -> Layer | None:
+        """A layer that moves floats, on what is stored of them as int8; None: it cannot be so."""
+        del quant
+        return self
+
+    @property
     def makes_probabilities(self) -> bool:
         """Whether scores of classes become probabilities; exponentials need all of float32."""
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.paper import cost, spiral, tables
+from edgemnv2.paper import cost, spiral, tables, tasks
 
 __all__ = ["figure_1_svg", "paper"]
 
@@ -14,8 +14,9 @@ def paper(seed: int = spiral.SEED) -> dict[str, Any]:
 
     Keys: `table1` (block), `table2` (architecture at 1.0/224), `table3` (channels and memory per
     size, three networks), `work` (multiply-adds and parameters over widths and resolutions),
-    `table4` (the networks compared with), `cost` (formulas), `figure1`. Published figures stand
-    beside ours under keys that begin with `published_`. `seed` is that of figure 1's matrices.
+    `table4` (the networks compared with), `table5` and `table6` (detectors), `table7` (segmenters),
+    `cost` (formulas), `figure1`. Published figures stand beside ours under keys that begin with
+    `published_`. `seed` is that of figure 1's matrices.
     """
     return {
         "table1": tables.block(),
@@ -23,6 +24,9 @@ def paper(seed: int = spiral.SEED) -> dict[str, Any]:
         "table3": tables.table_3(),
         "work": tables.work(),
         "table4": tables.peers(),
+        "table5": tasks.table_5(),
+        "table6": tasks.table_6(),
+        "table7": tasks.table_7(),
         "cost": cost.examples(),
         "figure1": {
             "seed": seed,

@@ -32,6 +32,7 @@ class Operator:
     groups: int = 1
     norm: bool = True
     inner: bool = False
+    dilation: int = 1
 
     @property
     def size_out(self) -> int:
@@ -53,6 +54,15 @@ class Operator:
     def macs(self) -> int:
         """Multiply-adds, every output pixel at full price (also where the window is cut off)."""
         return self.size_out * self.size_out * self.weights
+
+    @property
+    def macs_in_batches(self) -> int:
+        """Multiply-adds where a dilated convolution is run as a plain one over every n-th pixel.
+
+        The map is padded to a multiple of the dilation then (TensorFlow's SpaceToBatchND).
+        """
+        side = -(-self.size_out // self.dilation) * self.dilation
+        return side * side * self.weights
 
 
 def macs(operators: Iterable[Operator]) -> int:

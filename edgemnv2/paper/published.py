@@ -13,9 +13,14 @@ __all__ = [
     "TABLE_3",
     "TABLE_3_MAX",
     "TABLE_4",
+    "TABLE_5",
+    "TABLE_6",
+    "TABLE_7",
     "TEXT_RANGE",
     "Checkpoint",
+    "Segmenter",
     "Size",
+    "Task",
     "Total",
 ]
 
@@ -105,6 +110,51 @@ TABLE_4 = {
     "MobileNetV2": Total(3.4, 300),
     "MobileNetV2 1.4": Total(6.9, 585),
 }
+
+
+@dataclass(frozen=True)
+class Task:
+    """A line of tables 5 to 7: millions of parameters, billions of multiply-adds; its quality."""
+
+    parameters_millions: float
+    macs_billions: float
+    quality: float | None = None
+
+
+TABLE_5 = {"SSD": Task(14.8, 1.25), "SSDLite": Task(2.1, 0.35)}
+"""Heads and further maps on MobileNetV2, for 80 classes."""
+
+TABLE_6 = {
+    "SSD300": Task(36.1, 35.2, 23.2),
+    "SSD512": Task(36.1, 99.5, 26.8),
+    "YOLOv2": Task(50.7, 17.5, 21.6),
+    "MobileNetV1 + SSDLite": Task(5.1, 1.3, 22.2),
+    "MobileNetV2 + SSDLite": Task(4.3, 0.8, 22.1),
+}
+"""COCO: mean average precision beside the work."""
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """What is run in a line of table 7; `flipped_scales`: over six scales and mirrored."""
+
+    network: str
+    output_stride: int
+    aspp: bool
+    flipped_scales: bool
+
+
+TABLE_7 = {
+    Segmenter("MobileNetV1", 16, True, False): Task(11.15, 14.25, 75.29),
+    Segmenter("MobileNetV1", 8, True, True): Task(11.15, 941.9, 78.56),
+    Segmenter("MobileNetV2", 16, True, False): Task(4.52, 5.8, 75.70),
+    Segmenter("MobileNetV2", 8, True, True): Task(4.52, 387, 78.42),
+    Segmenter("MobileNetV2", 16, False, False): Task(2.11, 2.75, 75.32),
+    Segmenter("MobileNetV2", 8, False, True): Task(2.11, 152.6, 77.33),
+    Segmenter("ResNet-101", 16, True, False): Task(58.16, 81.0, 80.49),
+    Segmenter("ResNet-101", 8, True, True): Task(58.16, 4870.6, 82.70),
+}
+"""PASCAL VOC 2012: mean intersection over union beside the work."""
 
 TEXT_RANGE = {"macs_millions": (7, 585), "parameters_millions": (1.7, 6.9)}
 """Section 5: the range over widths 0.35 to 1.4 and resolutions 96 to 224."""

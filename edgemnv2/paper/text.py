@@ -20,6 +20,9 @@ def render(content: Mapping[str, Any]) -> str:
         *_table_3(content["table3"]),
         *_work(content["work"]),
         *_table_4(content["table4"]),
+        *_tasks("Table 5: SSD and SSDLite on MobileNetV2", content["table5"], ""),
+        *_tasks("Table 6: detectors on COCO", content["table6"], "mAP, paper"),
+        *_tasks("Table 7: DeepLabv3 on PASCAL VOC 2012", content["table7"], "mIoU, paper"),
         *_cost(content["cost"]),
         *_figure_1(content["figure1"]),
     ]
@@ -184,6 +187,24 @@ def _table_4(rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 for x in rows
             ],
         ),
+    ]
+
+
+def _tasks(title: str, table: Mapping[str, Any], quality: str) -> list[str]:
+    """Tables 5 to 7: ours beside the paper's; `quality` heads what only the paper has."""
+    rows = []
+    for x in table["rows"]:
+        ours = ("-", "-")
+        if x["macs"] is not None:
+            ours = f"{x['macs'] / 1e9:.2f}", _millions(x["parameters"])
+        published = f"{x['published_macs_billions']:g}", f"{x['published_parameters_millions']:g}"
+        line = [x["network"], ours[0], published[0], ours[1], published[1]]
+        rows.append(line + ([f"{x['published_quality']:g}"] if quality else []))
+    header = ["network", "MAdds [B]", "paper", "parameters [M]", "paper"]
+    return [
+        *_heading(title),
+        *_table(header + ([quality] if quality else []), rows),
+        *_notes(table["notes"]),
     ]
 
 

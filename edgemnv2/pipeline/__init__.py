@@ -21,6 +21,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.store import KEPT_FOLDER, REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
+from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.passes.to_float16 import to_float16
 from edgemnv2.pipeline.describe import interface_of, manifest_of
 from edgemnv2.pipeline.options import CompileOptions, check_options
@@ -100,6 +101,9 @@ def compile_graph(
             "(make an int8 one with `edgemnv2 quantize`)"
         )
     writer = ArtifactWriter(output, force=options.force)
+    if target.is_bare_metal:
+        # Dilated convolutions -> plain ones over every second row: fewer rows at a time.
+        graph = split_phases(graph)
     plan = plan_network(graph, target, options, progress)
     check_fit(plan)
     with writer:

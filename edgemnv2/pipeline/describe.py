@@ -14,6 +14,7 @@ from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES
 from edgemnv2.passes.to_float16 import FLOAT16_TOLERANCE
 from edgemnv2.pipeline.options import CompileOptions
+from edgemnv2.pipeline.origin import bill_of_materials
 from edgemnv2.pipeline.plan import NetworkPlan
 from edgemnv2.program import RowOp
 from edgemnv2.samples.images import default_preset, image_input, stored_bytes
@@ -54,6 +55,7 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
         arena_bytes=max(whole.plan.arena_bytes, 1),
         arena_align_bytes=arena_align(plan.scheduled.target),
         stream_arena_bytes=max(plan.stream.plan.arena_bytes, 1),
+        step_count=len(whole.program.steps),
         fed=fed,
         threads=tuple(one.program.threads for one in threads),
         threads_arena_bytes=max(
@@ -65,6 +67,7 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
             if layer.names_scratch
         ),
         needs=plan.scheduled.target.needs,
+        is_placed=plan.scheduled.target.is_bare_metal,
         answers=Answers(task, by_name),
         camera=_camera(graph, options, task, inputs[fed], fed),
     )
@@ -132,9 +135,11 @@ def manifest_of(
             for layer in graph.layers
         ),
         kernels=tuple(_kernel(plan, op) for op in plan.whole.program.ops),
+        steps=interface.step_count,
         network_records=dict(tuned.network_records),
         tuning_notes=tuple(tuned.notes),
         notes=tuple(note.text for note in graph.notes),
+        provenance=bill_of_materials(scheduled, code_bytes),
     )
 
 

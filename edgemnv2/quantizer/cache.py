@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from edgemnv2.quantizer.quality import LayerQuality
 
 __all__ = ["CalibrationCache", "cache_key"]
 
-ALGORITHM = 9
+ALGORITHM = 10
 """Raised whenever calibration computes something else from the same inputs."""
 
 
-def cache_key(model_sha256: str, inputs: Any, scheme: str) -> str:
-    """The name under which a calibration is kept; `inputs` is the array that it saw."""
-    digest = hashlib.sha256(f"{ALGORITHM}|{model_sha256}|{scheme}|{inputs.shape}".encode())
-    digest.update(inputs.data)
+def cache_key(model_sha256: str, inputs: Mapping[str, Any], scheme: str) -> str:
+    """The name under which a calibration is kept; `inputs` are the arrays that it saw, by name."""
+    digest = hashlib.sha256(f"{ALGORITHM}|{model_sha256}|{scheme}".encode())
+    for name, array in inputs.items():
+        digest.update(f"|{name}|{array.dtype}|{array.shape}|".encode())
+        digest.update(array.data)
     return digest.hexdigest()
 
 

@@ -7,38 +7,19 @@ network really has in front of it, and the integer layer runs, exactly as it wil
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgemnv2.export.qdq_file import qdq_file
-from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Convolution
-from edgemnv2.ops.convolution.quantised import StoredWeights
-from edgemnv2.ops.dequantize.layer import Dequantize
-from edgemnv2.ops.execute import run, run_layer
-from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.quantize.layer import Quantize
-from edgemnv2.ops.table import operator_of, part
-from edgemnv2.quantizer.exact import LARGEST_FACTOR, exact_scale, rounding_of
-from edgemnv2.quantizer.float_run import ExactRun
+from edgemnv2.export.qdq_file import StoredNetwork, qdq_file
+from edgemnv2.ops.execute import run
+from edgemnv2.ops.graph import Graph
+from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.quality import LayerMeter, LayerQuality
-from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
-from edgemnv2.quantizer.statistics import Statistics, batches, collect
-from edgemnv2.quantizer.weights import (
-    corrected_bias,
-    mean_patch,
-    quantize_weights,
-    weight_scales,
-)
+from edgemnv2.quantizer.statistics import batches, collect, count_of
+from edgemnv2.quantizer.walk import Walk, outer_name
 
 __all__ = ["Converted", "convert"]
 
-Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
 
@@ -47,163 +28,52 @@ class Converted:
     """The int8 network and how well each of its layers follows the float one."""
 
     graph: Graph
-    weight_scales: dict[str, Array]
-    """float32 `[C]` by layer name: what the integers of a weight stand for."""
-    clamps: dict[str, tuple[float, float]]
-    """By layer name: the ends of real values."""
+    network: StoredNetwork
     quality: tuple[LayerQuality, ...]
 
     def file(self) -> bytes:
         """As ONNX QDQ."""
-        return qdq_file(self.graph, self.weight_scales, self.clamps)
+        return qdq_file(self.network)
 
 
 def convert(
     graph: Graph,
-    x: Array,
+    x: Inputs,
     *,
     per_channel: bool = True,
     method: str = "error",
-    scores: str | None = None,
+    scores: Sequence[str] = (),
     progress: Progress = lambda stage, done, total: None,
 ) -> Converted:
-    """`graph` in int8 between a float32 input and output, calibrated on `x` `[N, H, W, C]`.
+    """`graph` in int8 between float32 inputs and outputs, calibrated on `x` `[N, H, W, C]`.
 
-    `scores` names the tensor of the class scores, of which the best ones matter, if there is one.
+    `scores` names the tensors of class scores, of which the best ones matter.
     """
     statistics = collect(graph, x, scores, progress)
-    walk = _Walk(graph, statistics, per_channel, method, scores)
+    walk = Walk(graph, statistics, per_channel, method)
     converted = walk.run(x, progress)
-    quality = _compare(graph, converted, walk.real_weights, x, progress)
-    clamps = {layer.name: layer.clamp_ends for layer in graph.layers}
-    return Converted(converted, walk.weight_scales, clamps, quality)
-
-
-class _Walk:
-    """The int8 network, as far as it has come, and its activations on the calibration inputs."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        statistics: Statistics,
-        per_channel: bool,
-        method: str,
-        scores: str | None,
-    ) -> None:
-        self.float = graph
-        self.statistics = statistics
-        self.per_channel = per_channel
-        self.method = method
-        self.scores = scores
-        self.tensors: dict[str, Tensor] = {}
-        self.layers: list[Layer] = []
-        self.weight_scales: dict[str, Array] = {}
-        self.real_weights: dict[str, Array] = {}
-        self.stored: dict[str, Array] = {}
-
-    def run(self, x: Array, progress: Progress) -> Graph:
-        """All layers, between a `Quantize` and a `Dequantize`."""
-        (source,), (result,) = self.float.inputs, self.float.outputs
-        outer = self._outer(source)
-        self._declare(source, affine(*self.statistics.limits[source]))
-        self._append(Quantize("quantize", (outer,), source, rounding="even"), [x])
-        remaining = Counter(name for layer in self.float.layers for name in layer.inputs)
-        for index, layer in enumerate(self.float.layers):
-            self._convert(layer)
-            for name in layer.inputs:
-                remaining[name] -= 1
-                if not remaining[name]:
-                    del self.stored[name]
-            progress("calibrate layers", index + 1, len(self.float.layers))
-        outer_result = self._outer(result)
-        self.layers.append(Dequantize("dequantize", (result,), outer_result))
-        return self._graph(inputs=(outer,), outputs=(outer_result,))
-
-    def _outer(self, name: str) -> str:
-        """The float32 end outside int8 tensor `name`."""
-        outer = f"{name}.float32"
-        self.tensors[outer] = replace(self.float.tensors[name], name=outer)
-        return outer
-
-    def _declare(self, name: str, quant: QuantParams) -> None:
-        self.tensors[name] = replace(self.float.tensors[name], dtype="int8", quant=quant)
-
-    def _graph(self, **changes: Any) -> Graph:
-        return replace(self.float, tensors=dict(self.tensors), layers=tuple(self.layers), **changes)
-
-    def _append(self, layer: Layer, inputs: list[Array]) -> None:
-        self.layers.append(layer)
-        graph = self._graph()
-        target = graph.tensor_out(layer)
-        out = np.empty((len(inputs[0]), *target.shape), target.dtype)
-        for share, *sources in zip(batches(out), *map(batches, inputs), strict=True):
-            share[...] = run_layer(graph, layer, sources)
-        self.stored[layer.output] = out
-
-    def _convert(self, layer: Layer) -> None:
-        rules = part(operator_of(layer), "quantised")
-        sources = [self.tensors[name] for name in layer.inputs]
-        wanted = self._range(layer)
-        if isinstance(layer, Convolution):
-            source = sources[0].known_quant
-            scale = weight_scales(layer, source, per_channel=self.per_channel)
-            target = _with_small_factors(wanted, source, scale)
-            weights = self._weights(layer, source, target, scale)
-            self._declare(layer.output, target)
-            integer = rules.integer(layer, sources, self.tensors[layer.output], weights)
-        else:
-            out = replace(self.float.tensor_out(layer), dtype="int8", quant=wanted)
-            error = self.statistics.histograms[layer.output].error
-            self._declare(layer.output, rules.target(layer, sources, out, error))
-            integer = rules.integer(layer, sources, self.tensors[layer.output])
-        self._append(integer, [self.stored[name] for name in layer.inputs])
-
-    def _range(self, layer: Layer) -> QuantParams:
-        if self.statistics.scores is not None and layer.output == self.scores:
-            return choose_score_range(self.statistics.scores)
-        histogram = self.statistics.histograms[layer.output]
-        # The last layer's errors are the output's own: nothing that is seen may be cut off.
-        return choose_range(histogram, self.method if histogram.matters else "min-max")
-
-    def _weights(
-        self, layer: Convolution, source: QuantParams, target: QuantParams, scale: Array
-    ) -> StoredWeights:
-        exact = exact_scale(scale, source, target, rounding_of(layer))
-        weights = quantize_weights(layer, exact, self.statistics.covariances.get(layer.name))
-        self.weight_scales[layer.name] = weights.scale
-        self.real_weights[layer.name] = weights.real
-        before = self.statistics.mean_patches[layer.name]
-        after = mean_patch(layer, self.stored[layer.inputs[0]], source.zero_point) * source.scale
-        bias = corrected_bias(layer, weights, before, after)
-        return StoredWeights(weights.values, weights.scale, bias)
-
-
-def _with_small_factors(target: QuantParams, source: QuantParams, scale: Array) -> QuantParams:
-    """`target` widened until no requantisation factor is above `LARGEST_FACTOR`."""
-    least = source.scale * float(scale.max()) / LARGEST_FACTOR
-    if target.scale > least:
-        return target
-    # A little above, so that rounding to float32 cannot bring it back.
-    widened = least * (1 + 1e-6)
-    low = (-128 - target.zero_point) * widened
-    return affine(low, low + 255 * widened)
+    quality = _compare(graph, converted, walk, x, progress)
+    return Converted(converted, walk.stored_network(), quality)
 
 
 def _compare(
-    graph: Graph, converted: Graph, weights: Mapping[str, Array], x: Array, progress: Progress
+    graph: Graph, converted: Graph, walk: Walk, x: Inputs, progress: Progress
 ) -> tuple[LayerQuality, ...]:
     """Both networks side by side on the inputs `x`: the quality of every layer."""
     meters: dict[str, LayerMeter] = {}
     for layer in graph.layers:
-        quant = converted.tensors[layer.output].quant
-        assert quant is not None
-        meters[layer.output] = LayerMeter(layer, quant, weights.get(layer.name))
+        if graph.tensor_out(layer).dtype == "float32":
+            real = outer_name(layer.output)
+            name = layer.output if layer.output in converted.tensors else real
+            weights, reason = walk.real_weights.get(layer.name), walk.stays_float.get(layer.name)
+            tensor = converted.tensors[name]
+            meters[name] = LayerMeter(layer, tensor.quant, weights, stays_float=reason)
     run_float = ExactRun(graph)
-    done = 0
+    done, count = 0, count_of(x)
     for batch in batches(x):
-        real, stored = run_float(batch), run(converted, batch)
+        real_values, stored = run_float(batch), run(converted, batch)
         for name, meter in meters.items():
-            meter.add(real[name], stored[name])
-        done += len(batch)
-        progress("measure layers", done, len(x))
+            meter.add(real_values[meter.tensor], stored[name])
+        done += count_of(batch)
+        progress("measure layers", done, count)
     return tuple(meter.quality() for meter in meters.values())

@@ -27,7 +27,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.quantizer.exact import LARGEST_FACTOR
 from edgemnv2.quantizer.float_graph import consumers, convolutions
 from edgemnv2.quantizer.ranges import LEVELS
-from edgemnv2.quantizer.weights import WEIGHT_LIMIT
+from edgemnv2.quantizer.weights import WEIGHT_LIMIT, groups_of
 
 __all__ = ["equalize_activations", "equalize_weights"]
 
@@ -170,14 +170,18 @@ def _groups(graph: Graph) -> list[_Group]:
             continue
         if any(x.keeps_proportions and not np.isinf(x.clamp_ends).all() for x in between):
             continue
+        # One limit for all of them, and none below but zero.
+        ends = {x.clamp_ends for x in written}
+        if len(ends) > 1 or not {low for low, _ in ends} <= {0.0, -np.inf}:
+            continue
         groups.append(_Group(tuple(tensors), written, read))
     return groups
 
 
 def _convolutions(layers: list[Layer]) -> tuple[Convolution, ...] | None:
-    """Each of `layers` once; None where one is no convolution."""
+    """Each of `layers` once; None where one is no convolution, or sees some channels only."""
     unique = {layer.name: layer for layer in layers}
-    found = tuple(x for x in unique.values() if isinstance(x, Convolution))
+    found = tuple(x for x in unique.values() if isinstance(x, Convolution) and groups_of(x) == 1)
     return found if len(found) == len(unique) else None
 
 

@@ -37,7 +37,7 @@ from edgemnv2.arithmetic.tflite import (
     dense_requantize,
 )
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Convolution, TransposedConv2D
 
 __all__ = [
     "LARGEST_FACTOR",
@@ -57,7 +57,7 @@ LARGEST_OUTPUT = 256
 """Steps between an output and its zero point."""
 
 
-def rounding_of(layer: Convolution) -> Rounding:
+def rounding_of(layer: Convolution | TransposedConv2D) -> Rounding:
     """Which of the rules above `layer` follows."""
     return "positive" if layer.clamp[0] >= 0 else "once"
 

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Convolution, Weighted
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.table import operator_of, part
-from edgemnv2.quantizer.float_run import ExactRun
+from edgemnv2.quantizer.float_run import ExactRun, Inputs
 
 __all__ = [
     "check_float_graph",
-    "class_scores_tensor",
+    "class_scores_tensors",
     "consumers",
     "convolutions",
     "expected_peaks",
     "image_peaks",
+    "weighted_layers",
 ]
 
 Array = NDArray[Any]
@@ -37,20 +37,13 @@ a layer, growth gains more: 0.030 by what was seen, 0.034 with 5.)"""
 def check_float_graph(graph: Graph) -> None:
     """Raises ModelError for a network that cannot be quantised.
 
-    It is quantised already, has a layer without an integer form, or holds numbers that are not
-    finite.
+    It is quantised already, or holds numbers that are not finite.
     """
     for layer in graph.layers:
-        if graph.tensor_out(layer).dtype != "float32":
+        if any(graph.tensors[name].quant is not None for name in (*layer.inputs, layer.output)):
             raise ModelError(
                 f"{graph.source}: layer {layer.name!r} is quantised already "
                 "(quantize takes a float32 model); compile this model as it is"
-            )
-        if part(operator_of(layer), "quantised") is None or not layer.is_plain:
-            raise ModelError(
-                f"{graph.source}: layer {layer.name!r} ({layer.op}) is not quantised (quantize "
-                "takes convolutions without dilation and groups, sums, means over the whole map "
-                "and softmax); quantise with the framework that made the model, and compile that"
             )
         for kind, values in zip(("weight", "bias"), layer.parameters, strict=False):
             bad = int(np.count_nonzero(~np.isfinite(values)))
@@ -61,12 +54,17 @@ def check_float_graph(graph: Graph) -> None:
                 )
 
 
-def image_peaks(graph: Graph, batches: Iterable[Array]) -> dict[str, Array]:
-    """The largest magnitude of each channel of each tensor in each image, float32 `[N, C]`."""
+def image_peaks(graph: Graph, batches: Iterable[Inputs]) -> dict[str, Array]:
+    """The largest magnitude of each channel of each tensor in each image, float32 `[N, C]`.
+
+    Of tensors of floats.
+    """
     found: dict[str, list[Array]] = {}
     run = ExactRun(graph)
     for batch in batches:
         for name, values in run(batch).items():
+            if graph.tensors[name].dtype != "float32":
+                continue
             found.setdefault(name, []).append(np.abs(values).max(axis=(1, 2)))
     return {name: np.concatenate(peaks) for name, peaks in found.items()}
 
@@ -88,18 +86,20 @@ def expected_peaks(graph: Graph, peaks: Mapping[str, Array]) -> dict[str, Array]
     return expected
 
 
-def class_scores_tensor(graph: Graph) -> str | None:
-    """The tensor that holds one score for each class, where the network's end has that form.
+def class_scores_tensors(graph: Graph) -> tuple[str, ...]:
+    """The tensors that hold one score for each class, where an end of the network has that form.
 
     It is a vector of two or more numbers that a dense layer gives without an activation: what
     Softmax takes at the end, or the output itself. None for maps, pooled features, single numbers
     and clamped outputs. A vector of features from a linear layer has the same form and cannot be
     told apart.
     """
+    found = (_class_scores(graph, name) for name in graph.outputs)
+    return tuple(dict.fromkeys(name for name in found if name is not None))
+
+
+def _class_scores(graph: Graph, name: str) -> str | None:
     makers = {layer.output: layer for layer in graph.layers}
-    if len(graph.outputs) != 1:
-        return None
-    name = graph.outputs[0]
     last = makers.get(name)
     if last is not None and last.makes_probabilities:
         name = last.inputs[0]
@@ -111,8 +111,13 @@ def class_scores_tensor(graph: Graph) -> str | None:
 
 
 def convolutions(graph: Graph) -> list[Convolution]:
-    """The layers that have weights to be stored as integers."""
+    """The dense and depthwise convolutions."""
     return [layer for layer in graph.layers if isinstance(layer, Convolution)]
+
+
+def weighted_layers(graph: Graph) -> list[Weighted]:
+    """The layers that have weights to be stored as integers."""
+    return [layer for layer in graph.layers if isinstance(layer, Weighted)]
 
 
 def consumers(graph: Graph, tensor: str) -> list[Layer]:

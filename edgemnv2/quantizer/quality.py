@@ -45,6 +45,8 @@ class LayerQuality:
     """The values that were seen."""
     clipped_share: float
     """Of the float values, how many lie outside the range (a ReLU6 limit does not count)."""
+    stays_float: str | None = None
+    """Why the layer computes in floats; None where it computes in integers."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the advice."""
@@ -63,9 +65,15 @@ def signal_to_noise(power: float, noise: float) -> float:
 class LayerMeter:
     """Takes in a layer's float and int8 activations, some images at a time."""
 
-    def __init__(self, layer: Layer, quant: QuantParams, weights: Array | None) -> None:
-        """`quant` is the int8 activation's, `weights` what the int8 weights stand for."""
-        self._layer, self._quant = layer, quant
+    def __init__(
+        self,
+        layer: Layer,
+        quant: QuantParams | None,
+        weights: Array | None,
+        stays_float: str | None = None,
+    ) -> None:
+        """`quant` is the int8 activation's, None of floats; `weights` what int8 ones stand for."""
+        self._layer, self._quant, self._stays_float = layer, quant, stays_float
         self._power = self._noise = self._own_noise = 0.0
         self._outside = self._count = 0
         self._smallest, self._largest = math.inf, -math.inf
@@ -74,34 +82,46 @@ class LayerMeter:
             exact = layer.parameters[0].astype(np.float64)
             self._weight_snr = signal_to_noise(_energy(exact), _energy(weights - exact))
 
+    @property
+    def tensor(self) -> str:
+        """The float network's tensor."""
+        return self._layer.output
+
     def add(self, real: Array, stored: Array) -> None:
         """`[N, H, W, C]` each."""
+        self._power += _energy(real)
+        self._count += real.size
+        self._smallest = min(self._smallest, float(real.min()))
+        self._largest = max(self._largest, float(real.max()))
+        if self._quant is None:
+            self._noise += _energy(stored - real)
+            return
         scale, zero_point = np.float32(self._quant.scale), self._quant.zero_point
         bottom, top = -128 - zero_point, 127 - zero_point
         kept = (stored.astype(np.float32) - np.float32(zero_point)) * scale
-        self._power += _energy(real)
         self._noise += _energy(kept - real)
         steps = np.rint(real / scale)
         self._outside += int(np.count_nonzero((steps < bottom) | (steps > top)))
         self._own_noise += _energy(np.clip(steps, bottom, top) * scale - real)
-        self._count += real.size
-        self._smallest = min(self._smallest, float(real.min()))
-        self._largest = max(self._largest, float(real.max()))
 
     def quality(self) -> LayerQuality:
         """Of all that was taken in."""
-        scale, zero_point = self._quant.scale, self._quant.zero_point
+        low, high = self._smallest, self._largest
+        if self._quant is not None:
+            scale, zero_point = self._quant.scale, self._quant.zero_point
+            low, high = (-128 - zero_point) * scale, (127 - zero_point) * scale
         return LayerQuality(
             name=self._layer.name,
             op=self._layer.op,
             snr_db=signal_to_noise(self._power, self._noise),
             own_snr_db=signal_to_noise(self._power, self._own_noise),
             weight_snr_db=self._weight_snr,
-            low=(-128 - zero_point) * scale,
-            high=(127 - zero_point) * scale,
+            low=low,
+            high=high,
             smallest=self._smallest,
             largest=self._largest,
             clipped_share=self._outside / max(1, self._count),
+            stays_float=self._stays_float,
         )
 
 

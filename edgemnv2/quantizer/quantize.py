@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,25 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.accuracy import Accuracy, accuracy, agreement
 from edgemnv2.errors import InputError, UsageError
-from edgemnv2.ops.execute import run
+from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.cache import CalibrationCache, cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations, equalize_weights
 from edgemnv2.quantizer.float_graph import (
     check_float_graph,
-    class_scores_tensor,
+    class_scores_tensors,
     expected_peaks,
     image_peaks,
 )
+from edgemnv2.quantizer.float_run import Inputs, by_tensor
 from edgemnv2.quantizer.quality import LayerQuality, signal_to_noise
 from edgemnv2.quantizer.ranges import METHODS
-from edgemnv2.quantizer.statistics import batches
-from edgemnv2.samples.images import Samples
+from edgemnv2.quantizer.statistics import batches, count_of
+from edgemnv2.samples.images import Samples, to_nhwc, to_source
+from edgemnv2.samples.inputs import InputSet, of_one_input
 
-__all__ = ["HEADS", "Calibrated", "Quantized", "calibrate", "quantize", "split"]
+__all__ = ["HEADS", "Calibrated", "OutputQuality", "Quantized", "calibrate", "quantize", "split"]
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -54,6 +56,18 @@ class Calibrated:
     from_cache: bool
 
 
+@dataclass(frozen=True)
+class OutputQuality:
+    """How well one output of the int8 network follows the float one's on the evaluation samples."""
+
+    name: str
+    """As the source calls it."""
+    agreement: float
+    """Percent: same class first; of whole numbers, the same number."""
+    output_snr_db: float | None
+    """None of whole numbers."""
+
+
 @dataclass(frozen=True, eq=False)
 class Quantized:
     """An int8 network and its accuracy beside the float one's, in percent."""
@@ -70,15 +84,23 @@ class Quantized:
     preprocess: str | None
     float_accuracy: Accuracy | None
     int8_accuracy: Accuracy | None
-    agreement: float
-    """Same class first."""
-    output_snr_db: float
-    """Of the outputs on the evaluation samples."""
+    ends: tuple[OutputQuality, ...]
+    """A figure for each output."""
     outputs: Array
-    """Of the int8 network on the evaluation samples, `[N, H, W, C]`."""
+    """The first of the int8 network's on the evaluation samples, `[N, H, W, C]`."""
     from_cache: bool
     layers: tuple[LayerQuality, ...]
     """In the order of the network."""
+
+    @property
+    def agreement(self) -> float:
+        """Of the first output."""
+        return self.ends[0].agreement
+
+    @property
+    def output_snr_db(self) -> float | None:
+        """Of the first output."""
+        return self.ends[0].output_snr_db
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `edgemnv2 quantize`; layers worst first."""
@@ -97,6 +119,8 @@ class Quantized:
             "top5_int8": after.top5 if after else None,
             "agreement": self.agreement,
             "output_snr_db": self.output_snr_db,
+            "outputs": [asdict(end) for end in self.ends],
+            "stays_float": {x.name: x.stays_float for x in self.layers if x.stays_float},
             "from_cache": self.from_cache,
             "layers": [layer.to_dict() for layer in worst],
         }
@@ -126,7 +150,7 @@ def split(count: int, every: int | None = None) -> tuple[list[int], list[int]]:
 
 def quantize(
     graph: Graph,
-    samples: Samples,
+    samples: Samples | InputSet,
     *,
     per_channel: bool = True,
     method: str = "error",
@@ -146,12 +170,12 @@ def quantize(
     or head, class scores asked of a network that has none.
     """
     check_float_graph(graph)
-    _check_inputs(samples)
-    chosen, others = split(len(samples), every)
-    x = np.ascontiguousarray(samples.x[chosen])
+    inputs = of_one_input(graph, samples) if isinstance(samples, Samples) else samples
+    _check_inputs(inputs)
+    chosen, others = split(len(inputs), every)
     found = calibrate(
         graph,
-        x,
+        inputs.select(chosen).arrays,
         per_channel=per_channel,
         method=method,
         head=head,
@@ -159,11 +183,11 @@ def quantize(
         progress=progress,
     )
     integer = _read_back(found.onnx, graph.name)
-    before = _outputs(graph, samples, others, "evaluate float", progress)
-    after = _outputs(integer, samples, others, "evaluate int8", progress)
-    labels = None if samples.labels is None else samples.labels[others]
-    noise = float(((after - before).astype(np.float64) ** 2).sum())
-    power = float((before.astype(np.float64) ** 2).sum())
+    before = _outputs(graph, inputs, others, "evaluate float", progress)
+    after = _outputs(integer, inputs, others, "evaluate int8", progress)
+    ends = tuple(_compared(name, before[name], after[name]) for name in before)
+    labels = None if inputs.labels is None else inputs.labels[others]
+    first = graph.output_specs[0].name
     return Quantized(
         model=graph.source or graph.name,
         onnx=found.onnx,
@@ -172,12 +196,11 @@ def quantize(
         calibration_samples=len(chosen),
         evaluation_samples=len(others),
         held_out=chosen != others,
-        preprocess=samples.preset,
-        float_accuracy=None if labels is None else accuracy(before, labels),
-        int8_accuracy=None if labels is None else accuracy(after, labels),
-        agreement=agreement(before, after),
-        output_snr_db=signal_to_noise(power, noise),
-        outputs=after,
+        preprocess=inputs.preset,
+        float_accuracy=None if labels is None else accuracy(before[first], labels),
+        int8_accuracy=None if labels is None else accuracy(after[first], labels),
+        ends=ends,
+        outputs=after[first],
         from_cache=found.from_cache,
         layers=found.layers,
     )
@@ -185,7 +208,7 @@ def quantize(
 
 def calibrate(
     graph: Graph,
-    x: Array,
+    x: Inputs,
     *,
     per_channel: bool = True,
     method: str = "error",
@@ -200,9 +223,10 @@ def calibrate(
     if method not in METHODS:
         raise UsageError(f"range method {method!r} is unknown; give one of {', '.join(METHODS)}")
     scores = _scores(graph, head)
-    scheme = _scheme(per_channel, method, scores is not None)
+    scheme = _scheme(per_channel, method, bool(scores))
     kept = CalibrationCache(cache)
-    key = cache_key(graph.sha256, x, scheme)
+    by_name = {k: np.ascontiguousarray(v) for k, v in by_tensor(graph, x).items()}
+    key = cache_key(graph.sha256, by_name, scheme)
     found = kept.load(key)
     if found is not None:
         return Calibrated(*found, scheme, from_cache=True)
@@ -219,12 +243,12 @@ def calibrate(
     return Calibrated(onnx, converted.quality, scheme, from_cache=False)
 
 
-def _scores(graph: Graph, head: str) -> str | None:
-    """The tensor whose range suits class scores; labels, which may be there or not, have no say."""
+def _scores(graph: Graph, head: str) -> tuple[str, ...]:
+    """The tensors whose range suits class scores; labels, there or not, have no say."""
     if head not in HEADS:
         raise UsageError(f"head {head!r} is unknown; give one of {', '.join(HEADS)}")
-    found = None if head == "values" else class_scores_tensor(graph)
-    if head == "scores" and found is None:
+    found = () if head == "values" else class_scores_tensors(graph)
+    if head == "scores" and not found:
         raise UsageError(
             f"head=scores: {graph.source or graph.name} does not end in class scores (expected "
             "a vector from a dense layer without activation, with or without Softmax); give "
@@ -233,14 +257,23 @@ def _scores(graph: Graph, head: str) -> str | None:
     return found
 
 
-def _check_inputs(samples: Samples) -> None:
-    finite = np.array([np.isfinite(x).all() for x in samples.x])
+def _check_inputs(inputs: InputSet) -> None:
+    arrays = [array for array in inputs.arrays.values() if array.dtype.kind == "f"]
+    finite = np.array([all(np.isfinite(x[i]).all() for x in arrays) for i in range(len(inputs))])
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise InputError(
-            f"{len(bad)} of {len(samples)} inputs hold NaN or infinite values (must be finite); "
-            f"the first is {samples.names[bad[0]]}"
+            f"{len(bad)} of {len(inputs)} inputs hold NaN or infinite values (must be finite); "
+            f"the first is {inputs.names[bad[0]]}"
         )
+
+
+def _compared(name: str, before: Array, after: Array) -> OutputQuality:
+    if before.dtype != np.float32:
+        return OutputQuality(name, agreement(before, after), None)
+    noise = float(((after - before).astype(np.float64) ** 2).sum())
+    power = float((before.astype(np.float64) ** 2).sum())
+    return OutputQuality(name, agreement(before, after), signal_to_noise(power, noise))
 
 
 def _scheme(per_channel: bool, method: str, scores: bool) -> str:
@@ -249,21 +282,26 @@ def _scheme(per_channel: bool, method: str, scores: bool) -> str:
     return f"int8, one weight scale per {weights}, ranges by {method}{output}"
 
 
-def _watched(x: Array, stage: str, progress: Progress) -> Iterator[Array]:
-    done = 0
+def _watched(x: Inputs, stage: str, progress: Progress) -> Iterator[Any]:
+    done, count = 0, count_of(x)
     for batch in batches(x):
         yield batch
-        done += len(batch)
-        progress(stage, done, len(x))
+        done += count_of(batch)
+        progress(stage, done, count)
 
 
 def _outputs(
-    graph: Graph, samples: Samples, chosen: Sequence[int], stage: str, progress: Progress
-) -> Array:
-    """The network's outputs for some of the samples, of which only a few are copied at a time."""
-    (name,) = graph.outputs
-    indices = _watched(np.asarray(chosen), stage, progress)
-    return np.concatenate([run(graph, samples.x[i], keep=False)[name] for i in indices])
+    graph: Graph, inputs: InputSet, chosen: Sequence[int], stage: str, progress: Progress
+) -> dict[str, Array]:
+    """The network's outputs for some of the samples, by the source's names, `[N, H, W, C]`."""
+    found: dict[str, list[Array]] = {}
+    for indices in _watched(np.asarray(chosen), stage, progress):
+        made = by_source(graph, run(graph, inputs.select(indices).arrays, keep=False))
+        for spec in graph.output_specs:
+            # The same elements may lie as another map in the file that is read back.
+            values = to_nhwc(to_source(made[spec.name], spec), spec)
+            found.setdefault(spec.name, []).append(values)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _read_back(onnx: bytes, name: str) -> Graph:

@@ -5,7 +5,7 @@ No activation outlives its batch: only limits, histograms, means and covariances
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import ordered_sum
 from edgemnv2.errors import ModelError
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Graph
-from edgemnv2.quantizer.float_graph import consumers, convolutions
-from edgemnv2.quantizer.float_run import ExactRun
+from edgemnv2.quantizer.float_graph import consumers, convolutions, weighted_layers
+from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.ranges import Histogram
-from edgemnv2.quantizer.weights import CovarianceSum, hands_errors_on, mean_patch
+from edgemnv2.quantizer.weights import (
+    CovarianceSum,
+    groups_of,
+    hands_errors_on,
+    mean_patch,
+)
 
-__all__ = ["BATCH", "Statistics", "batches", "collect"]
+__all__ = ["BATCH", "Statistics", "batches", "collect", "count_of"]
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -39,78 +45,89 @@ class Statistics:
     """By layer name; see `weights.mean_patch`."""
     covariances: Mapping[str, Array]
     """By layer name, where rounding errors are handed on; see `weights.CovarianceSum`."""
-    scores: Array | None
-    """Of the classes, `[N, classes]`; None where the network has none."""
+    scores: Mapping[str, Array]
+    """Of the classes, `[N, classes]`, by the tensor that holds them."""
 
 
-def batches(x: Array) -> Iterator[Array]:
-    """`x` in portions of `BATCH`."""
-    for first in range(0, len(x), BATCH):
-        yield x[first : first + BATCH]
+def count_of(x: Inputs) -> int:
+    """How many samples there are."""
+    return len(next(iter(x.values())) if isinstance(x, Mapping) else x)
 
 
-def collect(graph: Graph, x: Array, scores: str | None, progress: Progress) -> Statistics:
+def batches(x: Inputs) -> Iterator[Any]:
+    """`x` in portions of `BATCH`, in the form that it has."""
+    for first in range(0, count_of(x), BATCH):
+        part = slice(first, first + BATCH)
+        yield {k: v[part] for k, v in x.items()} if isinstance(x, Mapping) else x[part]
+
+
+def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) -> Statistics:
     """The statistics of `graph` on the inputs `[N, H, W, C]`, in two passes.
 
-    `scores` names the tensor of the class scores, if there is one.
+    `scores` names the tensors of class scores.
     Raises ModelError where an activation is not finite.
     """
-    run = ExactRun(graph)
+    run, count = ExactRun(graph), count_of(x)
     limits = _limits(graph, run, x, progress)
     histograms = {
-        name: Histogram(*limits[name], _importance(graph, name), len(x)) for name in limits
+        name: Histogram(*limits[name], _importance(graph, name), count) for name in limits
     }
-    weighted = convolutions(graph)
+    weighted = weighted_layers(graph)
     covariances = {
-        layer.name: CovarianceSum(layer, len(x)) for layer in weighted if hands_errors_on(layer)
+        layer.name: CovarianceSum(layer, count)
+        for layer in convolutions(graph)
+        if hands_errors_on(layer)
     }
     patches: dict[str, Array] = {}
-    found_scores: list[Array] = []
+    found_scores: dict[str, list[Array]] = {name: [] for name in scores}
     done = 0
     for batch in batches(x):
-        values = run(batch)
-        if scores is not None:
-            found_scores.append(values[scores].reshape(len(batch), -1))
+        values, size = run(batch), count_of(batch)
+        for name, found in found_scores.items():
+            found.append(values[name].reshape(size, -1))
         for name, histogram in histograms.items():
             histogram.add(values[name])
         for layer in weighted:
             source = values[layer.inputs[0]]
-            share = mean_patch(layer, source) * (len(batch) / len(x))
+            share = mean_patch(layer, source, out=graph.tensor_out(layer)) * (size / count)
             patches[layer.name] = patches.get(layer.name, 0.0) + share
             if layer.name in covariances:
                 covariances[layer.name].add(source)
-        done += len(batch)
-        progress("collect statistics", done, len(x))
-    found = {name: total.covariance() for name, total in covariances.items()}
+        done += size
+        progress("collect statistics", done, count)
+    sums = {name: total.covariance() for name, total in covariances.items()}
     return Statistics(
         limits,
         histograms,
         patches,
-        {name: covariance for name, covariance in found.items() if covariance is not None},
-        np.concatenate(found_scores) if found_scores else None,
+        {name: covariance for name, covariance in sums.items() if covariance is not None},
+        {name: np.concatenate(found) for name, found in found_scores.items()},
     )
 
 
 def _limits(
-    graph: Graph, run: ExactRun, x: Array, progress: Progress
+    graph: Graph, run: ExactRun, x: Inputs, progress: Progress
 ) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of every tensor."""
+    """Least and greatest value of every tensor of floats."""
     limits: dict[str, tuple[float, float]] = {}
     made_by = {layer.output: layer.name for layer in graph.layers}
     done = 0
     for batch in batches(x):
         for name, values in run(batch).items():
+            if graph.tensors[name].dtype != "float32":
+                continue
             low, high = float(values.min()), float(values.max())
             # A NaN spreads to both.
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise ModelError(
-                    f"{graph.source}: layer {made_by[name]!r} gives NaN or infinite values on the "
-                    "calibration inputs (must be finite); check the model and the preprocessing"
+                    f"{graph.source}: layer {made_by.get(name, name)!r} gives NaN or infinite "
+                    "values on the calibration inputs (must be finite); check the model and the "
+                    "preprocessing"
                 )
             old = limits.get(name, (low, high))
             limits[name] = min(old[0], low), max(old[1], high)
-        done += len(batch)
-        progress("measure limits", done, len(x))
+        done += count_of(batch)
+        progress("measure limits", done, count_of(x))
     return limits
 
 
@@ -118,11 +135,20 @@ def _importance(graph: Graph, name: str) -> Array:
     """How strongly the error of each channel of a tensor is felt by those who read it, `[C]`."""
     importance = np.zeros(graph.tensors[name].channels)
     for reader in consumers(graph, name):
-        if reader.parameters:
-            power = reader.parameters[0].astype(np.float64) ** 2
+        if isinstance(reader, Weighted):
+            power = reader.weight.astype(np.float64) ** 2
             if reader.mixes_channels:
-                power = ordered_sum(power, axis=-1)
+                power = _by_input(reader, power)
             importance += ordered_sum(power.reshape(-1, len(importance)))
         else:
             importance += 1.0
     return importance
+
+
+def _by_input(layer: Weighted, power: Array) -> Array:
+    """`power` `[KH, KW, Cin of a group, Cout]` summed over the outputs: `[KH, KW, Cin]`."""
+    groups = groups_of(layer)
+    if groups == 1:
+        return ordered_sum(power, axis=-1)
+    parts = np.split(power, groups, axis=-1)
+    return np.concatenate([ordered_sum(part, axis=-1) for part in parts], axis=-1)

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import inverse_factor, ordered_sum
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, TransposedConv2D, Weighted
+from edgemnv2.ops.convolution.reference import spread_out
+from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.windows import pad, patches
 
 __all__ = [
     "CovarianceSum",
     "QuantizedWeights",
     "corrected_bias",
+    "groups_of",
+    "hands_errors_on",
     "mean_patch",
     "quantize_weights",
     "weight_scales",
@@ -53,7 +57,7 @@ class QuantizedWeights:
         return self.values.astype(np.float64) * self.scale.astype(np.float64)
 
 
-def weight_scales(layer: Convolution, source: QuantParams, *, per_channel: bool) -> Array:
+def weight_scales(layer: Weighted, source: QuantParams, *, per_channel: bool) -> Array:
     """The least weight scales, float64 `[C]`, one per output channel or the same for all."""
     weight = layer.weight.astype(np.float64)
     largest = np.abs(weight).reshape(-1, weight.shape[-1]).max(axis=0)
@@ -65,7 +69,7 @@ def weight_scales(layer: Convolution, source: QuantParams, *, per_channel: bool)
 
 
 def quantize_weights(
-    layer: Convolution, scale: Array, covariance: Array | None = None
+    layer: Weighted, scale: Array, covariance: Array | None = None
 ) -> QuantizedWeights:
     """int8 weights of `layer` at `scale`, float32 `[C]`.
 
@@ -111,7 +115,12 @@ def hands_errors_on(layer: Convolution) -> bool:
     others the gain was within the error of the measurement (divergence of the class scores on the
     calibration images: 0.0148 without, 0.0133 with, both +-0.0022).
     """
-    return 1 < int(np.prod(layer.weight.shape[:-1])) <= MOST_TAPS
+    return groups_of(layer) == 1 and 1 < int(np.prod(layer.weight.shape[:-1])) <= MOST_TAPS
+
+
+def groups_of(layer: Weighted) -> int:
+    """Of a dense convolution."""
+    return layer.groups if isinstance(layer, Conv2D) else 1
 
 
 class CovarianceSum:
@@ -132,7 +141,7 @@ class CovarianceSum:
 
     def _add(self, image: Array) -> None:
         layer, taps = self._layer, self._taps
-        windows = patches(pad(image, layer.padding), layer.kernel, layer.stride)[0]
+        windows = patches(pad(image, layer.padding), layer.kernel, layer.stride, layer.dilation)[0]
         # Every k-th pixel along both sides.
         every = max(1, int(np.sqrt(windows.shape[0] * windows.shape[1] / self._wanted)))
         windows = windows[every // 2 :: every, every // 2 :: every]
@@ -155,29 +164,39 @@ class CovarianceSum:
         return np.asarray(moment - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
-def mean_patch(layer: Convolution, x: Array, zero_point: int = 0) -> Array:
+def mean_patch(layer: Weighted, x: Array, zero_point: int = 0, out: Tensor | None = None) -> Array:
     """The mean input `[KH, KW, C]` under each weight, over all output pixels of `[N, H, W, C]`.
 
-    `zero_point` comes off before the padding, whose zeros are real ones.
+    `zero_point` comes off before the padding, whose zeros are real ones. A transposed convolution
+    needs its output `out`, which says where it ends.
     """
+    if isinstance(layer, TransposedConv2D):
+        assert out is not None
+        plain, canvas = spread_out(layer, x, out, zero_point)
+        return mean_patch(plain, canvas, zero_point)[::-1, ::-1]
     kh, kw = layer.kernel
+    dy, dx = layer.dilation
+    rows, columns = layer.window
     sy, sx = layer.stride
     mean = np.zeros((kh, kw, x.shape[-1]), np.float64)
     for image in x:
         padded = pad((image.astype(np.float32) - np.float32(zero_point))[np.newaxis], layer.padding)
-        height = (padded.shape[1] - kh) // sy + 1
-        width = (padded.shape[2] - kw) // sx + 1
+        height = (padded.shape[1] - rows) // sy + 1
+        width = (padded.shape[2] - columns) // sx + 1
         for ky in range(kh):
             # Exact within an image: whole numbers, or values on one grid.
-            columns = padded[0, ky : ky + (height - 1) * sy + 1 : sy].sum(axis=0, dtype=np.float64)
+            top = ky * dy
+            seen = padded[0, top : top + (height - 1) * sy + 1 : sy]
+            line = seen.sum(axis=0, dtype=np.float64)
             for kx in range(kw):
-                total = columns[kx : kx + (width - 1) * sx + 1 : sx].sum(axis=0)
+                left = kx * dx
+                total = line[left : left + (width - 1) * sx + 1 : sx].sum(axis=0)
                 mean[ky, kx] += total / (height * width)
     return np.asarray(mean / len(x))
 
 
 def corrected_bias(
-    layer: Convolution, weights: QuantizedWeights, before: Array, after: Array
+    layer: Weighted, weights: QuantizedWeights, before: Array, after: Array
 ) -> Array:
     """The bias, float64 `[C]`, that keeps the mean of each output channel.
 
@@ -190,7 +209,12 @@ def corrected_bias(
     return bias
 
 
-def _response(layer: Convolution, weight: Array, patch: Array) -> Array:
+def _response(layer: Weighted, weight: Array, patch: Array) -> Array:
     """What `layer` makes of one mean input, `[C]`."""
     inputs = patch[..., np.newaxis] if layer.mixes_channels else patch
+    groups = groups_of(layer)
+    if groups > 1:
+        # Every output's own share of the channels.
+        shares = np.split(inputs, groups, axis=2)
+        inputs = np.concatenate([np.repeat(x, weight.shape[-1] // groups, -1) for x in shares], -1)
     return ordered_sum((weight * inputs).reshape(-1, weight.shape[-1]))

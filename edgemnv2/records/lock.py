@@ -24,6 +24,8 @@ def locked(folder: Path) -> Iterator[None]:
         with (folder / LOCK_FILE).open("a+b") as file:
             import msvcrt
 
+            # The first byte, which need not be there.
+            file.seek(0)
             # Waits for up to ten seconds, then raises OSError: as on file systems without locks.
             with suppress(OSError):
                 msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)

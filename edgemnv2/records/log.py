@@ -11,11 +11,13 @@ cost for seconds; here both are part of the folder, and a foreign folder is refu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,14 +198,33 @@ class TuneLog:
         Others may append to the same folder meanwhile.
         """
         self._keep(record)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder):
-            if self._database is None:
-                if (self.folder / PROVENANCE).exists():
-                    self._take_over(TuneLog.load_header(self.folder))
-                self.write_header()
-                self._database = _open(self.folder, allow_missing=True)
-            _commit(self._database, record)
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with locked(self.folder):
+                if self._database is None:
+                    if (self.folder / PROVENANCE).exists():
+                        self._take_over(TuneLog.load_header(self.folder))
+                    self.write_header()
+                    self._drop_torn_lines()
+                    self._database = _open(self.folder, allow_missing=True)
+                _commit(self._database, record)
+                # Behind it is a stream of C++ that loses without a word what a full disk refuses.
+                if self._drop_torn_lines():
+                    self._database = None
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _drop_torn_lines(self) -> bool:
+        """Cut off the beginnings of lines that a kill or a full disk has left; whether any was."""
+        torn = False
+        for name in (WORKLOADS, RECORDS):
+            path = self.folder / name
+            content = path.read_bytes() if path.exists() else b""
+            whole = _whole_lines(content)
+            if len(whole) < len(content) or (not content and self._database is not None):
+                torn = True
+                with path.open("r+b") as file:
+                    file.truncate(len(whole))
+        return torn
 
     def add_session(self, session: Mapping[str, Any]) -> None:
         """Note who added records, and how."""
@@ -260,8 +281,12 @@ class TuneLog:
         """`provenance.json` alone."""
         text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
         draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        draft.replace(self.folder / PROVENANCE)
+        try:
+            draft.write_text(text, encoding="utf-8", newline="\n")
+            draft.replace(self.folder / PROVENANCE)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def save(self, *, alone: bool = False) -> None:
         """Write the folder anew: tasks and records sorted, one record for each decisions.
@@ -270,6 +295,10 @@ class TuneLog:
         dropped here; `alone`: what is there is replaced.
         """
         self._database = None
+        with _writing(self.folder):
+            self._write_anew(alone)
+
+    def _write_anew(self, alone: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder):
             if not alone and (self.folder / RECORDS).exists():
@@ -280,6 +309,11 @@ class TuneLog:
                 for record in self.records:
                     _commit(database, record)
                 del database
+                for file in (WORKLOADS, RECORDS) if self.records else ():
+                    lines = (draft / file).read_bytes() if (draft / file).exists() else b""
+                    wanted = len(self.records) if file == RECORDS else 1
+                    if lines != _whole_lines(lines) or lines.count(b"\n") < wanted:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 for file in (WORKLOADS, RECORDS):
                     (draft / file).touch()
                     shutil.move(draft / file, self.folder / file)
@@ -303,6 +337,23 @@ class TuneLog:
         known = self._records.get(index)
         if known is None or _preference(record) < _preference(known):
             self._records[index] = record
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """TuneLogError for a log that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise TuneLogError(
+            f"{folder}: cannot be written ({error.strerror}); what it has is kept, make room or "
+            "give another folder, and tune again to go on"
+        ) from error
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Up to the last end of a line."""
+    return content[: content.rfind(b"\n") + 1]
 
 
 def _versions() -> dict[str, str]:
@@ -378,6 +429,20 @@ def _read_header(folder: Path) -> dict[str, Any]:
     return dict(header)
 
 
+@contextmanager
+def _without_torn_lines(folder: Path) -> Iterator[Path]:
+    """The log's folder, or a copy where a kill or a full disk has left a part of a line."""
+    contents = {name: (folder / name).read_bytes() for name in (WORKLOADS, RECORDS)}
+    wholes = {name: _whole_lines(content) for name, content in contents.items()}
+    if wholes == contents:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        for file, content in wholes.items():
+            (Path(name) / file).write_bytes(content)
+        yield Path(name)
+
+
 def _check_parts(header: Mapping[str, Any], path: Path) -> None:
     """TuneLogError where a part of the header is not of the form that readers rely on."""
 
@@ -407,8 +472,9 @@ def _read_records(folder: Path) -> list[Record]:
     from edgemnv2.records.workload import replay
 
     try:
-        database = _open(folder, allow_missing=False)
-        found = list(database.get_all_tuning_records())
+        with _without_torn_lines(folder) as whole:
+            database = _open(whole, allow_missing=False)
+            found = list(database.get_all_tuning_records())
     except Exception as error:  # the parser behind it is C++ and raises what it likes
         reason = (str(error).strip().splitlines() or ["unreadable"])[-1][:MOST_LETTERS]
         raise TuneLogError(f"{folder}: is damaged ({reason})") from error
@@ -419,6 +485,8 @@ def _read_records(folder: Path) -> list[Record]:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
         try:
             key, decisions = replay(entry.workload.mod, entry.trace)
+            if not isinstance(json.loads(key), dict):
+                raise ValueError("a task that is no object")
             records.append(Record(key, decisions, costs, _space_of(entry.trace)))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise TuneLogError(

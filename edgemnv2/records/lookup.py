@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.ops.graph import Graph
-from edgemnv2.records.log import PROVENANCE, Record, TuneLog, core_of
+from edgemnv2.records.log import PROVENANCE, RECORDS, Record, TuneLog, core_of
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
@@ -29,6 +30,8 @@ class Tuned:
     network: Mapping[str, Any] = field(default_factory=dict)
     network_records: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    log_sha256: str = ""
+    """Of the records that decisions came from; "" where there were none."""
 
 
 def shipped_logs() -> Path:
@@ -92,7 +95,9 @@ def best_decisions(
         if record is not None:
             network |= record.decisions
             network_records[task.op] = record.id
-    return Tuned(decisions, records, network, network_records, tuple(notes))
+    used = bool(records or network_records)
+    digest = hashlib.sha256((folder / RECORDS).read_bytes()).hexdigest() if used else ""
+    return Tuned(decisions, records, network, network_records, tuple(notes), digest)
 
 
 def tuned_or_default(

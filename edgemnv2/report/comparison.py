@@ -108,11 +108,8 @@ class Pair:
     @property
     def exceeded(self) -> bool:
         """Whether any limit is broken."""
-        return (
-            self.failed_verification
-            or any(change.exceeded for change in self.changes)
-            or any(layer.exceeded for layer in self.layers)
-        )
+        wrong = any(x.exceeded for x in self.changes) or any(x.exceeded for x in self.layers)
+        return self.failed_verification or wrong
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,15 @@ def read_figures(path: Path) -> tuple[NetworkFigures, ...]:
             "bench print with --json)"
         )
     found: dict[tuple[str, str], NetworkFigures] = {}
-    for part in parts:
-        key = (part.name, part.target)
+    # Those without a name last: an estimate of cycles knows its target only.
+    for part in sorted(parts, key=lambda x: not x.name):
+        of_target = [key for key in found if key[1] == part.target]
+        if not part.name and len(of_target) != 1:
+            raise InputError(
+                f"{path}: figures for {part.target} that name no network, beside "
+                f"{len(of_target)} networks (expected the one that they are of)"
+            )
+        key = (part.name, part.target) if part.name else of_target[0]
         found[key] = _joined(found[key], part) if key in found else part
     return tuple(found[key] for key in sorted(found))
 
@@ -176,7 +183,8 @@ def _of_result(content: Mapping[str, Any], path: Path) -> NetworkFigures:
     """Of what `compile`, `verify` or `bench` printed."""
     name = content.get("name") or Path(str(content.get("artifact") or "")).name
     target = content.get("target")
-    if not name or not isinstance(target, str):
+    estimate = content.get("is_estimate") is True
+    if not (name or estimate) or not isinstance(target, str):
         raise InputError(
             f"{path}: says of no network and target (expected what compile, verify or bench print "
             "with --json)"
@@ -185,16 +193,13 @@ def _of_result(content: Mapping[str, Any], path: Path) -> NetworkFigures:
     layers: dict[str, LayerFigures] = {}
     if content.get("stack_bytes"):
         values["stack"] = float(content["stack_bytes"])
-    if {"metric", "median"} <= content.keys():
+    if "metric" in content:
         metric = str(content["metric"])
         if metric not in COSTS:
             raise InputError(f"{path}: a bench of {metric}, expected one of {', '.join(COSTS)}")
-        values[metric] = float(content["median"])
+        values |= _costs({"value": content.get("median"), **content}, metric)
         for layer in content.get("layers") or ():
             layers[str(layer["name"])] = LayerFigures(_costs(layer, metric))
-        # An estimate beside a count.
-        if metric != "cycles" and isinstance(content.get("cycles"), int | float):
-            values["cycles"] = float(content["cycles"])
     for key, figure in (("top1", "top1"), ("top5", "top5"), ("top1_agreement", "agreement")):
         if content.get(key) is not None:
             values[figure] = float(content[key])
@@ -203,11 +208,9 @@ def _of_result(content: Mapping[str, Any], path: Path) -> NetworkFigures:
 
 
 def _costs(layer: Mapping[str, Any], metric: str) -> dict[str, float]:
-    costs = {metric: float(layer["value"])}
-    for other in COSTS:
-        if other != metric and isinstance(layer.get(other), int | float):
-            costs[other] = float(layer[other])
-    return costs
+    """The measured cost, and others by their own names: an estimate of cycles has instructions."""
+    given = {metric: layer.get("value"), **{x: layer[x] for x in COSTS if x in layer}}
+    return {name: float(x) for name, x in given.items() if isinstance(x, int | float)}
 
 
 def _sizes(content: Mapping[str, Any]) -> dict[str, float]:

@@ -19,6 +19,7 @@ _KINDS = {
     "bench": {"metric", "median"},
     "tune": {"trials", "records"},
     "quantize": {"scheme", "calibration_samples"},
+    "run": {"pictures"},
 }
 """The keys by which the JSON of a verb is known."""
 

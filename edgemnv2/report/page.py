@@ -12,7 +12,10 @@ from typing import Any
 from edgemnv2.errors import ArtifactError
 from edgemnv2.firmware.web import inline_network, joined_modules, panel, panel_style
 from edgemnv2.manifest import LayerRecord, Manifest
+from edgemnv2.report.answers import task_html
 from edgemnv2.report.canvas import TIMES, kib, si
+from edgemnv2.report.labels import labels
+from edgemnv2.report.layer_chart import layers_svg
 from edgemnv2.report.load import Result, Subject
 from edgemnv2.report.plots import block_of, macs_svg, memory_svg, sizes_svg
 from edgemnv2.report.results import cost_words, layer_costs, results_html, verdict
@@ -110,11 +113,11 @@ def _size(value: Any) -> Cell:
 
 def _compared(subjects: Sequence[Subject]) -> str:
     rows = []
-    for index, subject in enumerate(subjects):
+    for index, (subject, label) in enumerate(zip(subjects, labels(subjects), strict=True)):
         m = subject.manifest
         verified, benched = subject.of_kind("verify"), subject.of_kind("bench")
         counts = _schedule_counts(subject)
-        link = f'<a href="#artifact-{index}">{escape(m.name)}</a>'
+        link = f'<a href="#artifact-{index}">{escape(label)}</a>'
         cost: Cell = text(None)
         if benched:
             x = benched[0].content
@@ -122,7 +125,7 @@ def _compared(subjects: Sequence[Subject]) -> str:
         rows.append(
             [
                 Cell(link, wraps=True),
-                text(m.target),
+                *([text(m.target)] if label != m.target else [text(m.name)]),
                 _size(m.arena_bytes),
                 _size(m.arena_lower_bound_bytes or None),
                 _size(m.stream_arena_bytes or None),
@@ -135,9 +138,18 @@ def _compared(subjects: Sequence[Subject]) -> str:
                 cost,
             ]
         )
-    headings = ["name", "target", "arena", "lower bound", "fed rows", "constants", "code"]
-    headings += ["MACs", "tuned", "fallback", "verified", "one inference"]
-    picture = sizes_svg([(subject.label, subject.manifest) for subject in subjects])
+    by_target = labels(subjects) == [subject.manifest.target for subject in subjects]
+    headings = [
+        *(("target", "name") if by_target else ("name", "target")),
+        "arena",
+        "lower bound",
+        "by rows",
+        "constants",
+        "code",
+    ]
+    headings += ["MACs", "tuned", "plain loops", "verified", "one inference"]
+    manifests = [subject.manifest for subject in subjects]
+    picture = sizes_svg(list(zip(labels(subjects), manifests, strict=True)))
     return (
         f'<section class="panel"><h2>Side by side</h2>{table(headings, rows, "side by side")}'
         f'<h3>Sizes</h3><figure class="scroll">{picture}</figure></section>'
@@ -150,6 +162,10 @@ def _compared(subjects: Sequence[Subject]) -> str:
 def _schedule_kind(schedule: str) -> str:
     """`default`, `fallback`, or `tuned` for a tuning record's id."""
     return schedule if schedule in ("default", "fallback") else "tuned"
+
+
+_WORDS = {"tuned": "tuned", "default": "by default", "fallback": "plain loops"}
+"""Kinds of schedules, as `compile` calls them."""
 
 
 def _schedule_counts(subject: Subject) -> dict[str, int]:
@@ -167,6 +183,7 @@ def _artifact(index: int, subject: Subject) -> str:
         f"<h2>{escape(m.name)} <span class='faint'>for {escape(m.target)}</span></h2>",
         f'<p class="faint">from {escape(source)}, folder {escape(subject.folder)}</p>',
         _cards(subject),
+        task_html(m.task),
         _try_it(index, subject),
         results_html(subject.results),
         _ends(m),
@@ -175,7 +192,7 @@ def _artifact(index: int, subject: Subject) -> str:
     if subject.plan is not None:
         try:
             parts.append(_memory(subject.plan, "Memory"))
-            if subject.plan.get("stream"):
+            if subject.plan.get("stream") and m.stream_arena_bytes != m.arena_bytes:
                 parts.append(_memory(subject.plan["stream"], "Memory when the caller feeds rows"))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ArtifactError(
@@ -189,6 +206,8 @@ def _artifact(index: int, subject: Subject) -> str:
     if costs:
         with_costs = [{**entry, metric: costs.get(str(entry["name"]))} for entry in entries]
         parts.append(_figure("Cost", macs_svg(with_costs, metric, metric), "As measured by bench."))
+        caption = "A layer that is fused into another has its work in that one's bar."
+        parts.append(_figure("Cost by layer", layers_svg(with_costs, metric), caption))
     if m.layers:
         parts.append(_layers(subject, metric, costs))
     return "\n".join([*parts, "</section>\n"])
@@ -213,8 +232,8 @@ def _cards(subject: Subject) -> str:
     bound = m.arena_lower_bound_bytes
     above = f"{100 * (m.arena_bytes / bound - 1):.1f} % above the bound" if bound else ""
     cards.append(("Arena", kib(m.arena_bytes), above))
-    if m.stream_arena_bytes:
-        cards.append(("Arena, rows fed", kib(m.stream_arena_bytes), "the image is never in RAM"))
+    if m.stream_arena_bytes and m.stream_arena_bytes != m.arena_bytes:
+        cards.append(("Arena, by rows", kib(m.stream_arena_bytes), "image handed over row by row"))
     if m.constants_bytes or m.code_bytes:
         both = f"{kib(m.constants_bytes)} constants, {kib(m.code_bytes)} code"
         cards.append(("Flash", kib(m.constants_bytes + m.code_bytes), both))
@@ -222,7 +241,7 @@ def _cards(subject: Subject) -> str:
         cards.append(("Multiply-accumulates", si(m.macs), f"{len(m.layers)} layers"))
     counts = _schedule_counts(subject)
     if sum(counts.values()):
-        some = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        some = ", ".join(f"{count} {_WORDS[kind]}" for kind, count in counts.items() if count)
         cards.append(("Kernels", str(sum(counts.values())), some))
     verified = subject.of_kind("verify")
     if verified:
@@ -342,7 +361,7 @@ def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
         kernel = by_name.get(name)
         schedule = "" if kernel is None else kernel.schedule
         kind = _schedule_kind(schedule)
-        words = kind if kind == schedule else f"{kind}: {schedule}"
+        words = _WORDS[kind] if kind == schedule else f"{kind}: {schedule}"
         decisions = {} if kernel is None else kernel.decisions
         row = [
             number(index, str(index)),

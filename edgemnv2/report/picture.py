@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ToolchainError, UsageError
+from edgemnv2.export.whole_file import write_whole
 from edgemnv2.report.plots import macs_svg, memory_svg
 
 __all__ = ["check_picture", "picture_svg", "write_picture"]
@@ -54,11 +55,11 @@ def write_picture(path: Path, plan: Mapping[str, Any], layers: Sequence[Mapping[
     Raises UsageError where the file cannot be written, ToolchainError where the browser fails.
     """
     svg = picture_svg(plan, layers)
+    if path.suffix == ".svg":
+        write_whole(path, svg.encode("utf-8"), "plot")
+        return
     try:
-        if path.suffix == ".svg":
-            path.write_text(svg, encoding="utf-8", newline="\n")
-        else:
-            _draw_png(svg, path)
+        _draw_png(svg, path)
     except OSError as error:
         raise UsageError(
             f"plot=: {path}: {error.strerror}, expected a file that can be written"

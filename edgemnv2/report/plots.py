@@ -27,11 +27,13 @@ from edgemnv2.report.canvas import (
 )
 
 __all__ = [
+    "ROLES",
     "block_of",
     "blocks_of",
     "line_svg",
     "macs_svg",
     "memory_svg",
+    "role_class",
     "role_of",
     "sizes_svg",
 ]
@@ -290,7 +292,7 @@ def macs_svg(
     used = [r for r in (*ROLES, "other") if any(role_of(x) == r for _, g in blocks for x in g)]
     x = 12.0
     for role in used:
-        canvas.rect(x, 32, 11, 11, _role_class(role))
+        canvas.rect(x, 32, 11, 11, role_class(role))
         canvas.text(x + 16, 42, role, "soft")
         x += 32 + 7 * len(role)
     start = 24 + 7 * min(max((len(name) for name, _ in blocks), default=0), 24)
@@ -305,7 +307,7 @@ def macs_svg(
             value = float(layer[key])
             width = value / largest * (end - start)
             title = f"{layer.get('name')}: {si(value)} ({100 * value / total:.1f} %)"
-            canvas.rect(at, y, width, pitch - 5, _role_class(role_of(layer)), title)
+            canvas.rect(at, y, width, pitch - 5, role_class(role_of(layer)), title)
             at += width
         made = shape_of(group[-1].get("out"))
         value = sum(float(x[key]) for x in group)
@@ -316,7 +318,8 @@ def macs_svg(
     return canvas.svg()
 
 
-def _role_class(role: str) -> str:
+def role_class(role: str) -> str:
+    """The class of its colour."""
     return f"c{ROLES.index(role)}" if role in ROLES else "other"
 
 

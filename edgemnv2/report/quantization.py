@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from edgemnv2.quantizer.quality import GOOD_DB, LayerQuality
 from edgemnv2.report.canvas import LEFT, RIGHT, WIDTH, Canvas, coordinate
+from edgemnv2.report.table import Cell, badge, number, table, text
 
 __all__ = ["errors_svg", "report_html", "summary_text"]
+
+_FOLDER = Path(__file__).resolve().parent
 
 HEIGHT, TOP, FLOOR = 300, 56, 232
 MOST_DB = 60.0
@@ -54,36 +58,35 @@ def errors_svg(layers: Sequence[LayerQuality], title: str) -> str:
 
 def report_html(result: Mapping[str, Any], layers: Sequence[LayerQuality]) -> str:
     """One page that needs nothing else; `result` is `Quantized.to_dict()`."""
-    rows = "\n".join(_row(layer) for layer in result["layers"])
-    facts = "\n".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        for name, value in _facts(result)
-    )
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    script = (_FOLDER / "report.js").read_text(encoding="utf-8")
     title = f"{result['model']} in int8"
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
-<meta name="viewport" content="width=device-width">
+    facts = [[text(name), text(value, wraps=True)] for name, value in _facts(result)]
+    headings = ["layer", "kind", "dB", "own range, dB", "weights, dB", "range", "seen", "cut off"]
+    rows = [_row(layer) for layer in result["layers"]]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
 <style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;
-color:#1f2430;background:#fff}}
-h1{{overflow-wrap:anywhere}}
-table{{border-collapse:collapse;margin:1em 0}}
-th,td{{padding:.15em .8em;text-align:right;border-bottom:1px solid #dfe3ea}}
-th:first-child,td:first-child,td.words{{text-align:left}}
-tr.poor td{{background:#fdf1e3}}
-@media (prefers-color-scheme:dark){{body{{color:#e8eaf0;background:#14171d}}
-th,td{{border-color:#343b48}}tr.poor td{{background:#3a2c1a}}}}
-</style></head><body>
-<h1>{escape(title)}</h1>
-<table>{facts}</table>
-{errors_svg(layers, "Error by layer")}
-<h2>Layers, worst first</h2>
-<table><thead><tr><th>layer</th><th>kind</th><th>dB</th><th>own range, dB</th><th>weights, dB</th>
-<th>range</th><th>seen</th><th>cut off</th><th></th></tr></thead>
-<tbody>
-{rows}
-</tbody></table>
-</body></html>
+{style}</style>
+</head>
+<body>
+<header><h1>{escape(title)}</h1></header>
+<main><section class="panel">
+{table(["figure", "value"], facts, "figures")}
+<h3>Error by layer</h3>
+<figure><div class="scroll">{errors_svg(layers, "Error by layer")}</div></figure>
+<h3>Layers, worst first</h3>
+{table([*headings, "advice"], rows, "layers")}
+</section></main>
+<script>
+{script}</script>
+</body>
+</html>
 """
 
 
@@ -110,24 +113,35 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         before, after = result[f"{name}_float"], result[f"{name}_int8"]
         if before is not None:
             facts.append((name.replace("p", "p-"), f"{before:.2f} % float, {after:.2f} % int8"))
-    facts.append(("agreement", f"{result['agreement']:.2f} % same class first"))
-    facts.append(("output", f"{result['output_snr_db']:.1f} dB signal to noise"))
+    ends = result["outputs"]
+    for end in ends:
+        # One output needs no name.
+        of = "" if len(ends) == 1 else f"{end['name']}: "
+        whole = end["output_snr_db"] is None
+        same = "the same number" if whole else "same class first"
+        facts.append(("agreement", f"{of}{end['agreement']:.2f} % {same}"))
+        if not whole:
+            facts.append(("output", f"{of}{end['output_snr_db']:.1f} dB signal to noise"))
+    for name, reason in result["stays_float"].items():
+        facts.append(("in floats", f"{name}: {reason}"))
     return facts
 
 
-def _row(layer: Mapping[str, Any]) -> str:
+def _row(layer: Mapping[str, Any]) -> list[Cell]:
     weights = layer["weight_snr_db"]
-    cells = [
-        f"<td>{escape(layer['name'])}</td><td>{escape(layer['op'])}</td>",
-        f"<td>{layer['snr_db']:.1f}</td><td>{layer['own_snr_db']:.1f}</td>",
-        f"<td>{'' if weights is None else f'{weights:.1f}'}</td>",
-        f"<td>{layer['low']:.3g} … {layer['high']:.3g}</td>",
-        f"<td>{layer['smallest']:.3g} … {layer['largest']:.3g}</td>",
-        f"<td>{100 * layer['clipped_share']:.3g} %</td>",
-        f'<td class="words">{escape(layer["advice"] or "")}</td>',
+    poor = layer["snr_db"] < GOOD_DB
+    decibels = f"{layer['snr_db']:.1f}"
+    return [
+        text(layer["name"]),
+        text(layer["op"]),
+        Cell(badge(decibels, "warn") if poor else decibels, float(layer["snr_db"])),
+        number(layer["own_snr_db"], f"{layer['own_snr_db']:.1f}"),
+        number(weights, "" if weights is None else f"{weights:.1f}"),
+        text(f"{layer['low']:.3g} … {layer['high']:.3g}"),
+        text(f"{layer['smallest']:.3g} … {layer['largest']:.3g}"),
+        number(layer["clipped_share"], f"{100 * layer['clipped_share']:.3g} %"),
+        text(layer["advice"] or "", wraps=True),
     ]
-    kind = ' class="poor"' if layer["snr_db"] < GOOD_DB else ""
-    return f"<tr{kind}>{''.join(cells)}</tr>"
 
 
 def _height(decibels: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from edgemnv2.report.answers import agreement_html, pictures_html
 from edgemnv2.report.load import Result, Subject
 from edgemnv2.report.plots import line_svg
 from edgemnv2.report.table import Cell, badge, number, table, text
@@ -63,7 +64,8 @@ def _verify(results: Sequence[Result]) -> str:
         )
     headings = ["result", "samples", "largest error", "same top-1", "top-1", "top-5"]
     headings += ["first divergence", "runner", "reference", "file"]
-    return f"<h3>Verification</h3>{table(headings, rows, 'verification')}"
+    whole = f"<h3>Verification</h3>{table(headings, rows, 'verification')}"
+    return whole + agreement_html(results)
 
 
 def _bench(results: Sequence[Result]) -> str:
@@ -155,7 +157,12 @@ def _other(result: Result) -> str:
 
 def results_html(results: Sequence[Result]) -> str:
     """All results, verb by verb."""
-    makers = (("verify", _verify), ("bench", _bench), ("tune", _tune))
+    makers = (
+        ("run", pictures_html),
+        ("verify", _verify),
+        ("bench", _bench),
+        ("tune", _tune),
+    )
     parts = []
     for kind, maker in makers:
         chosen = [result for result in results if result.kind == kind]

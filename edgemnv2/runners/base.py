@@ -66,8 +66,8 @@ class RunResult:
     figure per repeat, in `metric` ("seconds", "instructions" or "cycles"; None where nothing was
     measured): one inference, steady state. `functions` splits an instruction count by function,
     `layers` one more inference by graph layer, and `step_layers` has the layer of each of its steps
-    in the order in which they ran. `stack_bytes` is what one inference used, None where
-    that cannot be measured; `peak_rss_bytes` likewise, on Linux.
+    in the order in which they ran, `step_values` what each took, in `metric`. `stack_bytes` is what
+    one inference used, None where that cannot be measured; `peak_rss_bytes` likewise, on Linux.
     """
 
     results: tuple[Mapping[str, Array], ...]
@@ -79,6 +79,7 @@ class RunResult:
     functions: Mapping[str, int] = field(default_factory=dict)
     layers: Mapping[int, float] = field(default_factory=dict)
     step_layers: tuple[int, ...] = ()
+    step_values: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -96,6 +97,7 @@ class Job:
     threads: int = 1
     rows: bool = False
     layers: bool = False
+    budget: int = 0
 
     @property
     def measures(self) -> bool:
@@ -127,6 +129,7 @@ class Runner(ABC):
         threads: int = 1,
         rows: bool = False,
         layers: bool = False,
+        budget: int = 0,
     ) -> RunResult:
         """Run every sample of `inputs` once.
 
@@ -134,13 +137,14 @@ class Runner(ABC):
         in the stored dtype; where there is one input, it may be that array alone.
         `repeat` more inferences of the first sample are measured, after a warm-up; `trace` records
         every row of every layer; `rows` feeds the samples row by row (`<name>_run_rows`; neither
-        measured nor traced); `layers` measures one more inference step by step. Traces, fed rows
-        and steps always run on one thread, all else on `threads`. Raises InputError for a wrong
-        shape or dtype, UsageError for what this runner cannot do, RunnerError when the device or
-        emulator is missing, crashes, or the code breaks its arena.
+        measured nor traced); `layers` measures one more inference step by step; `budget` above
+        0 runs samples and repeats in pieces of so many steps (`<name>_step`). Traces, fed rows,
+        pieces and steps always run on one thread, all else on `threads`. Raises InputError for a
+        wrong shape or dtype, UsageError for what this runner cannot do, RunnerError when the
+        device or emulator is missing, crashes, or the code breaks its arena.
         """
         check_threads(artifact, threads)
-        return self._run(artifact, inputs, Job(repeat, trace, threads, rows, layers))
+        return self._run(artifact, inputs, Job(repeat, trace, threads, rows, layers, budget))
 
     @abstractmethod
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:

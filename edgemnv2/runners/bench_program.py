@@ -50,18 +50,21 @@ def run_bench_program(
         arguments += ["--trace", "trace.bin"] if job.trace else []
         arguments += ["--rows", "1"] if job.rows else []
         arguments += ["--layers", "1"] if job.layers else []
+        arguments += ["--budget", str(job.budget)] if job.budget > 0 else []
         arguments += ["--threads", str(job.threads)] if job.threads > 1 else []
         arguments += ["--repeat", str(job.repeat), "--warmup", str(warmup)]
         facts = parse_facts(launch(arguments, folder), str(artifact.path))
         outputs = unpack_outputs(artifact, (folder / "out.bin").read_bytes(), len(inputs))
         traced = parse_trace((folder / "trace.bin").read_bytes()) if job.trace else ()
+    steps = tuple(float(v) for v in facts.values.get("step_seconds", ()))
     result = RunResult(
         outputs,
         metric="seconds" if job.measures else None,
         values=tuple(float(v) for v in facts.values.get("seconds", ())),
         trace=traced,
-        layers=sum_steps(facts, [float(v) for v in facts.values.get("step_seconds", ())]),
+        layers=sum_steps(facts, steps),
         step_layers=facts.step_layers(),
+        step_values=steps,
         peak_rss_bytes=facts.integer("peak_rss_bytes"),
     )
     return result, facts

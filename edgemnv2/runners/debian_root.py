@@ -48,6 +48,7 @@ def fetch_packages(
         f'Dir::State "{folder}/state";\nDir::State::status "{folder}/status";\n'
         f'Dir::Cache "{folder}/cache";\n',
         encoding="utf-8",
+        newline="\n",
     )
     _apt(folder, "apt-get", "update")
     names = []

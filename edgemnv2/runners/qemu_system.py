@@ -133,8 +133,8 @@ class QemuSystemRunner(Runner):
             folder = Path(name)
             program = self._program(artifact, board)
             (folder / "in.bin").write_bytes(packed)
-            words = (len(inputs), job.repeat, job.trace, job.rows, job.layers)
-            (folder / "job.bin").write_bytes(struct.pack("<5i", *words))
+            words = (len(inputs), job.repeat, job.trace, job.rows, job.layers, job.budget)
+            (folder / "job.bin").write_bytes(struct.pack("<6i", *words))
             command = [emulator, "-M", board.machine, "-nographic", "-monitor", "none"]
             # A board with a firmware of its own starts ours instead.
             command += ["-bios", "none"] if board.cpu.isa == "riscv32" else []
@@ -173,6 +173,7 @@ class QemuSystemRunner(Runner):
             functions=functions,
             layers=sum_steps(facts, steps),
             step_layers=facts.step_layers(),
+            step_values=steps,
             notes=notes,
         )
 

@@ -19,7 +19,12 @@ from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
 __all__ = ["QemuUserRunner", "find_qemu_user"]
 
-_PROGRAMS = {"aarch64": "qemu-aarch64", "armv7a": "qemu-arm", "x86_64": "qemu-x86_64"}
+_PROGRAMS = {
+    "aarch64": "qemu-aarch64",
+    "armv7a": "qemu-arm",
+    "riscv64": "qemu-riscv64",
+    "x86_64": "qemu-x86_64",
+}
 # A whole MobileNetV2 1.4/224 in float takes about 5 s on one slow core.
 _SECONDS_PER_INFERENCE = 60.0
 
@@ -41,7 +46,7 @@ def find_qemu_user(isa: str, *, counting: bool = False) -> str:
 
 
 class QemuUserRunner(Runner):
-    """Runs the artefact's static `bench` program under qemu-aarch64 or qemu-arm.
+    """Runs the artefact's static `bench` program under QEMU.
 
     `watch`: what else looks on while instructions are counted.
     """
@@ -61,7 +66,9 @@ class QemuUserRunner(Runner):
         with tempfile.TemporaryDirectory(prefix="edgemnv2-") as counts:
 
             def launch(arguments: Sequence[str], folder: Path) -> str:
-                command = [emulator, *(["-cpu", target.machine] if target.machine else [])]
+                # QEMU's default x86 model has no AVX2.
+                machine = target.machine or ("max" if target.cpu.isa == "x86_64" else "")
+                command = [emulator, *(["-cpu", machine] if machine else [])]
                 if job.measures:
                     counters.append(InstructionCounter.prepare(emulator, program, Path(counts)))
                     command += counters[0].arguments
@@ -72,7 +79,9 @@ class QemuUserRunner(Runner):
 
             result, facts = run_bench_program(artifact, inputs, launch, job, warmup=1)
             # Under emulation neither the clock nor the resident size says anything of the device.
-            result = replace(result, metric=None, values=(), layers={}, peak_rss_bytes=None)
+            result = replace(
+                result, metric=None, values=(), layers={}, step_values=(), peak_rss_bytes=None
+            )
             if not counters:
                 return result
             values, functions = counters[0].read(job.repeat)
@@ -86,5 +95,6 @@ class QemuUserRunner(Runner):
             values=values,
             functions=functions,
             layers=sum_steps(facts, steps),
+            step_values=steps,
             notes=(note,),
         )

@@ -46,7 +46,7 @@ _WARMUP = 1
 
 
 class SerialRunner(Runner):
-    """Runs on the board at the serial port `device`: no trace, no fed rows, no figures by layer."""
+    """Runs on the board at the serial port `device`: whole inferences only."""
 
     name = "serial"
 
@@ -54,10 +54,10 @@ class SerialRunner(Runner):
         self._device = device
 
     def _run(self, artifact: Artifact, inputs: Sequence[Sample], job: Job) -> RunResult:
-        if job.trace or job.rows or job.layers:
+        if job.trace or job.rows or job.layers or job.budget:
             raise UsageError(
-                "serial: traces, fed rows and figures by layer do not pass over a serial line "
-                "(use runner=qemu-system)"
+                "serial: traces, rows, pieces and figures by layer do not pass over a serial "
+                "line (use runner=qemu-system)"
             )
         packed = pack_inputs(artifact, inputs)
         size = len(packed) // len(inputs) if inputs else 0

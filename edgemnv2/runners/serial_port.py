@@ -33,6 +33,7 @@ def open_port(device: str) -> AbstractContextManager[SerialPort]:
         from edgemnv2.runners.any_port import AnyPort
 
         return AnyPort(device)
-    from edgemnv2.runners.posix_port import PosixPort
+    else:  # noqa: RET505 (type checkers read one branch for each system)
+        from edgemnv2.runners.posix_port import PosixPort
 
-    return PosixPort(device)
+        return PosixPort(device)

@@ -6,6 +6,7 @@ The user's own ssh configuration (keys, ports, jump hosts) holds; no password is
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 import shutil
@@ -34,6 +35,7 @@ _MACHINES = {
     "aarch64": ("aarch64", "arm64"),
     # 64-bit kernels run 32-bit programs, and Raspberry Pi OS pairs them so by default.
     "armv7a": ("armv7l", "armv8l", "aarch64"),
+    "riscv64": ("riscv64",),
     "x86_64": ("x86_64",),
 }
 
@@ -152,11 +154,14 @@ class _Connection:
             raise RunnerError("ssh: is not installed (apt install openssh-client)")
         self._address = address
         self._host = host
+        # Windows' ssh has no shared connections; each command makes its own there.
+        shared: tuple[str, ...] = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s")
+        shared = () if platform.system() == "Windows" else (*shared, "-o", "ControlPersist=60")
         self._command = [
             *(ssh, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
-            *("-o", "ControlMaster=auto", "-o", f"ControlPath={control}/s"),
-            *("-o", "ControlPersist=60", *options),
+            *shared,
+            *options,
         ]
 
     def run(

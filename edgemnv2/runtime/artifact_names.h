@@ -85,8 +85,9 @@ static inline void fence_arena(struct fenced_arena *arena, unsigned long arena_b
 
 /* 0 when nothing was written outside the first `arena_bytes` bytes of the arena. */
 static inline int broken_fence(const struct fenced_arena *arena, unsigned long arena_bytes) {
-    for (unsigned long i = 0; i < FENCE_BYTES; i++) {
-        if (arena->before[i] != FENCE_PATTERN || arena->bytes[arena_bytes + i] != FENCE_PATTERN) {
+    for (int i = 0; i < FENCE_BYTES; i++) {
+        if (arena->before[i] != FENCE_PATTERN ||
+            arena->bytes[arena_bytes + (unsigned long)i] != FENCE_PATTERN) {
             return 1;
         }
     }

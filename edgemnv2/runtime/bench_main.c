@@ -1,13 +1,13 @@
 /* The `bench` program of a Linux artefact: runs samples, times inferences, writes a trace.
  *
  *   bench [--inputs FILE --outputs FILE] [--trace FILE] [--warmup N] [--repeat N] [--rows 1]
- *         [--layers 1] [--threads N]
+ *         [--layers 1] [--threads N] [--budget N]
  *
  * FILEs hold tensors one after another, raw, NHWC. Without --inputs, one sample of zeros. --repeat
  * times N inferences of the first sample. --rows 1 feeds the samples row by row (no timing);
- * --layers 1 then measures one inference step by step; both, and a trace, on one thread. Facts
- * go to stdout as lines `edgemnv2 KEY VALUE`. A trace record is int32 sample, layer, row, bytes
- * (host order), then the row's data. */
+ * --layers 1 then measures one inference step by step; --budget N runs all others in pieces of N
+ * steps; all three, and a trace, on one thread. Facts go to stdout as lines `edgemnv2 KEY VALUE`.
+ * A trace record is int32 sample, layer, row, bytes (host order), then the row's data. */
 #define _POSIX_C_SOURCE 200112L
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +30,7 @@ static unsigned long arena_limit = NET_CONST(ARENA_BYTES);
 static struct NET_(pool) pool;
 #endif
 static long threads = 1;
+static long budget; /* above 0: inferences in pieces of so many steps */
 
 struct tracer {
     FILE *file;
@@ -82,6 +83,16 @@ static int32_t infer(struct tracer *tracer) {
     const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     if (tracer->file) {
         return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, tracer);
+    }
+    if (budget > 0) {
+        struct NET_(inference) inference;
+        int32_t status = NET_(begin)(&inference, &inputs, &outputs, arena.bytes);
+        if (status == NET_CONST(OK)) {
+            do {
+                status = NET_(step)(&inference, (int32_t)budget);
+            } while (status == NET_CONST(MORE));
+        }
+        return status;
     }
 #ifdef EDGEMNV2_THREADS
     if (threads > 1) {
@@ -220,6 +231,8 @@ int main(int count, char **argument) {
             rows = strtol(argument[i + 1], NULL, 10);
         } else if (strcmp(key, "--layers") == 0) {
             layers = strtol(argument[i + 1], NULL, 10);
+        } else if (strcmp(key, "--budget") == 0) {
+            budget = strtol(argument[i + 1], NULL, 10);
         } else if (strcmp(key, "--threads") == 0) {
             threads = strtol(argument[i + 1], NULL, 10);
         } else {

@@ -1,7 +1,7 @@
 /* The test program of a bare-metal artefact under an emulator; files through semihosting.
  *
- * Reads `job.bin` (int32 samples, repeat, trace, rows, layers), `in.bin` (samples, raw, NHWC);
- * writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
+ * Reads `job.bin` (int32 samples, repeat, trace, rows, layers, budget), `in.bin` (samples, raw,
+ * NHWC); writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
  * `edgemnv2 KEY VALUE`. */
 #include <stdint.h>
 
@@ -21,6 +21,7 @@ extern uint32_t edgemnv2_stack_limit[];
 enum { STACK_PATTERN = 0x5AA5C33C };
 
 static int32_t trace_file = -1;
+static int32_t budget; /* above 0: inferences in pieces of so many steps */
 
 __attribute__((noinline)) void edgemnv2_mark(void);
 void edgemnv2_mark(void) {
@@ -95,6 +96,16 @@ static int32_t infer(int32_t index) {
     const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     if (index >= 0) {
         return NET_(run_hooked)(&inputs, &outputs, arena.bytes, write_row, &index);
+    }
+    if (budget > 0) {
+        struct NET_(inference) inference;
+        int32_t status = NET_(begin)(&inference, &inputs, &outputs, arena.bytes);
+        if (status == NET_CONST(OK)) {
+            do {
+                status = NET_(step)(&inference, budget);
+            } while (status == NET_CONST(MORE));
+        }
+        return status;
     }
     return NET_(run)(&inputs, &outputs, arena.bytes);
 }
@@ -174,12 +185,13 @@ static int measure_layers(void) {
 }
 
 int main(void) {
-    int32_t job[5] = {0, 0, 0, 0, 0};
+    int32_t job[6] = {0, 0, 0, 0, 0, 0};
     const int32_t job_file = semihost_open("job.bin", SEMIHOST_READ_BINARY);
     if (job_file < 0 || semihost_read(job_file, job, sizeof job) != 0) {
         semihost_print("edgemnv2 error job.bin\n");
         return 1;
     }
+    budget = job[5];
     fence_arena(&arena, LARGER_ARENA_BYTES);
     const int32_t in = semihost_open("in.bin", SEMIHOST_READ_BINARY);
     const int32_t out = semihost_open("out.bin", SEMIHOST_WRITE_BINARY);

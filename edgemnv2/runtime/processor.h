@@ -73,6 +73,10 @@ static int edgemnv2_ask_processor(void) {
 #ifdef EDGEMNV2_NEEDS_DOTPROD
     needs |= 1ul << 20;
 #endif
+#elif defined(__riscv)
+#ifdef EDGEMNV2_NEEDS_V
+    needs |= 1ul << ('v' - 'a');
+#endif
 #else
 #ifdef EDGEMNV2_NEEDS_NEON
     needs |= 1ul << 12;

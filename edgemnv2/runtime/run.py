@@ -19,6 +19,8 @@ import ctypes
 import hashlib
 import json
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ class Network:
             self.manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder}: no artefact here ({error})") from None
+        _check_seal(self.manifest, self.folder)
         name = self.manifest["name"]
         file = f"lib/lib{name}.so"
         path = self.folder.resolve() / file
@@ -107,6 +110,16 @@ class Network:
         return results if len(results) > 1 else next(iter(results.values()))
 
 
+def _check_seal(manifest: Any, folder: Path) -> None:
+    """Sizes that somebody has edited would be believed by the library, and end the process."""
+    content = {}
+    if isinstance(manifest, dict):
+        content = {k: v for k, v in manifest.items() if k != "seal"}
+    text = json.dumps(content, sort_keys=True)
+    if not content or manifest.get("seal") != hashlib.sha256(text.encode()).hexdigest():
+        raise RunError(f"{folder / 'manifest.json'}: was changed after compile (compile again)")
+
+
 def real_scores(tensor: dict[str, Any], stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Stored values of an output as real numbers."""
     if tensor.get("scale") is None:
@@ -129,8 +142,12 @@ def load_sample(network: Network, path: Path) -> Arrays:
     """One sample, `[1, H, W, C]` each, from an image or array file."""
     if path.suffix in (".npy", ".npz"):
         try:
-            content = np.load(path)
-        except (OSError, ValueError) as error:
+            # All of it now: a damaged archive fails when an array is asked for.
+            loaded: Any = np.load(path)
+            content: Any = loaded if path.suffix == ".npy" else dict(loaded)
+        except (EOFError, MemoryError, OSError, SyntaxError, TypeError, ValueError) as error:
+            raise RunError(f"{path}: cannot be read ({error})") from None
+        except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
         if path.suffix == ".npy":
             _expect_one_input(network, path)
@@ -138,9 +155,7 @@ def load_sample(network: Network, path: Path) -> Arrays:
         sample = {}
         for tensor in network.inputs:
             if tensor["name"] not in content:
-                raise RunError(
-                    f"{path}: no array {tensor['name']!r} (it has {', '.join(content.files)})"
-                )
+                raise RunError(f"{path}: no array {tensor['name']!r} (it has {', '.join(content)})")
             sample[tensor["name"]] = _from_source(content[tensor["name"]], tensor, path)
         return sample
     _expect_one_input(network, path)
@@ -213,7 +228,14 @@ def read_pixels(path: Path, channels: int) -> np.ndarray[Any, Any]:
             "(pip install pillow)"
         ) from None
     try:
-        image = ImageOps.exif_transpose(Image.open(path)).convert("RGB" if channels == 3 else "L")
+        image = ImageOps.exif_transpose(Image.open(path))
+        if image.mode == "F":
+            raise RunError(f"{path}: its pixels are floating-point numbers, convert it")
+        if image.mode.startswith("I"):
+            # Gray of 16 bits; Pillow would cut it off at 255.
+            wide = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+            image = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        image = image.convert("RGB" if channels == 3 else "L")
     except (OSError, ValueError, SyntaxError) as error:
         raise RunError(f"{path}: is not an image ({error})") from None
     return np.asarray(image, np.uint8).reshape(image.height, image.width, channels)
@@ -322,10 +344,7 @@ class Answering:
         self.task = network.manifest["task"]
         if args.labels:
             self.task["labels"] = args.labels.read_text("utf-8").splitlines()
-        plain = self.task["kind"] in ("classifier", "unknown")
-        self.threshold = (
-            (0.0 if plain else decode.THRESHOLD) if (args.threshold is None) else args.threshold
-        )
+        self.threshold = args.threshold
 
     def __call__(
         self, pixels: np.ndarray[Any, Any], path: Path, draw: Path | None, note: str = ""
@@ -436,7 +455,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Predict with the network beside this file.")
     parser.add_argument("image", type=Path, nargs="?", help="image, folder of images, .npy or .npz")
     parser.add_argument("--draw", type=Path, help="draw the answer into this file, or folder")
-    parser.add_argument("--threshold", type=float, help="least score that counts (0.5)")
+    parser.add_argument("--threshold", type=float, help="least score that counts")
     parser.add_argument("--camera", type=int, nargs="?", const=0, metavar="N", help="a camera (0)")
     parser.add_argument("--frames", type=int, metavar="N", help="stop the camera after N pictures")
     parser.add_argument("--top", type=int, default=5, metavar="N")

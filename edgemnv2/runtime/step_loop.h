@@ -230,10 +230,9 @@ static uint8_t *edgemnv2_make_row(const struct edgemnv2_run *run, uint32_t index
 
 #endif
 
-/* Runs the whole program; 0, or 1 when the caller ran out of rows. */
-static int32_t edgemnv2_run_steps(const struct edgemnv2_run *run) {
-    uint32_t step;
-    for (step = 0; step < run->plan->step_count; step++) {
+/* Runs the steps `step` <= number < `end`; 0, or 1 when the caller ran out of rows. */
+static int32_t edgemnv2_run_steps(const struct edgemnv2_run *run, uint32_t step, uint32_t end) {
+    for (; step < end; step++) {
         const uint32_t index = run->plan->steps[step].op;
         const uint32_t row = run->plan->steps[step].row;
         if (index == EDGEMNV2_FEED) {

@@ -24,6 +24,10 @@
 #if defined(__x86_64__)
 enum { EDGEMNV2_SPINS = 5000 };
 #define EDGEMNV2_RELAX() __builtin_ia32_pause()
+#elif defined(__riscv)
+enum { EDGEMNV2_SPINS = 20000 };
+/* `pause` of Zihintpause, a fence that does nothing on older cores. */
+#define EDGEMNV2_RELAX() __asm__ volatile(".4byte 0x0100000f")
 #else
 enum { EDGEMNV2_SPINS = 20000 };
 #define EDGEMNV2_RELAX() __asm__ volatile("yield")

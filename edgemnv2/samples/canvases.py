@@ -1,8 +1,9 @@
 """Canvases: handwritten digits strewn over clutter, with their boxes and a map of their classes.
 
-What the built-in detector and segmenter were trained on and are checked with. A canvas is made of
-seeded integers alone, so the same seed gives the same bytes on every machine. Digits never touch;
-discs, triangles, rectangles and thin lines lie below them.
+What the built-in detector was trained on and is checked with; `data/canvases` has the first four
+held-out ones as PNG files. A canvas is made of seeded integers alone, so the same seed gives the
+same bytes on every machine. Digits never touch; discs, triangles, rectangles and thin lines lie
+below them.
 """
 
 from __future__ import annotations

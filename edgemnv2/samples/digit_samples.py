@@ -11,12 +11,7 @@ from edgemnv2.samples.images import Samples, check_limit, preprocess
 __all__ = ["has_heldout", "heldout_samples"]
 
 DIGITS = ("digits", "digits-int8")
-CANVASES = (
-    "digits-detector",
-    "digits-detector-int8",
-    "digits-segmenter",
-    "digits-segmenter-int8",
-)
+CANVASES = ("digits-detector", "digits-detector-int8")
 
 
 def has_heldout(source: str) -> bool:

@@ -14,6 +14,7 @@ A pixel 0..255 (bright ink on dark ground) enters as `pixel / 127.5 - 1`, the pr
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "HELDOUT",
     "IMAGES",
     "INT8_MODEL",
+    "LABELS",
     "MODEL",
     "PREPROCESS",
     "RESOLUTION",
@@ -32,12 +34,14 @@ __all__ = [
     "WIDTH",
     "enlarge",
     "heldout",
+    "meaning",
 ]
 
 WIDTH = 0.35
 RESOLUTION = 32
 CLASSES = 10
 PREPROCESS = "keras"
+LABELS = tuple(str(digit) for digit in range(CLASSES))
 TRAINING_COUNT = 1437
 """Images of scikit-learn's digits, from the front, that were trained on; the rest is held out."""
 
@@ -81,3 +85,8 @@ def heldout() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All held-out images `[360, 32, 32, 1]` as 0..255, and their classes `[360]`."""
     with np.load(HELDOUT) as stored:
         return enlarge(stored["digits"])[..., np.newaxis], stored["labels"].astype(np.int64)
+
+
+def meaning(preprocess: str) -> dict[str, str]:
+    """The metadata of a model file that says its labels, and the preset that its pixels want."""
+    return {"edgemnv2": json.dumps({"labels": LABELS, "preprocess": preprocess})}

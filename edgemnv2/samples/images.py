@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,6 @@ __all__ = [
     "stored_bytes",
     "to_nhwc",
     "to_source",
-    "to_source_arrays",
 ]
 
 Array = NDArray[Any]
@@ -58,6 +58,17 @@ LABELS = "labels.csv"
 # ImageNet's, as torchvision's documentation gives them.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
+WHITE_16_BITS = 65535
+_EXIF_SYMPTOMS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,16 +265,6 @@ def to_source(array: Array, spec: TensorSpec) -> Array:
     return batch.reshape(len(array), *spec.sample_shape)
 
 
-def to_source_arrays(
-    specs: Sequence[TensorSpec], parts: Sequence[Mapping[str, Array]]
-) -> dict[str, Array]:
-    """Outputs `[N, H, W, C]` by name, in portions, as the source has them."""
-    return {
-        spec.name: to_source(np.concatenate([part[spec.name] for part in parts]), spec)
-        for spec in specs
-    }
-
-
 def _listing(root: Path, classes: int | None) -> tuple[list[str], Array | None]:
     """File names and their classes."""
     if (root / LABELS).is_file():
@@ -327,7 +328,37 @@ def open_picture(path: Path) -> Image.Image:
         raise InputError(
             f"{path.name}: not a readable image ({reason}); replace or remove it"
         ) from None
-    return image
+    return _eight_bits(_upright(image, path.name), path.name)
+
+
+def _upright(image: Image.Image, file: str) -> Image.Image:
+    """Turned as the camera was held: cameras write that beside the pixels (EXIF)."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _EXIF_SYMPTOMS as error:
+        raise InputError(f"{file}: its EXIF data are damaged ({error}); save it again") from None
+
+
+def _eight_bits(image: Image.Image, file: str) -> Image.Image:
+    """Gray of 16 bits as the same picture in 8; Pillow would cut it off at 255.
+
+    Colours of 16 bits it reads in 8 itself.
+    """
+    if image.mode == "F":
+        raise InputError(
+            f"{file}: its pixels are floating-point numbers (must be of 8 or 16 bits); convert it, "
+            "or give the inputs as .npz"
+        )
+    if not image.mode.startswith("I"):
+        return image
+    wide = np.asarray(image).astype(np.int64)
+    if wide.min(initial=0) < 0 or wide.max(initial=0) > WHITE_16_BITS:
+        raise InputError(
+            f"{file}: its pixels have 32 bits (must have 8 or 16); convert it, or give the inputs "
+            "as .npz"
+        )
+    # To the nearest: 257 * p in 16 bits is p in 8.
+    return Image.fromarray(((wide * 255 + WHITE_16_BITS // 2) // WHITE_16_BITS).astype(np.uint8))
 
 
 def _fit(image: Image.Image, tensor: Tensor, fit: str) -> Array:

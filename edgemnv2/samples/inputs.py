@@ -6,7 +6,7 @@ source file gives the inputs; `.npz` files are in the source's names, types and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from edgemnv2.samples.images import (
 __all__ = [
     "InputSet",
     "SampleChoice",
-    "as_samples",
     "choose_inputs",
     "load_npz",
+    "of_one_input",
     "random_set",
     "source_arrays",
 ]
@@ -80,6 +80,13 @@ class InputSet:
     def each(self, start: int, stop: int) -> list[dict[str, Array]]:
         """The same, sample by sample, `[1, H, W, C]` each: as runners take them."""
         return [self.batch(i, i + 1) for i in range(start, min(stop, len(self)))]
+
+    def select(self, indices: Sequence[int]) -> InputSet:
+        """The samples at `indices`, in that order."""
+        chosen = list(indices)
+        labels = None if self.labels is None else self.labels[chosen]
+        arrays = {name: array[chosen] for name, array in self.arrays.items()}
+        return InputSet(arrays, tuple(self.names[i] for i in chosen), labels, self.preset)
 
     def first(self, limit: int | None) -> InputSet:
         """The first `limit` samples, all where it is None; UsageError for a limit below 1."""
@@ -247,14 +254,11 @@ def random_set(graph: Graph, count: int, seed: int) -> InputSet:
     return InputSet(arrays, tuple(f"random[{i}], seed {seed}" for i in range(count)))
 
 
-def as_samples(inputs: InputSet) -> Samples:
-    """The samples of a network with one input; InputError where there are several."""
-    if len(inputs.arrays) != 1:
-        raise InputError(
-            f"inputs {', '.join(map(repr, inputs.arrays))}: expected a network with one input"
-        )
-    (x,) = inputs.arrays.values()
-    return Samples(x, inputs.names, inputs.labels, inputs.preset)
+def of_one_input(graph: Graph, samples: Samples) -> InputSet:
+    """The samples of the one input of a network; InputError where it has several."""
+    if len(graph.input_specs) != 1:
+        raise InputError(f"{graph.name}: samples of one input for {_names([*graph.input_specs])}")
+    return _of(graph, 0, samples)
 
 
 def _names(specs: list[TensorSpec]) -> str:

@@ -14,6 +14,7 @@ from edgemnv2.errors import EdgeError, RunnerError, TuneLogError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
+from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.provenance import provenance
 from edgemnv2.records.log import PROVENANCE, Record, TuneLog
 from edgemnv2.records.lookup import applies
@@ -152,6 +153,8 @@ def tune_graph(
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
+    if target.is_bare_metal:
+        graph = split_phases(graph)
     bench = TrialBench(graph, target, runners, options.seed)
     tasks = find_tasks(graph, target, bench.base)
     try:
@@ -397,7 +400,7 @@ class _Session:
     ) -> Versus | EdgeError:
         """The comparison, or what hindered it."""
         try:
-            if self.state.metric == "instructions":
+            if self.state.metric != "seconds":
                 most_bytes = reference.manifest.arena_bytes
                 if reason := outgrown(self.bench, candidates, most_bytes):
                     return Versus(reason=reason)

@@ -8,7 +8,7 @@ import pytest
 
 from edgemnv2.benchmark.core_model import DEPENDENCY, CoreModel
 from edgemnv2.errors import RunnerError, UsageError
-from edgemnv2.runners.llvm_tools import find_llvm_tools
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target, target_names
 
 MODELLED = [name for name in target_names() if load_target(name).cycles]
@@ -19,13 +19,14 @@ def _tools(require_tool: Callable[[str], str]) -> None:
     try:
         find_llvm_tools()
     except RunnerError:
-        require_tool("llvm-mca-22")
+        require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
 
 
 @pytest.mark.parametrize("name", MODELLED)
 def test_llvm_has_a_model_of_every_core_that_a_target_file_names(name: str) -> None:
     model = CoreModel.of(load_target(name))
-    (steady,) = model.steady([["add x0, x0, x1" if "a" in model.triple[:1] else "add r0, r0, r1"]])
+    add = {"aarch64": "add x0, x0, x1", "x86_64": "addq %rbx, %rax"}
+    (steady,) = model.steady([[add.get(model.triple.split("-")[0], "add r0, r0, r1")]])
     assert steady is not None and steady.skipped == 0
     assert steady.cycles == pytest.approx(1.0)
 

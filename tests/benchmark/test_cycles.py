@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+import edgemnv2
+from edgemnv2 import Place
 from edgemnv2.artifact import Artifact
-from edgemnv2.benchmark import cycles
 from edgemnv2.benchmark.core_model import Steady
+from edgemnv2.benchmark.cycle_runner import CycleRunner
 from edgemnv2.benchmark.cycles import MEMORY, PathCosts, estimate_cycles
 from edgemnv2.benchmark.emulated_peers import check_emulated
+from edgemnv2.benchmark.latency import random_sample
 from edgemnv2.cli.main import main
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import runner_for
 from edgemnv2.runners.block_trace import Block, BlockTrace, Section
-from edgemnv2.runners.llvm_tools import find_llvm_tools
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact
 
@@ -52,32 +55,26 @@ def test_a_path_costs_its_cycles_times_its_executions_and_the_rest_the_average()
     assert costs.figure(loop, memory=1e6).limit == MEMORY
 
 
-@pytest.fixture(scope="module")
-def llvm(require_tool: Callable[[str], str]) -> None:
+@pytest.fixture
+def tools(require_tool: Callable[[str], str]) -> None:
     try:
         find_llvm_tools()
     except RunnerError:
-        require_tool("llvm-mca-22")
+        require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
+    for tool in ("qemu-system-arm", "arm-none-eabi-gcc", "qemu-aarch64", "gcc"):
+        require_tool(tool)
 
 
 @pytest.fixture(scope="module", params=["mps2-an500", "rpi4"])
-def artifact(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    require_tool: Callable[[str], str],
-    llvm: None,
-) -> Artifact:
-    bare = request.param.startswith("mps2")
-    tools = ("qemu-system-arm", "arm-none-eabi-gcc") if bare else ("qemu-aarch64",)
-    for tool in (*tools, "gcc"):
-        require_tool(tool)
+def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return compile_model(NETWORK, request.param, tmp_path_factory.mktemp("cycles") / "net")
 
 
+@pytest.mark.usefixtures("tools")
 def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Artifact) -> None:
     estimate = estimate_cycles(artifact)
     counted = runner_for(artifact, artifact.target.runner).run(
-        artifact, [cycles.random_sample(artifact, 0)], repeat=1
+        artifact, [random_sample(artifact, 0)], repeat=1
     )
     total = estimate.total
     assert abs(total.instructions - counted.values[0]) <= 2
@@ -91,6 +88,22 @@ def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Art
     assert estimate_cycles(artifact).total == total
 
 
+@pytest.mark.usefixtures("tools")
+def test_a_runner_of_cycles_gives_outputs_rows_and_the_layers_estimates(artifact: Artifact) -> None:
+    runner = CycleRunner(artifact.target)
+    sample = random_sample(artifact, 0)
+    result = runner.run(artifact, [sample], trace=True, layers=True)
+    plain = runner.run(artifact, [sample])
+    assert (result.metric, plain.metric) == ("cycles", None)
+    for name, output in plain.results[0].items():
+        assert (result.results[0][name] == output).all()
+    assert result.trace and sum(result.layers.values()) > 0
+    assert runner.run(artifact, [sample], trace=True, layers=True).layers == result.layers
+    with pytest.raises(UsageError):
+        runner.run(artifact, [sample], threads=2, layers=True)
+
+
+@pytest.mark.usefixtures("tools")
 def test_the_command_says_estimated_wherever_it_shows_cycles(
     artifact: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +133,12 @@ def test_what_an_estimate_does_not_know_is_refused(
     assert said in capsys.readouterr().err
 
 
+def test_only_cycles_are_a_metric_to_ask_for_and_only_without_a_place(tmp_path: Path) -> None:
+    for metric, place in (("seconds", None), ("cycles", Place(runner="local"))):
+        with pytest.raises(UsageError, match=f"metric={metric}"):
+            edgemnv2.tune("digits-int8", "rpi4", tmp_path, metric=metric, place=place)
+
+
 def test_engines_are_estimated_where_they_run_only() -> None:
     check_emulated(load_target("rpi5"), ["litert", "onnxruntime", "ncnn"])
     with pytest.raises(UsageError, match="not for mps2-an500"):
@@ -128,10 +147,7 @@ def test_engines_are_estimated_where_they_run_only() -> None:
         check_emulated(load_target("rpi4"), ["tensorflow"])
 
 
-def test_a_core_that_llvm_does_not_model_is_refused(
-    tmp_path: Path, require_tool: Callable[[str], str]
-) -> None:
-    require_tool("gcc")
-    tiny = make_tiny_artifact(tmp_path / "art", "host")
+def test_a_core_that_llvm_does_not_model_is_refused(tmp_path: Path) -> None:
+    tiny = make_tiny_artifact(tmp_path / "art", "riscv32-virt")
     with pytest.raises(UsageError, match=r"cycles\.core"):
         estimate_cycles(tiny)

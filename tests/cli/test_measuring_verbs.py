@@ -18,7 +18,8 @@ from edgemnv2.errors import RunnerError
 from edgemnv2.runners import RUNNER_NAMES
 from edgemnv2.runners.base import RunResult
 from edgemnv2.runners.device_state import DeviceState, local_state, read_state, state_notes
-from edgemnv2.target import target_names
+from edgemnv2.runners.doctor import _PURPOSES, doctor, purposes
+from edgemnv2.target import load_target, target_names
 from tests.runners.tiny_artifact import make_tiny_artifact
 
 # DESIGN's keys; more may join.
@@ -102,11 +103,39 @@ def test_targets_lists_all_and_checks_a_file(
     assert "mine.toml: key cpu is missing" in capsys.readouterr().err
 
 
+def test_targets_are_filtered_by_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "--ram", "256K", "--json"]) == 0
+    found = set(json.loads(capsys.readouterr().out))
+    wanted = {name for name in target_names() if load_target(name).ram_bytes >= 256 * 1024}
+    assert found == wanted and "nano33ble" in found and "nucleo-f446re" not in found
+    assert main(["targets", "--flash", "2M", "--json"]) == 0
+    found = set(json.loads(capsys.readouterr().out))
+    assert "rpi-pico" in found and "nano33ble" not in found and "rpi4" in found
+    with pytest.raises(SystemExit):
+        main(["targets", "--ram", "much"])
+    assert "'much' is no size" in capsys.readouterr().err
+
+
+def test_every_tool_that_doctor_knows_serves_a_purpose() -> None:
+    checks = doctor()
+    served = {tool for _, groups in _PURPOSES for group in groups for tool in group}
+    assert {check.name for check in checks} == served
+    assert len({purpose.words for purpose in purposes(checks)}) == len(_PURPOSES)
+
+
 def test_doctor_says_what_is_missing_and_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     main(["doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (text for text in lines if "to run Cortex-M code here:" in text)
+    assert line.startswith("missing") and line.endswith(
+        "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+    )
+    (line,) = (text for text in lines if "to compile for 64-bit Linux boards:" in text)
+    assert line.startswith("ok") and "ziglang" in line
+    main(["doctor", "--tools"])
     text = capsys.readouterr().out
     assert "missing  qemu-aarch64" in text and "apt install qemu-user" in text
     assert main(["doctor", "--json"]) == 0
@@ -127,7 +156,7 @@ def test_doctor_says_which_compiler_does_not_work_and_why(
     emulator.write_bytes(b"\x7fELF of another machine")
     emulator.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert main(["doctor"]) == 0, "ziglang does it as well"
+    assert main(["doctor", "--tools"]) == 0, "ziglang does it as well"
     lines = capsys.readouterr().out.splitlines()
     (line,) = (text for text in lines if "  aarch64-linux-gnu-gcc " in text)
     assert line.startswith("BROKEN ") and f"{broken} cannot compile a program" in line
@@ -141,6 +170,8 @@ def test_doctor_knows_the_interface_that_crashes(
 ) -> None:
     monkeypatch.setattr("edgemnv2.runners.doctor.version_of", lambda name: "0.1.15.post2")
     assert main(["doctor"]) == 1
+    assert "BROKEN   to compile:" in capsys.readouterr().out
+    assert main(["doctor", "--tools"]) == 1
     text = capsys.readouterr().out
     assert "BROKEN   apache-tvm-ffi" in text
     assert "pip install apache-tvm-ffi==0.1.14.post1" in text

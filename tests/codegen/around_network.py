@@ -35,7 +35,7 @@ def interface(
     answers = Answers(task, {x.field: x for x in outputs})
     taken = camera.end if camera else end("input", (8, 8, 3), "int8", (1.0, -128))
     return Interface(
-        "net", "caller", "nothing", 1, (taken,), tuple(outputs), 64, 64, 64,
+        "net", "caller", "nothing", 1, (taken,), tuple(outputs), 64, 64, 64, 1,
         answers=answers, camera=camera,
     )  # fmt: skip
 

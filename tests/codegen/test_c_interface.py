@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import filecmp
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.codegen.interface import c_identifier, exports
+from edgemnv2.codegen.interface import c_identifier
 from edgemnv2.frontend import load_model
 from edgemnv2.ops import execute
 from edgemnv2.ops.graph import Graph
@@ -132,9 +133,11 @@ def test_library_exports_the_interface_and_needs_little(
     defined = subprocess.run(
         [nm, "-D", "--defined-only", library], capture_output=True, text=True, check=True
     ).stdout
-    assert sorted(line.split()[-1] for line in defined.splitlines()) == sorted(
-        exports("net", threads=True)
-    )
+    # What the header declares: at the start of a line, behind the type of what is returned.
+    header = (host.path / "include" / "net.h").read_text()
+    declared = re.findall(r"^\w[\w ]*[ *](net_\w+)(?:\(|\[\])", header, re.MULTILINE)
+    assert {"net_run", "net_run_rows", "net_pool_start"} < set(declared)
+    assert sorted(line.split()[-1] for line in defined.splitlines()) == sorted(declared)
     everything = subprocess.run([nm, "-D", library], capture_output=True, text=True, check=True)
     undefined = {
         line.split()[-1].split("@")[0]

@@ -96,7 +96,7 @@ def test_its_firmware_passes_and_is_exact_over_the_line(
     compiler = find_compiler(c3.target)
     command = [*compiler.command, *cpu_flags(c3.target, compiler), "-O2", "-Wall", "-Wextra"]
     command += ["-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-nostartfiles"]
-    command += ["-T", script, '-DEDGEMNV2_ARENA_SECTION=".arena"']
+    command += ["-T", script, f'-D{c3.name.upper()}_ARENA_SECTION=".arena"']
     command += [f"-I{folder}" for folder in (component / "include", component / "selftest")]
     command += [f"-I{HERE / 'idf/include'}"]
     sources = [*sorted((component / "src").glob("*.c")), component / EXAMPLE / "main/main.c"]

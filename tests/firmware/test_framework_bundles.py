@@ -145,6 +145,22 @@ def test_zephyr_kconfig_keeps_the_selftest_behind_the_network(
         kconfig_settings(tmp_path / "m", monkeypatch)
 
 
+def test_west_takes_the_module_as_the_manifest_of_a_workspace(
+    m7: Artifact, tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("west")
+    from west.manifest import ImportFlag, Manifest
+
+    bundle(m7, "zephyr", tmp_path / "m")
+    text = (tmp_path / "m" / "west.yml").read_text()
+    manifest = Manifest.from_data(text, import_flags=ImportFlag.IGNORE)
+    (zephyr,) = (project for project in manifest.projects if project.name == "zephyr")
+    assert zephyr.url == "https://github.com/zephyrproject-rtos/zephyr"
+    assert zephyr.revision == "v3.7.0"
+    own = manifest.projects[0]
+    assert own.path == m7.name, "`west init -l` of the folder that the README names"
+
+
 def test_zephyr_module_and_sample_descriptions_are_well_formed(
     m7: Artifact, tmp_path: Path, require_module: NeedModule
 ) -> None:

@@ -28,7 +28,7 @@ from edgemnv2.runners import make_runner
 from edgemnv2.samples import digits
 from edgemnv2.samples.digit_samples import has_heldout, heldout_samples
 from edgemnv2.samples.images import default_preset
-from edgemnv2.samples.inputs import SampleChoice, as_samples, choose_inputs
+from edgemnv2.samples.inputs import SampleChoice, choose_inputs
 from tests.firmware.firmware_harness import boot, build_cmake, cross_cmake, run, verdict
 
 LEAST_TOP1 = 97.0
@@ -69,9 +69,9 @@ def test_the_file_is_small_standard_qdq_with_integer_ends() -> None:
 @pytest.mark.parametrize("name", ["digits", "digits-int8"])
 def test_held_out_digits_are_recognised_with_the_preset_that_needs_no_flag(name: str) -> None:
     graph = lowered(name)
-    samples = as_samples(choose_inputs(graph, SampleChoice(), default_preset(graph)))
+    samples = choose_inputs(graph, SampleChoice(), default_preset(graph))
     assert samples.labels is not None and len(samples) == 360
-    scores = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(360, -1)
+    scores = run_reference(graph, samples.arrays, keep=False)[graph.outputs[0]].reshape(360, -1)
     assert 100 * (scores.argmax(axis=1) == samples.labels).mean() >= LEAST_TOP1
 
 
@@ -130,8 +130,8 @@ def test_host_m7_and_reference_give_the_dozen_the_same_classes(
     on_host = run_artifact(host, make_runner("local"), DOZEN)
     on_m7 = run_artifact(m7, make_runner("qemu-system"), DOZEN)
     graph = lowered("digits-int8")
-    samples = as_samples(choose_inputs(graph, DOZEN, default_preset(graph)))
-    expected = run_reference(graph, samples.x, keep=False)[graph.outputs[0]].reshape(12, -1)
+    samples = choose_inputs(graph, DOZEN, default_preset(graph))
+    expected = run_reference(graph, samples.arrays, keep=False)[graph.outputs[0]].reshape(12, -1)
     assert np.array_equal(next(iter(on_host.outputs.values())).reshape(12, -1), expected)
     assert np.array_equal(next(iter(on_m7.outputs.values())).reshape(12, -1), expected)
     assert [p.classes[0] for p in on_m7.predictions] == shown_classes()
@@ -155,16 +155,16 @@ def test_firmware_proves_itself_with_a_held_out_digit(
     bundle(m7, "cmake", tmp_path / "net")
     source = next((tmp_path / "net").rglob("*_selftest_data.c")).read_text()
     assert source.startswith("/* Input heldout_000 ")
-    expected = values_of(source, "selftest_expected")
+    expected = values_of(source, "expected_output")
     # What the board compares with is the right class.
     assert expected.argmax() == digits.heldout()[1][0]
-    assert np.array_equal(values_of(source, "selftest_input") + 128, digits.heldout()[0][0].ravel())
+    assert np.array_equal(values_of(source, "input_input") + 128, digits.heldout()[0][0].ravel())
     assert verdict(boot(cross_cmake(tmp_path / "net"), m7.target.machine)) == "PASS"
     assert verdict(run([build_cmake(tmp_path / "net")], tmp_path)) == "PASS"
 
 
 def values_of(source: str, name: str) -> np.ndarray:
-    body = source.split(f"{name}[] = {{", 1)[1].split("}", 1)[0]
+    body = source.split(f"{name}[] ALIGNED = {{", 1)[1].split("}", 1)[0]
     return np.array([int(word) for word in body.split(",")])
 
 

@@ -235,3 +235,65 @@ def test_a_file_that_contradicts_itself_is_said_to(
     monkeypatch.setattr("onnx.shape_inference.infer_shapes", fail)
     message = refusal(one_node("Relu", [1, 3, 8, 8]), tmp_path, ModelError)
     assert "(op_type:Conv) odd" in message and "full_check=True" in message
+
+
+@pytest.mark.parametrize("op", ["ConstantOfShape", "Range", "Expand"])
+def test_a_constant_that_no_memory_holds_is_refused_before_it_is_made(
+    op: str, tmp_path: Path
+) -> None:
+    """Shape arithmetic of a damaged file; onnx itself would fill the memory with it."""
+    huge = numpy_helper.from_array(np.int64([1 << 20, 1 << 20]), "huge")
+    ends = [("zero", 0), ("many", 1 << 40), ("one", 1)]
+    numbers = [numpy_helper.from_array(np.int64(value), name) for name, value in ends]
+    operands = {"ConstantOfShape": ["huge"], "Expand": ["one", "huge"]}
+    nodes = [
+        helper.make_node(op, operands.get(op, ["zero", "many", "one"]), ["made"], name="maker"),
+        helper.make_node("Relu", ["x"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4, 4])
+    graph = helper.make_graph(nodes, "g", [x], [y], [huge, *numbers])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=rf"m.onnx: node 'maker': {op} makes a constant of 1099"):
+        load_model(path)
+
+
+def test_what_is_made_twice_is_refused(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Abs", ["x"], ["y"])]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4, 4])
+    graph = helper.make_graph(nodes, "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="makes 'y', which is there already"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("extent", [1 << 16, 1 << 40])
+def test_more_rows_than_tables_count_are_refused(extent: int, tmp_path: Path) -> None:
+    """The generated tables hold a row's number in 16 bits: larger ones would wrap."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, extent, 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, extent - 2, 1])
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 2])
+    graph = helper.make_graph([node], "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"m.onnx: .*(rows in memory|values \(must be)"):
+        lower(load_model(path))
+
+
+def test_a_constant_with_nan_is_named(tmp_path: Path) -> None:
+    bound = numpy_helper.from_array(np.float32(np.nan), "bound")
+    nodes = [helper.make_node("Clip", ["x", "bound"], ["y"], name="n")]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4, 4])
+    graph = helper.make_graph(nodes, "g", [x], [y], [bound])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="constant 'bound' has 1 values that are no numbers"):
+        load_model(path)

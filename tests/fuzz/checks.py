@@ -1,7 +1,8 @@
 """What must become of a damaged file: a clear error of ours, or a right result; nothing besides.
 
-`check_file` goes through import, lowering and planning; `check_compiled`, for what that accepts,
-compiles and runs it. Both return the word for what happened and raise whatever is a fault.
+`check_file` goes through import and lowering; for what that accepts, `check_planned` plans it and
+`check_compiled` compiles and runs it. All return the word for what happened and raise whatever is a
+fault.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
 from tests.fuzz.mutate import damaged_bytes, damaged_json
 from tests.fuzz.originals import LOG
 
-__all__ = ["Fault", "Unclear", "check_compiled", "check_file", "clear"]
+__all__ = ["Fault", "Unclear", "check_compiled", "check_file", "check_planned", "clear"]
 
 MODELS = ("onnx", "tflite", "h5", "keras")
 MOST_MACS = 20_000_000
@@ -79,14 +80,25 @@ def _network(suffix: str) -> Callable[[bytes, Path, np.random.Generator], str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                graph = lower(load_model(path))
-                plan_network(graph, load_target(_target_of(graph, len(blob))))
+                lower(load_model(path))
         except EdgeError as error:
             clear(error, path.name)
             return "refused"
         return "accepted"
 
     return check
+
+
+def check_planned(kind: str, folder: Path) -> str:
+    """ "accepted" or "refused": kernels, row program and arena of the accepted network."""
+    path = folder / f"damaged.{kind}"
+    graph = lower(load_model(path))
+    try:
+        plan_network(graph, load_target(_target_of(graph, path.stat().st_size)))
+    except EdgeError as error:
+        clear(error, path.name, graph.name)
+        return "refused"
+    return "accepted"
 
 
 def _target_of(graph: Graph, size: int) -> str:

@@ -35,8 +35,9 @@ def host_row(**changes: Any) -> dict[str, Any]:
 def test_seconds_beside_others() -> None:
     lines = host_results.host_table([host_row(), host_row(threads=1, speed_up=None)])
     assert lines[0] == "A processor, 2 cores at most 64 ns apart, avx2, fma"
-    assert lines[-2] == "| int8 | host, 2 | 2.00 | litert 4.00: **0.500** | 1.90 | 6.0, 4.0 MiB |"
-    assert lines[-1] == "| int8 | host, 1 | 2.00 | litert 4.00: **0.500** |  | 6.0, 4.0 MiB |"
+    row = "| int8 | x86-64-v3, 2 | 2.00 | litert 4.00: **0.500** | 1.90 | 6.0, 4.0 MiB |"
+    assert lines[-2] == row
+    assert lines[-1] == "| int8 | x86-64-v3, 1 | 2.00 | litert 4.00: **0.500** |  | 6.0, 4.0 MiB |"
 
 
 def test_this_machine_is_named() -> None:

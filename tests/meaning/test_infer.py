@@ -134,6 +134,10 @@ def test_unknown_words_are_refused(words: Any) -> None:
 def test_metadata_that_is_none_says_nothing() -> None:
     for text in ("{", "[]", "{}"):
         assert said_in_metadata({"edgemnv2": text}, "x") == Said()
+    with pytest.raises(InputError, match="four numbers"):
+        said_in_metadata(
+            {"edgemnv2": '{"anchors": {"maps": [[1, 1, [[1, 1]]]], "scales": [1]}}'}, "x"
+        )
     with pytest.raises(InputError, match="not a description"):
         said_in_metadata({"edgemnv2": '{"anchors": {"maps": 3}}'}, "x")
 

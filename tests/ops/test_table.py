@@ -25,7 +25,6 @@ LACKS = {
     ("lookup", "tflite"): "concatenations make it",
     ("copy", "tflite"): "outputs that are inputs, or one tensor, make it",
     ("copy", "onnx"): "outputs that are inputs, or one tensor, make it",
-    ("detection_postprocess", "onnx"): "it is a custom operator of TFLite",
     ("erf", "tflite"): "TFLite has GELU only",
     ("hard_sigmoid", "tflite"): "TFLite writes it as additions, products, RELU6",
     ("softplus", "tflite"): "TFLite writes it as EXP, LOG",
@@ -36,8 +35,10 @@ LACKS = {
 # that a library chooses, or is one that the quantiser makes.
 OPTIONAL = {"rows", "export", "exact", "quantised"}
 # What an optional part must have, if it is there.
-NEEDED_THERE = {"exact": {"prepare"}, "quantised": {"integer"}}
-FORMATS = {"onnx", "tflite", "ncnn"}
+NEEDED_THERE = {"exact": {"prepare"}, "export": {"onnx"}}
+FORMATS = {"onnx", "tflite", "ncnn", "opset"}
+# What the quantiser may ask of an operator.
+QUANTISED = {"integer", "target", "stays_float", "StoredWeights", "targets"}
 
 
 def test_the_table_and_the_folders_are_the_same() -> None:
@@ -63,6 +64,9 @@ def test_optional_parts_have_what_is_asked_of_them(name: str) -> None:
     for module, functions in NEEDED_THERE.items():
         found = part(name, module)
         assert found is None or functions <= set(found.__all__), f"ops/{name}/{module}.py"
+    quantised = part(name, "quantised")
+    if quantised is not None:
+        assert quantised.__all__ and set(quantised.__all__) <= QUANTISED
     export = part(name, "export")
     if export is not None:
         assert export.__all__ and set(export.__all__) <= FORMATS, f"ops/{name}/export.py"

@@ -136,6 +136,37 @@ def _damage(folder: Path, name: str, change: Any) -> None:
     path.write_text(change(path.read_text()))
 
 
+def test_the_beginning_of_a_line_is_no_record(tmp_path: Path) -> None:
+    """A kill or a full disk has cut off the last one: what is before it stays, and goes on."""
+    _log(tmp_path, _record(1, 3.0), _record(2, 4.0))
+    path = tmp_path / RECORDS
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    before = path.read_bytes()
+    log = TuneLog.load(tmp_path)
+    assert len(log.records) == 1
+    assert path.read_bytes() == before, "reading changes nothing"
+    log.append(_record(2, 6.0))
+    assert len(TuneLog.load(tmp_path).records) == 2
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_log_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = _log(tmp_path, _record(1, 3.0))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    for write in (log.save, lambda: TuneLog.load(tmp_path).append(_record(2, 4.0))):
+        with pytest.raises(TuneLogError, match=r"cannot be written .No space left on device"):
+            write()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -149,8 +180,8 @@ def _damage(folder: Path, name: str, change: Any) -> None:
         (PROVENANCE, lambda t: t.replace('"unit"', '"units"'), "lacks unit"),
         (PROVENANCE, lambda t: t[:50], "cannot be read"),
         (PROVENANCE, lambda t: t.replace('"name": "rpi4"', '"nam": 1'), "name and core"),
-        (RECORDS, lambda t: t[: len(t) // 2], "is damaged"),
-        (WORKLOADS, lambda t: t[:100], "is damaged"),
+        (RECORDS, lambda t: t[: len(t) // 2] + "\n", "is damaged"),
+        (WORKLOADS, lambda t: t[:100] + "\n", "is damaged"),
         (RECORDS, lambda t: t.replace("[3]", "[]"), "has no cost"),
         (RECORDS, lambda t: t.replace('"kernel"', '"colonel"'), "is damaged"),
     ],

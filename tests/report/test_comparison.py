@@ -74,6 +74,18 @@ def test_cycles_beside_a_count_are_read(tmp_path: Path) -> None:
     assert found.layers["stem"].costs == {"instructions": 400, "cycles": 500}
 
 
+def test_an_estimate_of_cycles_is_of_the_only_network_of_its_target(tmp_path: Path) -> None:
+    estimate = {
+        "metric": "cycles", "is_estimate": True, "target": "mps2-an500", "cycles": 1500.0,
+        "instructions": 1000, "layers": [{"name": "stem", "cycles": 700.0, "instructions": 400}],
+    }  # fmt: skip
+    (found,) = read_figures(written(tmp_path / "a.jsonl", estimate, BENCH))
+    assert (found.values["cycles"], found.values["arena"]) == (1500, 2048)
+    assert found.layers["stem"].costs == {"cycles": 700, "instructions": 400}
+    with pytest.raises(InputError, match="name no network"):
+        read_figures(written(tmp_path / "b.json", estimate))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [("{", "cannot be read"), ("[1]", "not a JSON object"), ("{}", "says of no network"),
@@ -141,8 +153,7 @@ def test_a_limit_is_broken_above_it_and_kept_at_it(
 
 @pytest.mark.parametrize("figure", [*FIGURES, "layer"])
 def test_a_limit_on_what_a_side_does_not_say_is_an_error(tmp_path: Path, figure: str) -> None:
-    bare = {"metric": "none", "artifact": "net", "target": "rpi4"}
-    a = written(tmp_path / "a.json", {k: v for k, v in bare.items() if k != "metric"})
+    a = written(tmp_path / "a.json", {"artifact": "net", "target": "rpi4"})
     with pytest.raises(InputError, match=f"max_{figure}=.*0"):
         compare(a, a, {figure: "+0"})
 

@@ -81,7 +81,7 @@ def test_every_layer_is_a_row_with_its_schedule(one: Path) -> None:
     rows = re.findall(r"<tr>(<td.*?)</tr>", table)
     assert len(rows) == len(fabricated_layers())
     assert "block1.depthwise" in rows[1] and "tuned: record-17" in rows[1]
-    assert "fallback" in rows[3]
+    assert "plain loops" in rows[3] and "by default" in rows[0]
 
 
 def test_results_go_to_the_artefact_they_name(one: Path, two: Path, tmp_path: Path) -> None:

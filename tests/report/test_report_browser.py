@@ -110,7 +110,7 @@ def test_page_works_narrow_and_wide(
     assert [w - view["width"] < 20 for w, view in zip(WIDTHS, views, strict=True)] == [True] * 2
     for view in views:
         assert view["scroll"] <= view["width"] and view["beyond"] == []
-        # Sizes of both, then memory of the whole image, memory of fed rows and work of each.
+        # Sizes of both, then memory of the whole image, memory by rows and work of each.
         assert len(view["plots"]) == 7
         assert all(w >= 600 and h >= 100 for w, h in view["plots"])
         ascending, descending, by_name = view["sorted"]

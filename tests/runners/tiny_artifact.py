@@ -42,6 +42,7 @@ HEADER = f"""\
 #define TINY_OUTPUT_TYPE int8_t
 #define TINY_OUTPUT_BYTES {HEIGHT * WIDTH * CHANNELS}
 #define TINY_OK 0
+#define TINY_MORE 1
 #define TINY_ERROR_ROWS (-4)
 struct tiny_inputs {{ const int8_t *input; }};
 struct tiny_outputs {{ int8_t *output; }};
@@ -51,6 +52,14 @@ int32_t tiny_run(const struct tiny_inputs *, const struct tiny_outputs *, void *
 int32_t tiny_run_hooked(
     const struct tiny_inputs *, const struct tiny_outputs *, void *arena, tiny_hook, void *);
 int32_t tiny_run_rows(tiny_next_row, void *context, const struct tiny_outputs *, void *arena);
+struct tiny_inference {{
+    struct tiny_inputs inputs;
+    struct tiny_outputs outputs;
+    void *arena;
+}};
+int32_t tiny_begin(struct tiny_inference *, const struct tiny_inputs *,
+    const struct tiny_outputs *, void *arena);
+int32_t tiny_step(struct tiny_inference *, int32_t budget);
 #endif
 """
 
@@ -79,6 +88,17 @@ int32_t tiny_run_hooked(const struct tiny_inputs *in, const struct tiny_outputs 
 }
 int32_t tiny_run(const struct tiny_inputs *in, const struct tiny_outputs *out, void *arena) {
     return tiny_run_hooked(in, out, arena, NULL, NULL);
+}
+int32_t tiny_begin(struct tiny_inference *all, const struct tiny_inputs *in,
+    const struct tiny_outputs *out, void *arena) {
+    all->inputs = *in;
+    all->outputs = *out;
+    all->arena = arena;
+    return TINY_OK;
+}
+int32_t tiny_step(struct tiny_inference *all, int32_t budget) {
+    (void)budget;
+    return tiny_run(&all->inputs, &all->outputs, all->arena);
 }
 int32_t tiny_run_rows(
     tiny_next_row next, void *context, const struct tiny_outputs *out, void *arena) {
@@ -133,6 +153,7 @@ def tiny_manifest(target_name: str) -> Manifest:
         macs=0,
         layers=(LayerRecord("plus_one", "add", (shape,), shape, 0),),
         kernels=(KernelRecord("plus_one", "add", (), shape, 1, 0, "add_one", "default", {}),),
+        steps=1,
     )
 
 

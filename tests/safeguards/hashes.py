@@ -56,6 +56,7 @@ NETWORKS = {
 
 MANIFEST_MAY_CHANGE = (
     "edgemnv2",  # the package's version
+    "provenance",  # names versions, among them the C compiler's
     "files",  # hashes of the files beside it, each of which is compared itself
     "seal",  # a hash of the manifest, with all that may change
     "tuning_notes",  # texts about records that could not be used

@@ -138,7 +138,7 @@ def test_other_tools_are_said(
     now = copy.deepcopy(load()["artefacts"]["digits"]["x86-64-v3"])
     now["files"]["bench"] = "0" * 64
     assert check({job: now}, path) == []
-    assert "host: machine code and its size are not compared" in capsys.readouterr().out
+    assert "x86-64-v3: machine code and its size are not compared" in capsys.readouterr().out
     monkeypatch.setattr(hashes, "toolchain", lambda target: tools)
     assert [row[2] for row in check({job: now}, path)] == ["bench"]
 

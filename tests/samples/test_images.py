@@ -19,7 +19,7 @@ from edgemnv2.samples.images import (
     to_nhwc,
     to_source,
 )
-from edgemnv2.samples.inputs import as_samples, load_npz
+from edgemnv2.samples.inputs import load_npz
 
 FLOAT = Tensor("x", 32, 32, 3, "float32")
 UINT8 = Tensor("x", 32, 32, 3, "uint8", QuantParams(1 / 127.5, 127))
@@ -170,12 +170,11 @@ GRAPH = graph_of(Tensor("x", 4, 5, 3, "float32"), SPEC)
 def test_npz_arrays_are_in_the_source_layout(tmp_path):
     x = np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)
     np.savez(tmp_path / "x.npz", input=x)
-    samples = as_samples(load_npz(tmp_path / "x.npz", GRAPH))
-    np.testing.assert_array_equal(samples.x, x.transpose(0, 2, 3, 1))
+    every = load_npz(tmp_path / "x.npz", GRAPH).arrays["input"]
+    np.testing.assert_array_equal(every, x.transpose(0, 2, 3, 1))
     np.savez(tmp_path / "one.npz", input=x[1])
-    np.testing.assert_array_equal(
-        as_samples(load_npz(tmp_path / "one.npz", GRAPH)).x, samples.x[1:]
-    )
+    one = load_npz(tmp_path / "one.npz", GRAPH).arrays["input"]
+    np.testing.assert_array_equal(one, every[1:])
 
 
 @pytest.mark.parametrize(
@@ -248,3 +247,49 @@ def test_real_images_of_the_models_size_are_not_touched(shared_data):
     image = Image.open(shared_data / "imagenet224" / samples.names[1])
     np.testing.assert_array_equal(samples.x[1], np.asarray(image))
     assert samples.labels.tolist() == [0, 2]
+
+
+def test_gray_of_16_bits_is_the_same_picture_in_8(tmp_path: Path) -> None:
+    """A camera's or scanner's PNG, and TIFF's other byte order; not white where it is above 255."""
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 8)).astype(np.uint8)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(pixels.astype(np.uint16) * 257).save(folder / "b.png")
+    found = load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw").x
+    assert np.array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_photographs_are_upright(turned: int, tmp_path: Path) -> None:
+    """The eight orientations that EXIF knows show one picture."""
+    pixels = np.random.default_rng(4).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    upright = Image.fromarray(pixels)
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(undo[turned]) if turned in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    folder = tmp_path / "images"
+    folder.mkdir()
+    stored.save(folder / "a.png", exif=exif)
+    (found,) = load_images(folder, Tensor("x", 8, 8, 3, "float32"), "raw").x
+    assert np.array_equal(found, pixels.astype(np.float32))
+
+
+def test_pixels_that_are_no_numbers_of_16_bits_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(folder / "a.png", "TIFF")
+    with pytest.raises(InputError, match=r"a.png: its pixels have 32 bits"):
+        load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw")
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(folder / "a.png", "TIFF")
+    with pytest.raises(InputError, match=r"a.png: its pixels are floating-point"):
+        load_images(folder, Tensor("x", 8, 8, 1, "float32"), "raw")

@@ -59,7 +59,7 @@ def answers(program: Path, content: bytes, folder: Path) -> bytes:
     path = folder / "stream"
     path.write_bytes(content)
     done = subprocess.run([str(program), str(path)], capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert done.returncode == 0, done.stderr.decode()[:2000]
     return done.stdout
 
 
@@ -93,11 +93,11 @@ def test_the_sanitizer_sees_a_byte_too_many(
     """A protocol that trusts the length it is told writes behind its buffer, and is caught."""
     require_tool("gcc")
     text = (RUNTIME / "serial_protocol.h").read_text()
-    check_of_size = "if (expected > network->input_bytes) {"
+    check_of_size = "if (expected > input_bytes) {"
     assert check_of_size in text
     (tmp_path / "serial_protocol.h").write_text(text.replace(check_of_size, "if (0) {"))
     output = tmp_path / "planted"
     command = ["gcc", *SANITIZED, f"-I{tmp_path}", str(PROGRAM), "-o", str(output)]
     subprocess.run(command, check=True)
-    with pytest.raises(AssertionError, match="heap-buffer-overflow"):
+    with pytest.raises(AssertionError, match=r"AddressSanitizer: [a-z]+-buffer-overflow"):
         answers(output, b"db load 54%db " + b"00" * 54 + b"%", tmp_path)

@@ -90,6 +90,7 @@ def interface_of(graph: Graph, variant: Variant, whole: Planned, stream: Planned
         max(whole.plan.arena_bytes, 1),
         variant.align,
         max(stream.plan.arena_bytes, 1),
+        len(whole.program.steps),
     )
 
 

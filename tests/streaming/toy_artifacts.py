@@ -67,6 +67,7 @@ def entry_parts(toy: Toy, target: Target, io: str, chains: str) -> EntryParts:
         max(whole.plan.arena_bytes, 1),
         arena_align(target),
         max(stream.plan.arena_bytes, 1),
+        len(whole.program.steps),
     )
     return EntryParts(toy.kernels, whole, stream, pack_constants(toy.kernels), interface)
 
@@ -136,7 +137,7 @@ def run(
     data = b"".join(x[name].tobytes() for x in samples for name in toy.rows.inputs)
     (folder / "in.bin").write_bytes(data)
     if built.target.is_bare_metal:
-        (folder / "job.bin").write_bytes(struct.pack("<5i", len(samples), 0, 0, int(rows), 0))
+        (folder / "job.bin").write_bytes(struct.pack("<6i", len(samples), 0, 0, int(rows), 0, 0))
         command = [*emulator, "-M", built.target.machine, "-nographic", "-monitor", "none"]
         command += ["-serial", "none", "-kernel", str(folder / "board.elf")]
         command += ["-chardev", "stdio,id=console", "-semihosting-config"]

@@ -18,3 +18,8 @@ class ArgMax(Layer):
 
     smallest: bool = False
     last: bool = False
+
+    @property
+    def compares_only(self) -> bool:
+        """Always."""
+        return True

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.convolution.layer import Conv2D, Convolution
+from edgemnv2.ops.convolution.layer import Conv2D, Convolution, TransposedConv2D
 from edgemnv2.ops.export import NcnnWriter, OnnxWriter, TfliteWriter, no_form
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 
@@ -21,7 +21,9 @@ _NCNN_ACTIVATIONS = {"none": "9=0", "relu": "9=1", "relu6": "9=3 -23310=2,0.0,6.
 
 
 def onnx(layer: Layer, to: OnnxWriter) -> str:
-    """Conv, or Gemm where a vector is wanted."""
+    """Conv, Gemm where a vector is wanted, or ConvTranspose."""
+    if isinstance(layer, TransposedConv2D):
+        return _transposed(layer, to)
     found = _convolution(to.graph, layer, "ONNX")
     x = to.real(layer.inputs[0])
     weight = _output_first(found)
@@ -38,6 +40,23 @@ def onnx(layer: Layer, to: OnnxWriter) -> str:
         pads=list(found.padding),
         group=_groups(found),
         **spread,
+    )
+
+
+def _transposed(layer: TransposedConv2D, to: OnnxWriter) -> str:
+    source, out = to.graph.tensor_in(layer), to.graph.tensor_out(layer)
+    (kh, kw), (sy, sx), (top, left) = layer.kernel, layer.stride, layer.padding
+    # What the windows make is cut off in front and behind, or goes on with the bias alone.
+    bottom = (source.height - 1) * sy + kh - top - out.height
+    right = (source.width - 1) * sx + kw - left - out.width
+    weight = layer.weight.transpose(2, 3, 0, 1)
+    return to.node(
+        "ConvTranspose",
+        [to.real(layer.inputs[0]), *to.weights(layer, weight, axis=1)],
+        kernel_shape=[kh, kw],
+        strides=[sy, sx],
+        pads=[top, left, max(bottom, 0), max(right, 0)],
+        output_padding=[max(-bottom, 0), max(-right, 0)],
     )
 
 

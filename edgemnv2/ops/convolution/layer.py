@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import BlockRole, Layer, Tensor, added_field
 
-__all__ = ["Conv2D", "Convolution", "DepthwiseConv2D", "TransposedConv2D", "window_of"]
+__all__ = ["Conv2D", "Convolution", "DepthwiseConv2D", "TransposedConv2D", "Weighted", "window_of"]
 
 Array = NDArray[Any]
 
@@ -208,3 +208,7 @@ class TransposedConv2D(Layer):
         """Multiply-accumulates, on average over the pixels."""
         pixels = out.height * out.width // (self.stride[0] * self.stride[1])
         return pixels * int(np.prod(self.weight.shape))
+
+
+Weighted = Convolution | TransposedConv2D
+"""Layers with weights, `[KH, KW, Cin, Cout]` or depthwise `[KH, KW, C]`, that may be integers."""

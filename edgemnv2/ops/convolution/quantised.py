@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic import onnx
-from edgemnv2.ops.convolution.layer import Convolution
+from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Tensor
 
 __all__ = ["StoredWeights", "integer"]
@@ -28,8 +28,8 @@ class StoredWeights:
 
 
 def integer(
-    layer: Convolution, sources: Sequence[Tensor], out: Tensor, weights: StoredWeights
-) -> Convolution:
+    layer: Weighted, sources: Sequence[Tensor], out: Tensor, weights: StoredWeights
+) -> Weighted:
     """ONNX's sum of products."""
     source, quant = sources[0].known_quant, out.known_quant
     step = np.float64(source.scale) * weights.scale.astype(np.float64)

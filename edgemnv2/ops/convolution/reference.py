@@ -20,7 +20,7 @@ from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.values import clamp_floats, quant_of
 from edgemnv2.ops.windows import BLOCK_ELEMENTS, pad, patches
 
-__all__ = ["conv2d", "depthwise", "float_conv2d", "float_depthwise", "run"]
+__all__ = ["conv2d", "depthwise", "float_conv2d", "float_depthwise", "run", "spread_out"]
 
 Array = NDArray[Any]
 
@@ -38,7 +38,8 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
         made = [conv2d(part, share, source, target) for part, share in shares]
         return np.concatenate(made, axis=-1)
     if isinstance(layer, TransposedConv2D):
-        plain, spread = _spread_out(layer, x, source, target)
+        zero = 0 if source.quant is None else source.quant.zero_point
+        plain, spread = spread_out(layer, x, target, zero)
         if layer.requantize is None:
             return float_conv2d(plain, spread)
         return conv2d(plain, spread, source, target)
@@ -71,12 +72,14 @@ def _groups(layer: Conv2D, x: Array) -> list[tuple[Conv2D, Array]]:
     return parts
 
 
-def _spread_out(
-    layer: TransposedConv2D, x: Array, source: Tensor, target: Tensor
+def spread_out(
+    layer: TransposedConv2D, x: Array, target: Tensor, zero: int = 0
 ) -> tuple[Conv2D, Array]:
-    """The convolution with the kernel turned round, over the pixels `stride` apart in zeros."""
+    """The convolution with the kernel turned round, over the pixels `stride` apart in zeros.
+
+    `zero` is what stands for zero in `x`.
+    """
     (kh, kw), (sy, sx) = layer.kernel, layer.stride
-    zero = 0 if source.quant is None else source.quant.zero_point
     n, h, w, c = x.shape
     before = kh - 1 - layer.padding[0], kw - 1 - layer.padding[1]
     height, width = target.height + kh - 1, target.width + kw - 1

@@ -9,13 +9,25 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Layer
 
-__all__ = ["BOX", "CLASS", "COUNT", "FIELDS", "SCORE", "DetectionPostprocess"]
+__all__ = ["BOX", "CLASS", "COUNT", "FIELDS", "OPTIONS", "SCORE", "DetectionPostprocess"]
 
 Array = NDArray[Any]
 BOX = (0, 1, 2, 3)
 CLASS, SCORE, COUNT = 4, 5, 6
 FIELDS = 7
 """Channels of the output: ymin, xmin, ymax, xmax, class, score, and the number of detections."""
+
+OPTIONS = (
+    "scales",
+    "classes",
+    "detections",
+    "classes_per_detection",
+    "detections_per_class",
+    "score_threshold",
+    "iou_threshold",
+    "per_class",
+)
+"""Fields of the layer that are no tensor, as files have them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Layer
 
 __all__ = ["Pad"]
@@ -33,3 +34,8 @@ class Pad(Layer):
     def moves_values(self) -> bool:
         """Values are not computed with."""
         return True
+
+    def stored_in(self, quant: QuantParams) -> Pad | None:
+        """Where the fill value is one of those that can be stored."""
+        steps = round(self.value / quant.scale) + quant.zero_point
+        return replace(self, value=float(steps)) if -128 <= steps <= 127 else None

@@ -14,6 +14,10 @@ def check(graph: Graph, layer: Layer) -> None:
     assert isinstance(layer, GlobalAveragePool)
     x, y = graph.tensor_in(layer), graph.tensor_out(layer)
     expect(y.shape == (1, 1, x.channels), layer, "pooling gives one pixel")
+    for index in range(1, len(layer.inputs)):
+        part = graph.tensor_in(layer, index)
+        same = (part.width, part.channels, part.dtype, part.quant)
+        expect(same == (x.width, x.channels, x.dtype, x.quant), layer, "parts of several maps")
     if layer.requantize is not None:
         # MEAN divides its multiplier by the pixel count, which can take one bit more.
         expect_factor(layer, layer.requantize, 1, 2**29)

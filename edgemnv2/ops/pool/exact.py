@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 
 __all__ = ["prepare"]
@@ -15,8 +16,9 @@ __all__ = ["prepare"]
 Array = NDArray[Any]
 
 
-def prepare(layer: GlobalAveragePool) -> Callable[[list[Array]], Array]:
+def prepare(layer: GlobalAveragePool, out: Tensor) -> Callable[[list[Array]], Array]:
     """The layer made ready to be run many times."""
+    del out
 
     def mean(inputs: list[Array]) -> Array:
         (x,) = inputs

@@ -8,9 +8,10 @@ import numpy as np
 from tvm import tirx
 
 from edgemnv2.arithmetic.onnx import short_factor
-from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.pool.layer import GlobalAveragePool
+from edgemnv2.ops.pool.rows import sum_names
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
@@ -20,15 +21,15 @@ __all__ = ["kernels"]
 def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     """The row kernels of `layer` by operation name: `name.sum` and `name`."""
     assert isinstance(layer, GlobalAveragePool)
-    return {
-        layer.name + ".sum": pool_sum_kernel(graph, layer),
-        layer.name: pool_finish_kernel(graph, layer),
+    sums = {
+        name: pool_sum_kernel(graph.tensors[source])
+        for name, source in zip(sum_names(layer), layer.inputs, strict=True)
     }
+    return {**sums, layer.name: pool_finish_kernel(graph, layer)}
 
 
-def pool_sum_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
+def pool_sum_kernel(source: Tensor) -> RowKernel:
     """`row_0, sums`: adds a row of pixels to one int32 or float32 sum per channel."""
-    source = graph.tensor_in(layer)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     description = {"in": (source.width, source.channels, source.dtype)}
     symbol = symbol_name("plain_pool_sum", description)
@@ -49,7 +50,8 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
     ONNX's in 32 bits, where a short factor gives the same for every sum.
     """
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    count = source.height * source.width
+    count = layer.pixels(graph)
+    several = len(layer.inputs)
     zero_in = 0 if source.quant is None else source.quant.zero_point
     zero_out = 0 if out.quant is None else out.quant.zero_point
     description = {
@@ -66,10 +68,14 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         ends = count * (int(limits.min) - zero_in), count * (int(limits.max) - zero_in)
         short = short_factor(layer.requantize, *ends)
         description["short"] = short
+    if several > 1:
+        description["operands"] = several
     symbol = symbol_name("plain_pool", description)
     compute = "float32" if source.dtype.startswith("float") else "int32"
     k = Builder(symbol, scope="global")
-    sums, target = k.pointer("sums", compute), k.pointer("out", out.dtype)
+    sums = k.pointer("sums", compute)
+    more = [k.pointer(f"sums{i}", compute) for i in range(1, several)]
+    target = k.pointer("out", out.dtype)
     constants: tuple[Any, ...] = ()
     table: Any = None
     if layer.requantize is not None and short is None:
@@ -78,6 +84,8 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
         table = k.pointer("factor", "int32")
     with k.loop(out.channels) as c:
         total = k.let(load(sums, c, compute))
+        for other in more:
+            total = k.let(total + load(other, c, compute))
         if compute == "float32":
             value = clamped(
                 total * scalar(float(np.float32(1.0) / np.float32(count)), "float32"),

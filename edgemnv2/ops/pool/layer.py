@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.ops.graph import BlockRole, Layer, Tensor
+from edgemnv2.ops.graph import BlockRole, Graph, Layer, Tensor
 
 __all__ = ["GlobalAveragePool"]
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class GlobalAveragePool(Layer):
-    """Mean over height and width, `[H, W, C]` to `[1, 1, C]`.
+    """Mean over height and width, `[H, W, C]` to `[1, 1, C]`; of several operands, over all.
 
     Float: sum / count. Integer with `requantize` (TFLite MEAN, ONNX): `sum - count * zx`,
     requantised by a factor that has 1/count in it, `+ zy`. Integer without (TFLite
@@ -26,6 +26,10 @@ class GlobalAveragePool(Layer):
 
     clamp: tuple[float, float]
     requantize: Requantize | None = None
+
+    def pixels(self, graph: Graph) -> int:
+        """Over how many pixels the mean is: those of all its operands, parts of one map."""
+        return sum(graph.tensors[name].height * graph.tensors[name].width for name in self.inputs)
 
     @property
     def op(self) -> str:

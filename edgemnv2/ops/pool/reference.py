@@ -21,9 +21,10 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     """The output `[N, 1, 1, C]` of `layer`."""
     assert isinstance(layer, GlobalAveragePool)
     source = graph.tensor_in(layer)
+    x = inputs[0] if len(inputs) == 1 else np.concatenate(inputs, axis=1)
     if source.dtype == "float32":
-        return float_mean(layer, inputs[0])
-    return mean(layer, inputs[0], source, graph.tensor_out(layer))
+        return float_mean(layer, x)
+    return mean(layer, x, source, graph.tensor_out(layer))
 
 
 def float_mean(layer: GlobalAveragePool, x: Array) -> Array:

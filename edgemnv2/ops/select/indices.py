@@ -77,6 +77,11 @@ def select(
                 "export the model again",
                 "Indices are inside",
             )
+    both = source.is_quantized and output.is_quantized
+    if both and source.value is None and source.quant != output.quant:
+        raise Refusal(
+            "an output of another scale than its input's", "convert the model again", "Scales agree"
+        )
     if prod(len(taken) for taken in indices) != prod(output.shape):
         raise Refusal(
             f"an output {list(output.shape)} for {[len(x) for x in indices]} values of its axes",

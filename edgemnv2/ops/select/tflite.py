@@ -12,7 +12,13 @@ def slice_(node: SourceNode, flow: FlowBuilder) -> None:
     """Begin and size are constants."""
     source = node.input(0)
     begins, sizes = node.ints(1, "a begin"), node.ints(2, "a size")
-    ranges = zip(source.shape, begins, sizes, strict=True)
+    ranges = list(zip(source.shape, begins, sizes, strict=True))
+    if any(not 0 <= b <= e or not -1 <= n <= e - b for e, b, n in ranges):
+        raise Refusal(
+            f"begin {begins} and size {sizes} of {list(source.shape)}",
+            "export the model again",
+            "Indices are inside",
+        )
     indices = [list(range(b, e if n == -1 else b + n)) for e, b, n in ranges]
     select(flow, source, node.output, indices)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.reproducible import exp, ordered_sum
+from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.softmax.layer import Softmax
 
 __all__ = ["prepare"]
@@ -16,8 +17,9 @@ __all__ = ["prepare"]
 Array = NDArray[Any]
 
 
-def prepare(layer: Softmax) -> Callable[[list[Array]], Array]:
+def prepare(layer: Softmax, out: Tensor) -> Callable[[list[Array]], Array]:
     """The layer made ready to be run many times."""
+    del out
 
     def softmax(inputs: list[Array]) -> Array:
         wide = inputs[0].astype(np.float64)

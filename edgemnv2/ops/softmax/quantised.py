@@ -10,7 +10,7 @@ from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.softmax.layer import Softmax
 
-__all__ = ["integer", "target"]
+__all__ = ["integer", "stays_float", "target"]
 
 
 def target(
@@ -28,3 +28,8 @@ def integer(layer: Softmax, sources: Sequence[Tensor], out: Tensor) -> Softmax:
         source.known_quant, out.known_quant, source.channels, layer.beta
     )
     return replace(layer, exp_table=table, inverse=inverse, beta=1.0)
+
+
+def stays_float(layer: Softmax) -> str | None:
+    """The reason, where scores are multiplied first; ONNX's Softmax does not."""
+    return None if layer.beta == 1.0 else "ONNX's Softmax does not multiply the scores first"

@@ -14,7 +14,14 @@ NODES = ("permute", "transpose")
 
 def arrange(node: Node, views: Views) -> None:
     """The same map, its axes numbered anew."""
-    views.declare(node.output, views.view(node).permuted(node.attrs["axes"]))
+    view, axes = views.view(node), node.attrs["axes"]
+    if sorted(axes) != list(range(len(view.shape))):
+        raise views.refuse(
+            node,
+            f"axes {list(axes)} are no order of the {len(view.shape)} of {list(view.shape)}; "
+            "export the model again",
+        )
+    views.declare(node.output, view.permuted(axes))
 
 
 def lower(node: Node, to: Lowering) -> None:

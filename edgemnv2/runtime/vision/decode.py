@@ -16,7 +16,6 @@ import numpy as np
 __all__ = [
     "CAPACITY",
     "IOU",
-    "THRESHOLD",
     "Answer",
     "Centroid",
     "Detection",
@@ -31,8 +30,6 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 Record = Mapping[str, Any]
-THRESHOLD = 0.5
-"""Of scores, where the user gives none."""
 CAPACITY = 64
 """Candidates that the decoder keeps: the best ones."""
 IOU = 0.5
@@ -89,14 +86,15 @@ def decode(
     task: Record,
     tensors: Sequence[Record],
     outputs: Mapping[str, Array],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     capacity: int = CAPACITY,
 ) -> Answer:
     """The answer in the outputs of one inference.
 
-    What scores less than `threshold` is left out; `capacity` is the size of the list that the
-    decoder in C would be given.
+    What scores less than `threshold` (None: the task's own) is left out; `capacity` is the size of
+    the list that the decoder in C would be given.
     """
+    threshold = float(task["threshold"]) if threshold is None else threshold
     by_name = {x["name"]: x for x in tensors}
     kind, roles = str(task["kind"]), task["roles"]
 
@@ -155,9 +153,7 @@ def embedding(values: Array) -> Array:
     return flat if length == 0 else np.asarray(flat / length, np.float32)
 
 
-def centroids(
-    scores: Array, threshold: float = THRESHOLD, capacity: int = CAPACITY
-) -> tuple[Centroid, ...]:
+def centroids(scores: Array, threshold: float, capacity: int = CAPACITY) -> tuple[Centroid, ...]:
     """The objects in a grid of probabilities `[H, W, C]`, class 0 being nothing.
 
     A cell is its best class, the lowest among equals. Cells of one class whose boxes touch, if only

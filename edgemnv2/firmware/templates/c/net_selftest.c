@@ -7,8 +7,8 @@
 #include "serial_protocol.h"
 
 /* Where the arena lies, on boards whose largest RAM is not the one for variables. */
-#ifdef EDGEMNV2_ARENA_SECTION
-#define NET_PLACED __attribute__((section(EDGEMNV2_ARENA_SECTION)))
+#ifdef NET_ARENA_SECTION
+#define NET_PLACED __attribute__((section(NET_ARENA_SECTION)))
 #else
 #define NET_PLACED
 #endif
@@ -164,6 +164,51 @@ static void put_failure(const struct serial_port *port, const struct net_selftes
     serial_text(port, " differ)\r\n");
 }
 
+#ifdef NET_HAS_DECODER
+static int apart(float a, float b) {
+    /* Written so that a NaN differs. */
+    return !(a - b <= net_selftest_answer_tolerance && b - a <= net_selftest_answer_tolerance);
+}
+
+/* In thousandths, as boards without printf can. */
+static void put_answer(const struct serial_port *port, const struct net_selftest_answer *answer) {
+    int i;
+    put_signed(port, "answer: class ", answer->class_index);
+    put_signed(port, ", score/1000 ", (int32_t)(answer->score * 1000.0f));
+    serial_text(port, ", box/1000");
+    for (i = 0; i < 4; i++)
+        put_signed(port, " ", (int32_t)(answer->box[i] * 1000.0f));
+    serial_text(port, "\r\n");
+}
+
+/* Prints what the outputs say; whether it is something else than it shall be. */
+static int wrong_answers(const struct serial_port *port) {
+    const struct net_outputs outputs = {EDGEMNV2_OUTPUTS(POINTER_)};
+    struct net_selftest_answer found[NET_SELFTEST_MOST_ANSWERS];
+    const int32_t count = net_selftest_decode(&outputs, found);
+    int32_t i;
+    int k, wrong = count != net_selftest_answer_count;
+    for (i = 0; i < count; i++) {
+        const struct net_selftest_answer *wanted = &net_selftest_answers[i];
+        put_answer(port, &found[i]);
+        if (wrong)
+            continue;
+        wrong = wanted->class_index != found[i].class_index || apart(wanted->score, found[i].score);
+        for (k = 0; k < 4; k++)
+            wrong |= apart(wanted->box[k], found[i].box[k]);
+    }
+    put_signed(port, "answers: ", count);
+    put_signed(port, " of ", net_selftest_answer_count);
+    serial_text(port, "\r\n");
+    return wrong;
+}
+#else
+static int wrong_answers(const struct serial_port *port) {
+    (void)port;
+    return 0;
+}
+#endif
+
 int32_t net_selftest(const struct net_port *board) {
     const struct serial_port port = {board->get, board->put, board->clock_hz};
     const void *const actual[] = {EDGEMNV2_OUTPUTS(POINTER_)};
@@ -205,6 +250,10 @@ int32_t net_selftest(const struct net_port *board) {
         serial_number(&port, "cycles: ", cycles);
     else
         serial_text(&port, "cycles: not counted, there is no counter\r\n");
+    if (wrong_answers(&port)) {
+        serial_text(&port, "Test_result: FAIL, the decoder answers otherwise\r\n");
+        return 1;
+    }
     serial_text(&port, "Test_result: PASS\r\n");
     return 0;
 }

@@ -28,6 +28,21 @@ extern const struct net_selftest_output {
     } type;
 } net_selftest_outputs[];
 
+#ifdef NET_HAS_DECODER
+/* What the decoder shall say of the sample: the first of its answers, best or topmost first. */
+enum { NET_SELFTEST_MOST_ANSWERS = 8 };
+struct net_selftest_answer {
+    int32_t class_index;
+    float score;  /* of a mask the share of its pixels, of an embedding one of its numbers */
+    float box[4]; /* top, left, bottom, right; of a centroid y, x; else zeros */
+};
+extern const struct net_selftest_answer net_selftest_answers[];
+extern const int32_t net_selftest_answer_count;
+extern const float net_selftest_answer_tolerance;
+/* Decodes the outputs, of which a mask is overwritten; returns how many answers there are. */
+int32_t net_selftest_decode(const struct net_outputs *outputs, struct net_selftest_answer *answers);
+#endif
+
 /* Runs the network twice and prints what it found; the last line starts with `Test_result: PASS` or
  * `Test_result: FAIL`. Returns 0 when it passed. Owns the arena: one call at a time. */
 int32_t net_selftest(const struct net_port *port);

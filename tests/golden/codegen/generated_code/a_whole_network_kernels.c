@@ -1,22 +1,27 @@
 /* net: one function per kind and shape of layer, made by edgemnv2. */
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef NET_CODE_SECTION
+#define EDGEMNV2_HOT __attribute__((section(NET_CODE_SECTION)))
+#else
+#define EDGEMNV2_HOT
+#endif
 #include "cortex_m_add.h"
 #include "cortex_m_depthwise.h"
 #include "cortex_m_patches.h"
 #include "cortex_m_pointwise.h"
 
-void net_dsp_conv2d_8c1a386e2bbe(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_dsp_pointwise_0ee28df430f8(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_dsp_depthwise_project_7a1dfc0be50b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
-void net_dsp_pointwise_7634db5a9662(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_dsp_depthwise_project_06bdddc0f431(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
-void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream);
-void net_dsp_pointwise_a48588579cc7(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_plain_pool_sum_38cc2592654f(const int8_t *row0, int32_t *sums);
-void net_plain_pool_e73d91924391(const int32_t *sums, int8_t *out, const int32_t *factor);
-void net_dsp_pointwise_9885620178c0(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_plain_softmax_e542d2734eab(const int8_t *row0, int8_t *out, const int32_t *exp_table);
+EDGEMNV2_HOT void net_dsp_conv2d_8c1a386e2bbe(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_pointwise_0ee28df430f8(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_depthwise_project_7a1dfc0be50b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
+EDGEMNV2_HOT void net_dsp_pointwise_7634db5a9662(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_depthwise_project_06bdddc0f431(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
+EDGEMNV2_HOT void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_pointwise_a48588579cc7(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_plain_pool_sum_38cc2592654f(const int8_t *row0, int32_t *sums);
+EDGEMNV2_HOT void net_plain_pool_e73d91924391(const int32_t *sums, int8_t *out, const int32_t *factor);
+EDGEMNV2_HOT void net_dsp_pointwise_9885620178c0(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_plain_softmax_e542d2734eab(const int8_t *row0, int8_t *out, const int32_t *exp_table);
 
 void net_dsp_conv2d_8c1a386e2bbe(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream) {
   memset((&(scratch[56])), 0, 112);

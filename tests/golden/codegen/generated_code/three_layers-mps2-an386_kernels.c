@@ -1,12 +1,17 @@
 /* net: one function per kind and shape of layer, made by edgemnv2. */
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef NET_CODE_SECTION
+#define EDGEMNV2_HOT __attribute__((section(NET_CODE_SECTION)))
+#else
+#define EDGEMNV2_HOT
+#endif
 #include "cortex_m_depthwise.h"
 #include "cortex_m_patches.h"
 #include "cortex_m_pointwise.h"
 
-void net_dsp_conv2d_8b5c8cc1590b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
-void net_dsp_depthwise_project_7b9e4254384c(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
+EDGEMNV2_HOT void net_dsp_conv2d_8b5c8cc1590b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_depthwise_project_7b9e4254384c(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
 
 void net_dsp_conv2d_8b5c8cc1590b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream) {
   memset((&(scratch[56])), 0, 112);

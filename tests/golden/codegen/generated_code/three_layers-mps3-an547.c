@@ -75,7 +75,7 @@ int32_t net_run_hooked(const struct net_inputs *inputs, const struct net_outputs
   if ((const void *)inputs->input != (const void *)(run.home[0] + NET_INPUT_OFFSET)) {
     memmove(run.home[0] + NET_INPUT_OFFSET, inputs->input, NET_INPUT_BYTES);
   }
-  (void)edgemnv2_run_steps(&run);
+  (void)edgemnv2_run_steps(&run, 0, plan_whole.step_count);
   if (outputs->output != NULL &&
       (void *)outputs->output != (void *)(run.home[0] + NET_OUTPUT_OFFSET)) {
     memmove(outputs->output, run.home[0] + NET_OUTPUT_OFFSET, NET_OUTPUT_BYTES);
@@ -108,8 +108,54 @@ int32_t net_run_rows(
   run.next_row = next_row;
   run.row_context = context;
   run.input = 0;
-  if (edgemnv2_run_steps(&run) != 0) return NET_ERROR_ROWS;
+  if (edgemnv2_run_steps(&run, 0, plan_stream.step_count) != 0) return NET_ERROR_ROWS;
   if (next_row(context, NET_INPUT_HEIGHT, NULL) == 0) return NET_ERROR_TOO_MANY_ROWS;
+  return NET_OK;
+}
+
+#define EDGEMNV2_UNDER_WAY 0x65646765u
+
+int32_t net_begin(struct net_inference *inference, const struct net_inputs *inputs,
+    const struct net_outputs *outputs, void *arena) {
+  if (inference == NULL) return NET_ERROR_NULL;
+  inference->state = 0;
+  if (inputs == NULL || outputs == NULL || arena == NULL) return NET_ERROR_NULL;
+  if (((uintptr_t)arena) % NET_ARENA_ALIGN != 0) return NET_ERROR_ALIGNMENT;
+  if (inputs->input == NULL) return NET_ERROR_NULL;
+  if ((const void *)inputs->input != (const void *)((uint8_t *)arena + NET_INPUT_OFFSET)) {
+    memmove((uint8_t *)arena + NET_INPUT_OFFSET, inputs->input, NET_INPUT_BYTES);
+  }
+  inference->inputs = *inputs;
+  inference->outputs = *outputs;
+  inference->arena = arena;
+  inference->next = 0;
+  inference->state = EDGEMNV2_UNDER_WAY;
+  return NET_OK;
+}
+
+int32_t net_step(struct net_inference *inference, int32_t budget) {
+  struct edgemnv2_run run;
+  const struct net_outputs *outputs;
+  uint32_t end;
+  if (inference == NULL) return NET_ERROR_NULL;
+  if (inference->state != EDGEMNV2_UNDER_WAY || inference->next >= NET_STEP_COUNT || budget < 1) {
+    return NET_ERROR_STEP;
+  }
+  outputs = &inference->outputs;
+  memset(&run, 0, sizeof run);
+  run.ops = ops;
+  run.plan = &plan_whole;
+  run.home[0] = (uint8_t *)inference->arena;
+  end = NET_STEP_COUNT - inference->next;
+  end = inference->next + (end < (uint32_t)budget ? end : (uint32_t)budget);
+  (void)edgemnv2_run_steps(&run, inference->next, end);
+  inference->next = end;
+  if (end < NET_STEP_COUNT) return NET_MORE;
+  inference->state = 0;
+  if (outputs->output != NULL &&
+      (void *)outputs->output != (void *)(run.home[0] + NET_OUTPUT_OFFSET)) {
+    memmove(outputs->output, run.home[0] + NET_OUTPUT_OFFSET, NET_OUTPUT_BYTES);
+  }
   return NET_OK;
 }
 

@@ -1,12 +1,17 @@
 /* net: one function per kind and shape of layer, made by edgemnv2. */
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef NET_CODE_SECTION
+#define EDGEMNV2_HOT __attribute__((section(NET_CODE_SECTION)))
+#else
+#define EDGEMNV2_HOT
+#endif
 #include "cortex_m_mve.h"
 #include "cortex_m_patches.h"
 
-void net_mve_conv2d_77fcfc2a2499(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int8_t *scratch, const int32_t *stream);
-void net_mve_depthwise_4c91f6b796af(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int8_t *scratch, const int32_t *stream);
-void net_mve_pointwise_4e174e027d62(const int8_t *row_0, int8_t *out, const int32_t *stream);
+EDGEMNV2_HOT void net_mve_conv2d_77fcfc2a2499(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int8_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_mve_depthwise_4c91f6b796af(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int8_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_mve_pointwise_4e174e027d62(const int8_t *row_0, int8_t *out, const int32_t *stream);
 
 void net_mve_conv2d_77fcfc2a2499(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int8_t *scratch, const int32_t *stream) {
   memset((&(scratch[0])), 0, 128);

@@ -2,7 +2,7 @@
 #ifndef EDGEMNV2_EMBEDDING_H
 #define EDGEMNV2_EMBEDDING_H
 
-#include "values.h"
+#include "answer_values.h"
 
 /* By Newton's method, from half the exponent on. */
 static inline float edgemnv2_square_root(float x) {

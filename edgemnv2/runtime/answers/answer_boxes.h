@@ -6,7 +6,7 @@
 #ifndef EDGEMNV2_BOXES_H
 #define EDGEMNV2_BOXES_H
 
-#include "values.h"
+#include "answer_values.h"
 
 #ifndef EDGEMNV2_DETECTION /* or what the artefact calls it */
 #define EDGEMNV2_DETECTION edgemnv2_detection

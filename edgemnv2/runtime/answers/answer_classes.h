@@ -2,7 +2,7 @@
 #ifndef EDGEMNV2_CLASSES_H
 #define EDGEMNV2_CLASSES_H
 
-#include "values.h"
+#include "answer_values.h"
 
 #ifndef EDGEMNV2_CLASS /* or what the artefact calls it */
 #define EDGEMNV2_CLASS edgemnv2_class

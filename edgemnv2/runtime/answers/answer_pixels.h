@@ -2,7 +2,7 @@
 #ifndef EDGEMNV2_PIXELS_H
 #define EDGEMNV2_PIXELS_H
 
-#include "values.h"
+#include "answer_values.h"
 
 /* How many classes have a pixel; `counts` may be NULL. */
 static inline int32_t edgemnv2_count_classes(const uint8_t *mask, int32_t pixels, uint32_t *counts,

@@ -5,7 +5,7 @@
 #ifndef EDGEMNV2_GRID_H
 #define EDGEMNV2_GRID_H
 
-#include "values.h"
+#include "answer_values.h"
 
 #ifndef EDGEMNV2_CENTROID /* or what the artefact calls it */
 #define EDGEMNV2_CENTROID edgemnv2_centroid

@@ -1,0 +1,76 @@
+"""Resizing in ONNX files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemnv2.ops.export import OnnxWriter, no_form
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.resize.tables import (
+    NEAREST_MODES,
+    TRANSFORMATIONS,
+    onnx_linear,
+    onnx_nearest,
+    onnx_positions,
+)
+
+__all__ = ["onnx"]
+
+
+Array = NDArray[Any]
+CLOSE = 1e-6
+"""Weights that differ by less are the same: positions come out of float32 in several ways."""
+
+
+def onnx(layer: Resize, to: OnnxWriter) -> str:
+    """Resize, by the words that give the layer's tables."""
+    source, out = to.graph.tensor_in(layer), to.graph.tensor_out(layer)
+    sizes = np.array([1, out.channels, out.height, out.width], np.int64)
+    names = [to.real(layer.inputs[0]), "", "", to.constant(f"{layer.name}.sizes", sizes)]
+    for words in _words(layer.is_linear):
+        if _says(layer, source, out, words):
+            return to.node("Resize", names, **words)
+    raise no_form(to.graph, layer, "ONNX")
+
+
+def _words(linear: bool) -> Iterator[dict[str, str]]:
+    for transformation in TRANSFORMATIONS:
+        for nearest in ("floor",) if linear else NEAREST_MODES[:-1]:
+            mode = {"mode": "linear"} if linear else {"mode": "nearest", "nearest_mode": nearest}
+            yield {"coordinate_transformation_mode": transformation, **mode}
+
+
+def _says(layer: Resize, source: Tensor, out: Tensor, words: dict[str, str]) -> bool:
+    """Whether `words` give the layer's tables."""
+    axes = (
+        (source.height, out.height, layer.rows, layer.row_weights),
+        (source.width, out.width, layer.columns, layer.column_weights),
+    )
+    for size, made, table, weights in axes:
+        scale = float(np.float32(made) / np.float32(size))
+        places = onnx_positions(size, made, scale, words["coordinate_transformation_mode"])
+        if weights is None:
+            found = onnx_nearest(size, places, words["nearest_mode"], smaller=scale < 1)
+            if not np.array_equal(found, table):
+                return False
+        else:
+            found = _matrix(size, *onnx_linear(size, places))
+            if np.abs(found - _matrix(size, table, weights)).max() > CLOSE * max(size, made):
+                return False
+    return True
+
+
+def _matrix(size: int, table: Array, weights: Array) -> Array:
+    """What each output position takes of each input position, float64 `[out, size]`."""
+    matrix = np.zeros((len(table), size))
+    share = weights.astype(np.float64)
+    if weights.dtype == np.int32:
+        share /= share.sum(axis=1, keepdims=True)
+    for tap in range(table.shape[1]):
+        np.add.at(matrix, (np.arange(len(table)), table[:, tap]), share[:, tap])
+    return matrix

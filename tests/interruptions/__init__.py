@@ -1,0 +1,1 @@
+"""What is left behind when a verb is stopped in the middle, or its disk is full."""

@@ -1,0 +1,85 @@
+"""`run.py` of an artefact: what it is given by mistake, and that it sees what `verify` sees."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.ops.graph import Tensor
+from edgemnv2.pipeline import compile_model
+from edgemnv2.runtime import run as script
+from edgemnv2.samples.images import load_images
+from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "net.tflite").write_bytes(TinyMobilenet(dtype="float32").build())
+    return compile_model(folder / "net.tflite", "host", folder / "artifact")
+
+
+@pytest.fixture(autouse=True)
+def tools(require_tool: Callable[[str], str]) -> None:
+    require_tool("gcc")
+
+
+def said(artifact: Path, *words: str | Path) -> tuple[int, str]:
+    command = [sys.executable, str(artifact / "run.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("change", ["arena", "shape", "list", "empty"])
+def test_an_edited_manifest_is_told(change: str, artifact: Artifact, tmp_path: Path) -> None:
+    """An arena of 16 bytes would end the process with a segmentation fault."""
+    copy = tmp_path / "copy"
+    shutil.copytree(artifact.path, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    if change == "arena":
+        manifest["arena_bytes"] = 16
+    elif change == "shape":
+        manifest["outputs"][0]["nhwc"] = [1, 1, 1]
+    else:
+        manifest = [] if change == "list" else {}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    code, text = said(copy, "x.npy")
+    assert code == 1 and "manifest.json: was changed after compile" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00v\x00{'descr'"])
+def test_damaged_arrays_are_told(content: bytes, artifact: Artifact, tmp_path: Path) -> None:
+    for name in ("x.npy", "x.npz"):
+        (tmp_path / name).write_bytes(content)
+        code, text = said(artifact.path, tmp_path / name)
+        assert code == 1 and "cannot be read" in text, text
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "turned", "8 bits"])
+def test_a_picture_is_what_verify_makes_of_it(kind: str, tmp_path: Path) -> None:
+    channels = 1 if kind == "16 bits" else 3
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels)).astype(np.uint8)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    path = folder / "a.png"
+    if kind == "16 bits":
+        Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257).save(path)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = 6 if kind == "turned" else 1
+        Image.fromarray(pixels).save(path, exif=exif)
+    found = script._read_pixels(path, channels)
+    (expected,) = load_images(folder, Tensor("x", 8, 8, channels, "float32"), "raw").x
+    assert np.array_equal(found, expected)
+    if kind != "turned":
+        assert np.array_equal(found, pixels)
