@@ -5,7 +5,9 @@ The metric is seconds: what a page in such a browser takes on this machine's pro
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,13 @@ from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.device_state import local_state, state_notes
+from edgemnv2.target import Target
 
-__all__ = ["NodeRunner", "find_node"]
+__all__ = ["NodeRunner", "find_node", "node_command"]
 
 LAUNCHER = Path(__file__).resolve().parent.parent / "runtime" / "node_bench.mjs"
+RELAXED_SINCE = 21
+"""The first Node.js that has relaxed SIMD without being asked for it."""
 # Code without SIMD of the largest network takes a few seconds.
 _SECONDS_PER_INFERENCE = 20.0
 WARMUP = 20
@@ -33,6 +38,19 @@ def find_node() -> str:
     return path
 
 
+def node_command(target: Target) -> list[str]:
+    """How a program for `target` is started, but for its name; RunnerError as `find_node`."""
+    node = find_node()
+    # Node calls WASI an experiment, on standard error.
+    command = [node, "--no-warnings"]
+    if target.has("relaxed-simd"):
+        said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
+        major = re.match(r"v(\d+)", said)
+        if major and int(major[1]) < RELAXED_SINCE:
+            command.append("--experimental-wasm-relaxed-simd")
+    return [*command, str(LAUNCHER)]
+
+
 class NodeRunner(Runner):
     """Runs the artefact's `bench.wasm` in Node.js."""
 
@@ -44,13 +62,12 @@ class NodeRunner(Runner):
                 f"runner=node: runs WebAssembly, and {artifact.path} is for {artifact.target.name} "
                 f"(leave it out, or compile for wasm)"
             )
-        node = find_node()
+        start = node_command(artifact.target)
         program = str(artifact.path.resolve() / "bench.wasm")
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)
 
         def launch(arguments: Sequence[str], folder: Path) -> str:
-            # Node calls WASI an experiment, on standard error.
-            command = [node, "--no-warnings", str(LAUNCHER), program, *arguments]
+            command = [*start, program, *arguments]
             return execute(command, folder, str(artifact.path), timeout_seconds)
 
         before = local_state() if job.repeat else None

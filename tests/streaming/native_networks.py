@@ -142,7 +142,15 @@ def write_sources(
         body = constants_source(NAME, parts.constants) if parts.constants.data else ""
         renamed = "".join(
             f"#define {NAME}_{symbol} {NAME}{index}_{symbol}\n"
-            for symbol in ("run", "run_hooked", "run_rows", "run_sized", "constants")
+            for symbol in (
+                "begin",
+                "step",
+                "run",
+                "run_hooked",
+                "run_rows",
+                "run_sized",
+                "constants",
+            )
         )
         included = source.replace(f'#include "{NAME}.h"', f'#include "net{index}.h"')
         (folder / f"net{index}.c").write_text(renamed + included + body)

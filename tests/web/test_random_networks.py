@@ -15,7 +15,7 @@ from edgemnv2.codegen.toolchain import find_compiler
 from edgemnv2.memory import planner
 from edgemnv2.memory.variants import CHAINS
 from edgemnv2.ops import execute
-from edgemnv2.runners.node import LAUNCHER
+from edgemnv2.runners.node import node_command
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
 from tests.streaming.native_networks import (
@@ -100,7 +100,7 @@ def run_all(
     done = subprocess.run([*command, *objects, "-o", str(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     (folder / "in.bin").write_bytes(b"".join(x.tobytes() for x in inputs))
-    launch = ["node", "--no-warnings", str(LAUNCHER), str(program)]
+    launch = [*node_command(target), str(program)]
     ran = subprocess.run(launch, cwd=folder, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
     data, outputs = (folder / "out.bin").read_bytes(), []
@@ -138,11 +138,6 @@ def test_random_networks_in_node_equal_the_reference(
     require_tool: Callable[[str], str],
 ) -> None:
     require_tool("node")
-    if target_name == "wasm-relaxed":
-        # V8 has relaxed SIMD since Node.js 21.
-        version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
-        if int(version.lstrip("v").split(".")[0]) < 21:
-            pytest.skip(f"Node.js {version.strip()} has no relaxed SIMD")
     check_batch(target_name, integer, first, tmp_path)
 
 
