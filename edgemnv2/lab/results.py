@@ -263,9 +263,13 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
 }
 
 
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.json"
+
+
 def load(name: str) -> dict[str, Any]:
     """The committed result of that name."""
-    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
     return content
 
 
@@ -275,12 +279,15 @@ def render(name: str) -> str:
 
 
 def generated_sections() -> dict[str, Callable[[], str]]:
-    """Everything in the README that is made from code or data, by marker."""
+    """Everything in README and help that is made from code or data, by marker.
+
+    A table that nobody has measured and committed yet has no section.
+    """
     from edgemnv2.frontend.supported import supported_operators_markdown
     from edgemnv2.lab.targets_table import targets_markdown
 
     return {
-        **{name: partial(render, name) for name in RESULTS},
+        **{name: partial(render, name) for name in RESULTS if _file(name).is_file()},
         "operators": supported_operators_markdown,
         "targets": targets_markdown,
     }
@@ -333,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rows": rows,
     }
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{args.what}.json").write_text(
+    _file(args.what).write_text(
         json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n"
     )
     print(render(args.what), end="")
