@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["add_runner_arguments", "place_of"]
 
 # Spelled here and not imported, so that --help needs no NumPy; a test compares them.
-RUNNER_NAMES = ("local", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
+RUNNER_NAMES = ("local", "node", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
 
 
 class _Rpc(argparse.Action):

@@ -101,6 +101,7 @@ _PURPOSES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("time ncnn beside ours", (("ncnn",),)),
     ("draw .png pictures", (("chromium",),)),
     ("estimate cycles", (("llvm-mca",),)),
+    ("run WebAssembly here", (("node",),)),
     ("check C sources (development)", (("clang-format",),)),
 )
 # apache-tvm-ffi: later ones crash in `save_json` and `tensorize` of this apache-tvm wheel.

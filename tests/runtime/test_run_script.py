@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -16,9 +17,13 @@ from PIL import Image
 from edgemnv2.artifact import Artifact
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.pipeline import compile_model
-from edgemnv2.runtime import run as script
 from edgemnv2.samples.images import load_images
 from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
+
+RUNTIME = Path(__file__).resolve().parents[2] / "edgemnv2" / "runtime"
+# As in an artefact, where `vision` lies beside the script.
+sys.path.append(str(RUNTIME))
+script = importlib.import_module("edgemnv2.runtime.run")
 
 
 @pytest.fixture(scope="module")
