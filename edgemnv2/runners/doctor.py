@@ -89,6 +89,7 @@ _PURPOSES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("run code of 32-bit boards here", (("qemu-arm",),)),
     ("run Cortex-M code here", (("arm-none-eabi-gcc", "qemu-system-arm"),)),
     ("run RISC-V code here", (("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),)),
+    ("run code of RISC-V boards with Linux here", (("qemu-riscv64",),)),
     ("build Cortex-M firmware", (("arm-none-eabi-gcc", "cmake"),)),
     ("build bundles for Arduino", (("arduino-builder",),)),
     ("build bundles for Zephyr", (("west", "cmake"),)),

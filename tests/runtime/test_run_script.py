@@ -83,7 +83,7 @@ def test_a_picture_is_what_verify_makes_of_it(kind: str, tmp_path: Path) -> None
         exif = Image.Exif()
         exif[0x0112] = 6 if kind == "turned" else 1
         Image.fromarray(pixels).save(path, exif=exif)
-    found = script._read_pixels(path, channels)
+    found = script.read_pixels(path, channels)
     (expected,) = load_images(folder, Tensor("x", 8, 8, channels, "float32"), "raw").x
     assert np.array_equal(found, expected)
     if kind != "turned":

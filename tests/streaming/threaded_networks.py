@@ -27,7 +27,7 @@ from edgemnv2.tir.builder import build_module
 from tests.streaming.native_networks import NAME, Arena, Prepared, Variant, _Pointer, prepare
 from tests.streaming.random_networks import _Maker
 
-FUNCTIONS = ("run", "run_hooked", "run_rows", "run_sized", "constants")
+FUNCTIONS = ("begin", "step", "run", "run_hooked", "run_rows", "run_sized", "constants")
 THREAD_FUNCTIONS = ("pool_start", "pool_stop", "run_threads", "pool_is_large_enough")
 CHANNELS = {(2, 8), (1, 9), (1, 12), (2, 11)}
 """The limits between which the maker draws numbers of channels."""
