@@ -16,8 +16,8 @@ from tests.fuzz.originals import KINDS
 from tests.fuzz.pool import LIMITS, Outcome, run_seeds
 from tests.fuzz.worker import case
 
-FILES = 110
-"""Ten of every kind, networks twenty."""
+FILES = 44
+"""Four of every kind, networks eight."""
 MANY = 1100
 
 
