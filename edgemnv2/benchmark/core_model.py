@@ -30,6 +30,8 @@ _NEAR = 1.15
 _SIMULATED = 400
 _SHORTEST_REPEATS = 4
 _ENCODED = re.compile(r"\s*(.*?)\s+(?://|@|#|;)\s*encoding: \[([0-9a-fxA-FX,]*)\]")
+# The first half of a Thumb instruction of 32 bits, its upper byte: from here on.
+_WIDE = 0xE8
 # A call is 100 cycles to the models of Cortex-M, since they do not know what is called; a jump is
 # what it takes. The assembler refuses `.w` where the offset is negative, and makes the same code.
 _CALLS = {"bl": "b", "blx": "bx", "blr": "br"}
@@ -74,6 +76,8 @@ class CoreModel:
 
     def disassemble(self, codes: Sequence[bytes]) -> list[list[str]]:
         """The instructions of each piece of code as text, without those that LLVM does not know."""
+        if self.triple.startswith("thumb"):
+            codes = [_whole(code) for code in codes]
         lines = (" ".join(f"0x{byte:02x}" for byte in code) for code in codes)
         features = ["-mattr=+all"] if self.triple.startswith("aarch64") else []
         command = [self.tools.mc, "--disassemble", "-show-encoding", f"-triple={self.triple}"]
@@ -155,6 +159,21 @@ def _plain(instruction: str) -> str:
     name, _, rest = " ".join(instruction.split()).partition(" ")
     name = _CALLS.get(name.removesuffix(".w"), name.removesuffix(".w"))
     return f"{name} {rest}".strip()
+
+
+def _whole(code: bytes) -> bytes:
+    """Thumb code without the first half of an instruction that the next page begins with.
+
+    QEMU looks at it to find out that the block has to end. The disassembler would read it together
+    with the next piece of code, and lose its place.
+    """
+    at = 0
+    while at + 1 < len(code):
+        length = 4 if code[at + 1] >= _WIDE else 2
+        if at + length > len(code):
+            break
+        at += length
+    return code[:at]
 
 
 def _align(codes: Sequence[bytes], read: Sequence[tuple[str, bytes]]) -> list[list[str]]:

@@ -146,7 +146,13 @@ static void translate(plugin_id id, struct qemu_plugin_tb *translated) {
     for (size_t i = 0; i < length; i++) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(translated, i);
         const uint64_t address = qemu_plugin_insn_vaddr(instruction);
-        const size_t size = qemu_plugin_insn_size(instruction);
+        size_t size = qemu_plugin_insn_size(instruction);
+        if (i + 1 < length) {
+            /* Where a page is about to end, QEMU looks at the next instruction's first bytes and
+             * counts them as this one's. */
+            const uint64_t next = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(translated, i + 1));
+            size = next - address < size ? (size_t)(next - address) : size;
+        }
         if (i == 0) {
             block->address = address;
         }

@@ -78,3 +78,14 @@ def test_a_target_without_a_core_is_refused() -> None:
     with pytest.raises(UsageError, match=r"esp32.*cycles\.core"):
         CoreModel.of(load_target("esp32"))
     assert CoreModel.of(load_target("rpi4"), "cortex-a57").core == "cortex-a57"
+
+
+def test_half_an_instruction_at_the_end_of_a_page_hides_none_of_what_follows() -> None:
+    model = CoreModel.of(load_target("mps2-an500"))
+    add = bytes.fromhex("0aeb0b0c")
+    # QEMU hands over the first half of what the next page begins with.
+    assert model.disassemble([add + add[:2], add, b"\x00\xbf" + add[:2]]) == [
+        ["add r12, r10, r11"],
+        ["add r12, r10, r11"],
+        ["nop"],
+    ]
