@@ -12,16 +12,18 @@
  * the second one's sum. "halves": int16 weights, channel after channel; activations are widened
  * times 256. Either way accumulators end up scaled by 256, as the requantisation wants them.
  *
- * Output: pixel by pixel (stride from pixel to pixel) or, with EDGEMNV2_CHANNEL_ROWS, channel by
- * channel (stride from channel to channel). An odd last channel has a record of its own, with
- * zeros for its missing neighbour, which is not stored.
+ * Output: pixel by pixel (PIXELS, stride from pixel to pixel) or, with EDGEMNV2_CHANNEL_ROWS,
+ * channel by channel (ROWS, stride from channel to channel). FIXED where EDGEMNV2_SIGN_FIX is set,
+ * else PLAIN. An odd last channel has a record of its own, with zeros for its missing neighbour,
+ * which is not stored.
  */
 #ifndef EDGEMNV2_CORTEX_M_POINTWISE_H
 #define EDGEMNV2_CORTEX_M_POINTWISE_H
 
 #include "cortex_m_base.h"
+#include "cortex_m_tiles.h"
 
-/* Input channel pairs per trip of the inner loop: speed against code size. */
+/* Input channel pairs per trip of the inner loop, a power of two: speed against code size. */
 #ifndef EDGEMNV2_PAIR_UNROLL
 #define EDGEMNV2_PAIR_UNROLL 16
 #endif
@@ -33,136 +35,68 @@
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-/* Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
- * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.
- * Stack: 0 output, 4 stride, 8 activations, 12 end of even records, 16 entry into the unrolled
- * loop, 20 end of activations, 24 requantisation, 28 store, 32 flags. */
-
-#define EDGEMNV2_W_BYTES "ldr r12, [r1], #4\n sxtb16 lr, r12\n"
-#define EDGEMNV2_W_HALVES "ldrd lr, r12, [r1], #8\n"
-#define EDGEMNV2_MAC(a, b, x, c, d)                                                                \
-    "smlad " #a ", " #x ", lr, " #c "\n smlad " #b ", " #x ", r12, " #d "\n"
-
-/* One pair of input channels; the first one takes the biases from the last sums' registers. */
-#define EDGEMNV2_PAIR_4(W)                                                                         \
-    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)                                \
-        EDGEMNV2_MAC(r3, r7, r11, r3, r7) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
-            r4, r8, r10, r4, r8) EDGEMNV2_MAC(r5, r9, r11, r5, r9)
-#define EDGEMNV2_FIRST_4(W)                                                                        \
-    "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r5, r9)        \
-        EDGEMNV2_MAC(r3, r7, r11, r5, r9) "ldrd r10, r11, [r0], #8\n" EDGEMNV2_MAC(                \
-            r4, r8, r10, r5, r9) EDGEMNV2_MAC(r5, r9, r11, r5, r9)
-#define EDGEMNV2_PAIR_3(W)                                                                         \
-    "ldm.w r0!, {r5, r10, r11}\n" W EDGEMNV2_MAC(r2, r6, r5, r2, r6)                               \
-        EDGEMNV2_MAC(r3, r7, r10, r3, r7) EDGEMNV2_MAC(r4, r8, r11, r4, r8)
-#define EDGEMNV2_FIRST_3(W)                                                                        \
-    "ldrd r4, r8, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n" W EDGEMNV2_MAC(r2, r6, r5, r4, r8)       \
-        EDGEMNV2_MAC(r3, r7, r10, r4, r8) EDGEMNV2_MAC(r4, r8, r11, r4, r8)
-#define EDGEMNV2_PAIR_2(W)                                                                         \
-    "ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)                                \
-        EDGEMNV2_MAC(r3, r7, r11, r3, r7)
-#define EDGEMNV2_FIRST_2(W)                                                                        \
-    "ldrd r3, r7, [r1], #8\n ldrd r10, r11, [r0], #8\n" W EDGEMNV2_MAC(r2, r6, r10, r3, r7)        \
-        EDGEMNV2_MAC(r3, r7, r11, r3, r7)
-#define EDGEMNV2_PAIR_1(W) "ldr r10, [r0], #4\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)
-#define EDGEMNV2_FIRST_1(W)                                                                        \
-    "ldrd r2, r6, [r1], #8\n ldr r10, [r0], #4\n" W EDGEMNV2_MAC(r2, r6, r10, r2, r6)
-
-/* Bytes of code of one pair, for the computed entry. */
-#define EDGEMNV2_PAIR_BYTES_4_BYTES 48
-#define EDGEMNV2_PAIR_BYTES_4_HALVES 44
-#define EDGEMNV2_PAIR_BYTES_3_BYTES 36
-#define EDGEMNV2_PAIR_BYTES_3_HALVES 32
-#define EDGEMNV2_PAIR_BYTES_2_BYTES 28
-#define EDGEMNV2_PAIR_BYTES_2_HALVES 24
-#define EDGEMNV2_PAIR_BYTES_1_BYTES 20
-#define EDGEMNV2_PAIR_BYTES_1_HALVES 16
-
 /* r8 = r0 + pairs (r4) * pixels * 4 */
 #define EDGEMNV2_END_4 "add r8, r0, r4, lsl #4\n"
 #define EDGEMNV2_END_3 "add r8, r4, r4, lsl #1\n add r8, r0, r8, lsl #2\n"
 #define EDGEMNV2_END_2 "add r8, r0, r4, lsl #3\n"
 #define EDGEMNV2_END_1 "add r8, r0, r4, lsl #2\n"
 
-/* "bytes": separate the two channels' sums, both times 256. */
+/* "bytes": separate the two channels' sums, both times 256. "halves": the first multiplier. */
 #define EDGEMNV2_SPLIT(a, b) "sub " #b ", " #b ", " #a "\n lsl " #a ", " #a ", #8\n"
 #define EDGEMNV2_SCALE_4_BYTES                                                                     \
     EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7) EDGEMNV2_SPLIT(r4, r8) EDGEMNV2_SPLIT(r5, r9)
 #define EDGEMNV2_SCALE_3_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7) EDGEMNV2_SPLIT(r4, r8)
 #define EDGEMNV2_SCALE_2_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7)
 #define EDGEMNV2_SCALE_1_BYTES EDGEMNV2_SPLIT(r2, r6)
-#define EDGEMNV2_SCALE_4_HALVES
-#define EDGEMNV2_SCALE_3_HALVES
-#define EDGEMNV2_SCALE_2_HALVES
-#define EDGEMNV2_SCALE_1_HALVES
+#define EDGEMNV2_SCALE_4_HALVES "ldr r12, [r1], #4\n"
+#define EDGEMNV2_SCALE_3_HALVES EDGEMNV2_SCALE_4_HALVES
+#define EDGEMNV2_SCALE_2_HALVES EDGEMNV2_SCALE_4_HALVES
+#define EDGEMNV2_SCALE_1_HALVES EDGEMNV2_SCALE_4_HALVES
 
-#define EDGEMNV2_CHANNEL "ldm r1!, {r10, r11, r12}\n"
-#define EDGEMNV2_PLAIN(a)                                                                          \
-    "smmla " #a ", " #a ", r10, r11\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
-#define EDGEMNV2_FIXED(a)                                                                          \
-    "asr lr, " #a ", #31\n add lr, r11, lr, lsl #7\n smmla " #a ", " #a                            \
-    ", r10, lr\n asr " #a ", " #a ", r12\n ssat " #a ", #8, " #a "\n"
-#define EDGEMNV2_REQUANTIZE_4(Q)                                                                   \
-    EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) Q(r5) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8) Q(r9)
-#define EDGEMNV2_REQUANTIZE_3(Q)                                                                   \
-    EDGEMNV2_CHANNEL Q(r2) Q(r3) Q(r4) EDGEMNV2_CHANNEL Q(r6) Q(r7) Q(r8)
-#define EDGEMNV2_REQUANTIZE_2(Q) EDGEMNV2_CHANNEL Q(r2) Q(r3) EDGEMNV2_CHANNEL Q(r6) Q(r7)
-#define EDGEMNV2_REQUANTIZE_1(Q) EDGEMNV2_CHANNEL Q(r2) EDGEMNV2_CHANNEL Q(r6)
+/* An odd last channel's record is stored on the stack, with its neighbour that there is none of,
+ * in rows or pixels side by side; the channel's own bytes go from there to where they belong. */
+#define EDGEMNV2_ODD_STRIDE_PIXELS(P) "2"
+#define EDGEMNV2_ODD_STRIDE_ROWS(P) #P
+#define EDGEMNV2_ODD_1_PIXELS "ldrb r2, [sp, #48]\n strb r2, [r10]\n"
+#define EDGEMNV2_ODD_2_PIXELS EDGEMNV2_ODD_1_PIXELS "ldrb r2, [sp, #50]\n strb r2, [r10, r11]\n"
+#define EDGEMNV2_ODD_3_PIXELS                                                                      \
+    EDGEMNV2_ODD_2_PIXELS "ldrb r2, [sp, #52]\n strb r2, [r10, r11, lsl #1]\n"
+#define EDGEMNV2_ODD_4_PIXELS                                                                      \
+    EDGEMNV2_ODD_3_PIXELS "add r10, r10, r11\n ldrb r2, [sp, #54]\n"                               \
+    "strb r2, [r10, r11, lsl #1]\n"
+#define EDGEMNV2_ODD_1_ROWS "ldrb r2, [sp, #48]\n strb r2, [r10]\n"
+#define EDGEMNV2_ODD_2_ROWS EDGEMNV2_ODD_1_ROWS "ldrb r2, [sp, #49]\n strb r2, [r10, #1]\n"
+#define EDGEMNV2_ODD_3_ROWS EDGEMNV2_ODD_2_ROWS "ldrb r2, [sp, #50]\n strb r2, [r10, #2]\n"
+#define EDGEMNV2_ODD_4_ROWS EDGEMNV2_ODD_3_ROWS "ldrb r2, [sp, #51]\n strb r2, [r10, #3]\n"
 
-#define EDGEMNV2_JOIN(a, b) "bfi " #a ", " #b ", #8, #24\n"
-#define EDGEMNV2_STORE_1(OP) OP " r2, [r10]\n"
-#define EDGEMNV2_STORE_2(OP) EDGEMNV2_STORE_1(OP) OP " r3, [r10, r11]\n"
-#define EDGEMNV2_STORE_3(OP) EDGEMNV2_STORE_2(OP) OP " r4, [r10, r11, lsl #1]\n"
-#define EDGEMNV2_STORE_4(OP)                                                                       \
-    EDGEMNV2_STORE_3(OP) "add r12, r10, r11\n" OP " r5, [r12, r11, lsl #1]\n"
-#define EDGEMNV2_JOIN_1 EDGEMNV2_JOIN(r2, r6)
-#define EDGEMNV2_JOIN_2 EDGEMNV2_JOIN_1 EDGEMNV2_JOIN(r3, r7)
-#define EDGEMNV2_JOIN_3 EDGEMNV2_JOIN_2 EDGEMNV2_JOIN(r4, r8)
-#define EDGEMNV2_JOIN_4 EDGEMNV2_JOIN_3 EDGEMNV2_JOIN(r5, r9)
-#define EDGEMNV2_ROW0_1 "strb r2, [r10]\n"
-#define EDGEMNV2_ROW0_2 EDGEMNV2_ROW0_1 "strb r3, [r10, #1]\n"
-#define EDGEMNV2_ROW0_3 EDGEMNV2_ROW0_2 "strb r4, [r10, #2]\n"
-#define EDGEMNV2_ROW0_4 EDGEMNV2_ROW0_3 "strb r5, [r10, #3]\n"
-#define EDGEMNV2_ROW1_1 "strb r6, [r10]\n"
-#define EDGEMNV2_ROW1_2 EDGEMNV2_ROW1_1 "strb r7, [r10, #1]\n"
-#define EDGEMNV2_ROW1_3 EDGEMNV2_ROW1_2 "strb r8, [r10, #2]\n"
-#define EDGEMNV2_ROW1_4 EDGEMNV2_ROW1_3 "strb r9, [r10, #3]\n"
-
-#define EDGEMNV2_TILE(P, KIND)                                                                     \
-    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND(EDGEMNV2_UNUSED const void *x,                  \
-                                                   EDGEMNV2_UNUSED const int32_t *stream,          \
-                                                   EDGEMNV2_UNUSED int8_t *y)                      \
+/* Stack: 0 output, 4 stride, 8 activations, 12 end of records, 16 entry into the unrolled loop,
+ * 20 end of activations, 28 whether the odd channel is under way, 32 flags, 40 output and stride
+ * of the odd channel, 48 its bytes. */
+#define EDGEMNV2_TILE(P, KIND, Q, ORDER)                                                           \
+    EDGEMNV2_NAKED void edgemnv2_tile_##P##_##KIND##_##Q##_##ORDER(                                \
+        EDGEMNV2_UNUSED const void *x, EDGEMNV2_UNUSED const int32_t *stream,                      \
+        EDGEMNV2_UNUSED int8_t *y)                                                                 \
     {                                                                                              \
         __asm__ volatile(                                                                          \
-            "push {r4-r11, lr}\n sub sp, #36\n"                                                    \
-            "ldm r1!, {r4, r5, r6, r7}\n add r5, r5, r1\n"                                         \
-            "strd r2, r6, [sp]\n strd r0, r5, [sp, #8]\n str r7, [sp, #32]\n" EDGEMNV2_END_##P     \
-            "sub r4, r4, #1\n and r4, r4, #(" EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) " - 1)\n"        \
-            "mov r9, #" EDGEMNV2_TEXT(EDGEMNV2_PAIR_BYTES_##P##_##KIND) "\n mul r4, r4, r9\n"      \
+            "push {r4-r11, lr}\n sub sp, #60\n"                                                    \
+            "ldm r1!, {r4, r5, r6, r7}\n add r5, r5, r1\n" EDGEMNV2_END_##P                        \
+            "strd r2, r6, [sp]\n strd r0, r5, [sp, #8]\n"                                          \
+            "lsrs r4, r4, #1\n sub r4, r4, #1\n"                                                   \
+            "and r4, r4, #(" EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) " / 2 - 1)\n"                     \
+            "mov r9, #" EDGEMNV2_TEXT(EDGEMNV2_GROUP_BYTES_##P##_##KIND) "\n mul r4, r4, r9\n"     \
             "adr.w r9, 3f\n sub r9, r9, r4\n orr r9, r9, #1\n strd r9, r8, [sp, #16]\n"            \
-            "adr.w r8, 4f\n adr.w r9, 5f\n tst r7, #1\n it ne\n movne r8, r9\n orr r8, r8, #1\n"   \
-            "adr.w r9, 6f\n adr.w r10, 7f\n tst r7, #2\n it ne\n movne r9, r10\n"                  \
-            "orr r9, r9, #1\n strd r8, r9, [sp, #24]\n"                                            \
-            "b.w 8f\n"                                                                             \
-            "1:\n" EDGEMNV2_FIRST_##P(EDGEMNV2_W_##KIND) "ldr pc, [sp, #16]\n"                     \
-            "2:\n .rept " EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) "\n"                                 \
-            EDGEMNV2_PAIR_##P(EDGEMNV2_W_##KIND) ".endr\n"                                         \
-            "3:\n ldr r12, [sp, #20]\n cmp r0, r12\n bne.w 2b\n" EDGEMNV2_SCALE_##P##_##KIND       \
-            "ldr pc, [sp, #24]\n"                                                                  \
-            "4:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_PLAIN) "ldr pc, [sp, #28]\n"                   \
-            "5:\n" EDGEMNV2_REQUANTIZE_##P(EDGEMNV2_FIXED) "ldr pc, [sp, #28]\n"                   \
-            "6:\n ldrd r10, r11, [sp]\n" EDGEMNV2_JOIN_##P EDGEMNV2_STORE_##P("strh")              \
-            "add r10, r10, #2\n str r10, [sp]\n b 8f\n"                                            \
-            "7:\n ldrd r10, r11, [sp]\n" EDGEMNV2_ROW0_##P "add r10, r10, r11\n" EDGEMNV2_ROW1_##P \
-            "add r10, r10, r11\n str r10, [sp]\n"                                                  \
-            "8:\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n bne.w 1b\n"                               \
-            "ldr r12, [sp, #32]\n tst r12, #4\n beq 9f\n"                                          \
-            "bic r11, r12, #4\n str r11, [sp, #32]\n add r11, r1, r12, lsr #8\n"                   \
-            "adr.w r10, 10f\n orr r10, r10, #1\n str r10, [sp, #28]\n str r11, [sp, #12]\n"        \
-            "b.w 1b\n"                                                                             \
-            "10:\n ldrd r10, r11, [sp]\n ldr r12, [sp, #32]\n tst r12, #2\n it ne\n"               \
-            "movne r11, #1\n" EDGEMNV2_STORE_##P("strb")                                           \
-            "9:\n add sp, #36\n pop {r4-r11, pc}\n");                                              \
+            "movs r4, #0\n strd r4, r7, [sp, #28]\n cmp r1, r5\n beq.w 7f\n"                       \
+            "1:\n" EDGEMNV2_FIRST_##P##_##KIND "ldr pc, [sp, #16]\n"                               \
+            "2:\n .rept " EDGEMNV2_TEXT(EDGEMNV2_PAIR_UNROLL) " / 2\n"                             \
+            EDGEMNV2_GROUP_##P##_##KIND ".endr\n"                                                  \
+            "3:\n ldr r10, [sp, #20]\n cmp r0, r10\n bne.w 2b\n"                                   \
+            EDGEMNV2_SCALE_##P##_##KIND EDGEMNV2_EPILOGUE_##P##_##Q##_##ORDER "bne.w 1b\n"         \
+            "7:\n ldrd r2, r12, [sp, #28]\n tst r12, #4\n beq.w 9f\n cbnz r2, 8f\n"                \
+            "movs r2, #1\n str r2, [sp, #28]\n add r11, r1, r12, lsr #8\n str r11, [sp, #12]\n"    \
+            "ldrd r10, r11, [sp]\n strd r10, r11, [sp, #40]\n add r10, sp, #48\n"                  \
+            "mov r11, #" EDGEMNV2_ODD_STRIDE_##ORDER(P) "\n strd r10, r11, [sp]\n b.w 1b\n"        \
+            "8:\n ldrd r10, r11, [sp, #40]\n" EDGEMNV2_ODD_##P##_##ORDER                           \
+            "9:\n add sp, #60\n pop {r4-r11, pc}\n");                                              \
     }
 
 /* clang-format on */
@@ -225,9 +159,9 @@ static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t 
 /* clang-format off */
 #define EDGEMNV2_HALVES_BYTES 0
 #define EDGEMNV2_HALVES_HALVES 1
-#define EDGEMNV2_TILE(P, KIND)                                                                     \
-    static inline void edgemnv2_tile_##P##_##KIND(const void *x, const int32_t *stream,            \
-                                                  int8_t *y)                                       \
+#define EDGEMNV2_TILE(P, KIND, Q, ORDER)                                                           \
+    static inline void edgemnv2_tile_##P##_##KIND##_##Q##_##ORDER(                                 \
+        const void *x, const int32_t *stream, int8_t *y)                                           \
     {                                                                                              \
         edgemnv2_tile_portable(x, stream, y, P, EDGEMNV2_HALVES_##KIND);                           \
     }
@@ -268,14 +202,14 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
     "ldr r7, [r0], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_ODD_##K(r7)                           \
     "strd r11, r7, [r1], #8\n"
 #define EDGEMNV2_GROUP_2(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n" EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8)  \
     EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) "strd r11, r12, [r1], #8\n strd r7, r8, [r1], #8\n"
 #define EDGEMNV2_GROUP_3(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n" EDGEMNV2_EVEN_##K(r11, r7)         \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n" EDGEMNV2_EVEN_##K(r11, r7)          \
     EDGEMNV2_EVEN_##K(r12, r8) EDGEMNV2_EVEN_##K(lr, r9) "stm r1!, {r11, r12, lr}\n"               \
     EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) "stm r1!, {r7, r8, r9}\n"
 #define EDGEMNV2_GROUP_4(K)                                                                        \
-    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n ldr r10, [r6], #4\n"                \
+    "ldr r7, [r0], #4\n ldr r8, [r4], #4\n ldr r9, [r5], #4\n ldr r10, [r6], #4\n"                 \
     EDGEMNV2_EVEN_##K(r11, r7) EDGEMNV2_EVEN_##K(r12, r8) "strd r11, r12, [r1], #8\n"              \
     EDGEMNV2_EVEN_##K(r11, r9) EDGEMNV2_EVEN_##K(r12, r10) "strd r11, r12, [r1], #8\n"             \
     EDGEMNV2_ODD_##K(r7) EDGEMNV2_ODD_##K(r8) EDGEMNV2_ODD_##K(r9) EDGEMNV2_ODD_##K(r10)           \
@@ -337,7 +271,9 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
     }
 
 #define EDGEMNV2_BOTH(P, KIND)                                                                     \
-    EDGEMNV2_TILE(P, KIND) EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
+    EDGEMNV2_TILE(P, KIND, PLAIN, ROWS) EDGEMNV2_TILE(P, KIND, PLAIN, PIXELS)                      \
+    EDGEMNV2_TILE(P, KIND, FIXED, ROWS) EDGEMNV2_TILE(P, KIND, FIXED, PIXELS)                      \
+    EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
 EDGEMNV2_BOTH(1, BYTES)
 EDGEMNV2_BOTH(2, BYTES)
 EDGEMNV2_BOTH(3, BYTES)

@@ -85,7 +85,7 @@ def convolution_kernel(
             calls += gather(layer, source, start, pixels, patch, patches)
             calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
         quads = "edgemnv2_quads_even" if product.meets_halves else "edgemnv2_quads"
-        tile = quads if kind == QUADS else f"edgemnv2_tile_{pixels}_{kind}"
+        tile = quads if kind == QUADS else product.tile_name(kind, pixels, channel_rows)
         y = At("out", first + start * step, pixels * step)
         calls.append(Call(tile, (At("scratch"), At("stream"), y)))
         body.append(Loop(count, tuple(calls)))

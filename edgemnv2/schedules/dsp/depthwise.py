@@ -187,7 +187,8 @@ def depthwise_project_kernel(
         if weights == HALVES:
             calls.append(Call("edgemnv2_scale_words", (At("scratch"), half * pixels)))
         y = At("out", start * out.channels, pixels * out.channels)
-        calls.append(Call(f"edgemnv2_tile_{pixels}_{weights}", (At("scratch"), At("project"), y)))
+        tile = product.tile_name(weights, pixels, channel_rows=False)
+        calls.append(Call(tile, (At("scratch"), At("project"), y)))
         body.append(Loop(repeats, tuple(calls)))
     body += clamp_and_pad(project.clamp, RowLayout(), out)
     parameters = [*_ROWS, ("out", "int8"), ("scratch", "int16")]

@@ -116,6 +116,13 @@ class MatMul:
         """`weight`, completed with zeros to multiples of `rows` and `columns`."""
         return _completed(self.weight, rows, columns)
 
+    def tile_name(self, kind: str, pixels: int, channel_rows: bool) -> str:
+        """The kernel of `cortex_m_pointwise.h` that reads `stream`."""
+        channels = self.tile_channels
+        assert channels is not None
+        fix = "FIXED" if channels.sign_fix else "PLAIN"
+        return f"edgemnv2_tile_{pixels}_{kind}_{fix}_{'ROWS' if channel_rows else 'PIXELS'}"
+
     def stream(self, kind: str, stride: int, channel_rows: bool, *, split: bool = False) -> Array:
         """The constants of `cortex_m_pointwise.h`, int32, for tiles of pixels.
 

@@ -1,0 +1,300 @@
+/* The matrix product of cortex_m_pointwise.h for P pixels, in the order in which a pipe takes it.
+ *
+ * Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
+ * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.
+ *
+ * The orders were searched for with LLVM's models of Cortex-M7 and M4 under what each instruction
+ * needs of others. What they have in common: a load, an extension or a shift stands right before a
+ * multiplication, since the M7 begins both in one cycle; nothing is used by the instruction behind
+ * its load, for which an M4 would wait; a pointer moves once for two loads. So the words of "bytes"
+ * are loaded one ahead, and behind the last weight that is the first multiplier.
+ */
+#ifndef EDGEMNV2_CORTEX_M_TILES_H
+#define EDGEMNV2_CORTEX_M_TILES_H
+
+/* Assembly by macros: laid out by hand. */
+/* clang-format off */
+/* FIRST: four input channels, to which the biases (in the last sums' registers) are added. GROUP:
+ * four more, and bytes of its code for the computed entry. */
+#define EDGEMNV2_FIRST_4_BYTES                                                                     \
+    "ldrd r5, r9, [r1], #12\n ldrd r10, r11, [r0], #32\n ldr r12, [r1, #-4]\n"                     \
+    "sxtb16 lr, r12\n smlad r6, r10, r12, r9\n smlad r2, r10, lr, r5\n"                            \
+    "smlad r3, r11, lr, r5\n smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n"                 \
+    "smlad r4, r10, lr, r5\n smlad r8, r10, r12, r9\n smlad r9, r11, r12, r9\n"                    \
+    "ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n"     \
+    "smlad r6, r10, r12, r6\n smlad r2, r10, lr, r2\n smlad r7, r11, r12, r7\n"                    \
+    "smlad r3, r11, lr, r3\n ldrd r10, r11, [r0, #-8]\n smlad r8, r10, r12, r8\n"                  \
+    "smlad r5, r11, lr, r5\n smlad r9, r11, r12, r9\n ldr r12, [r1, #-4]\n"                        \
+    "smlad r4, r10, lr, r4\n"
+#define EDGEMNV2_GROUP_4_BYTES                                                                     \
+    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n"                     \
+    "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n"                         \
+    "ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n smlad r7, r11, r12, r7\n"                        \
+    "smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n smlad r6, r10, r12, r6\n"                     \
+    "ldrd r10, r11, [r0, #-8]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                  \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
+#define EDGEMNV2_GROUP_BYTES_4_BYTES 96
+#define EDGEMNV2_FIRST_4_HALVES                                                                    \
+    "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #32\n ldrd lr, r12, [r1], #8\n"                  \
+    "smlad r6, r10, r12, r9\n smlad r3, r11, lr, r5\n smlad r2, r10, lr, r5\n"                     \
+    "smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n smlad r4, r10, lr, r5\n"                 \
+    "smlad r8, r10, r12, r9\n smlad r5, r11, lr, r5\n smlad r9, r11, r12, r9\n"                    \
+    "ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0, #-16]\n smlad r2, r10, lr, r2\n"                 \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldrd r10, r11, [r0, #-8]\n smlad r4, r10, lr, r4\n smlad r8, r10, r12, r8\n"                  \
+    "smlad r5, r11, lr, r5\n smlad r9, r11, r12, r9\n"
+#define EDGEMNV2_GROUP_4_HALVES                                                                    \
+    "ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0], #32\n smlad r2, r10, lr, r2\n"                  \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldrd r10, r11, [r0, #-24]\n smlad r4, r10, lr, r4\n smlad r8, r10, r12, r8\n"                 \
+    "smlad r5, r11, lr, r5\n smlad r9, r11, r12, r9\n ldrd lr, r12, [r1], #8\n"                    \
+    "ldrd r10, r11, [r0, #-16]\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"                 \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n ldrd r10, r11, [r0, #-8]\n"                  \
+    "smlad r4, r10, lr, r4\n smlad r8, r10, r12, r8\n smlad r5, r11, lr, r5\n"                     \
+    "smlad r9, r11, r12, r9\n"
+#define EDGEMNV2_GROUP_BYTES_4_HALVES 88
+#define EDGEMNV2_FIRST_3_BYTES                                                                     \
+    "ldrd r4, r8, [r1], #12\n ldm.w r0!, {r5, r10, r11}\n ldr r12, [r1, #-4]\n"                    \
+    "sxtb16 lr, r12\n smlad r6, r5, r12, r8\n smlad r3, r10, lr, r4\n"                             \
+    "smlad r7, r10, r12, r8\n smlad r2, r5, lr, r4\n smlad r4, r11, lr, r4\n"                      \
+    "smlad r8, r11, r12, r8\n ldr r12, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n"                     \
+    "sxtb16 lr, r12\n smlad r6, r5, r12, r6\n smlad r2, r5, lr, r2\n smlad r7, r10, r12, r7\n"     \
+    "smlad r4, r11, lr, r4\n smlad r8, r11, r12, r8\n ldr r12, [r1, #-4]\n"                        \
+    "smlad r3, r10, lr, r3\n"
+#define EDGEMNV2_GROUP_3_BYTES                                                                     \
+    "sxtb16 lr, r12\n ldm.w r0!, {r5, r10, r11}\n smlad r6, r5, r12, r6\n"                         \
+    "smlad r3, r10, lr, r3\n smlad r2, r5, lr, r2\n smlad r8, r11, r12, r8\n"                      \
+    "smlad r7, r10, r12, r7\n ldr r12, [r1], #8\n smlad r4, r11, lr, r4\n sxtb16 lr, r12\n"        \
+    "ldm.w r0!, {r5, r10, r11}\n smlad r2, r5, lr, r2\n smlad r6, r5, r12, r6\n"                   \
+    "smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n smlad r8, r11, r12, r8\n"                    \
+    "ldr r12, [r1, #-4]\n smlad r4, r11, lr, r4\n"
+#define EDGEMNV2_GROUP_BYTES_3_BYTES 72
+#define EDGEMNV2_FIRST_3_HALVES                                                                    \
+    "ldrd r4, r8, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n ldrd lr, r12, [r1], #8\n"                 \
+    "smlad r2, r5, lr, r4\n smlad r6, r5, r12, r8\n smlad r3, r10, lr, r4\n"                       \
+    "smlad r7, r10, r12, r8\n smlad r4, r11, lr, r4\n smlad r8, r11, r12, r8\n"                    \
+    "ldrd lr, r12, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n smlad r2, r5, lr, r2\n"                  \
+    "smlad r6, r5, r12, r6\n smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n"                     \
+    "smlad r4, r11, lr, r4\n smlad r8, r11, r12, r8\n"
+#define EDGEMNV2_GROUP_3_HALVES                                                                    \
+    "ldrd lr, r12, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n smlad r2, r5, lr, r2\n"                  \
+    "smlad r6, r5, r12, r6\n smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n"                     \
+    "smlad r4, r11, lr, r4\n smlad r8, r11, r12, r8\n ldrd lr, r12, [r1], #8\n"                    \
+    "ldm.w r0!, {r5, r10, r11}\n smlad r2, r5, lr, r2\n smlad r6, r5, r12, r6\n"                   \
+    "smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n smlad r4, r11, lr, r4\n"                     \
+    "smlad r8, r11, r12, r8\n"
+#define EDGEMNV2_GROUP_BYTES_3_HALVES 64
+#define EDGEMNV2_FIRST_2_BYTES                                                                     \
+    "ldrd r3, r7, [r1], #12\n ldr r12, [r1, #-4]\n sxtb16 lr, r12\n"                               \
+    "ldrd r10, r11, [r0], #16\n smlad r2, r10, lr, r3\n smlad r6, r10, r12, r7\n"                  \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n ldr r12, [r1], #8\n sxtb16 lr, r12\n"        \
+    "ldrd r10, r11, [r0, #-8]\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"                  \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n ldr r12, [r1, #-4]\n"
+#define EDGEMNV2_GROUP_2_BYTES                                                                     \
+    "sxtb16 lr, r12\n ldrd r10, r11, [r0], #16\n smlad r2, r10, lr, r2\n"                          \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldr r12, [r1], #8\n sxtb16 lr, r12\n ldrd r10, r11, [r0, #-8]\n smlad r2, r10, lr, r2\n"      \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldr r12, [r1, #-4]\n"
+#define EDGEMNV2_GROUP_BYTES_2_BYTES 56
+#define EDGEMNV2_FIRST_2_HALVES                                                                    \
+    "ldrd r3, r7, [r1], #8\n ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0], #16\n"                  \
+    "smlad r2, r10, lr, r3\n smlad r6, r10, r12, r7\n smlad r3, r11, lr, r3\n"                     \
+    "smlad r7, r11, r12, r7\n ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0, #-8]\n"                 \
+    "smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n"                     \
+    "smlad r7, r11, r12, r7\n"
+#define EDGEMNV2_GROUP_2_HALVES                                                                    \
+    "ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0], #16\n smlad r2, r10, lr, r2\n"                  \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldrd lr, r12, [r1], #8\n ldrd r10, r11, [r0, #-8]\n smlad r2, r10, lr, r2\n"                  \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"
+#define EDGEMNV2_GROUP_BYTES_2_HALVES 48
+#define EDGEMNV2_FIRST_1_BYTES                                                                     \
+    "ldrd r2, r6, [r1], #12\n ldr r12, [r1, #-4]\n sxtb16 lr, r12\n ldr r10, [r0], #8\n"           \
+    "smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n ldr r12, [r1], #8\n sxtb16 lr, r12\n"        \
+    "ldr r10, [r0, #-4]\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"                        \
+    "ldr r12, [r1, #-4]\n"
+#define EDGEMNV2_GROUP_1_BYTES                                                                     \
+    "sxtb16 lr, r12\n ldr r10, [r0], #8\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"        \
+    "ldr r12, [r1], #8\n sxtb16 lr, r12\n ldr r10, [r0, #-4]\n smlad r2, r10, lr, r2\n"            \
+    "smlad r6, r10, r12, r6\n ldr r12, [r1, #-4]\n"
+#define EDGEMNV2_GROUP_BYTES_1_BYTES 40
+#define EDGEMNV2_FIRST_1_HALVES                                                                    \
+    "ldrd r2, r6, [r1], #8\n ldrd lr, r12, [r1], #8\n ldr r10, [r0], #8\n"                         \
+    "smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n ldrd lr, r12, [r1], #8\n"                    \
+    "ldr r10, [r0, #-4]\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"
+#define EDGEMNV2_GROUP_1_HALVES                                                                    \
+    "ldrd lr, r12, [r1], #8\n ldr r10, [r0], #8\n smlad r2, r10, lr, r2\n"                         \
+    "smlad r6, r10, r12, r6\n ldrd lr, r12, [r1], #8\n ldr r10, [r0, #-4]\n"                       \
+    "smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"
+#define EDGEMNV2_GROUP_BYTES_1_HALVES 32
+/* EPILOGUE: requantise, store, and come to whether records are left. r12 is the first multiplier;
+ * stack: 0 output, 4 stride, 8 activations, 12 end of records. ROWS: channel by channel. */
+#define EDGEMNV2_EPILOGUE_4_PLAIN_ROWS                                                             \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                  \
+    "asr r2, r2, r11\n smmla r4, r4, r12, r10\n asr r3, r3, r11\n smmla r5, r5, r12, r10\n"        \
+    "asr r4, r4, r11\n ldm r1!, {r0, r10, r12}\n asr r5, r5, r11\n ssat r3, #8, r3\n"              \
+    "smmla r6, r6, r0, r10\n ssat r2, #8, r2\n smmla r9, r9, r0, r10\n ssat r5, #8, r5\n"          \
+    "smmla r7, r7, r0, r10\n asr r6, r6, r12\n smmla r8, r8, r0, r10\n ssat r4, #8, r4\n"          \
+    "ldrd r10, r11, [sp]\n asr r7, r7, r12\n asr r9, r9, r12\n strb r5, [r10, #3]\n"               \
+    "ssat r7, #8, r7\n strb r4, [r10, #2]\n ssat r9, #8, r9\n strb r3, [r10, #1]\n"                \
+    "ssat r6, #8, r6\n strb r2, [r10, #0]\n asr r8, r8, r12\n add r10, r10, r11\n"                 \
+    "ssat r8, #8, r8\n strb r9, [r10, #3]\n strb r7, [r10, #1]\n strb r8, [r10, #2]\n"             \
+    "strb r6, [r10, #0]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_3_PLAIN_ROWS                                                             \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                  \
+    "asr r2, r2, r11\n smmla r4, r4, r12, r10\n asr r3, r3, r11\n asr r4, r4, r11\n"               \
+    "ldm r1!, {r0, r10, r12}\n ssat r3, #8, r3\n smmla r6, r6, r0, r10\n ssat r2, #8, r2\n"        \
+    "smmla r7, r7, r0, r10\n asr r6, r6, r12\n smmla r8, r8, r0, r10\n ssat r4, #8, r4\n"          \
+    "ldrd r10, r11, [sp]\n asr r7, r7, r12\n ssat r7, #8, r7\n strb r4, [r10, #2]\n"               \
+    "strb r3, [r10, #1]\n ssat r6, #8, r6\n strb r2, [r10, #0]\n asr r8, r8, r12\n"                \
+    "add r10, r10, r11\n ssat r8, #8, r8\n strb r7, [r10, #1]\n strb r8, [r10, #2]\n"              \
+    "strb r6, [r10, #0]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_2_PLAIN_ROWS                                                             \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                  \
+    "asr r2, r2, r11\n asr r3, r3, r11\n ldm r1!, {r0, r10, r12}\n ssat r3, #8, r3\n"              \
+    "smmla r6, r6, r0, r10\n ssat r2, #8, r2\n smmla r7, r7, r0, r10\n asr r6, r6, r12\n"          \
+    "ldrd r10, r11, [sp]\n asr r7, r7, r12\n ssat r7, #8, r7\n strb r3, [r10, #1]\n"               \
+    "ssat r6, #8, r6\n strb r2, [r10, #0]\n add r10, r10, r11\n strb r7, [r10, #1]\n"              \
+    "strb r6, [r10, #0]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_1_PLAIN_ROWS                                                             \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n asr r2, r2, r11\n"                         \
+    "ldm r1!, {r0, r10, r12}\n smmla r6, r6, r0, r10\n ssat r2, #8, r2\n asr r6, r6, r12\n"        \
+    "ldrd r10, r11, [sp]\n ssat r6, #8, r6\n strb r2, [r10, #0]\n add r10, r10, r11\n"             \
+    "strb r6, [r10, #0]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_4_PLAIN_PIXELS                                                           \
+    "ldrd r10, r11, [r1], #8\n smmla r4, r4, r12, r10\n smmla r2, r2, r12, r10\n"                  \
+    "asr r4, r4, r11\n smmla r5, r5, r12, r10\n asr r2, r2, r11\n smmla r3, r3, r12, r10\n"        \
+    "ssat r4, #8, r4\n asr r5, r5, r11\n ldm r1!, {r0, r10, r12}\n asr r3, r3, r11\n"              \
+    "smmla r6, r6, r0, r10\n ssat r3, #8, r3\n smmla r9, r9, r0, r10\n asr r6, r6, r12\n"          \
+    "ssat r6, #8, r6\n smmla r7, r7, r0, r10\n ssat r5, #8, r5\n smmla r8, r8, r0, r10\n"          \
+    "asr r7, r7, r12\n asr r8, r8, r12\n ssat r7, #8, r7\n ssat r8, #8, r8\n"                      \
+    "asr r9, r9, r12\n ldrd r10, r11, [sp]\n ssat r2, #8, r2\n bfi r3, r7, #8, #24\n"              \
+    "strh r3, [r10, r11]\n bfi r2, r6, #8, #24\n add r12, r10, r11\n ssat r9, #8, r9\n"            \
+    "strh r2, [r10]\n bfi r4, r8, #8, #24\n strh r4, [r10, r11, lsl #1]\n"                         \
+    "bfi r5, r9, #8, #24\n strh r5, [r12, r11, lsl #1]\n add r10, r10, #2\n str r10, [sp]\n"       \
+    "ldrd r0, r12, [sp, #8]\n cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_3_PLAIN_PIXELS                                                           \
+    "ldrd r10, r11, [r1], #8\n smmla r4, r4, r12, r10\n smmla r2, r2, r12, r10\n"                  \
+    "asr r4, r4, r11\n asr r2, r2, r11\n smmla r3, r3, r12, r10\n ssat r4, #8, r4\n"               \
+    "ldm r1!, {r0, r10, r12}\n asr r3, r3, r11\n smmla r6, r6, r0, r10\n ssat r3, #8, r3\n"        \
+    "asr r6, r6, r12\n ssat r6, #8, r6\n smmla r7, r7, r0, r10\n smmla r8, r8, r0, r10\n"          \
+    "asr r7, r7, r12\n asr r8, r8, r12\n ssat r7, #8, r7\n ssat r8, #8, r8\n"                      \
+    "ldrd r10, r11, [sp]\n ssat r2, #8, r2\n bfi r3, r7, #8, #24\n strh r3, [r10, r11]\n"          \
+    "bfi r2, r6, #8, #24\n strh r2, [r10]\n bfi r4, r8, #8, #24\n"                                 \
+    "strh r4, [r10, r11, lsl #1]\n add r10, r10, #2\n str r10, [sp]\n"                             \
+    "ldrd r0, r12, [sp, #8]\n cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_2_PLAIN_PIXELS                                                           \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n asr r2, r2, r11\n"                         \
+    "smmla r3, r3, r12, r10\n ldm r1!, {r0, r10, r12}\n asr r3, r3, r11\n"                         \
+    "smmla r6, r6, r0, r10\n ssat r3, #8, r3\n asr r6, r6, r12\n ssat r6, #8, r6\n"                \
+    "smmla r7, r7, r0, r10\n asr r7, r7, r12\n ssat r7, #8, r7\n ldrd r10, r11, [sp]\n"            \
+    "ssat r2, #8, r2\n bfi r3, r7, #8, #24\n strh r3, [r10, r11]\n bfi r2, r6, #8, #24\n"          \
+    "strh r2, [r10]\n add r10, r10, #2\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"                 \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_1_PLAIN_PIXELS                                                           \
+    "ldrd r10, r11, [r1], #8\n smmla r2, r2, r12, r10\n asr r2, r2, r11\n"                         \
+    "ldm r1!, {r0, r10, r12}\n smmla r6, r6, r0, r10\n asr r6, r6, r12\n ssat r6, #8, r6\n"        \
+    "ldrd r10, r11, [sp]\n ssat r2, #8, r2\n bfi r2, r6, #8, #24\n strh r2, [r10]\n"               \
+    "add r10, r10, #2\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_4_FIXED_ROWS                                                             \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r3, r3, r12, lr\n asr lr, r4, #31\n asr r3, r3, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r4, r4, r12, lr\n asr lr, r5, #31\n asr r4, r4, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r5, r5, r12, lr\n ssat r2, #8, r2\n asr r5, r5, r11\n ldm r1!, {r0, r10, r12}\n"        \
+    "asr lr, r6, #31\n ssat r5, #8, r5\n add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n"         \
+    "asr lr, r7, #31\n ssat r3, #8, r3\n add lr, r10, lr, lsl #7\n smmla r7, r7, r0, lr\n"         \
+    "asr lr, r8, #31\n asr r7, r7, r12\n add lr, r10, lr, lsl #7\n smmla r8, r8, r0, lr\n"         \
+    "asr lr, r9, #31\n asr r8, r8, r12\n add lr, r10, lr, lsl #7\n smmla r9, r9, r0, lr\n"         \
+    "ldrd r10, r11, [sp]\n ssat r4, #8, r4\n asr r6, r6, r12\n strb r4, [r10, #2]\n"               \
+    "ssat r8, #8, r8\n strb r2, [r10, #0]\n ssat r7, #8, r7\n strb r3, [r10, #1]\n"                \
+    "ssat r6, #8, r6\n strb r5, [r10, #3]\n asr r9, r9, r12\n add r10, r10, r11\n"                 \
+    "strb r6, [r10, #0]\n ssat r9, #8, r9\n strb r7, [r10, #1]\n strb r8, [r10, #2]\n"             \
+    "strb r9, [r10, #3]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_3_FIXED_ROWS                                                             \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r3, r3, r12, lr\n asr lr, r4, #31\n asr r3, r3, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r4, r4, r12, lr\n asr r4, r4, r11\n ssat r2, #8, r2\n ldm r1!, {r0, r10, r12}\n"        \
+    "asr lr, r6, #31\n add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n asr lr, r7, #31\n"         \
+    "ssat r3, #8, r3\n add lr, r10, lr, lsl #7\n smmla r7, r7, r0, lr\n asr lr, r8, #31\n"         \
+    "asr r7, r7, r12\n add lr, r10, lr, lsl #7\n smmla r8, r8, r0, lr\n asr r8, r8, r12\n"         \
+    "ldrd r10, r11, [sp]\n ssat r4, #8, r4\n asr r6, r6, r12\n strb r4, [r10, #2]\n"               \
+    "ssat r8, #8, r8\n strb r2, [r10, #0]\n ssat r7, #8, r7\n strb r3, [r10, #1]\n"                \
+    "ssat r6, #8, r6\n add r10, r10, r11\n strb r6, [r10, #0]\n strb r7, [r10, #1]\n"              \
+    "strb r8, [r10, #2]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_2_FIXED_ROWS                                                             \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n add lr, r10, lr, lsl #7\n"        \
+    "smmla r3, r3, r12, lr\n asr r3, r3, r11\n ssat r2, #8, r2\n ldm r1!, {r0, r10, r12}\n"        \
+    "asr lr, r6, #31\n add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n asr lr, r7, #31\n"         \
+    "ssat r3, #8, r3\n add lr, r10, lr, lsl #7\n smmla r7, r7, r0, lr\n asr r7, r7, r12\n"         \
+    "ldrd r10, r11, [sp]\n asr r6, r6, r12\n strb r2, [r10, #0]\n ssat r7, #8, r7\n"               \
+    "strb r3, [r10, #1]\n ssat r6, #8, r6\n add r10, r10, r11\n strb r6, [r10, #0]\n"              \
+    "strb r7, [r10, #1]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_1_FIXED_ROWS                                                             \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr r2, r2, r11\n ssat r2, #8, r2\n ldm r1!, {r0, r10, r12}\n"        \
+    "asr lr, r6, #31\n add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n ldrd r10, r11, [sp]\n"     \
+    "asr r6, r6, r12\n strb r2, [r10, #0]\n ssat r6, #8, r6\n add r10, r10, r11\n"                 \
+    "strb r6, [r10, #0]\n add r10, r10, r11\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_4_FIXED_PIXELS                                                           \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n ssat r2, #8, r2\n"                \
+    "add lr, r10, lr, lsl #7\n smmla r3, r3, r12, lr\n asr lr, r4, #31\n asr r3, r3, r11\n"        \
+    "add lr, r10, lr, lsl #7\n smmla r4, r4, r12, lr\n asr lr, r5, #31\n asr r4, r4, r11\n"        \
+    "add lr, r10, lr, lsl #7\n smmla r5, r5, r12, lr\n asr lr, r6, #31\n"                          \
+    "ldm r1!, {r0, r10, r12}\n asr r5, r5, r11\n ssat r5, #8, r5\n ssat r3, #8, r3\n"              \
+    "add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n asr lr, r7, #31\n asr r6, r6, r12\n"         \
+    "add lr, r10, lr, lsl #7\n smmla r7, r7, r0, lr\n asr lr, r8, #31\n asr r7, r7, r12\n"         \
+    "add lr, r10, lr, lsl #7\n smmla r8, r8, r0, lr\n asr lr, r9, #31\n asr r8, r8, r12\n"         \
+    "ssat r8, #8, r8\n ssat r7, #8, r7\n add lr, r10, lr, lsl #7\n ssat r6, #8, r6\n"              \
+    "smmla r9, r9, r0, lr\n ssat r4, #8, r4\n asr r9, r9, r12\n ssat r9, #8, r9\n"                 \
+    "ldrd r10, r11, [sp]\n bfi r2, r6, #8, #24\n add r12, r10, r11\n bfi r3, r7, #8, #24\n"        \
+    "strh r2, [r10]\n bfi r5, r9, #8, #24\n strh r3, [r10, r11]\n bfi r4, r8, #8, #24\n"           \
+    "strh r4, [r10, r11, lsl #1]\n strh r5, [r12, r11, lsl #1]\n add r10, r10, #2\n"               \
+    "str r10, [sp]\n ldrd r0, r12, [sp, #8]\n cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_3_FIXED_PIXELS                                                           \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n ssat r2, #8, r2\n"                \
+    "add lr, r10, lr, lsl #7\n smmla r3, r3, r12, lr\n asr lr, r4, #31\n asr r3, r3, r11\n"        \
+    "add lr, r10, lr, lsl #7\n smmla r4, r4, r12, lr\n asr r4, r4, r11\n asr lr, r6, #31\n"        \
+    "ldm r1!, {r0, r10, r12}\n ssat r3, #8, r3\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r6, r6, r0, lr\n asr lr, r7, #31\n asr r6, r6, r12\n add lr, r10, lr, lsl #7\n"         \
+    "smmla r7, r7, r0, lr\n asr lr, r8, #31\n asr r7, r7, r12\n add lr, r10, lr, lsl #7\n"         \
+    "smmla r8, r8, r0, lr\n asr r8, r8, r12\n ssat r8, #8, r8\n ssat r7, #8, r7\n"                 \
+    "ssat r6, #8, r6\n ssat r4, #8, r4\n ldrd r10, r11, [sp]\n bfi r2, r6, #8, #24\n"              \
+    "bfi r3, r7, #8, #24\n strh r2, [r10]\n strh r3, [r10, r11]\n bfi r4, r8, #8, #24\n"           \
+    "strh r4, [r10, r11, lsl #1]\n add r10, r10, #2\n str r10, [sp]\n"                             \
+    "ldrd r0, r12, [sp, #8]\n cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_2_FIXED_PIXELS                                                           \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr lr, r3, #31\n asr r2, r2, r11\n ssat r2, #8, r2\n"                \
+    "add lr, r10, lr, lsl #7\n smmla r3, r3, r12, lr\n asr r3, r3, r11\n asr lr, r6, #31\n"        \
+    "ldm r1!, {r0, r10, r12}\n ssat r3, #8, r3\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r6, r6, r0, lr\n asr lr, r7, #31\n asr r6, r6, r12\n add lr, r10, lr, lsl #7\n"         \
+    "smmla r7, r7, r0, lr\n asr r7, r7, r12\n ssat r7, #8, r7\n ssat r6, #8, r6\n"                 \
+    "ldrd r10, r11, [sp]\n bfi r2, r6, #8, #24\n bfi r3, r7, #8, #24\n strh r2, [r10]\n"           \
+    "strh r3, [r10, r11]\n add r10, r10, #2\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"            \
+    "cmp r1, r12\n"
+#define EDGEMNV2_EPILOGUE_1_FIXED_PIXELS                                                           \
+    "asr lr, r2, #31\n ldrd r10, r11, [r1], #8\n add lr, r10, lr, lsl #7\n"                        \
+    "smmla r2, r2, r12, lr\n asr r2, r2, r11\n ssat r2, #8, r2\n asr lr, r6, #31\n"                \
+    "ldm r1!, {r0, r10, r12}\n add lr, r10, lr, lsl #7\n smmla r6, r6, r0, lr\n"                   \
+    "asr r6, r6, r12\n ssat r6, #8, r6\n ldrd r10, r11, [sp]\n bfi r2, r6, #8, #24\n"              \
+    "strh r2, [r10]\n add r10, r10, #2\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"                 \
+    "cmp r1, r12\n"
+/* clang-format on */
+
+#endif
