@@ -13,6 +13,7 @@
 #define EDGEMNV2_CORTEX_M_DEPTHWISE_H
 
 #include "cortex_m_base.h"
+#include "cortex_m_windows.h"
 
 #define EDGEMNV2_DEPTHWISE_HEADER 8
 
@@ -109,11 +110,11 @@ static inline void edgemnv2_depthwise_portable(const int8_t *row0, const int8_t 
             "strb r9, [r3, r4, lsl #1]\n add r3, r3, r4\n add r3, r3, r4, lsl #1\n"                \
             "subs r5, #1\n bne.w 2b\n"                                                             \
             "3:\n ldr r5, [sp, #44]\n"                                                             \
-            "4:\n cmp r5, #0\n beq 6f\n subs r5, #2\n bpl 5f\n"                                   \
+            "4:\n cmp r5, #0\n beq 6f\n subs r5, #2\n bpl 5f\n"                                    \
             /* An odd width: once more over the last but one pixel. */                             \
             "sub r0, #" #S "\n sub r1, #" #S "\n sub r2, #" #S "\n sub r3, r3, r4\n"               \
             "mov r5, #0\n"                                                                         \
-            "5:\n" EDGEMNV2_ROWS(S, 2) EDGEMNV2_OUT_##Q(r6)          \
+            "5:\n" EDGEMNV2_ROWS(S, 2) EDGEMNV2_OUT_##Q(r6)                                        \
             EDGEMNV2_OUT_##Q(r7)                                                                   \
             "strb r6, [r3]\n strb r7, [r3, r4]\n add r3, r3, r4, lsl #1\n b.w 4b\n"                \
             "6:\n ldrd r10, r11, [sp, #48]\n add r0, r10\n add r1, r10\n add r2, r10\n"            \
@@ -185,39 +186,6 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-/* Registers as above, but r3 words, r4 records, r5 pitch. */
-#define EDGEMNV2_AT(row, offset)                                                                   \
-    "ldr lr, [" #row ", #" #offset "]\n sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n"
-/* Output `a` from the columns that an unaligned word has in places 1 to 3. */
-#define EDGEMNV2_SHIFTED(a, ia, H)                                                                 \
-    "smlad " #a ", lr, r10, " #ia "\n smlat" #H " " #a ", r12, r11, " #a "\n"
-
-#define EDGEMNV2_WINDOW_1_4(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
-    EDGEMNV2_AT(row, 2) EDGEMNV2_PAIR_OUT(r8, r9, k, l, H)
-#define EDGEMNV2_WINDOW_1_3(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)                                         \
-    EDGEMNV2_AT(row, 1) EDGEMNV2_SHIFTED(r8, k, H)
-#define EDGEMNV2_WINDOW_1_2(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_PAIR_OUT(r6, r7, i, j, H)
-#define EDGEMNV2_WINDOW_2_4(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
-    EDGEMNV2_AT(row, 4) "smlabt r7, r12, r10, r7\n" EDGEMNV2_STEP_A(r8, r9, k, l, H)               \
-    "ldrsb r12, [" #row ", #8]\n smlabt r9, r12, r10, r9\n"
-#define EDGEMNV2_WINDOW_2_3(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
-    EDGEMNV2_AT(row, 3) "smlabt r7, lr, r10, r7\n" EDGEMNV2_SHIFTED(r8, k, H)
-#define EDGEMNV2_WINDOW_2_2(row, H, i, j, k, l)                                                    \
-    EDGEMNV2_AT(row, 0) EDGEMNV2_STEP_A(r6, r7, i, j, H)                                           \
-    "ldrsb r12, [" #row ", #4]\n smlabt r7, r12, r10, r7\n"
-
-#define EDGEMNV2_WINDOW_OUT_2(Q)                                                                   \
-    EDGEMNV2_OUT_##Q(r6) EDGEMNV2_OUT_##Q(r7) "strh r7, [r3, #4]\n"
-#define EDGEMNV2_WINDOW_OUT_3(Q)                                                                   \
-    EDGEMNV2_WINDOW_OUT_2(Q) EDGEMNV2_OUT_##Q(r8) "strh r8, [r3, #8]\n"
-#define EDGEMNV2_WINDOW_OUT_4(Q)                                                                   \
-    EDGEMNV2_WINDOW_OUT_3(Q) EDGEMNV2_OUT_##Q(r9) "strh r9, [r3, #12]\n"
-
 #define EDGEMNV2_WINDOW(S, P, Q)                                                                   \
     __attribute__((naked, noinline, unused)) static void edgemnv2_window_##S##_##P##_##Q(          \
         __attribute__((unused)) const int8_t *row0, __attribute__((unused)) const int8_t *row1,    \
@@ -228,13 +196,7 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
         __asm__ volatile(                                                                          \
             "push {r4-r11, lr}\n ldrd r4, r5, [sp, #36]\n ldr r6, [sp, #44]\n"                     \
             "add r6, r4, r6, lsl #5\n str r6, [sp, #44]\n"                                         \
-            "1:\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n"                                        \
-            EDGEMNV2_WINDOW_##S##_##P(r0, b, r9, r9, r9, r9) "ldr r10, [r4, #12]\n"                \
-            EDGEMNV2_WINDOW_##S##_##P(r1, t, r6, r7, r8, r9) "ldrd r10, r11, [r4, #16]\n"          \
-            EDGEMNV2_WINDOW_##S##_##P(r2, b, r6, r7, r8, r9)                                       \
-            "ldrd r10, r11, [r4, #24]\n ldrh r12, [r4, #22]\n" EDGEMNV2_WINDOW_OUT_##P(Q)          \
-            "strh r6, [r3], #(4 * " #P ")\n add r4, #32\n add r0, r5\n add r1, r5\n add r2, r5\n"  \
-            "ldr r12, [sp, #44]\n cmp r4, r12\n bne.w 1b\n pop {r4-r11, pc}\n");                   \
+            "1:\n" EDGEMNV2_WINDOW_##S##_##P##_##Q "bne.w 1b\n pop {r4-r11, pc}\n");               \
     }
 
 /* clang-format on */

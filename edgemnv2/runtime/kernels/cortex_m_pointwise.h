@@ -295,12 +295,13 @@ EDGEMNV2_BOTH(4, HALVES)
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-#define EDGEMNV2_QUAD(sum, w)                                                                      \
-    "sxtb16 r12, " #w "\n sxtb16 " #w ", " #w ", ror #8\n smlad " #sum ", r8, r12, " #sum          \
-    "\n smlad " #sum ", r9, " #w ", " #sum "\n"
 #define EDGEMNV2_QUAD_GROUP                                                                        \
-    "ldrd r8, r9, [r0], #8\n ldm r1!, {r3, r10, r11, lr}\n" EDGEMNV2_QUAD(r4, r3)                  \
-        EDGEMNV2_QUAD(r5, r10) EDGEMNV2_QUAD(r6, r11) EDGEMNV2_QUAD(r7, lr)
+    "ldrd r8, r9, [r0], #8\n ldm r1!, {r3, r10, r11, lr}\n sxtb16 r12, r3\n"                       \
+    "sxtb16 r3, r3, ror #8\n smlad r4, r8, r12, r4\n sxtb16 r12, r10\n smlad r4, r9, r3, r4\n"     \
+    "sxtb16 r10, r10, ror #8\n smlad r5, r8, r12, r5\n sxtb16 r12, r11\n"                          \
+    "smlad r5, r9, r10, r5\n sxtb16 r11, r11, ror #8\n smlad r6, r8, r12, r6\n"                    \
+    "sxtb16 r12, lr\n smlad r6, r9, r11, r6\n sxtb16 lr, lr, ror #8\n smlad r7, r8, r12, r7\n"     \
+    "smlad r7, r9, lr, r7\n"
 
 /* Adds to four sums in memory. */
 EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
