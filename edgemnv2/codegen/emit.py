@@ -38,6 +38,9 @@ VISION = ("camera.py", "decode.py", "draw.py", "geometry.py")
 PAIR_UNROLLS = (16, 8, 4)
 """Pairs of input channels in the unrolled part of the Cortex-M product loop, fastest first: each
 halving saves about 1 KiB of code and costs about 1 % of the instructions."""
+DUAL_ISSUE = ("cortex-m7",)
+"""Cores that begin two instructions in one cycle: their kernels load word by word where that is
+free (`cortex_m_tiles.h`)."""
 
 
 def emit_code(
@@ -113,7 +116,7 @@ def _emit_source(
     sizes = []
     for unroll in PAIR_UNROLLS:
         (source / f"{name}_kernels.c").write_text(
-            _kernel_file(parts, unroll), encoding="utf-8", newline="\n"
+            _kernel_file(parts, target, unroll), encoding="utf-8", newline="\n"
         )
         try:
             sizes.append(_compiled_bytes(name, target, folder))
@@ -154,11 +157,13 @@ def _kernel_headers(parts: EntryParts) -> list[str]:
     return sorted(found)
 
 
-def _kernel_file(parts: EntryParts, pair_unroll: int) -> str:
+def _kernel_file(parts: EntryParts, target: Target, pair_unroll: int) -> str:
     name = parts.interface.name
     requires = sorted({h for k in parts.kernels.values() for h in k.c_requires})
     fastest = pair_unroll == PAIR_UNROLLS[0]
     unroll = [] if fastest else [f"#define EDGEMNV2_PAIR_UNROLL {pair_unroll}"]
+    if target.cpu.core in DUAL_ISSUE:
+        unroll.append("#define EDGEMNV2_DUAL_ISSUE 1")
     sources = kernel_source(parts.kernels, name)
     prototypes = [f"{HOT} {text.split('{', 1)[0].strip()};" for text in sources.values()]
     return "\n".join(

@@ -48,10 +48,9 @@
 #define EDGEMNV2_SCALE_3_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7) EDGEMNV2_SPLIT(r4, r8)
 #define EDGEMNV2_SCALE_2_BYTES EDGEMNV2_SPLIT(r2, r6) EDGEMNV2_SPLIT(r3, r7)
 #define EDGEMNV2_SCALE_1_BYTES EDGEMNV2_SPLIT(r2, r6)
-#define EDGEMNV2_SCALE_4_HALVES "ldr r12, [r1], #4\n"
-#define EDGEMNV2_SCALE_3_HALVES EDGEMNV2_SCALE_4_HALVES
-#define EDGEMNV2_SCALE_2_HALVES EDGEMNV2_SCALE_4_HALVES
-#define EDGEMNV2_SCALE_1_HALVES EDGEMNV2_SCALE_4_HALVES
+#define EDGEMNV2_SCALE_3_HALVES "ldr r12, [r1], #4\n"
+#define EDGEMNV2_SCALE_2_HALVES EDGEMNV2_SCALE_3_HALVES
+#define EDGEMNV2_SCALE_1_HALVES EDGEMNV2_SCALE_3_HALVES
 
 /* An odd last channel's record is stored on the stack, with its neighbour that there is none of,
  * in rows or pixels side by side; the channel's own bytes go from there to where they belong. */

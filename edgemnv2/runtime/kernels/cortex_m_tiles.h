@@ -8,6 +8,9 @@
  * multiplication, since the M7 begins both in one cycle; nothing is used by the instruction behind
  * its load, for which an M4 would wait; a pointer moves once for two loads. So the words of "bytes"
  * are loaded one ahead, and behind the last weight that is the first multiplier.
+ *
+ * EDGEMNV2_DUAL_ISSUE: two instructions a cycle. A load of two words is begun alone, and two loads
+ * are free beside multiplications; to an M4 they are one instruction more.
  */
 #ifndef EDGEMNV2_CORTEX_M_TILES_H
 #define EDGEMNV2_CORTEX_M_TILES_H
@@ -16,26 +19,46 @@
 /* clang-format off */
 /* FIRST: four input channels, to which the biases (in the last sums' registers) are added. GROUP:
  * four more, and bytes of its code for the computed entry. */
-#define EDGEMNV2_FIRST_4_BYTES                                                                     \
-    "ldrd r5, r9, [r1], #12\n ldrd r10, r11, [r0], #32\n ldr r12, [r1, #-4]\n"                     \
-    "sxtb16 lr, r12\n smlad r6, r10, r12, r9\n smlad r2, r10, lr, r5\n"                            \
-    "smlad r3, r11, lr, r5\n smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n"                 \
-    "smlad r4, r10, lr, r5\n smlad r8, r10, r12, r9\n smlad r9, r11, r12, r9\n"                    \
-    "ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n"     \
-    "smlad r6, r10, r12, r6\n smlad r2, r10, lr, r2\n smlad r7, r11, r12, r7\n"                    \
-    "smlad r3, r11, lr, r3\n ldrd r10, r11, [r0, #-8]\n smlad r8, r10, r12, r8\n"                  \
-    "smlad r5, r11, lr, r5\n smlad r9, r11, r12, r9\n ldr r12, [r1, #-4]\n"                        \
-    "smlad r4, r10, lr, r4\n"
-#define EDGEMNV2_GROUP_4_BYTES                                                                     \
-    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
-    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n"                     \
+#if defined(EDGEMNV2_DUAL_ISSUE)
+#define EDGEMNV2_FIRST_4_HALVES                                                                    \
+    "ldrd r5, r9, [r1], #28\n ldrd r10, r11, [r0], #32\n ldrd lr, r12, [r1, #-20]\n"               \
+    "smlad r2, r10, lr, r5\n smlad r3, r11, lr, r5\n smlad r6, r10, r12, r9\n"                     \
+    "smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n smlad r4, r10, lr, r5\n"                 \
+    "smlad r8, r10, r12, r9\n smlad r5, r11, lr, r5\n ldr lr, [r1, #-12]\n"                        \
+    "smlad r9, r11, r12, r9\n ldrd r10, r11, [r0, #-16]\n ldr r12, [r1, #-8]\n"                    \
+    "smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n"                     \
+    "smlad r7, r11, r12, r7\n ldrd r10, r11, [r0, #-8]\n smlad r5, r11, lr, r5\n"                  \
+    "smlad r4, r10, lr, r4\n ldr lr, [r1, #-4]\n smlad r8, r10, r12, r8\n"                         \
+    "smlad r9, r11, r12, r9\n"
+#define EDGEMNV2_GROUP_4_HALVES                                                                    \
+    "ldrd r10, r11, [r0], #32\n ldr r12, [r1], #16\n smlad r2, r10, lr, r2\n"                      \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
     "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
-    "smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n"                         \
-    "ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n smlad r7, r11, r12, r7\n"                        \
-    "smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n smlad r6, r10, r12, r6\n"                     \
-    "ldrd r10, r11, [r0, #-8]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                  \
-    "smlad r8, r10, r12, r8\n ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
-#define EDGEMNV2_GROUP_BYTES_4_BYTES 96
+    "smlad r5, r11, lr, r5\n ldr lr, [r1, #-12]\n smlad r8, r10, r12, r8\n"                        \
+    "ldrd r10, r11, [r0, #-16]\n ldr r12, [r1, #-8]\n smlad r2, r10, lr, r2\n"                     \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
+    "ldrd r10, r11, [r0, #-8]\n smlad r5, r11, lr, r5\n smlad r8, r10, r12, r8\n"                  \
+    "smlad r4, r10, lr, r4\n ldr lr, [r1, #-4]\n smlad r9, r11, r12, r9\n"
+#define EDGEMNV2_GROUP_BYTES_4_HALVES 96
+#define EDGEMNV2_FIRST_3_BYTES                                                                     \
+    "ldrd r4, r8, [r1], #20\n ldrd r5, r10, [r0], #24\n ldr r12, [r1, #-12]\n"                     \
+    "sxtb16 lr, r12\n smlad r7, r10, r12, r8\n smlad r2, r5, lr, r4\n ldr r11, [r0, #-16]\n"       \
+    "smlad r3, r10, lr, r4\n smlad r6, r5, r12, r8\n smlad r8, r11, r12, r8\n"                     \
+    "ldr r12, [r1, #-8]\n smlad r4, r11, lr, r4\n ldrd r5, r10, [r0, #-12]\n sxtb16 lr, r12\n"     \
+    "smlad r7, r10, r12, r7\n ldr r11, [r0, #-4]\n smlad r6, r5, r12, r6\n"                        \
+    "smlad r3, r10, lr, r3\n smlad r2, r5, lr, r2\n smlad r8, r11, r12, r8\n"                      \
+    "ldr r12, [r1, #-4]\n smlad r4, r11, lr, r4\n"
+#define EDGEMNV2_GROUP_3_BYTES                                                                     \
+    "ldrd r5, r10, [r0], #24\n sxtb16 lr, r12\n smlad r7, r10, r12, r7\n"                          \
+    "ldr r11, [r0, #-16]\n smlad r3, r10, lr, r3\n smlad r2, r5, lr, r2\n"                         \
+    "smlad r8, r11, r12, r8\n smlad r6, r5, r12, r6\n ldrd r5, r10, [r0, #-12]\n"                  \
+    "ldr r12, [r1], #8\n smlad r4, r11, lr, r4\n sxtb16 lr, r12\n smlad r7, r10, r12, r7\n"        \
+    "ldr r11, [r0, #-4]\n smlad r6, r5, r12, r6\n smlad r4, r11, lr, r4\n"                         \
+    "smlad r8, r11, r12, r8\n ldr r12, [r1, #-4]\n smlad r3, r10, lr, r3\n"                        \
+    "smlad r2, r5, lr, r2\n"
+#define EDGEMNV2_GROUP_BYTES_3_BYTES 80
+#define EDGEMNV2_SCALE_4_HALVES "mov r12, lr\n"
+#else
 #define EDGEMNV2_FIRST_4_HALVES                                                                    \
     "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #32\n ldrd lr, r12, [r1], #8\n"                  \
     "smlad r6, r10, r12, r9\n smlad r3, r11, lr, r5\n smlad r2, r10, lr, r5\n"                     \
@@ -71,6 +94,28 @@
     "smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n smlad r8, r11, r12, r8\n"                    \
     "ldr r12, [r1, #-4]\n smlad r4, r11, lr, r4\n"
 #define EDGEMNV2_GROUP_BYTES_3_BYTES 72
+#define EDGEMNV2_SCALE_4_HALVES "ldr r12, [r1], #4\n"
+#endif
+#define EDGEMNV2_FIRST_4_BYTES                                                                     \
+    "ldrd r5, r9, [r1], #20\n ldrd r10, r11, [r0], #32\n ldr r12, [r1, #-12]\n"                    \
+    "sxtb16 lr, r12\n smlad r6, r10, r12, r9\n smlad r2, r10, lr, r5\n"                            \
+    "smlad r3, r11, lr, r5\n smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n"                 \
+    "smlad r8, r10, r12, r9\n smlad r4, r10, lr, r5\n smlad r9, r11, r12, r9\n"                    \
+    "ldr r12, [r1, #-8]\n smlad r5, r11, lr, r5\n ldrd r10, r11, [r0, #-16]\n"                     \
+    "sxtb16 lr, r12\n smlad r6, r10, r12, r6\n smlad r2, r10, lr, r2\n"                            \
+    "smlad r7, r11, r12, r7\n smlad r3, r11, lr, r3\n ldrd r10, r11, [r0, #-8]\n"                  \
+    "smlad r5, r11, lr, r5\n smlad r8, r10, r12, r8\n smlad r9, r11, r12, r9\n"                    \
+    "ldr r12, [r1, #-4]\n smlad r4, r10, lr, r4\n"
+#define EDGEMNV2_GROUP_4_BYTES                                                                     \
+    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n"                     \
+    "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n"                         \
+    "ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n smlad r7, r11, r12, r7\n"                        \
+    "smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n smlad r6, r10, r12, r6\n"                     \
+    "ldrd r10, r11, [r0, #-8]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                  \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
+#define EDGEMNV2_GROUP_BYTES_4_BYTES 96
 #define EDGEMNV2_FIRST_3_HALVES                                                                    \
     "ldrd r4, r8, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n ldrd lr, r12, [r1], #8\n"                 \
     "smlad r2, r5, lr, r4\n smlad r6, r5, r12, r8\n smlad r3, r10, lr, r4\n"                       \

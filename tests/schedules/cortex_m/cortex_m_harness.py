@@ -59,7 +59,7 @@ BOARDS = {
         Board("m0plus", _thumb("cortex-m0plus"), "mps2-an385"),
         Board("m3", _thumb("cortex-m3"), "mps2-an385"),
         Board("m4", _thumb("cortex-m4"), "mps2-an386"),
-        Board("m7", _thumb("cortex-m7"), "mps2-an500"),
+        Board("m7", (*_thumb("cortex-m7"), "-DEDGEMNV2_DUAL_ISSUE=1"), "mps2-an500"),
         Board(
             "m55", _thumb("cortex-m55", "hard"), "mps3-an547", 0x10000000, 0x11000000, 0x31000000
         ),
