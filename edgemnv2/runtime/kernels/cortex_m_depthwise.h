@@ -167,6 +167,7 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
 }
 
 #define EDGEMNV2_WINDOW_FLAGS_PLAIN 0
+#define EDGEMNV2_WINDOW_FLAGS_COMMON 0
 #define EDGEMNV2_WINDOW_FLAGS_FIXED EDGEMNV2_SIGN_FIX
 
 /* Assembly by macros: laid out by hand. */
@@ -218,5 +219,7 @@ EDGEMNV2_WINDOWS(1, PLAIN)
 EDGEMNV2_WINDOWS(1, FIXED)
 EDGEMNV2_WINDOWS(2, PLAIN)
 EDGEMNV2_WINDOWS(2, FIXED)
+EDGEMNV2_WINDOWS(1, COMMON)
+EDGEMNV2_WINDOWS(2, COMMON)
 
 #endif

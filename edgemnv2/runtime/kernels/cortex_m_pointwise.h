@@ -14,8 +14,9 @@
  *
  * Output: pixel by pixel (PIXELS, stride from pixel to pixel) or, with EDGEMNV2_CHANNEL_ROWS,
  * channel by channel (ROWS, stride from channel to channel). FIXED where EDGEMNV2_SIGN_FIX is set,
- * else PLAIN. An odd last channel has a record of its own, with zeros for its missing neighbour,
- * which is not stored.
+ * COMMON where all shifts are 12 ("halves" only; activations are then widened as they are, and the
+ * weights carry each channel's scale), else PLAIN. An odd last channel has a record of its own,
+ * with zeros for its missing neighbour, which is not stored.
  */
 #ifndef EDGEMNV2_CORTEX_M_POINTWISE_H
 #define EDGEMNV2_CORTEX_M_POINTWISE_H
@@ -273,6 +274,8 @@ static inline void edgemnv2_widen_group_HALVES(int32_t group, int32_t *words, in
     EDGEMNV2_TILE(P, KIND, PLAIN, ROWS) EDGEMNV2_TILE(P, KIND, PLAIN, PIXELS)                      \
     EDGEMNV2_TILE(P, KIND, FIXED, ROWS) EDGEMNV2_TILE(P, KIND, FIXED, PIXELS)                      \
     EDGEMNV2_WIDEN_GROUPS(P, KIND) EDGEMNV2_WIDEN(P, KIND)
+#define EDGEMNV2_COMMON(P)                                                                         \
+    EDGEMNV2_TILE(P, HALVES, COMMON, ROWS) EDGEMNV2_TILE(P, HALVES, COMMON, PIXELS)
 EDGEMNV2_BOTH(1, BYTES)
 EDGEMNV2_BOTH(2, BYTES)
 EDGEMNV2_BOTH(3, BYTES)
@@ -281,6 +284,10 @@ EDGEMNV2_BOTH(1, HALVES)
 EDGEMNV2_BOTH(2, HALVES)
 EDGEMNV2_BOTH(3, HALVES)
 EDGEMNV2_BOTH(4, HALVES)
+EDGEMNV2_COMMON(1)
+EDGEMNV2_COMMON(2)
+EDGEMNV2_COMMON(3)
+EDGEMNV2_COMMON(4)
 
 /* clang-format on */
 

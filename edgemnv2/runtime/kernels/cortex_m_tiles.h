@@ -31,15 +31,16 @@
     "smlad r4, r10, lr, r4\n ldr lr, [r1, #-4]\n smlad r8, r10, r12, r8\n"                         \
     "smlad r9, r11, r12, r9\n"
 #define EDGEMNV2_GROUP_4_HALVES                                                                    \
-    "ldrd r10, r11, [r0], #32\n ldr r12, [r1], #16\n smlad r2, r10, lr, r2\n"                      \
-    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
-    "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
-    "smlad r5, r11, lr, r5\n ldr lr, [r1, #-12]\n smlad r8, r10, r12, r8\n"                        \
-    "ldrd r10, r11, [r0, #-16]\n ldr r12, [r1, #-8]\n smlad r2, r10, lr, r2\n"                     \
-    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n"                    \
-    "ldrd r10, r11, [r0, #-8]\n smlad r5, r11, lr, r5\n smlad r8, r10, r12, r8\n"                  \
-    "smlad r4, r10, lr, r4\n ldr lr, [r1, #-4]\n smlad r9, r11, r12, r9\n"
-#define EDGEMNV2_GROUP_BYTES_4_HALVES 96
+    "ldrd r10, r11, [r0], #32\n ldr r12, [r1]\n smlad r2, r10, lr, r2\n"                           \
+    "smlad r6, r10, r12, r6\n smlad r3, r11, lr, r3\n ldr r10, [r0, #-24]\n"                       \
+    "smlad r7, r11, r12, r7\n ldr r11, [r0, #-20]\n smlad r4, r10, lr, r4\n"                       \
+    "smlad r8, r10, r12, r8\n smlad r5, r11, lr, r5\n ldr lr, [r1, #4]\n"                          \
+    "smlad r9, r11, r12, r9\n ldrd r10, r11, [r0, #-16]\n ldr r12, [r1, #8]\n"                     \
+    "smlad r3, r11, lr, r3\n smlad r2, r10, lr, r2\n smlad r6, r10, r12, r6\n"                     \
+    "ldr r10, [r0, #-8]\n smlad r7, r11, r12, r7\n ldr r11, [r0, #-4]\n"                           \
+    "smlad r4, r10, lr, r4\n smlad r5, r11, lr, r5\n ldr lr, [r1, #12]\n"                          \
+    "smlad r8, r10, r12, r8\n add r1, r1, #16\n smlad r9, r11, r12, r9\n"
+#define EDGEMNV2_GROUP_BYTES_4_HALVES 108
 #define EDGEMNV2_FIRST_3_BYTES                                                                     \
     "ldrd r4, r8, [r1], #20\n ldrd r5, r10, [r0], #24\n ldr r12, [r1, #-12]\n"                     \
     "sxtb16 lr, r12\n smlad r7, r10, r12, r8\n smlad r2, r5, lr, r4\n ldr r11, [r0, #-16]\n"       \
@@ -340,6 +341,71 @@
     "asr r6, r6, r12\n ssat r6, #8, r6\n ldrd r10, r11, [sp]\n bfi r2, r6, #8, #24\n"              \
     "strh r2, [r10]\n add r10, r10, #2\n str r10, [sp]\n ldrd r0, r12, [sp, #8]\n"                 \
     "cmp r1, r12\n"
+/* COMMON: every channel shifts by 12 (`COMMON_SHIFT`), so that saturation does it. */
+#define EDGEMNV2_EPILOGUE_4_COMMON_ROWS                                                            \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                       \
+    "smmla r5, r5, r12, r10\n smmla r4, r4, r12, r10\n ldrd r0, lr, [r1, #-12]\n"                  \
+    "ssat r3, #8, r3, asr #12\n smmla r7, r7, r0, lr\n ssat r2, #8, r2, asr #12\n"                 \
+    "smmla r8, r8, r0, lr\n ssat r4, #8, r4, asr #12\n smmla r6, r6, r0, lr\n"                     \
+    "ldrd r11, r12, [sp]\n ssat r5, #8, r5, asr #12\n smmla r9, r9, r0, lr\n"                      \
+    "ssat r6, #8, r6, asr #12\n strb r5, [r11, #3]\n ssat r7, #8, r7, asr #12\n"                   \
+    "strb r4, [r11, #2]\n ssat r8, #8, r8, asr #12\n strb r3, [r11, #1]\n"                         \
+    "ssat r9, #8, r9, asr #12\n strb r2, [r11, #0]\n add r11, r11, r12\n strb r7, [r11, #1]\n"     \
+    "strb r8, [r11, #2]\n strb r9, [r11, #3]\n strb r6, [r11, #0]\n add r11, r11, r12\n"           \
+    "str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_3_COMMON_ROWS                                                            \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                       \
+    "smmla r4, r4, r12, r10\n ldrd r0, lr, [r1, #-12]\n ssat r3, #8, r3, asr #12\n"                \
+    "smmla r7, r7, r0, lr\n ssat r2, #8, r2, asr #12\n smmla r8, r8, r0, lr\n"                     \
+    "ssat r4, #8, r4, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "ssat r6, #8, r6, asr #12\n ssat r7, #8, r7, asr #12\n strb r4, [r11, #2]\n"                   \
+    "ssat r8, #8, r8, asr #12\n strb r3, [r11, #1]\n strb r2, [r11, #0]\n add r11, r11, r12\n"     \
+    "strb r7, [r11, #1]\n strb r8, [r11, #2]\n strb r6, [r11, #0]\n add r11, r11, r12\n"           \
+    "str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_2_COMMON_ROWS                                                            \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n smmla r3, r3, r12, r10\n"                       \
+    "ldrd r0, lr, [r1, #-12]\n ssat r3, #8, r3, asr #12\n smmla r7, r7, r0, lr\n"                  \
+    "ssat r2, #8, r2, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "ssat r6, #8, r6, asr #12\n ssat r7, #8, r7, asr #12\n strb r3, [r11, #1]\n"                   \
+    "strb r2, [r11, #0]\n add r11, r11, r12\n strb r7, [r11, #1]\n strb r6, [r11, #0]\n"           \
+    "add r11, r11, r12\n str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_1_COMMON_ROWS                                                            \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n ldrd r0, lr, [r1, #-12]\n"                      \
+    "ssat r2, #8, r2, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "ssat r6, #8, r6, asr #12\n strb r2, [r11, #0]\n add r11, r11, r12\n strb r6, [r11, #0]\n"     \
+    "add r11, r11, r12\n str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_4_COMMON_PIXELS                                                          \
+    "ldr r10, [r1], #20\n smmla r5, r5, r12, r10\n smmla r2, r2, r12, r10\n"                       \
+    "ldrd r0, lr, [r1, #-12]\n ssat r2, #8, r2, asr #12\n smmla r7, r7, r0, lr\n"                  \
+    "ssat r5, #8, r5, asr #12\n smmla r3, r3, r12, r10\n ssat r7, #8, r7, asr #12\n"               \
+    "smmla r4, r4, r12, r10\n ssat r3, #8, r3, asr #12\n smmla r9, r9, r0, lr\n"                   \
+    "ssat r4, #8, r4, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "ssat r9, #8, r9, asr #12\n smmla r8, r8, r0, lr\n ssat r6, #8, r6, asr #12\n"                 \
+    "ssat r8, #8, r8, asr #12\n bfi r2, r6, #8, #24\n strh r2, [r11]\n bfi r4, r8, #8, #24\n"      \
+    "add lr, r11, r12\n bfi r5, r9, #8, #24\n strh r4, [r11, r12, lsl #1]\n"                       \
+    "bfi r3, r7, #8, #24\n strh r3, [r11, r12]\n add r11, r11, #2\n str r11, [sp]\n"               \
+    "ldrd r0, r10, [sp, #8]\n strh r5, [lr, r12, lsl #1]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_3_COMMON_PIXELS                                                          \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n ldrd r0, lr, [r1, #-12]\n"                      \
+    "ssat r2, #8, r2, asr #12\n smmla r7, r7, r0, lr\n smmla r3, r3, r12, r10\n"                   \
+    "ssat r7, #8, r7, asr #12\n smmla r4, r4, r12, r10\n ssat r3, #8, r3, asr #12\n"               \
+    "ssat r4, #8, r4, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "smmla r8, r8, r0, lr\n ssat r6, #8, r6, asr #12\n ssat r8, #8, r8, asr #12\n"                 \
+    "bfi r2, r6, #8, #24\n strh r2, [r11]\n bfi r4, r8, #8, #24\n"                                 \
+    "strh r4, [r11, r12, lsl #1]\n bfi r3, r7, #8, #24\n strh r3, [r11, r12]\n"                    \
+    "add r11, r11, #2\n str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_2_COMMON_PIXELS                                                          \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n ldrd r0, lr, [r1, #-12]\n"                      \
+    "ssat r2, #8, r2, asr #12\n smmla r7, r7, r0, lr\n smmla r3, r3, r12, r10\n"                   \
+    "ssat r7, #8, r7, asr #12\n ssat r3, #8, r3, asr #12\n smmla r6, r6, r0, lr\n"                 \
+    "ldrd r11, r12, [sp]\n ssat r6, #8, r6, asr #12\n bfi r2, r6, #8, #24\n strh r2, [r11]\n"      \
+    "bfi r3, r7, #8, #24\n strh r3, [r11, r12]\n add r11, r11, #2\n str r11, [sp]\n"               \
+    "ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
+#define EDGEMNV2_EPILOGUE_1_COMMON_PIXELS                                                          \
+    "ldr r10, [r1], #20\n smmla r2, r2, r12, r10\n ldrd r0, lr, [r1, #-12]\n"                      \
+    "ssat r2, #8, r2, asr #12\n smmla r6, r6, r0, lr\n ldrd r11, r12, [sp]\n"                      \
+    "ssat r6, #8, r6, asr #12\n bfi r2, r6, #8, #24\n strh r2, [r11]\n add r11, r11, #2\n"         \
+    "str r11, [sp]\n ldrd r0, r10, [sp, #8]\n cmp r1, r10\n"
 /* clang-format on */
 
 #endif

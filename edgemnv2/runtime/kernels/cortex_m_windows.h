@@ -241,6 +241,116 @@
     "asr r7, r7, r12\n ssat r7, #8, r7\n strh r6, [r3, #0]\n strh r7, [r3, #4]\n"                  \
     "add r3, r3, #8\n add r4, r4, #32\n add r0, r0, r5\n add r1, r1, r5\n add r2, r2, r5\n"        \
     "ldr r12, [sp, #44]\n cmp r4, r12\n"
+/* COMMON: every channel shifts by 12 (`COMMON_SHIFT`), so that saturation does it. */
+#define EDGEMNV2_WINDOW_1_4_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r9\n smlabb r6, lr, r11, r6\n"                    \
+    "smlad r7, lr, r10, r9\n ldr lr, [r0, #2]\n smlatb r7, r12, r11, r7\n sxtb16 r12, lr\n"        \
+    "sxtb16 lr, lr, ror #8\n smlad r8, r12, r10, r9\n smlad r9, lr, r10, r9\n"                     \
+    "add r0, r0, r5\n smlabb r8, lr, r11, r8\n ldr lr, [r1, #0]\n smlatb r9, r12, r11, r9\n"       \
+    "sxtb16 r12, lr\n ldr r10, [r4, #12]\n sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n"       \
+    "smlabt r6, lr, r11, r6\n smlad r7, lr, r10, r7\n ldr lr, [r1, #2]\n"                          \
+    "smlatt r7, r12, r11, r7\n sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n"                           \
+    "smlad r8, r12, r10, r8\n smlabt r8, lr, r11, r8\n smlad r9, lr, r10, r9\n"                    \
+    "ldr lr, [r2, #0]\n smlatt r9, r12, r11, r9\n ldrd r10, r11, [r4, #16]\n sxtb16 r12, lr\n"     \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n smlad r7, lr, r10, r7\n"                     \
+    "smlabb r6, lr, r11, r6\n ldr lr, [r2, #2]\n smlatb r7, r12, r11, r7\n sxtb16 r12, lr\n"       \
+    "sxtb16 lr, lr, ror #8\n smlad r8, r12, r10, r8\n smlad r9, lr, r10, r9\n"                     \
+    "smlatb r9, r12, r11, r9\n smlabb r8, lr, r11, r8\n ldrd r10, r11, [r4, #24]\n"                \
+    "add r1, r1, r5\n smmla r6, r6, r10, r11\n smmla r7, r7, r10, r11\n"                           \
+    "ssat r6, #8, r6, asr #12\n smmla r8, r8, r10, r11\n add r2, r2, r5\n"                         \
+    "ssat r8, #8, r8, asr #12\n smmla r9, r9, r10, r11\n ssat r7, #8, r7, asr #12\n"               \
+    "strh r8, [r3, #8]\n ssat r9, #8, r9, asr #12\n strh r6, [r3, #0]\n ldr r12, [sp, #44]\n"      \
+    "strh r9, [r3, #12]\n add r4, r4, #32\n strh r7, [r3, #4]\n cmp r4, r12\n"                     \
+    "add r3, r3, #16\n"
+#define EDGEMNV2_WINDOW_1_3_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldr r9, [r4]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r9\n smlabb r6, lr, r11, r6\n"                    \
+    "smlad r7, lr, r10, r9\n ldr lr, [r0, #1]\n smlatb r7, r12, r11, r7\n sxtb16 r12, lr\n"        \
+    "sxtb16 lr, lr, ror #8\n smlad r8, lr, r10, r9\n ldr lr, [r1, #0]\n"                           \
+    "smlatb r8, r12, r11, r8\n sxtb16 r12, lr\n ldr r10, [r4, #12]\n sxtb16 lr, lr, ror #8\n"      \
+    "smlad r6, r12, r10, r6\n smlad r7, lr, r10, r7\n add r0, r0, r5\n"                            \
+    "smlabt r6, lr, r11, r6\n ldr lr, [r1, #1]\n smlatt r7, r12, r11, r7\n sxtb16 r12, lr\n"       \
+    "sxtb16 lr, lr, ror #8\n smlad r8, lr, r10, r8\n ldr lr, [r2, #0]\n"                           \
+    "smlatt r8, r12, r11, r8\n ldrd r10, r11, [r4, #16]\n sxtb16 r12, lr\n"                        \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n smlad r7, lr, r10, r7\n"                     \
+    "add r1, r1, r5\n smlabb r6, lr, r11, r6\n ldr lr, [r2, #1]\n smlatb r7, r12, r11, r7\n"       \
+    "sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n smlad r8, lr, r10, r8\n add r2, r2, r5\n"            \
+    "smlatb r8, r12, r11, r8\n ldrd r10, r11, [r4, #24]\n ldr r12, [sp, #44]\n"                    \
+    "smmla r6, r6, r10, r11\n smmla r7, r7, r10, r11\n ssat r6, #8, r6, asr #12\n"                 \
+    "smmla r8, r8, r10, r11\n ssat r7, #8, r7, asr #12\n strh r6, [r3, #0]\n"                      \
+    "ssat r8, #8, r8, asr #12\n strh r7, [r3, #4]\n add r4, r4, #32\n strh r8, [r3, #8]\n"         \
+    "add r3, r3, #12\n cmp r4, r12\n"
+#define EDGEMNV2_WINDOW_1_2_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n ldr r9, [r4]\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r9\n smlad r7, lr, r10, r9\n"                     \
+    "smlabb r6, lr, r11, r6\n ldr lr, [r1, #0]\n smlatb r7, r12, r11, r7\n sxtb16 r12, lr\n"       \
+    "ldr r10, [r4, #12]\n sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n"                        \
+    "smlabt r6, lr, r11, r6\n smlad r7, lr, r10, r7\n ldr lr, [r2, #0]\n"                          \
+    "smlatt r7, r12, r11, r7\n sxtb16 r12, lr\n ldrd r10, r11, [r4, #16]\n"                        \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n smlabb r6, lr, r11, r6\n"                    \
+    "smlad r7, lr, r10, r7\n add r0, r0, r5\n smlatb r7, r12, r11, r7\n"                           \
+    "ldrd r10, r11, [r4, #24]\n add r2, r2, r5\n smmla r6, r6, r10, r11\n add r1, r1, r5\n"        \
+    "smmla r7, r7, r10, r11\n ssat r6, #8, r6, asr #12\n ssat r7, #8, r7, asr #12\n"               \
+    "strh r6, [r3, #0]\n ldr r12, [sp, #44]\n strh r7, [r3, #4]\n add r4, r4, #32\n"               \
+    "add r3, r3, #8\n cmp r4, r12\n"
+#define EDGEMNV2_WINDOW_2_4_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n ldr r9, [r4]\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r9\n smlatb r7, r12, r10, r9\n"                   \
+    "smlabb r6, lr, r11, r6\n smlatb r7, lr, r11, r7\n ldr lr, [r0, #4]\n sxtb16 r12, lr\n"        \
+    "sxtb16 lr, lr, ror #8\n smlad r8, r12, r10, r9\n smlatb r9, r12, r10, r9\n"                   \
+    "smlabt r7, r12, r10, r7\n smlatb r9, lr, r11, r9\n ldrsb r12, [r0, #8]\n"                     \
+    "smlabb r8, lr, r11, r8\n ldr lr, [r1, #0]\n smlabt r9, r12, r10, r9\n sxtb16 r12, lr\n"       \
+    "ldr r10, [r4, #12]\n sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r7\n"                       \
+    "smlad r6, r12, r10, r6\n smlatt r7, lr, r11, r7\n smlabt r6, lr, r11, r6\n"                   \
+    "ldr lr, [r1, #4]\n sxtb16 r12, lr\n smlad r8, r12, r10, r8\n smlatb r9, r12, r10, r9\n"       \
+    "sxtb16 lr, lr, ror #8\n smlabt r7, r12, r10, r7\n smlabt r8, lr, r11, r8\n"                   \
+    "ldrsb r12, [r1, #8]\n smlatt r9, lr, r11, r9\n ldr lr, [r2, #0]\n"                            \
+    "smlabt r9, r12, r10, r9\n ldrd r10, r11, [r4, #16]\n sxtb16 r12, lr\n"                        \
+    "sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r7\n smlatb r7, lr, r11, r7\n"                   \
+    "smlad r6, r12, r10, r6\n smlabb r6, lr, r11, r6\n ldr lr, [r2, #4]\n add r0, r0, r5\n"        \
+    "sxtb16 r12, lr\n smlabt r7, r12, r10, r7\n sxtb16 lr, lr, ror #8\n"                           \
+    "smlad r8, r12, r10, r8\n smlabb r8, lr, r11, r8\n smlatb r9, r12, r10, r9\n"                  \
+    "ldrsb r12, [r2, #8]\n smlatb r9, lr, r11, r9\n smlabt r9, r12, r10, r9\n"                     \
+    "ldrd r10, r11, [r4, #24]\n add r4, r4, #32\n smmla r6, r6, r10, r11\n"                        \
+    "smmla r7, r7, r10, r11\n ssat r6, #8, r6, asr #12\n smmla r9, r9, r10, r11\n"                 \
+    "ssat r7, #8, r7, asr #12\n smmla r8, r8, r10, r11\n ssat r9, #8, r9, asr #12\n"               \
+    "strh r6, [r3, #0]\n ssat r8, #8, r8, asr #12\n strh r7, [r3, #4]\n add r1, r1, r5\n"          \
+    "strh r8, [r3, #8]\n add r2, r2, r5\n strh r9, [r3, #12]\n ldr r12, [sp, #44]\n"               \
+    "add r3, r3, #16\n cmp r4, r12\n"
+#define EDGEMNV2_WINDOW_2_3_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n ldr r9, [r4]\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r9\n smlad r6, r12, r10, r9\n"                   \
+    "smlabb r6, lr, r11, r6\n smlatb r7, lr, r11, r7\n ldr lr, [r0, #3]\n sxtb16 r12, lr\n"        \
+    "sxtb16 lr, lr, ror #8\n smlad r8, lr, r10, r9\n smlabt r7, lr, r10, r7\n"                     \
+    "ldr lr, [r1, #0]\n smlatb r8, r12, r11, r8\n sxtb16 r12, lr\n ldr r10, [r4, #12]\n"           \
+    "sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r7\n smlad r6, r12, r10, r6\n"                   \
+    "smlatt r7, lr, r11, r7\n smlabt r6, lr, r11, r6\n ldr lr, [r1, #3]\n add r1, r1, r5\n"        \
+    "sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n smlabt r7, lr, r10, r7\n"                            \
+    "smlad r8, lr, r10, r8\n ldr lr, [r2, #0]\n smlatt r8, r12, r11, r8\n"                         \
+    "ldrd r10, r11, [r4, #16]\n sxtb16 r12, lr\n sxtb16 lr, lr, ror #8\n"                          \
+    "smlatb r7, r12, r10, r7\n smlad r6, r12, r10, r6\n smlabb r6, lr, r11, r6\n"                  \
+    "smlatb r7, lr, r11, r7\n ldr lr, [r2, #3]\n add r2, r2, r5\n sxtb16 r12, lr\n"                \
+    "sxtb16 lr, lr, ror #8\n smlabt r7, lr, r10, r7\n smlad r8, lr, r10, r8\n"                     \
+    "smlatb r8, r12, r11, r8\n ldrd r10, r11, [r4, #24]\n add r0, r0, r5\n"                        \
+    "smmla r6, r6, r10, r11\n smmla r7, r7, r10, r11\n ssat r6, #8, r6, asr #12\n"                 \
+    "smmla r8, r8, r10, r11\n ssat r7, #8, r7, asr #12\n strh r6, [r3, #0]\n"                      \
+    "ssat r8, #8, r8, asr #12\n strh r7, [r3, #4]\n ldr r12, [sp, #44]\n strh r8, [r3, #8]\n"      \
+    "add r4, r4, #32\n add r3, r3, #12\n cmp r4, r12\n"
+#define EDGEMNV2_WINDOW_2_2_COMMON                                                                 \
+    "ldr lr, [r0, #0]\n ldrd r10, r11, [r4, #4]\n sxtb16 r12, lr\n ldr r9, [r4]\n"                 \
+    "sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r9\n smlad r6, r12, r10, r9\n"                   \
+    "smlatb r7, lr, r11, r7\n ldrsb r12, [r0, #4]\n smlabb r6, lr, r11, r6\n"                      \
+    "ldr lr, [r1, #0]\n smlabt r7, r12, r10, r7\n sxtb16 r12, lr\n ldr r10, [r4, #12]\n"           \
+    "sxtb16 lr, lr, ror #8\n smlatb r7, r12, r10, r7\n smlatt r7, lr, r11, r7\n"                   \
+    "smlad r6, r12, r10, r6\n ldrsb r12, [r1, #4]\n smlabt r6, lr, r11, r6\n"                      \
+    "ldr lr, [r2, #0]\n smlabt r7, r12, r10, r7\n ldrd r10, r11, [r4, #16]\n sxtb16 r12, lr\n"     \
+    "smlatb r7, r12, r10, r7\n sxtb16 lr, lr, ror #8\n smlad r6, r12, r10, r6\n"                   \
+    "ldrsb r12, [r2, #4]\n smlabb r6, lr, r11, r6\n add r1, r1, r5\n smlatb r7, lr, r11, r7\n"     \
+    "smlabt r7, r12, r10, r7\n ldrd r10, r11, [r4, #24]\n add r4, r4, #32\n"                       \
+    "smmla r6, r6, r10, r11\n add r0, r0, r5\n smmla r7, r7, r10, r11\n"                           \
+    "ssat r6, #8, r6, asr #12\n ssat r7, #8, r7, asr #12\n strh r6, [r3, #0]\n"                    \
+    "ldr r12, [sp, #44]\n strh r7, [r3, #4]\n add r2, r2, r5\n cmp r4, r12\n add r3, r3, #8\n"
 /* clang-format on */
 
 #endif

@@ -10,7 +10,7 @@ import numpy as np
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import HALVES, QUADS, matmul_of
+from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, QUADS, matmul_of
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
     int8_zero_point,
@@ -76,7 +76,8 @@ def convolution_kernel(
         body.append(Call("memset", (At("scratch", patches), 0, widest * patch)))
     for start, pixels, count in tiles:
         calls = []
-        widen = "edgemnv2_widen_1_BYTES" if kind == QUADS else f"edgemnv2_widen_{pixels}_{kind}"
+        widened = BYTES if kind == QUADS or product.has_common_shift(kind) else kind
+        widen = f"edgemnv2_widen_{pixels}_{widened}"
         if pointwise:
             depth = source.channels
             x = At("row_0", start * depth, pixels * depth)

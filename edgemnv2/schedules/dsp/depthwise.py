@@ -13,7 +13,14 @@ from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, SIGN_FIX, matmul_of, wrap
-from edgemnv2.schedules.dsp.requantize import SCALE_BITS, Channels, channels_of, reachable
+from edgemnv2.schedules.dsp.requantize import (
+    SCALE_BITS,
+    Channels,
+    channels_of,
+    common_shift,
+    reachable,
+    room_bits,
+)
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
@@ -46,7 +53,7 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
         return None
     assert source.quant is not None and out.quant is not None
     span = reachable(layer.weight, layer.bias, source.quant.zero_point)
-    scale_bits = _scale_bits(layer)
+    scale_bits = room_bits(layer.weight)
     if scale_bits < _LEAST_SCALE_BITS:
         return None
     ends = span, out.quant.zero_point, layer.clamp
@@ -57,10 +64,13 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
     return channels
 
 
-def _scale_bits(layer: DepthwiseConv2D) -> int:
-    """The scale under which the weights fit into int16, as a power of two."""
-    low, high = int(layer.weight.min()), int(layer.weight.max())
-    return min(SCALE_BITS, 15 - max(high, -low - 1).bit_length())
+def _common_shift(graph: Graph, layer: DepthwiseConv2D) -> tuple[Channels, Array] | None:
+    """The requantisation with one shift of all channels, and their scales, or None."""
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    assert layer.requantize is not None and source.quant is not None and out.quant is not None
+    span = reachable(layer.weight, layer.bias, source.quant.zero_point)
+    ends = out.quant.zero_point, layer.clamp
+    return common_shift(layer.requantize, span, *ends, room_bits(layer.weight))
 
 
 def depthwise_layout(graph: Graph, layer: DepthwiseConv2D) -> RowLayout:
@@ -134,7 +144,11 @@ def depthwise_kernel(
     assert source.quant is not None
     return RowKernel(
         symbol=symbol,
-        constants=(_stream(layer, channels, source.quant.zero_point, out.width, pitch),),
+        constants=(
+            _stream(
+                layer, channels, room_bits(layer.weight), source.quant.zero_point, out.width, pitch
+            ),
+        ),
         prim_func=function,
         c_requires=headers,
         decisions=dict(decisions),
@@ -169,7 +183,10 @@ def depthwise_project_kernel(
     assert source.quant is not None
     step, count = layer.stride[1], middle.channels
     pitch = layout.left + source.width + layout.right
-    kind = "FIXED" if channels.sign_fix else "PLAIN"
+    kind, scale_bits = "FIXED" if channels.sign_fix else "PLAIN", room_bits(layer.weight)
+    common = _common_shift(graph, layer)
+    if common is not None:
+        kind, (channels, scale_bits) = "COMMON", common
     tiles = pixel_tiles(out.width)
     half = -(-count // 2)
     body: list[Call | Loop] = []
@@ -184,7 +201,7 @@ def depthwise_project_kernel(
         narrow = clamps(layer.clamp)
         if narrow:
             calls.append(Call("edgemnv2_clamp_words", (At("scratch"), half * pixels, *narrow)))
-        if weights == HALVES:
+        if weights == HALVES and not product.has_common_shift(weights):
             calls.append(Call("edgemnv2_scale_words", (At("scratch"), half * pixels)))
         y = At("out", start * out.channels, pixels * out.channels)
         tile = product.tile_name(weights, pixels, channel_rows=False)
@@ -197,7 +214,7 @@ def depthwise_project_kernel(
     return RowKernel(
         symbol=symbol,
         constants=(
-            _stream(layer, channels, source.quant.zero_point, out.width, pitch),
+            _stream(layer, channels, scale_bits, source.quant.zero_point, out.width, pitch),
             product.stream(weights, out.channels, False, split=True),
         ),
         scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles)),
@@ -209,12 +226,17 @@ def depthwise_project_kernel(
 
 
 def _stream(
-    layer: DepthwiseConv2D, channels: Channels, zero_point: int, width: int, pitch: int
+    layer: DepthwiseConv2D,
+    channels: Channels,
+    scale_bits: int | Array,
+    zero_point: int,
+    width: int,
+    pitch: int,
 ) -> Array:
-    """The constants of `cortex_m_depthwise.h`, int32."""
+    """The constants of `cortex_m_depthwise.h`, int32; sums are scaled by `2**scale_bits`."""
     count = layer.weight.shape[2]
     step = layer.stride[1]
-    scale = 1 << _scale_bits(layer)
+    scale = np.int64(1) << scale_bits
     weight = layer.weight.astype(np.int64)
     weight, bias = channels.reduced(weight, folded_bias(layer.bias, weight, zero_point))
     taps = (weight * scale).astype(np.int16)

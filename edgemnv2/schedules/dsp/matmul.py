@@ -16,7 +16,9 @@ from edgemnv2.schedules.dsp.requantize import (
     SCALE_BITS,
     Channels,
     channels_of,
+    common_shift,
     reachable,
+    room_bits,
 )
 from edgemnv2.schedules.dsp.rows import int8_io, int8_zero_point
 from edgemnv2.schedules.integer import folded_bias
@@ -62,6 +64,13 @@ class MatMul:
     def tile_channels(self) -> Channels | None:
         """The requantisation of tiles of pixels, at their fixed scale."""
         return channels_of(self.factor, self.span, self.zero_point, self.clamp)
+
+    @cached_property
+    def common(self) -> tuple[Channels, Array] | None:
+        """The requantisation of "halves" with one shift of all channels, and the scales of their
+        weights as powers of two; None where there is none."""
+        bits = room_bits(self.weight)
+        return common_shift(self.factor, self.span, self.zero_point, self.clamp, bits)
 
     @cached_property
     def _quad_choice(self) -> tuple[Channels | None, int]:
@@ -121,7 +130,13 @@ class MatMul:
         channels = self.tile_channels
         assert channels is not None
         fix = "FIXED" if channels.sign_fix else "PLAIN"
+        if self.has_common_shift(kind):
+            fix = "COMMON"
         return f"edgemnv2_tile_{pixels}_{kind}_{fix}_{'ROWS' if channel_rows else 'PIXELS'}"
+
+    def has_common_shift(self, kind: str) -> bool:
+        """Whether the kernel shifts by a number in its code: activations then come unscaled."""
+        return kind == HALVES and self.common is not None
 
     def stream(self, kind: str, stride: int, channel_rows: bool, *, split: bool = False) -> Array:
         """The constants of `cortex_m_pointwise.h`, int32, for tiles of pixels.
@@ -129,11 +144,17 @@ class MatMul:
         `split`: words hold two input channels that lie half of all channels apart, as the
         depthwise windows write them.
         """
-        channels = self.tile_channels
+        channels, scale = self.tile_channels, np.int64(256)
+        if self.has_common_shift(kind):
+            assert self.common is not None
+            channels, bits = self.common
+            scale = np.int64(1) << bits
         assert channels is not None
         count = self.weight.shape[1]
         even = count + count % 2
         reduced, bias = channels.reduced(self.weight, self.bias)
+        if self.has_common_shift(kind):
+            reduced = (reduced * scale).astype(np.int16)
         weight = _completed(reduced, 4, 2)
         if split:
             half = -(-self.depth // 2)
@@ -145,6 +166,8 @@ class MatMul:
         else:
             # [pairs, 2 input channels, N / 2, 2 output channels]
             pairs = weight.reshape(self.groups, 4, even)[:, GROUP].reshape(-1, 2, even // 2, 2)
+        if kind == HALVES:
+            bias = bias * scale + channels.fractions
         bias = np.pad(bias, (0, count % 2))
         first, second = bias[0::2], bias[1::2]
         if kind == BYTES:
@@ -153,8 +176,6 @@ class MatMul:
             # [N / 2, pairs, 2]
             packed = packed.transpose(2, 0, 1)
         else:
-            fractions = np.pad(channels.fractions, (0, count % 2))
-            first, second = 256 * first + fractions[0::2], 256 * second + fractions[1::2]
             # [N / 2, pairs, 2 output channels, 2 input channels]
             packed = pairs.transpose(2, 0, 3, 1)
         body = np.ascontiguousarray(packed).reshape(even // 2, -1).view(np.int32)

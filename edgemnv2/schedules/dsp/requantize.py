@@ -35,12 +35,24 @@ from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier, ro
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.halves import Halves, fractions_of, halves_of
 
-__all__ = ["SCALE_BITS", "Channels", "channels_of", "reachable"]
+__all__ = [
+    "COMMON_SHIFT",
+    "SCALE_BITS",
+    "Channels",
+    "channels_of",
+    "common_shift",
+    "reachable",
+    "room_bits",
+]
 
 Array = NDArray[Any]
 
 SCALE_BITS = 8
 """What the tiles of pixels and the depthwise kernels scale accumulators by, as a power of two."""
+COMMON_SHIFT = 12
+"""The shift that kernels named COMMON have in their instructions."""
+_LEAST_BITS = 2
+"""Below, the half of the first rounding is no whole number."""
 _OFFSET_BITS = 22
 """Largest shift: 128 << 22 and a product still fit into 32 bits."""
 PLACE_AT, FLIP_AT, MEETS_AT, LARGEST_PLACE = 5, 10, 11, 31
@@ -105,16 +117,25 @@ def reachable(weight: Array, bias: Array, zero_point: int) -> tuple[Array, Array
     )
 
 
+def room_bits(weight: Array) -> int:
+    """The scale under which weights fit into int16, as a power of two, at most `SCALE_BITS`."""
+    low, high = int(weight.min()), int(weight.max())
+    return min(SCALE_BITS, 15 - max(high, -low - 1).bit_length())
+
+
 def channels_of(
     factor: Requantize,
     span: tuple[Array, Array],
     zero_point: int,
     clamp: tuple[float, float],
-    scale_bits: int = SCALE_BITS,
+    scale_bits: int | Array = SCALE_BITS,
     *,
     halves: bool = False,
 ) -> Channels | None:
     """The words of every channel, or None where the one-multiplication form does not hold.
+
+    `scale_bits`: what the accumulators are scaled by, of all channels or of each (int64 `[C]`, for
+    `common_shift`).
 
     `halves`: whether the caller has kernels for sums that meet halves.
     `span` is what `reachable` gives; `zero_point` the output's.
@@ -194,6 +215,33 @@ def channels_of(
     return _proven(words, factor, uncertain, span, zero_point, clamp, scale_bits)
 
 
+def common_shift(
+    factor: Requantize,
+    span: tuple[Array, Array],
+    zero_point: int,
+    clamp: tuple[float, float],
+    largest_bits: int,
+) -> tuple[Channels, Array] | None:
+    """The words under scales of each channel's own, chosen so that all shift by `COMMON_SHIFT`.
+
+    Then shift and saturation are one instruction. The second result is those scales as powers of
+    two, int64 `[C]`, at most `largest_bits` (what the weights leave room for). None where a channel
+    would need another scale, or more than the multiplication and the shift.
+    """
+    words = channels_of(factor, span, zero_point, clamp)
+    if words is None or words.sign_fix or words.has_fractions or words.bias_in_offset.any():
+        return None
+    right = -np.broadcast_to(factor.shift, words.shift.shape).astype(np.int64)
+    bits = np.where(words.constant, COMMON_SHIFT, COMMON_SHIFT + 1 - right)
+    live = bits[~words.constant]
+    if (live < _LEAST_BITS).any() or (live > largest_bits).any():
+        return None
+    found = channels_of(factor, span, zero_point, clamp, bits)
+    if found is None or found.bias_in_offset.any() or (found.shift != COMMON_SHIFT).any():
+        return None
+    return found, bits
+
+
 def _parities(factor: Requantize, met: Halves, scale_bits: int) -> Array | None:
     """`Channels.halves`, or None where taking one off a scaled sum would move more than halves.
 
@@ -248,7 +296,7 @@ def _proven(
     span: tuple[Array, Array],
     zero_point: int,
     clamp: tuple[float, float],
-    scale_bits: int,
+    scale_bits: int | Array,
 ) -> Channels | None:
     """`words` with the `uncertain` channels made exact by steeper slopes; None if one is not.
 
@@ -260,11 +308,12 @@ def _proven(
         return words
     bounds = _bounds(clamp)
     multiplier = words.multiplier.copy()
+    bits = np.broadcast_to(scale_bits, multiplier.shape)
 
     def kernel(accumulator: Array) -> Array:
-        scaled = (accumulator - words.bias_in_offset[left, None]) << scale_bits
+        scaled = (accumulator - words.bias_in_offset[left, None]) << bits[left, None]
         scaled = scaled + words.fractions[left, None]
-        fix = np.where(scaled < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
+        fix = np.where(scaled < 0, 1 << (bits[left, None] - 1), 0) if words.sign_fix else 0
         high = scaled * multiplier[left, None] >> 32
         clipped: Array = np.clip(
             (high + words.offset[left, None] - fix) >> words.shift[left, None], *bounds
