@@ -7,7 +7,14 @@ import pytest
 
 from edgemnv2.arithmetic.fixed_point import multiply_by_quantized_multiplier
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.schedules.dsp.requantize import Channels, channels_of, reachable
+from edgemnv2.schedules.dsp.requantize import (
+    COMMON_SHIFT,
+    Channels,
+    channels_of,
+    common_shift,
+    reachable,
+    room_bits,
+)
 
 CHANNELS = 6
 
@@ -26,13 +33,16 @@ def by_definition(
 
 
 def as_the_kernels_do(
-    accumulator: np.ndarray, words: Channels, scale_bits: int, clamp: tuple[int, int]
+    accumulator: np.ndarray,
+    words: Channels,
+    scale_bits: int | np.ndarray,
+    clamp: tuple[int, int],
 ) -> np.ndarray:
     """int64 in place of the kernels' int32; nothing may leave 32 bits on the way."""
     reduced = np.where(words.constant, 0, accumulator - words.bias_in_offset)
     scaled = reduced << scale_bits
     assert abs(scaled).max() < 1 << 31
-    fix = np.where(scaled < 0, 1 << (scale_bits - 1), 0) if words.sign_fix else 0
+    fix = np.where(scaled < 0, np.int64(1) << (scale_bits - 1), 0) if words.sign_fix else 0
     total = (scaled * words.multiplier.astype(np.int64) >> 32) + words.offset - fix
     assert abs(total).max() < 1 << 31
     return np.clip(np.clip(total >> words.shift, -128, 127), *clamp)
@@ -88,3 +98,58 @@ def test_reachable_accumulators_are_those_of_extreme_inputs() -> None:
     sums = (inputs + 5) @ weight.astype(np.int64) + bias
     np.testing.assert_array_equal(sums.min(axis=0), low)
     np.testing.assert_array_equal(sums.max(axis=0), high)
+
+
+@pytest.mark.parametrize("rounding", ["twice", "once", "even"])
+@pytest.mark.parametrize("seed", range(8))
+def test_one_shift_for_all_channels_gives_the_same_outputs(seed: int, rounding: str) -> None:
+    rng = np.random.default_rng(seed)
+    right = rng.integers(COMMON_SHIFT - 7, COMMON_SHIFT, CHANNELS)
+    # Odd, so that no sum meets a half, which needs other kernels.
+    multiplier = rng.integers(1 << 29, 1 << 30, CHANNELS) * 2 + 1
+    multiplier[seed % CHANNELS] = 0
+    factor = Requantize(multiplier.astype(np.int32), -right.astype(np.int32), rounding)
+    extent = 1 << 15
+    bias = rng.integers(-extent, extent, CHANNELS)
+    zero_point = -128
+    span = bias - extent, bias + extent
+    found = common_shift(factor, span, zero_point, (-128, 127), 8)
+    assert found is not None
+    words, bits = found
+    assert set(words.shift) == {COMMON_SHIFT} and not words.sign_fix
+    accumulator = np.arange(-extent, extent + 1)[:, None] + bias
+    expected = channels_of(factor, span, zero_point, (-128, 127))
+    assert expected is not None
+    np.testing.assert_array_equal(
+        as_the_kernels_do(accumulator, words, bits, (-128, 127)),
+        as_the_kernels_do(accumulator, expected, 8, (-128, 127)),
+    )
+    if rounding != "even":
+        np.testing.assert_array_equal(
+            as_the_kernels_do(accumulator, words, bits, (-128, 127)),
+            by_definition(accumulator, factor, zero_point, (-128, 127)),
+        )
+
+
+@pytest.mark.parametrize(
+    ("right", "zero_point", "bits"),
+    [
+        (COMMON_SHIFT, -128, 8),  # a scale of 2: below the half of the first rounding
+        (COMMON_SHIFT - 8, -128, 8),  # a scale that the weights have no room for
+        (COMMON_SHIFT - 7, -128, 7),
+        (COMMON_SHIFT - 4, 0, 8),  # halves that round away from zero
+    ],
+)
+def test_one_shift_is_declined_where_a_channel_needs_more(
+    right: int, zero_point: int, bits: int
+) -> None:
+    factor = Requantize(np.array([1 << 30], np.int32), np.array([-right], np.int32))
+    span = np.array([-100_000]), np.array([100_000])
+    assert common_shift(factor, span, zero_point, (-128, 127), bits) is None
+
+
+def test_weights_fit_under_their_scale() -> None:
+    for low, high, bits in ((-128, 127, 8), (-127, 128, 7), (-255, 3, 7), (0, 256, 6)):
+        weight = np.array([low, high], np.int16)
+        assert room_bits(weight) == bits
+        assert abs(weight.astype(np.int64) << bits).max() <= 1 << 15

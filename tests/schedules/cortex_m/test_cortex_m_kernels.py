@@ -197,6 +197,15 @@ def test_fused_kernels_cover_the_depthwise_layer() -> None:
     assert {name for kernel in kernels.values() for name in kernel.fuses} == depthwise
 
 
+def test_layers_with_a_common_shift_get_the_kernels_that_have_it_in_their_code() -> None:
+    found = set()
+    for network in (blocks(), irregular()):
+        _, kernels = kernels_of(dsp, network.graph(), fuse=True)
+        found |= {word for k in kernels.values() for word in str(k.prim_func).split('"')}
+    used = {name for name in found if name.endswith(("_COMMON", "_COMMON_ROWS"))}
+    assert {name.split("_")[1] for name in used} == {"tile", "window"}
+
+
 def test_kernels_use_the_extension_and_no_library(
     board: Callable[[str], Board], tmp_path: Path
 ) -> None:
