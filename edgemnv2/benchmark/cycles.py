@@ -6,7 +6,7 @@
 
 The first part leaves out branch misses and what is not yet fetched, the others assume that a core
 waits for each line: so it is an estimate, and always called so. The command
-`python -m edgemnv2.lab.results cycles` puts it beside published times.
+`python -m edgemnv2.lab.results cycles-a` puts it beside published times.
 """
 
 from __future__ import annotations

@@ -54,11 +54,12 @@ PUBLISHED: tuple[tuple[str, str, str, float, str], ...] = (
 )
 
 
-def measure_cycles(say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Every run of `RUNS`."""
+def measure_cycles(bare_metal: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The runs of `RUNS` on microcontrollers, or those under Linux."""
     rows = []
+    chosen = [run for run in RUNS if load_target(run[0]).is_bare_metal == bare_metal]
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
-        for number, (target, network, dtype, peers) in enumerate(RUNS):
+        for number, (target, network, dtype, peers) in enumerate(chosen):
             say(f"{network} {dtype or ''} on {target}, {', '.join(peers) or 'ours alone'}")
             artifact = compile_model(
                 f"mobilenetv2-{network}",
@@ -117,7 +118,11 @@ def _published(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "| engine, network | target | published, M cycles | model | error |",
         "|---|---|---|---|---|",
     ]
+    # With networks on microcontrollers what was published of them, and so under Linux.
+    kinds = {load_target(row["target"]).is_bare_metal for row in rows}
     for engine, network, target, cycles, source in PUBLISHED:
+        if load_target(target).is_bare_metal not in kinds:
+            continue
         model = _modelled(rows, engine, network, target)
         said = "not run" if engine != "X-CUBE-AI" else "not modelled: its code is not public"
         error = "" if model is None else f"{model / cycles - 1:+.0%}"

@@ -3,7 +3,8 @@
     python -m edgemnv2.lab.results memory        arena sizes, every network
     python -m edgemnv2.lab.results cortex-m      instructions under qemu-system-arm
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
-    python -m edgemnv2.lab.results cycles        estimated cycles, ours and other engines'
+    python -m edgemnv2.lab.results cycles-m      estimated cycles on microcontrollers
+    python -m edgemnv2.lab.results cycles-a      the same on Cortex-A, with other engines
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
@@ -256,7 +257,8 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "memory": (measure_memory, memory_table),
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
-    "cycles": (measure_cycles, cycles_table),
+    "cycles-m": (partial(measure_cycles, True), cycles_table),
+    "cycles-a": (partial(measure_cycles, False), cycles_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
