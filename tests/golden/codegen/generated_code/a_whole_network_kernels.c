@@ -11,63 +11,63 @@
 #include "cortex_m_patches.h"
 #include "cortex_m_pointwise.h"
 
-EDGEMNV2_HOT void net_dsp_conv2d_8c1a386e2bbe(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
-EDGEMNV2_HOT void net_dsp_pointwise_0ee28df430f8(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-EDGEMNV2_HOT void net_dsp_depthwise_project_7a1dfc0be50b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
-EDGEMNV2_HOT void net_dsp_pointwise_7634db5a9662(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
-EDGEMNV2_HOT void net_dsp_depthwise_project_06bdddc0f431(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
+EDGEMNV2_HOT void net_dsp_conv2d_862131d9410a(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_pointwise_958a6e99be6a(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_depthwise_project_937515125b33(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
+EDGEMNV2_HOT void net_dsp_pointwise_22f0b248e663(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_depthwise_project_4277bbc8322b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
 EDGEMNV2_HOT void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream);
-EDGEMNV2_HOT void net_dsp_pointwise_a48588579cc7(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_pointwise_b07da00987ce(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
 EDGEMNV2_HOT void net_plain_pool_sum_38cc2592654f(const int8_t *row0, int32_t *sums);
 EDGEMNV2_HOT void net_plain_pool_e73d91924391(const int32_t *sums, int8_t *out, const int32_t *factor);
 EDGEMNV2_HOT void net_dsp_pointwise_9885620178c0(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
 EDGEMNV2_HOT void net_plain_softmax_e542d2734eab(const int8_t *row0, int8_t *out, const int32_t *exp_table);
 
-void net_dsp_conv2d_8c1a386e2bbe(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream) {
+void net_dsp_conv2d_862131d9410a(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int32_t *scratch, const int32_t *stream) {
   memset((&(scratch[56])), 0, 112);
   for (int32_t i1 = 0; i1 < 2; ++i1) {
     int32_t cse_v1 = (i1 * 24);
     edgemnv2_patch_row((&(row_0[0])), 48, cse_v1, 6, 9, (&(scratch[56])), 0, 28, 4, 0, 0);
     edgemnv2_patch_row((&(row_1[0])), 48, cse_v1, 6, 9, (&(scratch[56])), 9, 28, 4, 0, 0);
     edgemnv2_patch_row((&(row_2[0])), 48, cse_v1, 6, 9, (&(scratch[56])), 18, 28, 4, 0, 0);
-    edgemnv2_widen_4_HALVES((&(scratch[56])), (&(scratch[0])), 28, 28);
-    edgemnv2_tile_4_HALVES((&(scratch[0])), (&(stream[0])), (&(out[(i1 * 32)])));
+    edgemnv2_widen_4_BYTES((&(scratch[56])), (&(scratch[0])), 28, 28);
+    edgemnv2_tile_4_HALVES_COMMON_PIXELS((&(scratch[0])), (&(stream[0])), (&(out[(i1 * 32)])));
   }
 }
 
-void net_dsp_pointwise_0ee28df430f8(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
+void net_dsp_pointwise_958a6e99be6a(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
   for (int32_t i1 = 0; i1 < 2; ++i1) {
     edgemnv2_widen_4_HALVES((&(row_0[(i1 * 32)])), (&(scratch[0])), 8, 8);
-    edgemnv2_tile_4_HALVES((&(scratch[0])), (&(stream[0])), (&(out[(i1 * 4)])));
+    edgemnv2_tile_4_HALVES_PLAIN_ROWS((&(scratch[0])), (&(stream[0])), (&(out[(i1 * 4)])));
   }
   edgemnv2_pad_columns((&(out[0])), 24, 9, 0, 1, -128);
 }
 
-void net_dsp_depthwise_project_7a1dfc0be50b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project) {
+void net_dsp_depthwise_project_937515125b33(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project) {
   edgemnv2_window_2_4_PLAIN((&(row_0[0])), (&(row_1[0])), (&(row_2[0])), (&(scratch[0])), (&(depthwise[8])), 9, 12);
   edgemnv2_window_2_4_PLAIN((&(row_0[108])), (&(row_1[108])), (&(row_2[108])), (&(scratch[1])), (&(depthwise[104])), 9, 12);
-  edgemnv2_tile_4_BYTES((&(scratch[0])), (&(project[0])), (&(out[0])));
+  edgemnv2_tile_4_BYTES_FIXED_PIXELS((&(scratch[0])), (&(project[0])), (&(out[0])));
 }
 
-void net_dsp_pointwise_7634db5a9662(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
+void net_dsp_pointwise_22f0b248e663(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
   edgemnv2_widen_4_HALVES((&(row_0[0])), (&(scratch[0])), 8, 8);
-  edgemnv2_tile_4_HALVES((&(scratch[0])), (&(stream[0])), (&(out[1])));
+  edgemnv2_tile_4_HALVES_PLAIN_ROWS((&(scratch[0])), (&(stream[0])), (&(out[1])));
   edgemnv2_pad_columns((&(out[0])), 30, 6, 1, 1, -128);
 }
 
-void net_dsp_depthwise_project_06bdddc0f431(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project) {
+void net_dsp_depthwise_project_4277bbc8322b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project) {
   edgemnv2_window_1_4_PLAIN((&(row_0[0])), (&(row_1[0])), (&(row_2[0])), (&(scratch[0])), (&(depthwise[8])), 6, 15);
   edgemnv2_window_1_4_PLAIN((&(row_0[90])), (&(row_1[90])), (&(row_2[90])), (&(scratch[1])), (&(depthwise[128])), 6, 15);
-  edgemnv2_tile_4_BYTES((&(scratch[0])), (&(project[0])), (&(out[0])));
+  edgemnv2_tile_4_BYTES_FIXED_PIXELS((&(scratch[0])), (&(project[0])), (&(out[0])));
 }
 
 void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream) {
   edgemnv2_add_one_table((&(row_0[0])), (&(row_1[0])), (&(out[0])), (&(stream[0])), 32);
 }
 
-void net_dsp_pointwise_a48588579cc7(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
+void net_dsp_pointwise_b07da00987ce(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
   edgemnv2_widen_4_HALVES((&(row_0[0])), (&(scratch[0])), 8, 8);
-  edgemnv2_tile_4_HALVES((&(scratch[0])), (&(stream[0])), (&(out[0])));
+  edgemnv2_tile_4_HALVES_PLAIN_PIXELS((&(scratch[0])), (&(stream[0])), (&(out[0])));
 }
 
 void net_plain_pool_sum_38cc2592654f(const int8_t *row0, int32_t *sums) {

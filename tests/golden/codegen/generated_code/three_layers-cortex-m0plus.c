@@ -9,14 +9,14 @@ typedef uint8_t edgemnv2_index;
 
 extern const uint32_t net_constants[];
 
-void net_dsp_conv2d_8b5c8cc1590b(const int8_t *, const int8_t *, const int8_t *, int8_t *, int32_t *, const int32_t *);
-static void call_dsp_conv2d_8b5c8cc1590b(const struct edgemnv2_call *call) {
-  net_dsp_conv2d_8b5c8cc1590b(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants));
+void net_dsp_conv2d_b4abbd03a199(const int8_t *, const int8_t *, const int8_t *, int8_t *, int32_t *, const int32_t *);
+static void call_dsp_conv2d_b4abbd03a199(const struct edgemnv2_call *call) {
+  net_dsp_conv2d_b4abbd03a199(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants));
 }
 
-void net_dsp_depthwise_project_7b9e4254384c(const int8_t *, const int8_t *, const int8_t *, int8_t *, int16_t *, const int32_t *, const int32_t *);
-static void call_dsp_depthwise_project_7b9e4254384c(const struct edgemnv2_call *call) {
-  net_dsp_depthwise_project_7b9e4254384c(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants), (const int32_t *)(const void *)(call->constants + 544));
+void net_dsp_depthwise_project_c4ca09a9d4f1(const int8_t *, const int8_t *, const int8_t *, int8_t *, int16_t *, const int32_t *, const int32_t *);
+static void call_dsp_depthwise_project_c4ca09a9d4f1(const struct edgemnv2_call *call) {
+  net_dsp_depthwise_project_c4ca09a9d4f1(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants), (const int32_t *)(const void *)(call->constants + 544));
 }
 
 static const uint32_t outside_80[72] = {0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080};
@@ -24,8 +24,8 @@ static const uint32_t outside_80[72] = {0x80808080,0x80808080,0x80808080,0x80808
 static const uint32_t outside_ff[24] = {0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff};
 
 static const struct edgemnv2_op ops[2] = {
-    {call_dsp_conv2d_8b5c8cc1590b, (const uint8_t *)net_constants + 0, outside_ff, 0, 0, 1, 0, 3, 2, 1, 1, 1, 0}, /* stem */
-    {call_dsp_depthwise_project_7b9e4254384c, (const uint8_t *)net_constants + 1168, outside_80, 1, 0, 2, 2, 3, 1, 1, 1, 1, 0}, /* block1.project */
+    {call_dsp_conv2d_b4abbd03a199, (const uint8_t *)net_constants + 0, outside_ff, 0, 0, 1, 0, 3, 2, 1, 1, 1, 0}, /* stem */
+    {call_dsp_depthwise_project_c4ca09a9d4f1, (const uint8_t *)net_constants + 1168, outside_80, 1, 0, 2, 2, 3, 1, 1, 1, 1, 0}, /* block1.project */
 };
 
 static const struct edgemnv2_ring rings_whole[3] = {
