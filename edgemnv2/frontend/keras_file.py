@@ -157,7 +157,7 @@ class _Arrays:
         self.file, self.left_bytes = file, MOST_BYTES
 
     def read(self, dataset: Any) -> Array:
-        """The numbers in `dataset`, `[...]` as it has them."""
+        """The numbers in `dataset`, `[...]` as it has them, float32."""
         if dataset.dtype.kind not in "biuf":
             raise TypeError(f"weights of type {dataset.dtype}")
         # A dataset says any size without holding it.
@@ -167,9 +167,9 @@ class _Arrays:
                 f"{self.file}: its weights unpack to more than {MOST_BYTES} bytes, more than any "
                 "network for a board; save the model again"
             )
-        array: Array = np.asarray(dataset)
-        # Under `set_floatx("float64")` Keras stores doubles; all that is computed here is float32.
-        return array.astype(np.float32) if dataset.dtype == np.float64 else array
+        # Under `set_floatx("float64")` Keras stores doubles, and counters are integers; all that is
+        # computed here is float32.
+        return np.asarray(dataset).astype(np.float32)
 
 
 class _NamedWeights:

@@ -145,10 +145,10 @@ def test_a_file_without_an_end_is_told_and_not_waited_for(
         load_model(tmp_path / "m.h5")
 
 
-def test_doubles_are_floats(tmp_path: Path) -> None:
+def test_doubles_and_integers_are_floats(tmp_path: Path) -> None:
     convolution = _layer("DepthwiseConv2D", "c", "x", strides=[1, 1], padding="valid")
     kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 1))
-    weights: dict[str, list[Any]] = {"depthwise_conv2d": [kernel, np.ones(3)]}
+    weights: dict[str, list[Any]] = {"depthwise_conv2d": [kernel, np.ones(3, np.int64)]}
     path = _net(tmp_path / "net.keras", convolution, weights=weights)
     (layer,) = lower(load_model(path)).layers
     assert layer.weight.dtype == layer.bias.dtype == np.float32  # type: ignore[attr-defined]

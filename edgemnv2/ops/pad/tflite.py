@@ -14,7 +14,8 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
     if len(sizes) != 2 * len(source.shape) or min(sizes, default=0) < 0:
         raise Refusal(f"sizes {sizes} for {list(source.shape)}", "convert the model again")
     pairs = tuple(zip(sizes[::2], sizes[1::2], strict=True))
-    quant = source.quant if source.is_quantized else None
+    # The output's, as LiteRT has it, should the file give it another.
+    quant = node.output.quant if node.output.is_quantized else None
     value = 0.0 if quant is None else float(quant.zero_point)
     if len(node.inputs) > 2:
         value = float(node.value(2, "a fill value").reshape(-1)[0])
