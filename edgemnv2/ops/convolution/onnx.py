@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
@@ -33,14 +35,8 @@ def conv(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
-    """One group, no dilation; weights and bias are constants."""
+    """Weights and bias are constants."""
     weight = _weights(node, flow, 1)
-    dilation = [int(x) for x in node.get("dilations", (1, 1))]
-    if int(node.get("group", 1)) != 1 or any(x != 1 for x in dilation):
-        raise Refusal(
-            f"group={node.get('group', 1)} and dilations={dilation}",
-            "export the model with plain transposed convolutions, or with Resize and Conv",
-        )
     if weight.values.ndim != 4:
         raise Refusal(
             f"a kernel of {weight.values.ndim - 2} dimensions",
@@ -54,6 +50,8 @@ def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
             f"{list(source.shape)}",
             "export the model with pads instead of output_shape",
         )
+    dilation = [int(x) for x in node.get("dilations", (1, 1))]
+    weight = _whole_kernel(weight, int(node.get("group", 1)), (dilation[0], dilation[1]))
     stride = tuple(int(x) for x in node.get("strides", (1, 1)))
     pads = [int(x) for x in node.get("pads", (0, 0, 0, 0))][:2]
     mode = node.get("auto_pad", "NOTSET")
@@ -74,6 +72,29 @@ def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
     operands = [flow.stored(source), weight]
     out = flow.add("conv2d_transpose", operands, flow.fresh(node.output), attrs)
     _with_bias(node, flow, out, 2, (1, -1, 1, 1))
+
+
+def _whole_kernel(weight: Constant, groups: int, dilation: tuple[int, int]) -> Constant:
+    """`[I, O / groups, H, W]` as the kernel of one group without dilation: zeros are put between.
+
+    They are what the layer computes with: few networks have such convolutions, none has many.
+    """
+    if groups < 1 or weight.values.shape[0] % groups:
+        raise Refusal(f"group={groups} of {weight.values.shape[0]} channels", "export it again")
+    if weight.scale is not None and (groups, dilation) != (1, (1, 1)) and weight.per_axis:
+        raise Refusal(
+            f"group={groups}, dilations={list(dilation)} and a scale for each channel",
+            "quantise its weights per tensor, or leave the node out (nodes_to_exclude)",
+        )
+    zero = 0 if weight.zero_point is None else int(weight.zero_point.reshape(-1)[0])
+    inner, outer, height, width = weight.values.shape
+    rows, columns = ((k - 1) * d + 1 for k, d in zip((height, width), dilation, strict=True))
+    whole = np.full((inner, groups * outer, rows, columns), zero, weight.values.dtype)
+    for group in range(groups):
+        part = slice(group * (inner // groups), (group + 1) * (inner // groups))
+        made = slice(group * outer, (group + 1) * outer)
+        whole[part, made, :: dilation[0], :: dilation[1]] = weight.values[part]
+    return replace(weight, values=whole)
 
 
 def gemm(node: SourceNode, flow: FlowBuilder) -> None:
