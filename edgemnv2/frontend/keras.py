@@ -115,7 +115,7 @@ class _Network:
         values: Values = {}
         by_name = {x["config"]["name"]: x for x in layers}
         for place, end in enumerate(_ends(config["input_layers"])):
-            values[end._replace(node=0, index=0)] = (
+            values[end._replace(node=0, output=0)] = (
                 self._input(by_name[end.name]) if inputs is None else inputs[place]
             )
         waiting = [

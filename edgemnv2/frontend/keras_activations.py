@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def _squareplus(net: OnnxNet, x: str) -> str:
     return net.add("Mul", [net.add("Add", [x, root]), net.operand(0.5)])
 
 
-OTHERS = {
+OTHERS: dict[str, Callable[[OnnxNet, str], str]] = {
     "hard_sigmoid": _hard_sigmoid,
     "hard_tanh": lambda net, x: between(net, x, -1.0, 1.0),
     "leaky_relu": lambda net, x: leaky(net, x, 0.2),
@@ -125,7 +125,7 @@ def _softmax(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return softmax(net, x[0], config.get("axis", -1))
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[OnnxNet, Any, Any, Any], str]] = {
     "Activation": _activation,
     "ELU": _elu,
     "LeakyReLU": _leaky_relu,

@@ -19,11 +19,11 @@ CONSTANT = "_CONSTANT_VALUE"
 
 
 class Reference(NamedTuple):
-    """Output `index` of call `node` of the layer `name`."""
+    """Output number `output` of call `node` of the layer `name`."""
 
     name: str
     node: int
-    index: int
+    output: int
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class Arguments:
 def parsed_call(call: Any) -> Call:
     """A call as the file has it."""
     if isinstance(call, Mapping):
-        args = tuple(_keras3(x) for x in call.get("args", ()))
-        return Call(args, {key: _keras3(x) for key, x in call.get("kwargs", {}).items()})
+        given = tuple(_keras3(x) for x in call.get("args", ()))
+        return Call(given, {key: _keras3(x) for key, x in call.get("kwargs", {}).items()})
     if call and isinstance(call[0], str):
         call = [call]
-        args = (_operand(call[0]),)
+        args: tuple[Any, ...] = (_operand(call[0]),)
     else:
         args = ([_operand(x) for x in call],)
     last = call[0] if call else ()

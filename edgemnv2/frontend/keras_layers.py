@@ -66,9 +66,7 @@ def _group_norm(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     groups = net.shape(x[0])[3] if groups == -1 else groups
     plain = [net.constant(np.full(groups, value, np.float32)) for value in (1, 0)]
     epsilon = float(config.get("epsilon", 1e-3))
-    y = windowed(
-        net, "GroupNormalization", x[0], plain, None, num_groups=groups, epsilon=epsilon
-    )
+    y = windowed(net, "GroupNormalization", x[0], plain, None, num_groups=groups, epsilon=epsilon)
     y = net.add("Mul", [y, net.constant(weights["gamma"])]) if "gamma" in weights else y
     return net.add("Add", [y, net.constant(weights["beta"])]) if "beta" in weights else y
 

@@ -153,7 +153,9 @@ def _cast(net: OnnxNet, given: Arguments) -> str:
 def _reshape(net: OnnxNet, given: Arguments) -> str:
     shape = given.get(1, "newshape", "shape")
     # The batch is one, whatever stands in its place.
-    sizes = [1 if i == 0 and e is None else -1 if e is None else int(e) for i, e in enumerate(shape)]
+    sizes = [
+        1 if i == 0 and e is None else -1 if e is None else int(e) for i, e in enumerate(shape)
+    ]
     return net.add("Reshape", [_first(net, given), _longs(net, sizes)], len(sizes))
 
 

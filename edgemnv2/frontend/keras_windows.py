@@ -31,7 +31,7 @@ def windowed(
 
 
 def _channels_first(config: Any) -> bool:
-    return config.get("data_format") == "channels_first"
+    return bool(config.get("data_format") == "channels_first")
 
 
 def _image_axes(config: Any) -> list[int]:

@@ -156,9 +156,7 @@ def _put_identities(model: Any) -> list[tuple[Any, Any]]:
     return changed
 
 
-def _evaluate_known(
-    model: Any, shapes: dict[str, tuple[int, ...]], file: str
-) -> dict[str, Any]:
+def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -> dict[str, Any]:
     """Nodes whose inputs are all known -> initializers, which are returned by name."""
     import onnx
 
