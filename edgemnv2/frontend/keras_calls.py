@@ -77,7 +77,7 @@ def parsed_call(call: Any) -> Call:
         args: tuple[Any, ...] = (_operand(call[0]),)
     else:
         args = ([_operand(x) for x in call],)
-    last = call[0] if call else ()
+    last: Any = call[0] if call else ()
     keywords = last[3] if len(last) > 3 else {}
     return Call(args, {key: _keras2(value) for key, value in keywords.items()})
 

@@ -30,6 +30,8 @@ DOMAIN = "edgemnv2"
 """Of operators that files of `edgemnv2 quantize` have, and the standard does not."""
 KEEPING_SHAPES = ("BiasGelu", "FastGelu", "Gelu", "GroupNormalization", "QuickGelu")
 """Of which, of the standard or of onnxruntime's own, inference may tell nothing."""
+MORE_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
+"""Of which only the first output is what networks are made of."""
 # What exporters compute shapes with; evaluated where every input is known.
 SHAPE_ARITHMETIC = (
     "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal",
@@ -256,7 +258,9 @@ def _drop_unread_outputs(model: Any) -> None:
     read = {name for node in model.graph.node for name in node.input}
     read |= {x.name for x in model.graph.output}
     for node in model.graph.node:
-        while len(node.output) > 1 and node.op_type != "Split" and node.output[-1] not in read:
+        if node.op_type not in MORE_OUTPUTS:
+            continue
+        while len(node.output) > 1 and node.output[-1] not in read:
             del node.output[-1]
 
 
