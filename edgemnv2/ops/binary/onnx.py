@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgemnv2.ops.binary.powers import add_power
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
-
-MOST_POWER = 8
-"""As products; higher ones overflow what networks have."""
 
 
 def _plain(op: str) -> Rule:
@@ -57,27 +55,7 @@ def softsign(node: SourceNode, flow: FlowBuilder) -> None:
 
 def power(node: SourceNode, flow: FlowBuilder) -> None:
     """The exponent is one constant: a whole number from -8 to 8, or such a one and a half."""
-    stored, exponent = flow.stored(node.input(0)), flow.stored(node.input(1))
-    if not isinstance(exponent, Constant) or exponent.values.size != 1:
-        raise Refusal("an exponent of several values", "write it as products")
-    wanted = float(exponent.real().reshape(-1)[0])
-    whole, half = divmod(abs(wanted), 1.0)
-    if half not in (0.0, 0.5) or whole > MOST_POWER or wanted == 0:
-        raise Refusal(f"exponent {wanted}", "write it as products, or with Exp and Log")
-    like = node.output
-    factors: list[str | Constant] = [flow.step("sqrt", stored, like)] if half else []
-    base, left = stored, int(whole)
-    while left:
-        factors += [base] if left % 2 else []
-        left //= 2
-        base = flow.step("square", base, like) if left else base
-    product = factors[0]
-    for factor in factors[1:]:
-        product = flow.add("multiply", [product, factor], flow.fresh(like))
-    if wanted > 0:
-        flow.alias(like, product)
-        return
-    flow.move("divide", [Constant(np.array(1.0, np.float32)), product], like)
+    add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
 
 def batch_normalization(node: SourceNode, flow: FlowBuilder) -> None:

@@ -49,7 +49,7 @@ def arrange(node: Node, views: Views) -> None:
     if len({m[:place] + m[place + 1 :] for m in maps}) != 1:
         raise views.refuse(
             node,
-            f"operands {[list(v.shape) for v in operands]} differ elsewhere; export the model again",
+            f"operands {[list(v.shape) for v in operands]} differ elsewhere; export it again",
         )
     out = list(maps[0])
     out[place] = sum(m[place] for m in maps)

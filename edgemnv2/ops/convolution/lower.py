@@ -85,7 +85,9 @@ def _convolution(node: Node, views: Views) -> None:
     height, width, channels = view.map
     groups = attrs["groups"]
     if min(attrs["padding"]) < 0:
-        raise views.refuse(node, f"negative padding {list(attrs['padding'])}; cut the map in front of it")
+        raise views.refuse(
+            node, f"negative padding {list(attrs['padding'])}; cut the map in front of it"
+        )
     if channels != groups * inner or outer % groups:
         raise views.refuse(
             node,
