@@ -150,7 +150,8 @@ static void translate(plugin_id id, struct qemu_plugin_tb *translated) {
         if (i + 1 < length) {
             /* Where a page is about to end, QEMU looks at the next instruction's first bytes and
              * counts them as this one's. */
-            const uint64_t next = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(translated, i + 1));
+            const uint64_t next =
+                qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(translated, i + 1));
             size = next - address < size ? (size_t)(next - address) : size;
         }
         if (i == 0) {

@@ -183,7 +183,8 @@ def depthwise_project_kernel(
     assert source.quant is not None
     step, count = layer.stride[1], middle.channels
     pitch = layout.left + source.width + layout.right
-    kind, scale_bits = "FIXED" if channels.sign_fix else "PLAIN", room_bits(layer.weight)
+    kind = "FIXED" if channels.sign_fix else "PLAIN"
+    scale_bits: int | Array = room_bits(layer.weight)
     common = _common_shift(graph, layer)
     if common is not None:
         kind, (channels, scale_bits) = "COMMON", common

@@ -144,7 +144,7 @@ class MatMul:
         `split`: words hold two input channels that lie half of all channels apart, as the
         depthwise windows write them.
         """
-        channels, scale = self.tile_channels, np.int64(256)
+        channels, scale = self.tile_channels, np.array(1 << SCALE_BITS, np.int64)
         if self.has_common_shift(kind):
             assert self.common is not None
             channels, bits = self.common

@@ -151,7 +151,8 @@ def channels_of(
     met = halves_of(factor, span)
     parities = None
     if met is not None:
-        parities = _parities(factor, met, scale_bits) if halves else None
+        if halves and isinstance(scale_bits, int):
+            parities = _parities(factor, met, scale_bits)
         if parities is None or fractions.any():
             return None
     multiplier = factor.multiplier.astype(np.int64)
