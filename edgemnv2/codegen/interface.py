@@ -163,7 +163,7 @@ def _core_lines(interface: Interface) -> list[str]:
     lines = [
         "/* Two cores: the result is that of one. The program defines what edgemnv2_cores.h",
         " * declares (start the other core, wait, wake). The caller owns the pool and must neither",
-        " * move nor copy it between start and stop; one inference at a time. The caller does its part.",
+        " * move nor copy it between start and stop; one inference at a time.",
         f" * An arena of {upper}_THREADS_ARENA_BYTES serves one core as well. */",
         f"#define {upper}_THREADS_ARENA_BYTES {interface.threads_arena_bytes}",
         f"#define {upper}_ERROR_THREADS (-6) /* neither 1 nor 2, or no pool started */",

@@ -19,6 +19,9 @@ The folder `pico` is a project of the Raspberry Pi Pico SDK (it also needs Debia
 `libstdc++-arm-none-eabi-newlib`), which brings the boot block, the clock and the console: USB, and
 UART0 at GP0 and GP1. Without picotool, hold BOOTSEL while you plug the board in and copy
 `@PROGRAM@.uf2` onto the drive that appears."""
+_PICO_CORES = """\
+Inferences of this firmware run on both cores (`pico/cores_pico.c` starts the second one);
+`-DEDGEMNV2_TWO_CORES=OFF` leaves core 1 to you."""
 _NO_DRIVER = """
 
 For @TARGET_NAME@ no UART driver is known: implement `board/board.h` for it and name the
@@ -128,6 +131,7 @@ def _pico(parts: Parts) -> Files:
         lines,
         _PICO.replace("@PROGRAM@", _program(parts)),
         _VERIFY.replace("@PORT@", "/dev/ttyACM0"),
+        *([_PICO_CORES] if parts.has_two_cores else []),
         "`cmake -B build-host` without the SDK builds and tests the same code on this computer.",
     ]
     return {
@@ -135,9 +139,13 @@ def _pico(parts: Parts) -> Files:
         **parts.sources("src"),
         "CMakeLists.txt": _lists(parts, "cmake/firmware_elsewhere.cmake"),
         "pico/CMakeLists.txt": parts.text(
-            "pico/CMakeLists.txt", PICO_BOARD=board, CODE_SECTION=str(parts.board["code_section"])
+            "pico/CMakeLists.txt",
+            PICO_BOARD=board,
+            CODE_SECTION=str(parts.board["code_section"]),
+            TWO_CORES=parts.text("pico/two_cores.cmake").decode() if parts.has_two_cores else "",
         ),
         "pico/main_pico.c": parts.c("pico/main_pico.c"),
+        **({"pico/cores_pico.c": parts.c("pico/cores_pico.c")} if parts.has_two_cores else {}),
         "README.md": parts.text("cmake/README.md", BUILD_LINES="\n\n".join(text), CONSOLE_TEXT=""),
     }
 

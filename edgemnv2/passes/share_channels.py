@@ -13,7 +13,7 @@ from edgemnv2.ops.graph import Graph, Layer, Tensor
 
 __all__ = ["share_channels"]
 
-LONG_ROW = 0.01
+LONG_ROW = 0.02
 """Share of all multiply-accumulates from which on a row is worth two steps."""
 GRANULE = 4
 """Channels that kernels make at a time."""
