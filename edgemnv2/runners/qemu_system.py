@@ -148,6 +148,8 @@ class QemuSystemRunner(Runner):
             command = [emulator, "-M", board.machine, "-nographic", "-monitor", "none"]
             # A board with a firmware of its own starts ours instead.
             command += ["-bios", "none"] if board.cpu.isa == "riscv32" else []
+            # Cores take turns: one that waits gives way at once, and takes no other program's time.
+            command += ["-accel", "tcg,thread=single"] if board.cpu.cores > 1 else []
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]

@@ -36,11 +36,9 @@ EDGEMNV2_UNLESS_GIVEN int32_t edgemnv2_core_start(void (*work)(void *context), v
     return 1;
 }
 
-EDGEMNV2_UNLESS_GIVEN void edgemnv2_core_wait(void) {
-}
+EDGEMNV2_UNLESS_GIVEN void edgemnv2_core_wait(void) {}
 
-EDGEMNV2_UNLESS_GIVEN void edgemnv2_core_wake(void) {
-}
+EDGEMNV2_UNLESS_GIVEN void edgemnv2_core_wake(void) {}
 
 struct edgemnv2_core_run {
     const struct edgemnv2_op *ops;
