@@ -98,7 +98,8 @@ def kernels_in(program: Path) -> list[int]:
 
 def test_the_stm32s_with_tcm_use_it(tmp_path: Path) -> None:
     for target, arena in (("nucleo-f746zg", "sram"), ("nucleo-h743zi", "dtcm")):
-        bundle(compiled(MODEL, target, tmp_path / target), "cmake", tmp_path / f"{target}-bundle")
+        artifact = compiled("digits-int8", target, tmp_path / target)
+        bundle(artifact, "cmake", tmp_path / f"{target}-bundle")
         program = cross_cmake(tmp_path / f"{target}-bundle")
         script = (tmp_path / f"{target}-bundle/board/board.ld").read_text()
         assert f".arena (NOLOAD) : {{ *(.arena*) . = ALIGN(8); }} > {arena}" in script

@@ -169,15 +169,29 @@
 
 #else
 
-static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t *y, int32_t pixels,
-                                   int32_t halves) {
+/* One pair of input channels of all pixels: each weight is read once, each activation meets both
+ * output channels. */
+EDGEMNV2_FLAT static inline void edgemnv2_tile_pair(const int16_t *x, const int16_t *weights,
+                                                    uint32_t *sum0, uint32_t *sum1, int32_t pixels,
+                                                    int32_t halves) {
+    for (int32_t i = 0; i < 2; ++i) {
+        const int32_t second = weights[halves ? 2 + i : i];
+        const int32_t first = halves ? weights[i] : (int8_t)(second & 255);
+        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+            const int32_t value = x[2 * pixel + i];
+            sum0[pixel] += (uint32_t)(value * first);
+            sum1[pixel] += (uint32_t)(value * second);
+        }
+    }
+}
+
+EDGEMNV2_FLAT static inline void edgemnv2_tile_portable(const void *x, const int32_t *stream,
+                                                        int8_t *y, int32_t pixels, int32_t halves) {
     const int32_t pairs = stream[0], stride = stream[2], flags = stream[3];
-    const int8_t *record = (const int8_t *)(stream + 4);
-    const int8_t *end = record + stream[1];
+    const int32_t *record = stream + 4;
+    const int32_t *end = record + stream[1] / 4;
     const int32_t pixel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? 1 : stride;
     const int32_t channel_step = (flags & EDGEMNV2_CHANNEL_ROWS) ? stride : 1;
-    const int32_t weight_bytes = pairs * (halves ? 8 : 4);
-    const int16_t *activations = (const int16_t *)x;
     int32_t channels = 2;
     for (;;) {
         if (record == end) {
@@ -185,38 +199,31 @@ static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t 
                 return;
             }
             channels = 1;
-            end += flags >> 8;
+            end += (flags >> 8) / 4;
         }
-        const int16_t *weights = (const int16_t *)(const void *)(record + 8);
+        const int16_t *activations = (const int16_t *)x;
+        const int16_t *weights = (const int16_t *)(const void *)(record + 2);
+        const int32_t *channel = record + 2 + pairs * (halves ? 2 : 1);
+        uint32_t sum0[4], sum1[4];
         for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-            uint32_t sum0 = (uint32_t)edgemnv2_load32(record);
-            uint32_t sum1 = (uint32_t)edgemnv2_load32(record + 4);
-            for (int32_t pair = 0; pair < pairs; ++pair) {
-                for (int32_t i = 0; i < 2; ++i) {
-                    const int32_t value = activations[2 * (pair * pixels + pixel) + i];
-                    if (halves) {
-                        sum0 += (uint32_t)(value * weights[4 * pair + i]);
-                        sum1 += (uint32_t)(value * weights[4 * pair + 2 + i]);
-                    } else {
-                        const int32_t both = weights[2 * pair + i];
-                        sum0 += (uint32_t)(value * (int8_t)(both & 255));
-                        sum1 += (uint32_t)(value * both);
-                    }
-                }
-            }
-            if (!halves) {
-                sum1 -= sum0;
-                sum0 <<= 8;
-            }
-            int32_t channel[6];
-            memcpy(channel, record + 8 + weight_bytes, sizeof(channel));
-            y[pixel * pixel_step] = (int8_t)edgemnv2_requantize((int32_t)sum0, channel, flags);
+            sum0[pixel] = (uint32_t)record[0];
+            sum1[pixel] = (uint32_t)record[1];
+        }
+        while (weights != (const int16_t *)(const void *)channel) {
+            edgemnv2_tile_pair(activations, weights, sum0, sum1, pixels, halves);
+            activations += 2 * pixels;
+            weights += halves ? 4 : 2;
+        }
+        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+            int8_t *to = y + pixel * pixel_step;
+            const uint32_t first = halves ? sum0[pixel] : sum0[pixel] << 8;
+            const uint32_t second = halves ? sum1[pixel] : sum1[pixel] - sum0[pixel];
+            to[0] = (int8_t)edgemnv2_requantize((int32_t)first, channel, flags);
             if (channels == 2) {
-                y[pixel * pixel_step + channel_step] =
-                    (int8_t)edgemnv2_requantize((int32_t)sum1, channel + 3, flags);
+                to[channel_step] = (int8_t)edgemnv2_requantize((int32_t)second, channel + 3, flags);
             }
         }
-        record += 8 + weight_bytes + 24;
+        record = channel + 6;
         y += 2 * channel_step;
     }
 }
@@ -226,8 +233,8 @@ static void edgemnv2_tile_portable(const void *x, const int32_t *stream, int8_t 
 #define EDGEMNV2_HALVES_BYTES 0
 #define EDGEMNV2_HALVES_HALVES 1
 #define EDGEMNV2_TILE(P, KIND)                                                                     \
-    static inline void edgemnv2_tile_##P##_##KIND(const void *x, const int32_t *stream,            \
-                                                  int8_t *y)                                       \
+    __attribute__((noinline, unused)) static void edgemnv2_tile_##P##_##KIND(                      \
+        const void *x, const int32_t *stream, int8_t *y)                                           \
     {                                                                                              \
         edgemnv2_tile_portable(x, stream, y, P, EDGEMNV2_HALVES_##KIND);                           \
     }
@@ -409,7 +416,7 @@ __attribute__((noinline, unused)) static void edgemnv2_quads(const void *x, cons
         stream += 4 + 4 * groups;
         for (int32_t c = 0; c < 4; ++c, stream += 3) {
             const int32_t scaled = (int32_t)((uint32_t)sums[c] << scale);
-            const int32_t high = (int32_t)(((int64_t)scaled * stream[0]) >> 32);
+            const int32_t high = edgemnv2_high32(scaled, stream[0]);
             const int32_t offset = stream[1] - (scaled < 0 ? fix : 0);
             if (c < left) {
                 *y = (int8_t)edgemnv2_saturate8((high + offset) >> stream[2]);
