@@ -5,8 +5,8 @@
  * ADDRESS (hexadecimal) is an instruction that the program executes before and after each
  * inference. `ranges` holds lines `start end` (hexadecimal, end excluded), sorted, without overlap.
  * At every mark `out` gets one line: the total since the last mark, then the count of each range;
- * with several cores, those of core 0, then those of core 1, and so on. The mark is one core's; what
- * another one does at that moment counts on either side of it. */
+ * with several cores, those of core 0, then those of core 1, and so on. The mark is one core's;
+ * what another one does at that moment counts on either side of it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
