@@ -89,7 +89,8 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class MemoryRegion:
-    """Bytes `origin <= address < origin + length`; `access` "rx" (code, constants) or "rw"."""
+    """Bytes `origin <= address < origin + length`; `access` "rx" (code, constants),
+    "rw", or "rwx": RAM that our firmware copies the kernels' code to."""
 
     name: str
     origin: int
@@ -269,7 +270,7 @@ _SCHEMA: dict[str, dict[str, _Rule]] = {
         "name": _TEXT,
         "origin": _Rule("integer", low=0, high=_ADDRESS_LIMIT),
         "length": _Rule("integer", low=1, high=_ADDRESS_LIMIT),
-        "access": _Rule("text", ("rw", "rx")),
+        "access": _Rule("text", ("rw", "rwx", "rx")),
     },
     "run": {"runner": _Rule("text", RUNNERS), "machine": _TEXT},
     "tune": {"metric": _Rule("text", METRICS)},

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
+from edgemnv2.codegen.places import places
 from edgemnv2.meaning.infer import task_of
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.memory.planner import Planned
@@ -30,7 +31,7 @@ from edgemnv2.program import FEED
 from edgemnv2.samples.images import image_input
 from edgemnv2.samples.pixels import Pixels, wanted_pixels
 from edgemnv2.schedules import Schedule
-from edgemnv2.target import MemoryRegion, Target, load_target, target_names
+from edgemnv2.target import Target, load_target, target_names
 from edgemnv2.task import Task
 
 __all__ = [
@@ -174,7 +175,7 @@ def analyze(
         stream_arena_bytes=stream.plan.arena_bytes,
         layer_by_layer_bytes=layer_by_layer_bytes(graph),
         constants_bytes=len(main.constants.data),
-        placed=placed_in(target),
+        placed=placed_in(target, whole.plan.arena_bytes),
         peak_step=step,
         peak_at=step_name(whole, step),
         peak_live=tuple(live),
@@ -192,21 +193,18 @@ def _as_compiled(graph: Graph, target: Target) -> Graph:
     return split_phases(graph) if target.is_bare_metal else graph
 
 
-def placed_in(target: Target) -> tuple[tuple[str, str, str], ...]:
+def placed_in(target: Target, arena_bytes: int | None = None) -> tuple[tuple[str, str, str], ...]:
     """Of a microcontroller: what lies in which memory, and the macro that moves it."""
     if not target.is_bare_metal:
         return ()
-    flash = [m for m in target.memories if m.access == "rx"]
-    ram = [m for m in target.memories if m.access == "rw"]
-
-    def largest(regions: list[MemoryRegion]) -> str:
-        return max(regions, key=lambda m: m.length).name
-
+    at = places(target, arena_bytes)
+    # How large the code is, no plan tells: the firmware copies it where it fits.
+    copied = [f"{m.name} if it fits" for m in target.memories if m.access == "rwx"]
     return (
-        ("arena", largest(ram), "<NAME>_ARENA_SECTION"),
-        ("constants", largest(flash), "<NAME>_CONSTANTS_SECTION"),
-        ("hot code", flash[0].name, "<NAME>_CODE_SECTION"),
-        ("stack", ram[0].name, ""),
+        ("arena", at.arena.name, "<NAME>_ARENA_SECTION"),
+        ("constants", at.constants.name, "<NAME>_CONSTANTS_SECTION"),
+        ("hot code", copied[0] if copied else at.code.name, "<NAME>_CODE_SECTION"),
+        ("stack", at.variables.name, ""),
     )
 
 

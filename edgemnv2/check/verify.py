@@ -260,8 +260,13 @@ def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[
     for row in result.trace:
         rows.setdefault(row.layer, []).append(row)
     tensors = {}
+    # The artefact may have layers that the network came without, and the other way round.
+    by_name = {layer.name: layer for layer in graph.layers}
     for index, parts in rows.items():
-        tensor = graph.tensor_out(graph.layers[index])
+        layer = by_name.get(artifact.manifest.layers[index].name)
+        if layer is None:
+            continue
+        tensor = graph.tensor_out(layer)
         if tensor.name in padded:
             continue
         array = np.zeros(tensor.size_bytes, np.uint8)

@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="plan for N threads besides one (Linux: 2 and 4, as far as the target has cores)",
+        help="plan for N threads besides one (Linux: 2 and 4, as far as the target has cores; on a "
+        "microcontroller with two cores: none, 2 can be had)",
     )
     parser.add_argument(
         "--dtype",

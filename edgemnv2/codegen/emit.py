@@ -12,6 +12,7 @@ from pathlib import Path
 from edgemnv2.codegen.answers import RUNTIME, answers_headers_needed, answers_source
 from edgemnv2.codegen.c_source import kernel_source
 from edgemnv2.codegen.camera import CAMERA_FILE, camera_source
+from edgemnv2.codegen.cores import CORE_HEADERS, core_source
 from edgemnv2.codegen.elf import read_elf
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import Interface, exports, header
@@ -26,6 +27,7 @@ from edgemnv2.codegen.toolchain import (
     link_shared,
 )
 from edgemnv2.errors import DoesNotFit, ToolchainError
+from edgemnv2.memory.core_plan import CorePlan
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.target import Target
 
@@ -51,12 +53,13 @@ def emit_code(
     code_size_budget: int | None = None,
     source_name: str = "the network",
     plain: Mapping[str, RowKernel] | None = None,
+    cores: CorePlan | None = None,
 ) -> int:
     """Fill `folder` with `include/` and `lib/` (Linux, the web) or `src/` (bare metal).
 
     `threads`: what each thread count above one adds, on Linux. `code_size_budget`: the fastest code
     of at most so many bytes, on bare metal; DoesNotFit, with `source_name`, when there is none.
-    `plain`: kernels for browsers without SIMD.
+    `plain`: kernels for browsers without SIMD. `cores`: what two cores of a microcontroller add.
 
     Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
     the target is installed to tell).
@@ -66,7 +69,7 @@ def emit_code(
     include.mkdir()
     (include / f"{name}.h").write_text(header(parts.interface), encoding="utf-8", newline="\n")
     if target.is_bare_metal:
-        return _emit_source(parts, target, folder, code_size_budget, source_name)
+        return _emit_source(parts, target, folder, code_size_budget, source_name, cores)
     if target.is_web:
         return emit_module(parts, target, folder, plain)
     return _emit_library(parts, target, folder, threads)
@@ -97,14 +100,22 @@ def runtime_file(name: str) -> Path:
 
 
 def _emit_source(
-    parts: EntryParts, target: Target, folder: Path, budget: int | None, source_name: str
+    parts: EntryParts,
+    target: Target,
+    folder: Path,
+    budget: int | None,
+    source_name: str,
+    cores: CorePlan | None,
 ) -> int:
     name = parts.interface.name
     source = folder / "src"
     source.mkdir()
-    (source / f"{name}.c").write_text(
-        entry_source(parts, incbin=False), encoding="utf-8", newline="\n"
-    )
+    text = entry_source(parts, incbin=False)
+    if cores is not None:
+        text += core_source(parts, cores)
+        for needed in CORE_HEADERS:
+            shutil.copy(runtime_file(needed), source / needed)
+    (source / f"{name}.c").write_text(text, encoding="utf-8", newline="\n")
     (source / f"{name}_constants.c").write_text(
         constants_source(name, parts.constants), encoding="utf-8", newline="\n"
     )

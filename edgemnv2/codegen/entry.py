@@ -21,9 +21,18 @@ from edgemnv2.codegen.pieces import PIECES
 from edgemnv2.codegen.sections import constants_place
 from edgemnv2.memory.planner import Planned
 from edgemnv2.ops.kernel import RowKernel, constant_offsets
-from edgemnv2.program import FEED
+from edgemnv2.program import FEED, MemoryPlan, Program, Step
 
-__all__ = ["EntryParts", "constants_source", "entry_source"]
+__all__ = [
+    "EntryParts",
+    "constants_source",
+    "entry_source",
+    "home_lines",
+    "refuse_processor",
+    "ring_tables",
+    "steps_text",
+    "take_and_finish",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +187,20 @@ def _op_table(parts: EntryParts) -> list[str]:
 
 def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> list[str]:
     program, plan = planned.program, planned.plan
+    scratch = ", ".join(str(plan.scratch.get(op.name, 0)) for op in program.ops)
+    return [
+        *ring_tables(parts, label, program, plan),
+        f"static const uint32_t scratch_{label}[{len(program.ops)}] = {{{scratch}}};",
+        f"static const struct edgemnv2_step steps_{label}[{len(program.steps)}] = {{",
+        f"{steps_text(program, program.steps, feed)}}};",
+        f"static const struct edgemnv2_plan plan_{label} = {{",
+        f"    rings_{label}, scratch_{label}, steps_{label}, {len(program.steps)}u}};",
+        "",
+    ]
+
+
+def ring_tables(parts: EntryParts, label: str, program: Program, plan: MemoryPlan) -> list[str]:
+    """Where the rows of every tensor lie: `rings_<label>`, and the arrays that it points to."""
     lines: list[str] = []
     rings: list[str] = []
     for name, tensor in program.tensors.items():
@@ -198,25 +221,18 @@ def _plan_tables(parts: EntryParts, label: str, planned: Planned, feed: int) -> 
             f"    {{{base}u, {row_bytes}u, {depth}, {tensor.height}, {home}u, {slots}}},"
             f" /* {name} */"
         )
-    scratch = ", ".join(str(plan.scratch.get(op.name, 0)) for op in program.ops)
-    steps_text = ",".join(
+    head = f"static const struct edgemnv2_ring rings_{label}[{len(rings)}] = {{"
+    return [*lines, head, *rings, "};"]
+
+
+def steps_text(program: Program, steps: Sequence[Step], feed: int) -> str:
+    """`steps` as initialisers; `feed` is the number that asks the caller for a row."""
+    return ",".join(
         f"{{{feed},{step.row}}}"
         if step.op == FEED
         else f"{{{step.op},{step.row * program.ops[step.op].rows_per_step}}}"
-        for step in program.steps
+        for step in steps
     )
-    return [
-        *lines,
-        f"static const struct edgemnv2_ring rings_{label}[{len(rings)}] = {{",
-        *rings,
-        "};",
-        f"static const uint32_t scratch_{label}[{len(program.ops)}] = {{{scratch}}};",
-        f"static const struct edgemnv2_step steps_{label}[{len(program.steps)}] = {{",
-        f"{steps_text}}};",
-        f"static const struct edgemnv2_plan plan_{label} = {{",
-        f"    rings_{label}, scratch_{label}, steps_{label}, {len(program.steps)}u}};",
-        "",
-    ]
 
 
 _ENTRY = """\
@@ -278,8 +294,6 @@ def _entry_points(parts: EntryParts) -> list[str]:
     number = {name: index for index, name in enumerate(parts.stream.program.tensors)}
     assert {end.tensor for end in outputs} <= parts.stream.program.external
     others = [end for end in inputs if end is not fed]
-    macros = {end.tensor: interface.macro("input", end) for end in inputs}
-    macros |= {end.tensor: interface.macro("output", end) for end in outputs}
     in_fields = [f"inputs->{end.field}" for end in inputs]
     out_fields = [f"outputs->{end.field}" for end in outputs]
     set_outputs = [
@@ -290,21 +304,7 @@ def _entry_points(parts: EntryParts) -> list[str]:
     finish: list[str] = []
     if interface.io == "arena":
         check, homes = _refuse_null(in_fields), []
-        for end in inputs:
-            at, macro = f"inputs->{end.field}", macros[end.tensor]
-            take += [
-                f"  if ((const void *){at} != (const void *)(@HOME + ^_{macro}_OFFSET)) {{",
-                f"    memmove(@HOME + ^_{macro}_OFFSET, {at}, ^_{macro}_BYTES);",
-                "  }",
-            ]
-        for end in outputs:
-            at, macro = f"outputs->{end.field}", macros[end.tensor]
-            finish += [
-                f"  if ({at} != NULL &&",
-                f"      (void *){at} != (void *)(run.home[0] + ^_{macro}_OFFSET)) {{",
-                f"    memmove({at}, run.home[0] + ^_{macro}_OFFSET, ^_{macro}_BYTES);",
-                "  }",
-            ]
+        take, finish = take_and_finish(interface)
     else:
         check = _refuse_null(in_fields + out_fields)
         homes = [*home_lines(parts, inputs), *set_outputs]
@@ -328,11 +328,38 @@ def _entry_points(parts: EntryParts) -> list[str]:
         text = text.replace(key + "\n", body)
     text = (
         text.replace("%INPUT%", str(number[fed.tensor]))
-        .replace("%FED%", macros[fed.tensor])
+        .replace("%FED%", interface.macro("input", fed))
         .replace("%IF_INPUTS%", "inputs == NULL || " if others else "")
         .replace("%INPUTS%", "const struct @_inputs *inputs,\n    " if others else "")
     )
     return [text.replace("@", interface.name).replace("^", interface.name.upper())]
+
+
+def take_and_finish(interface: Interface, offsets: str = "") -> tuple[list[str], list[str]]:
+    """Statements that copy inputs into the arena `@HOME`, and outputs out of it, if need be.
+
+    `offsets` is in front of the names of the ends' places.
+    """
+    take: list[str] = []
+    finish: list[str] = []
+    for end in interface.inputs:
+        at, macro = f"inputs->{end.field}", interface.macro("input", end)
+        place = f"@HOME + ^_{offsets}{macro}_OFFSET"
+        take += [
+            f"  if ((const void *){at} != (const void *)({place})) {{",
+            f"    memmove({place}, {at}, ^_{macro}_BYTES);",
+            "  }",
+        ]
+    for end in interface.outputs:
+        at, macro = f"outputs->{end.field}", interface.macro("output", end)
+        place = f"run.home[0] + ^_{offsets}{macro}_OFFSET"
+        finish += [
+            f"  if ({at} != NULL &&",
+            f"      (void *){at} != (void *)({place})) {{",
+            f"    memmove({at}, {place}, ^_{macro}_BYTES);",
+            "  }",
+        ]
+    return take, finish
 
 
 def refuse_processor(interface: Interface) -> list[str]:

@@ -59,6 +59,8 @@ class Interface:
     """Thread counts above one that there is a plan for."""
     threads_arena_bytes: int = 0
     """The largest arena that any thread count needs."""
+    core_offsets: tuple[tuple[str, int], ...] = ()
+    """For two cores of a microcontroller: macro and offset in the arena of every end."""
     scratch: tuple[tuple[str, int], ...] = ()
     """Layers whose working memory the header names, and its bytes, a part of the arena."""
     needs: tuple[str, ...] = ()
@@ -129,7 +131,7 @@ def _processor_lines(interface: Interface) -> list[str]:
 
 def _thread_lines(interface: Interface) -> list[str]:
     """What the header says about threads; nothing where there is one only."""
-    if not interface.threads:
+    if not interface.threads or interface.core_offsets:
         return []
     name, upper = interface.name, interface.name.upper()
     counts = ", ".join(map(str, (1, *interface.threads)))
@@ -144,6 +146,40 @@ def _thread_lines(interface: Interface) -> list[str]:
         f"#define {upper}_ERROR_SYSTEM (-7)  /* the system gives no more threads */",
         f"struct {name}_pool {{",
         f"  uint64_t storage[{words}];",
+        "};",
+        f"int32_t {name}_pool_start(struct {name}_pool *pool, int32_t threads);",
+        f"int32_t {name}_pool_stop(struct {name}_pool *pool);",
+        f"int32_t {name}_run_threads(const struct {name}_inputs *inputs,",
+        f"    const struct {name}_outputs *outputs, void *arena, struct {name}_pool *pool);",
+        "",
+    ]
+
+
+def _core_lines(interface: Interface) -> list[str]:
+    """The part of the public header about two cores; nothing where there is no plan for them."""
+    if not interface.core_offsets:
+        return []
+    name, upper = interface.name, interface.name.upper()
+    lines = [
+        "/* Two cores: the result is that of one. The program defines what edgemnv2_cores.h",
+        " * declares (start the other core, wait, wake). The caller owns the pool and must neither",
+        " * move nor copy it between start and stop; one inference at a time.",
+        f" * An arena of {upper}_THREADS_ARENA_BYTES serves one core as well. */",
+        f"#define {upper}_THREADS_ARENA_BYTES {interface.threads_arena_bytes}",
+        f"#define {upper}_ERROR_THREADS (-6) /* neither 1 nor 2, or no pool started */",
+        f"#define {upper}_ERROR_SYSTEM (-7)  /* the other core does not start */",
+    ]
+    if interface.io == "arena":
+        lines.append("/* With two cores, inputs and outputs have other offsets in the arena. */")
+        lines += [
+            f"#define {upper}_THREADS_{macro}_OFFSET {offset}"
+            for macro, offset in interface.core_offsets
+        ]
+    return [
+        *lines,
+        f"struct {name}_pool {{",
+        "  uint32_t count[4];",
+        "  const void *work;",
         "};",
         f"int32_t {name}_pool_start(struct {name}_pool *pool, int32_t threads);",
         f"int32_t {name}_pool_stop(struct {name}_pool *pool);",
@@ -319,6 +355,7 @@ def header(interface: Interface) -> str:
             *_fed_rows(interface),
             *pieces_header(name, interface.step_count),
             *_thread_lines(interface),
+            *_core_lines(interface),
             *(answers_header(interface.answers, name) if interface.answers else []),
             *(camera_header(interface.camera, name) if interface.camera else []),
             *_end_list(interface),

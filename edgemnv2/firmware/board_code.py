@@ -9,6 +9,7 @@ from typing import Any
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.errors import TargetError
+from edgemnv2.firmware.fit import firmware_places
 from edgemnv2.firmware.parts import Files, Parts
 from edgemnv2.firmware.templates import read_template
 
@@ -32,7 +33,9 @@ def board_files(parts: Parts, folder: str) -> Files:
     files = {name: read_template(f"board/{name}").encode() for name in sorted(set(names))}
     if chip is not None:
         files[FACTS] = board_facts_header(parts.artifact.target.description, parts.board).encode()
-    files["board.ld"] = linker_script(parts.artifact.target).encode()
+    files["board.ld"] = linker_script(
+        parts.artifact.target, firmware_places(parts.artifact)
+    ).encode()
     files["startup.c"] = runtime_file("startup.c").read_bytes()
     files["main_board.c"] = parts.c("board/main_board.c")
     return {f"{folder}/{name}": content for name, content in files.items()}

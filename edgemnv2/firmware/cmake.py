@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from edgemnv2.codegen.places import HOT_SECTION
 from edgemnv2.firmware.board_code import board_files, flash_commands
+from edgemnv2.firmware.fit import firmware_places
 from edgemnv2.firmware.parts import Files, Parts
 
 __all__ = ["cmake_files"]
@@ -19,6 +21,9 @@ The folder `pico` is a project of the Raspberry Pi Pico SDK (it also needs Debia
 `libstdc++-arm-none-eabi-newlib`), which brings the boot block, the clock and the console: USB, and
 UART0 at GP0 and GP1. Without picotool, hold BOOTSEL while you plug the board in and copy
 `@PROGRAM@.uf2` onto the drive that appears."""
+_PICO_CORES = """\
+Inferences of this firmware run on both cores (`pico/cores_pico.c` starts the second one);
+`-DEDGEMNV2_TWO_CORES=OFF` leaves core 1 to you."""
 _NO_DRIVER = """
 
 For @TARGET_NAME@ no UART driver is known: implement `board/board.h` for it and name the
@@ -94,9 +99,25 @@ def _cortex_m(parts: Parts) -> Files:
         "README.md": parts.text(
             "cmake/README.md",
             BUILD_LINES="\n\n".join([*filter(None, text), _HOST]),
-            CONSOLE_TEXT=console.replace("@TARGET_NAME@", target.name),
+            CONSOLE_TEXT=console.replace("@TARGET_NAME@", target.name) + _memories(parts),
         ),
     }
+
+
+def _memories(parts: Parts) -> str:
+    """Which memory holds what, where the board has several for it."""
+    at = firmware_places(parts.artifact)
+    if len({m.access for m in parts.artifact.target.memories}) == len(
+        parts.artifact.target.memories
+    ):
+        return ""
+    code = at.hot_code.name
+    copied = ", copied there at the start (`-DEDGEMNV2_CODE_IN_RAM=OFF`: it stays)"
+    return (
+        f"\n\nBy `board/board.ld` the arena lies in {at.arena.name}, variables and stack in "
+        f"{at.variables.name}, the\nweights in {at.constants.name}, the kernels' code in {code}"
+        f"{copied if at.copies_code else ''}."
+    )
 
 
 def _library(parts: Parts) -> Files:
@@ -128,6 +149,7 @@ def _pico(parts: Parts) -> Files:
         lines,
         _PICO.replace("@PROGRAM@", _program(parts)),
         _VERIFY.replace("@PORT@", "/dev/ttyACM0"),
+        *([_PICO_CORES] if parts.has_two_cores else []),
         "`cmake -B build-host` without the SDK builds and tests the same code on this computer.",
     ]
     return {
@@ -135,9 +157,13 @@ def _pico(parts: Parts) -> Files:
         **parts.sources("src"),
         "CMakeLists.txt": _lists(parts, "cmake/firmware_elsewhere.cmake"),
         "pico/CMakeLists.txt": parts.text(
-            "pico/CMakeLists.txt", PICO_BOARD=board, CODE_SECTION=str(parts.board["code_section"])
+            "pico/CMakeLists.txt",
+            PICO_BOARD=board,
+            CODE_SECTION=str(parts.board["code_section"]),
+            TWO_CORES=parts.text("pico/two_cores.cmake").decode() if parts.has_two_cores else "",
         ),
         "pico/main_pico.c": parts.c("pico/main_pico.c"),
+        **({"pico/cores_pico.c": parts.c("pico/cores_pico.c")} if parts.has_two_cores else {}),
         "README.md": parts.text("cmake/README.md", BUILD_LINES="\n\n".join(text), CONSOLE_TEXT=""),
     }
 
@@ -146,7 +172,14 @@ def _lists(parts: Parts, firmware: str) -> bytes:
     """CMakeLists.txt of the library and the self-test, with what makes a firmware of them."""
     sources = sorted(n for n in parts.sources("src") if n.endswith(".c"))
     chip = parts.board.get("chip")
-    own = parts.text(firmware, BOARD_SOURCE=f"${{here}}/board/{chip}.c" if chip else "")
+    at = firmware_places(parts.artifact)
+    hot = ""
+    if at.copies_code:
+        hot = parts.text(
+            "cmake/hot_code.cmake", MEMORY=at.hot_code.name, SECTION=HOT_SECTION
+        ).decode()
+    source = f"${{here}}/board/{chip}.c" if chip else ""
+    own = parts.text(firmware, BOARD_SOURCE=source, HOT_CODE=hot)
     return parts.text(
         "cmake/CMakeLists.txt",
         SOURCES="\n".join(f"    {name}" for name in sources),

@@ -11,14 +11,14 @@ import math
 import numpy as np
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.codegen.linker_script import STACK_BYTES
+from edgemnv2.codegen.places import STACK_BYTES, VARIABLE_BYTES, Places, places
 from edgemnv2.errors import DoesNotFit
 from edgemnv2.firmware.selftest import SelfTest
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.memory.report import kib
 from edgemnv2.target import MemoryRegion
 
-__all__ = ["check_fit", "flash_bytes", "ram_bytes"]
+__all__ = ["check_fit", "firmware_places", "flash_bytes", "ram_bytes"]
 
 # Self-test, protocol, start code and newlib's memcpy, -O2: 5 to 6 KiB on Cortex-M0+ to M55.
 FIRMWARE_CODE_BYTES = 8 * 1024
@@ -28,8 +28,6 @@ UNMEASURED_CODE_BYTES = 32 * 1024
 # 20 with their slots.
 STEP_BYTES = 4
 OPERATION_BYTES = 120
-# Alignment, and the C library's own.
-VARIABLE_BYTES = 1024
 
 Part = tuple[str, int]
 
@@ -39,18 +37,22 @@ def check_fit(artifact: Artifact, selftest: SelfTest) -> None:
     target = artifact.target
     if not target.is_bare_metal:
         return
-    flash = [m for m in target.memories if m.access == "rx"]
-    ram = [m for m in target.memories if m.access == "rw"]
-    # As the linker script places them.
+    at = firmware_places(artifact)
     uses: dict[str, list[Part]] = {m.name: [] for m in target.memories}
-    uses[flash[0].name] += _code(artifact)
-    uses[max(flash, key=_length).name] += _constants(artifact, selftest)
-    uses[ram[0].name] += _variables()
-    uses[max(ram, key=_length).name] += _arena(artifact)
+    uses[at.code.name] += _code(artifact)
+    uses[at.constants.name] += _constants(artifact, selftest)
+    uses[at.variables.name] += _variables()
+    uses[at.arena.name] += _arena(artifact)
     for region in target.memories:
         needed = sum(size for _, size in uses[region.name])
         if needed > region.length:
             raise DoesNotFit(_message(artifact, region, uses[region.name], needed))
+
+
+def firmware_places(artifact: Artifact) -> Places:
+    """Where the linker script of the firmware puts things."""
+    arena = sum(size for _, size in _arena(artifact))
+    return places(artifact.target, arena, artifact.manifest.code_bytes)
 
 
 def flash_bytes(artifact: Artifact, selftest: SelfTest) -> int:
@@ -82,7 +84,8 @@ def _constants(artifact: Artifact, selftest: SelfTest) -> list[Part]:
 
 
 def _arena(artifact: Artifact) -> list[Part]:
-    parts = [("arena", artifact.arena_bytes)]
+    arenas = artifact.manifest.threads_arena_bytes
+    parts = [("arena", max(artifact.arena_bytes, *arenas.values(), 0))]
     if artifact.manifest.io != "arena":
         parts.append(
             ("input and output", sum(map(_tensor_bytes, (*artifact.inputs, *artifact.outputs))))
@@ -106,7 +109,3 @@ def _message(artifact: Artifact, region: MemoryRegion, parts: list[Part], needed
         f"{artifact.target.name} has {kib(region.length)}: {listed} "
         "(a smaller width or resolution helps; `edgemnv2 analyze` shows what fits)"
     )
-
-
-def _length(region: MemoryRegion) -> int:
-    return region.length

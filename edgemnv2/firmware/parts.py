@@ -52,6 +52,12 @@ class Parts:
         return self.artifact.manifest.edgemnv2
 
     @property
+    def has_two_cores(self) -> bool:
+        """Whether there is a plan for two cores of a microcontroller."""
+        manifest = self.artifact.manifest
+        return self.artifact.target.is_bare_metal and max(manifest.threads) > 1
+
+    @property
     def board(self) -> Mapping[str, Any]:
         """What build systems call the board."""
         return board_facts(self.artifact.target.name)
@@ -106,6 +112,7 @@ class Parts:
             "ARENA_LINE": self._arena_line(),
             "CALL": self._call(),
             "ANSWERS": usage_of_answers(self.artifact),
+            "CORES": self._cores(),
             "FACTS": self._facts(),
         }
         return {**values, "USAGE": text_file("usage.md", values).rstrip()}
@@ -126,6 +133,12 @@ class Parts:
             f"{self.version}: {manifest.arena_bytes} bytes of arena, "
             f"{manifest.constants_bytes} bytes of constants."
         )
+
+    def _cores(self) -> str:
+        """How a project runs the network on two cores; empty where there is no plan for them."""
+        if not self.has_two_cores:
+            return ""
+        return text_file("two_cores.md", {"NAME": self.name, "UPPER": self.name.upper()})
 
     def _arena_line(self) -> str:
         """The arena's declaration; what alignment C99 alone can give is enough on a Cortex-M."""

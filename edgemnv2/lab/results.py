@@ -8,6 +8,8 @@
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
+    python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
+    python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
     python -m edgemnv2.lab.results readme        put the tables into the README and pages of help
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
@@ -26,9 +28,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.version import __version__
 
 __all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
@@ -262,6 +266,8 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
+    "steps": (measure_steps, steps_table),
+    "two-cores": (measure_cores, core_table),
 }
 
 

@@ -25,6 +25,8 @@ __all__ = [
     "forbidden_distances",
     "make_items",
     "merge_intervals",
+    "row_items",
+    "scratch_item",
     "split_ring",
 ]
 
@@ -60,7 +62,21 @@ class Item:
 
 
 def make_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int) -> dict[str, Item]:
-    """An item per tensor in the arena (a ring of least depth) and per operation with scratch.
+    """An item per tensor in the arena (a ring of least depth) and per operation with scratch."""
+    times: dict[int, list[int]] = {}
+    for now, step in enumerate(program.steps):
+        if step.op >= 0 and program.ops[step.op].scratch_bytes:
+            times.setdefault(step.op, []).append(now)
+    items = row_items(program, live, align_bytes)
+    for index, steps in times.items():
+        op = program.ops[index]
+        at = np.array(steps, np.int64)
+        items |= scratch_item(op.name, op.scratch_bytes, at, at)
+    return items
+
+
+def row_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int) -> dict[str, Item]:
+    """An item per tensor in the arena, a ring of least depth for the live ranges `live`.
 
     Row distances are the row sizes, rounded up to the tensor's own element alignment.
     """
@@ -73,16 +89,13 @@ def make_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int)
         stride *= program.tensors[name].align_bytes
         offset = (np.arange(len(rows.first)) % depth) * stride
         items[name] = Item(name, name, 0, stride, depth, offset, rows.first, rows.last)
-    times: dict[int, list[int]] = {}
-    for now, step in enumerate(program.steps):
-        if step.op >= 0 and program.ops[step.op].scratch_bytes:
-            times.setdefault(step.op, []).append(now)
-    for index, steps in times.items():
-        op = program.ops[index]
-        at = np.array(steps, np.int64)
-        name = SCRATCH_PREFIX + op.name
-        items[name] = Item(name, op.name, 0, op.scratch_bytes, 1, np.zeros_like(at), at, at)
     return items
+
+
+def scratch_item(owner: str, size_bytes: int, first: Numbers, last: Numbers) -> dict[str, Item]:
+    """Scratch of `owner`, in use from `first[i]` to `last[i]` for every i; by its name."""
+    name = SCRATCH_PREFIX + owner
+    return {name: Item(name, owner, 0, size_bytes, 1, np.zeros_like(first), first, last)}
 
 
 def contiguous_rows(program: Program, name: str) -> list[tuple[int, int]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgemnv2.memory.items import Item, contiguous_rows, make_items, split_ring
-from edgemnv2.memory.live import live_bytes_per_step, live_rows
+from edgemnv2.memory.live import LiveRows, live_bytes_per_step, live_rows
 from edgemnv2.memory.orders import ChainPeaks, chain_cuts, chain_program
 from edgemnv2.memory.place import Placed, Placer
 from edgemnv2.memory.verify import find_fault
@@ -17,7 +17,7 @@ from edgemnv2.program import MemoryPlan, Placement, Program, RowOps
 from edgemnv2.streaming.chains import choose_chains
 from edgemnv2.streaming.crossing import Crossings
 
-__all__ = ["Planned", "least_memory_chains", "plan_memory"]
+__all__ = ["Planned", "least_memory_chains", "plan_items", "plan_memory"]
 
 ALIGN_BYTES = 8
 """Of every base in the arena: what Cortex-M's LDRD and int64 want."""
@@ -94,20 +94,31 @@ def plan_memory(
     Fewer `tries` answer sooner with a larger arena. The plan is verified before it is returned; a
     fault is a bug of ours.
     """
-    tries = JOINT_TRIES if tries is None else tries
     live = live_rows(program)
+    items = make_items(program, live, align_bytes)
+    plan = plan_items(program, live, items, align_bytes, tries)
+    fault = find_fault(program, plan)
+    assert fault is None, fault
+    return plan
+
+
+def plan_items(
+    program: Program,
+    live: Mapping[str, LiveRows],
+    items: dict[str, Item],
+    align_bytes: int,
+    tries: int | None = None,
+) -> MemoryPlan:
+    """An arena for `items`, which hold the rows `live` of `program` and scratch; not verified."""
+    tries = JOINT_TRIES if tries is None else tries
     per_step = live_bytes_per_step(program, live)
     bound = int(per_step.max()) if len(per_step) else 0
-    items = make_items(program, live, align_bytes)
     if not items:
         return MemoryPlan({}, {}, 0, 0, align_bytes)
     placed = _place_jointly(program, items, per_step.tolist(), bound, align_bytes, tries)
     if placed.span >= bound + align_bytes:
         items, placed = _refine(program, items, placed, bound, align_bytes, tries)
-    plan = _as_plan(items, placed, bound, align_bytes)
-    fault = find_fault(program, plan)
-    assert fault is None, fault
-    return plan
+    return _as_plan(items, placed, bound, align_bytes)
 
 
 def _place_jointly(

@@ -10,6 +10,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.target import Target
 
 __all__ = [
+    "cores_message",
     "does_not_fit_message",
     "flash_message",
     "kib",
@@ -59,6 +60,14 @@ def does_not_fit_message(whole: Planned, target: Target, graph: Graph) -> str:
         f"{kib(target.ram_bytes)}; at the peak, step {step} ({step_name(whole, step)}), live are "
         f"{largest}; a lower resolution or width or rows fed by the caller need less "
         f"(`edgemnv2 analyze` shows what fits)"
+    )
+
+
+def cores_message(arena_bytes: int, target: Target, graph: Graph) -> str:
+    """Need and have of two cores, where one core's need is there."""
+    return (
+        f"{graph.source}: two cores need {kib(arena_bytes)} of RAM, {target.name} has "
+        f"{kib(target.ram_bytes)}; one core needs less (leave threads= out)"
     )
 
 

@@ -190,6 +190,10 @@ class Simulation:
         """A number for "row `row` of `name`, written by `op`"; of sums, how many rows they hold."""
         return self._numbers.setdefault((name, row, op, rows_held), len(self._numbers))
 
+    def scratch_start(self, number: int) -> int:
+        """Where the scratch of operation `number` begins, for the step that runs now."""
+        return self.plan.scratch[self.program.ops[number].name]
+
     def bytes_of(self, name: str, row: int) -> Owners:
         """The owners of the bytes of a row; a view."""
         size = self.program.tensors[name].row_bytes
@@ -281,7 +285,7 @@ class Simulation:
         if fault:
             return fault
         if op.scratch_bytes:
-            start = self.plan.scratch[op.name]
+            start = self.scratch_start(number)
             self.arena[start : start + op.scratch_bytes] = SCRATCH
         self._write(number, row)
         return None
@@ -369,7 +373,7 @@ class Simulation:
         op = self.program.ops[number]
         if not op.scratch_bytes:
             return None
-        start = self.plan.scratch[op.name]
+        start = self.scratch_start(number)
         scratch = ("", start, start + op.scratch_bytes)
         every = np.ones(op.scratch_bytes, np.bool_)
         for name, r, _ in self._reads(number, row):

@@ -21,12 +21,13 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.store import KEPT_FOLDER, REFERENCE_FOLDER, save_graph
 from edgemnv2.passes import lower
+from edgemnv2.passes.share_channels import share_channels
 from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.passes.to_float16 import to_float16
 from edgemnv2.pipeline.describe import interface_of, manifest_of
 from edgemnv2.pipeline.options import CompileOptions, check_options
 from edgemnv2.pipeline.plan import NetworkPlan, Scheduled, check_fit, decisions
-from edgemnv2.pipeline.threads import plan_thread_parts, thread_counts
+from edgemnv2.pipeline.threads import plan_thread_parts, plan_two_cores, thread_counts
 from edgemnv2.schedules import schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target, load_target
@@ -104,6 +105,8 @@ def compile_graph(
     if target.is_bare_metal:
         # Dilated convolutions -> plain ones over every second row: fewer rows at a time.
         graph = split_phases(graph)
+        if thread_counts(target, options.io or default_io(target), options.threads):
+            graph = share_channels(graph)
     plan = plan_network(graph, target, options, progress)
     check_fit(plan)
     with writer:
@@ -161,6 +164,9 @@ def plan_scheduled(scheduled: Scheduled, options: CompileOptions) -> NetworkPlan
     io = options.io or default_io(target)
     counts = thread_counts(target, io, options.threads)
     whole, stream = plan_graph(rows, io, scheduled.cuts.chains, arena_align(target))
+    if target.is_bare_metal:
+        cores = plan_two_cores(graph, scheduled.schedule, target, whole) if counts else None
+        return NetworkPlan(scheduled, io, whole, stream, (), cores)
     threads = plan_thread_parts(
         graph, scheduled.schedule, target, rows, scheduled.cuts.thread_chains, counts
     )
@@ -192,6 +198,7 @@ def emit(
         options.code_size_budget,
         scheduled.graph.source,
         _plain_kernels(scheduled, options),
+        plan.cores,
     )
     progress("write")
     (folder / REFERENCE_FOLDER).mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgemnv2.codegen.answers import Answers
 from edgemnv2.codegen.camera import CameraRows
 from edgemnv2.codegen.ends import InterfaceEnd
@@ -26,7 +28,7 @@ __all__ = ["interface_of", "manifest_of", "preset_of"]
 
 def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Interface:
     """The C interface, its names prefixed by the name that was chosen, else the network's own."""
-    graph, whole, threads = plan.scheduled.graph, plan.whole, plan.threads
+    graph, whole, threads = plan.scheduled.graph, plan.whole, plan.thread_arenas
 
     def ends(kind: str, names: tuple[str, ...], rows: tuple[str, ...]) -> tuple[InterfaceEnd, ...]:
         specs = graph.input_specs if kind == "input" else graph.output_specs
@@ -45,7 +47,7 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
     outputs = ends("output", graph.outputs, whole.program.outputs)
     fed = whole.program.inputs.index(plan.stream.program.fed[0])
     by_name = {spec.name: end for spec, end in zip(graph.output_specs, outputs, strict=True)}
-    return Interface(
+    interface = Interface(
         name=options.name or name_of(graph.name),
         io=plan.io,
         title=graph.name,
@@ -57,10 +59,8 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
         stream_arena_bytes=max(plan.stream.plan.arena_bytes, 1),
         step_count=len(whole.program.steps),
         fed=fed,
-        threads=tuple(one.program.threads for one in threads),
-        threads_arena_bytes=max(
-            whole.plan.arena_bytes, 1, *(one.plan.arena_bytes for one in threads)
-        ),
+        threads=tuple(threads),
+        threads_arena_bytes=max(whole.plan.arena_bytes, 1, *threads.values()),
         scratch=tuple(
             (layer.name, plan.scheduled.schedule.kernels[layer.name].scratch_bytes)
             for layer in graph.layers
@@ -71,6 +71,25 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
         answers=Answers(task, by_name),
         camera=_camera(graph, options, task, inputs[fed], fed),
     )
+    return replace(interface, core_offsets=_core_offsets(plan, interface))
+
+
+def _core_offsets(plan: NetworkPlan, interface: Interface) -> tuple[tuple[str, int], ...]:
+    """Where two cores have the ends in the arena, by macro; 0 where the caller has them."""
+    if plan.cores is None:
+        return ()
+    program, places = plan.cores.cores.program, plan.cores.plan.placements
+    ends = [
+        *(
+            (interface.macro("input", end), name)
+            for end, name in zip(interface.inputs, program.inputs, strict=True)
+        ),
+        *(
+            (interface.macro("output", end), name)
+            for end, name in zip(interface.outputs, program.outputs, strict=True)
+        ),
+    ]
+    return tuple((macro, places[name].offset(0) if name in places else 0) for macro, name in ends)
 
 
 def preset_of(graph: Graph, options: CompileOptions) -> str:
@@ -94,7 +113,7 @@ def manifest_of(
     plan: NetworkPlan, interface: Interface, code_bytes: int, options: CompileOptions, task: Task
 ) -> Manifest:
     """What the artefact says of itself; its files are added when they are all there."""
-    scheduled, threads = plan.scheduled, plan.threads
+    scheduled, threads = plan.scheduled, plan.thread_arenas
     graph, target, tuned = scheduled.graph, scheduled.target, scheduled.tuned
     half = {t.name for t in graph.tensors.values() if t.dtype == "float16"}
     return Manifest(
@@ -114,8 +133,8 @@ def manifest_of(
         thread_chains=scheduled.cuts.thread_chains,
         packed_rows=tuple(sorted({*scheduled.schedule.layouts, *half})),
         arena_bytes=interface.arena_bytes,
-        threads=(1, *(one.program.threads for one in threads)),
-        threads_arena_bytes={one.program.threads: one.plan.arena_bytes for one in threads},
+        threads=(1, *threads),
+        threads_arena_bytes=threads,
         arena_align_bytes=interface.arena_align_bytes,
         arena_lower_bound_bytes=plan.whole.plan.lower_bound_bytes,
         stream_arena_bytes=interface.stream_arena_bytes,

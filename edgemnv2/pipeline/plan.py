@@ -8,14 +8,16 @@ from functools import cached_property
 from edgemnv2.codegen.constants import ConstantBlob, pack_constants
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import DoesNotFit
+from edgemnv2.memory.core_plan import CorePlan
 from edgemnv2.memory.planner import Planned
-from edgemnv2.memory.report import does_not_fit_message, flash_message
+from edgemnv2.memory.report import cores_message, does_not_fit_message, flash_message
 from edgemnv2.memory.variants import default_chains
 from edgemnv2.ops.graph import Graph
 from edgemnv2.pipeline.options import CompileOptions
 from edgemnv2.records.lookup import Tuned, tuned_or_default
 from edgemnv2.schedules import Schedule, ScheduleOptions
 from edgemnv2.streaming.lower import RowOps
+from edgemnv2.streaming.two_cores import CORES
 from edgemnv2.target import Target
 
 __all__ = ["Cuts", "NetworkPlan", "Scheduled", "check_fit", "decisions"]
@@ -63,6 +65,16 @@ class NetworkPlan:
     whole: Planned
     stream: Planned
     threads: tuple[ThreadParts, ...]
+    cores: CorePlan | None = None
+    """For two cores of a microcontroller."""
+
+    @property
+    def thread_arenas(self) -> dict[int, int]:
+        """Bytes of the arena by number of threads or cores, those above one."""
+        found = {one.program.threads: one.plan.arena_bytes for one in self.threads}
+        if self.cores is not None:
+            found[CORES] = self.cores.plan.arena_bytes
+        return found
 
 
 def decisions(
@@ -98,5 +110,7 @@ def check_fit(plan: NetworkPlan) -> None:
         return
     if plan.whole.plan.arena_bytes > target.ram_bytes:
         raise DoesNotFit(does_not_fit_message(plan.whole, target, graph))
+    if plan.cores is not None and plan.cores.plan.arena_bytes > target.ram_bytes:
+        raise DoesNotFit(cores_message(plan.cores.plan.arena_bytes, target, graph))
     if constants_bytes > target.flash_bytes:
         raise DoesNotFit(flash_message(constants_bytes, target, graph))

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from edgemnv2.codegen.threads import ThreadParts
 from edgemnv2.errors import UsageError
+from edgemnv2.memory.core_plan import CorePlan, plan_cores
+from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.thread_plan import plan_threads
 from edgemnv2.memory.variants import arena_align, thread_chains
-from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.program import RowOp, Step
 from edgemnv2.schedules import Schedule
 from edgemnv2.streaming.lower import RowOps
 from edgemnv2.streaming.parts import scratch_of, share_steps
+from edgemnv2.streaming.two_cores import CORES
 from edgemnv2.target import Target
 
-__all__ = ["plan_thread_parts", "thread_counts"]
+__all__ = ["plan_thread_parts", "plan_two_cores", "thread_counts"]
 
 DEFAULT_THREADS = (2, 4)
 MOST_THREADS = 64
+ARENA_GROWTH = 1.25
+"""How much larger the arena of two cores may be than that of one."""
+_DEPTHWISE_MAC, _ELEMENT, _STEP = 2.5, 6.0, 200.0
+"""Instructions of a depthwise multiply-accumulate, of an output element and of a step beside those
+of a multiply-accumulate of a product, about: measured on the M33 and M7."""
 
 
 def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...]:
@@ -36,9 +46,16 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
     if wanted == 1:
         return ()
     if target.is_bare_metal:
-        raise UsageError(
-            f"threads={wanted}: {target.name} runs without an operating system (leave it out)"
-        )
+        if target.cpu.cores < CORES:
+            raise UsageError(f"threads={wanted}: {target.name} has one core (leave it out)")
+        if target.cpu.isa != "thumb":
+            raise UsageError(
+                f"threads={wanted}: on {target.name} one core runs the network; two are for Arm's "
+                "(leave it out)"
+            )
+        if wanted != CORES:
+            raise UsageError(f"threads={wanted}: expected 1 or {CORES} on {target.name}")
+        return (CORES,)
     if target.is_web:
         raise UsageError(
             f"threads={wanted}: a module for {target.name} runs on one thread (leave it out)"
@@ -66,3 +83,27 @@ def plan_thread_parts(
         plan = plan_threads(program, partial(scratch_of, program, kernels), arena_align(target))
         planned.append(ThreadParts(program, plan, kernels))
     return tuple(planned)
+
+
+def plan_two_cores(graph: Graph, schedule: Schedule, target: Target, whole: Planned) -> CorePlan:
+    """The program of one core shared by two, in an arena that is not much larger."""
+    layers = {layer.name: layer for layer in graph.layers}
+    costs = [_step_cost(graph, schedule, layers, op) for op in whole.program.ops]
+
+    def cost(step: Step) -> float:
+        return costs[step.op]
+
+    most = int(ARENA_GROWTH * whole.plan.arena_bytes)
+    return plan_cores(whole.program, cost, most, arena_align(target))
+
+
+def _step_cost(graph: Graph, schedule: Schedule, layers: Mapping[str, Layer], op: RowOp) -> float:
+    """About how long a step takes."""
+    layer = graph.layers[op.layer]
+    out = graph.tensor_out(layer)
+    computed = [layer, *(layers[name] for name in schedule.kernels[op.name].fuses)]
+    macs = sum(
+        graph.macs(one) * (_DEPTHWISE_MAC if one.op == "depthwise" else 1.0) for one in computed
+    )
+    elements = out.height * out.width * out.channels
+    return (macs + _ELEMENT * elements) / op.steps + _STEP

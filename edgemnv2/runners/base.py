@@ -156,7 +156,9 @@ def check_threads(artifact: Artifact, threads: int) -> None:
     planned = artifact.manifest.threads
     if threads not in planned:
         counts = ", ".join(map(str, planned))
-        remedy = "" if artifact.target.is_bare_metal else f" (compile threads={threads})"
+        target = artifact.target
+        able = not target.is_bare_metal or target.cpu.cores > 1
+        remedy = f" (compile threads={threads})" if able else ""
         raise UsageError(
             f"threads={threads}: {artifact.path} has plans for {counts}, not for {threads}{remedy}"
         )

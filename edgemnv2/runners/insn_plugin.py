@@ -10,6 +10,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ __all__ = ["MARK", "InstructionCounter", "built_plugin", "mark_address", "qemu_v
 
 SOURCE = Path(__file__).resolve().parent.parent / "runtime" / "insn_plugin.c"
 MARK = "edgemnv2_mark"
+WAITING = ("edgemnv2_await_core", "edgemnv2_core_wait")
+"""Functions in which a core waits for the other one: no work."""
 _OLDEST_QEMU = (7, 0)
 
 
@@ -41,10 +44,13 @@ class InstructionCounter:
     arguments: tuple[str, ...]
     functions: tuple[str, ...]
     output: Path
+    cores: int = 1
 
     @classmethod
-    def prepare(cls, emulator: str, program: Path, folder: Path) -> InstructionCounter:
-        """A counter for `program` (with symbols), its files in `folder`."""
+    def prepare(
+        cls, emulator: str, program: Path, folder: Path, cores: int = 1
+    ) -> InstructionCounter:
+        """A counter for `program` (with symbols) on `cores` cores, its files in `folder`."""
         elf = read_elf(program)
         mark = mark_address(elf, program)
         names, ranges = _functions(elf)
@@ -55,7 +61,8 @@ class InstructionCounter:
         output = folder / "counts.txt"
         plugin = built_plugin(emulator, SOURCE)
         options = f"{plugin},mark={mark:x},ranges={ranges_file},out={output}"
-        return cls(("-plugin", options), names, output)
+        options += f",cores={cores}" if cores > 1 else ""
+        return cls(("-plugin", options), names, output, cores)
 
     def read_steps(self, repeat: int) -> tuple[float, ...]:
         """Instructions of each step of the inference that was measured step by step.
@@ -67,7 +74,10 @@ class InstructionCounter:
         return tuple(float(line.split()[0]) for line in lines[::2])
 
     def read(self, repeat: int) -> tuple[tuple[float, ...], dict[str, int]]:
-        """Instructions of each of `repeat` inferences, and the last one's split by function."""
+        """Instructions of each of `repeat` inferences, and the last one's split by function.
+
+        Of several cores: those of the busiest, without what it waits; by function, of all of them.
+        """
         lines = self.output.read_text(encoding="ascii").splitlines()[: 2 * repeat]
         # Marks come in pairs, before and after: every second line is an inference.
         inferences = [[int(word) for word in line.split()] for line in lines][1::2]
@@ -76,11 +86,28 @@ class InstructionCounter:
         by_function: dict[str, int] = {}
         if not inferences:
             return (), {}
-        for name, count in zip(self.functions, inferences[-1][1:], strict=True):
-            if count:
-                by_function[name] = by_function.get(name, 0) + count
+        size = 1 + len(self.functions)
+        for core in range(self.cores):
+            counts = inferences[-1][core * size : (core + 1) * size]
+            for name, count in zip(self.functions, counts[1:], strict=True):
+                if count and name not in WAITING:
+                    by_function[name] = by_function.get(name, 0) + count
         ordered = dict(sorted(by_function.items(), key=lambda item: (-item[1], item[0])))
-        return tuple(float(counts[0]) for counts in inferences), ordered
+        return tuple(float(max(self._work(counts))) for counts in inferences), ordered
+
+    def _work(self, counts: Sequence[int]) -> list[int]:
+        """Instructions of each core that were no waiting."""
+        size = 1 + len(self.functions)
+        work = []
+        for core in range(self.cores):
+            own = counts[core * size : (core + 1) * size]
+            waited = sum(
+                count
+                for name, count in zip(self.functions, own[1:], strict=True)
+                if name in WAITING
+            )
+            work.append(own[0] - waited)
+        return work
 
 
 def mark_address(elf: Elf, program: Path) -> int:

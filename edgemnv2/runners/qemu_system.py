@@ -47,6 +47,8 @@ _EMULATORS = {
 }
 """By instruction set: the program, and Debian's package."""
 _START = {"thumb": "startup.c", "riscv32": "startup_riscv.c"}
+_OTHER_CORE = {"musca-b1": "cores_sse200.c"}
+"""By QEMU's board: what starts its second core."""
 _SECONDS_PER_INFERENCE = 60.0
 # As the artefact's README tells users to compile: what the figures hold for.
 KERNEL_FLAGS = ("-O3", "-fno-math-errno")
@@ -61,20 +63,22 @@ def find_qemu_system(isa: str = "thumb") -> str:
     return path
 
 
-def emulated_board(target: Target) -> Target | None:
+def emulated_board(target: Target, cores: int = 1) -> Target | None:
     """The target whose QEMU board runs `target`'s code: itself, else a shipped one; None: no such.
 
     One with the same core, where a core of QEMU's has every unit that such a core may have; any
-    RISC-V for a RISC-V, which QEMU's has all the extensions of; and a RISC-V for plain C.
+    RISC-V for a RISC-V, which QEMU's has all the extensions of; and a RISC-V for plain C. For a
+    program on two `cores`, a board that has them; code without any feature of Arm's runs on every
+    Cortex-M.
     """
-    if target.machine:
+    if target.machine and target.cpu.cores >= cores:
         return target
     boards = [b for b in map(load_target, target_names()) if b.runner == "qemu-system"]
+    boards = [b for b in boards if b.cpu.cores >= cores]
     isa = "riscv32" if target.cpu.isa == "c99" else target.cpu.isa
-    is_any = isa == "riscv32"
-    return next(
-        (b for b in boards if b.cpu.isa == isa and (is_any or b.cpu.core == target.cpu.core)), None
-    )
+    is_any = isa == "riscv32" or (cores > 1 and not target.cpu.features)
+    fitting = [b for b in boards if b.cpu.isa == isa and (is_any or b.cpu.core == target.cpu.core)]
+    return min(fitting, key=lambda b: (b.cpu.cores, b.name), default=None)
 
 
 def build_board_program(artifact: Artifact, folder: Path, board: Target | None = None) -> Path:
@@ -90,8 +94,11 @@ def build_board_program(artifact: Artifact, folder: Path, board: Target | None =
     script.write_text(linker_script(board), encoding="ascii", newline="\n")
     own = artifact.files("src", ".c")
     sources = [*own, RUNTIME / "board_main.c", RUNTIME / _START[target.cpu.isa]]
+    if board.machine in _OTHER_CORE:
+        sources.append(RUNTIME / _OTHER_CORE[board.machine])
     objects = [folder / f"{number}.o" for number in range(len(sources))]
     flags = artifact_flags(artifact)
+    flags += ["-DEDGEMNV2_THREADS"] if max(artifact.manifest.threads) > 1 else []
 
     def build(job: tuple[Path, Path]) -> None:
         source, output = job
@@ -133,17 +140,22 @@ class QemuSystemRunner(Runner):
             folder = Path(name)
             program = self._program(artifact, board)
             (folder / "in.bin").write_bytes(packed)
-            words = (len(inputs), job.repeat, job.trace, job.rows, job.layers, job.budget)
-            (folder / "job.bin").write_bytes(struct.pack("<6i", *words))
+            # Traces, fed rows, pieces and steps are one core's.
+            alone = job.trace or job.rows or job.layers or job.budget
+            threads = 1 if alone else job.threads
+            words = (len(inputs), job.repeat, job.trace, job.rows, job.layers, job.budget, threads)
+            (folder / "job.bin").write_bytes(struct.pack("<7i", *words))
             command = [emulator, "-M", board.machine, "-nographic", "-monitor", "none"]
             # A board with a firmware of its own starts ours instead.
             command += ["-bios", "none"] if board.cpu.isa == "riscv32" else []
+            # Cores take turns: one that waits gives way at once, and takes no other program's time.
+            command += ["-accel", "tcg,thread=single"] if board.cpu.cores > 1 else []
             command += ["-serial", "none", "-kernel", str(program)]
             command += ["-chardev", "stdio,id=console", "-semihosting-config"]
             command += ["enable=on,target=native,chardev=console"]
             counter = None
             if job.measures:
-                counter = InstructionCounter.prepare(emulator, program, folder)
+                counter = InstructionCounter.prepare(emulator, program, folder, threads)
                 command += counter.arguments
                 for watch in self._watch:
                     command += watch(emulator, program)
@@ -161,6 +173,8 @@ class QemuSystemRunner(Runner):
             notes = (
                 f"instructions executed in QEMU {version} on {board.machine}: exact, not time",
             )
+        if counter and threads > 1:
+            notes = (*notes, f"of {threads} cores the busier one's; waiting is not counted")
         if target.cpu.isa == "c99":
             own = f"compiled for {board.cpu.core}, since {target.name}'s compiler is not ours"
             notes = (*notes, own)
@@ -180,15 +194,13 @@ class QemuSystemRunner(Runner):
     def _board(self, artifact: Artifact) -> Target:
         """Whose emulated board runs the artefact."""
         target = artifact.target
-        if target.machine:
-            return target
-        board = emulated_board(target)
+        board = emulated_board(target, max(artifact.manifest.threads))
         if board is None:
             raise UsageError(
                 f"{artifact.path}: no emulator has the board {target.name}, and none that we know "
                 f"has its core, {target.cpu.core} (use --runner serial with the board itself)"
             )
-        if not self._emulate:
+        if not (target.machine or self._emulate):
             raise UsageError(
                 f"{artifact.path}: no emulator has the board {target.name} (run.machine is empty "
                 f"in its target file); --emulate runs the same code on {board.machine}, which has "

@@ -1,7 +1,7 @@
 /* The test program of a bare-metal artefact under an emulator; files through semihosting.
  *
- * Reads `job.bin` (int32 samples, repeat, trace, rows, layers, budget), `in.bin` (samples, raw,
- * NHWC); writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
+ * Reads `job.bin` (int32 samples, repeat, trace, rows, layers, budget, threads), `in.bin`
+ * (samples, raw, NHWC); writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
  * `edgemnv2 KEY VALUE`. */
 #include <stdint.h>
 
@@ -22,6 +22,10 @@ enum { STACK_PATTERN = 0x5AA5C33C };
 
 static int32_t trace_file = -1;
 static int32_t budget; /* above 0: inferences in pieces of so many steps */
+#ifdef EDGEMNV2_THREADS
+static struct NET_(pool) pool;
+static int32_t threads;
+#endif
 
 __attribute__((noinline)) void edgemnv2_mark(void);
 void edgemnv2_mark(void) {
@@ -86,8 +90,55 @@ static int check(int32_t status, uint32_t arena_bytes) {
     copy(output + offsetof(struct result_places, end), RESULT_IN(arena, output, end),              \
          END_CONST(end, _BYTES));
 
+#ifdef EDGEMNV2_THREADS
+/* Two cores have the ends in other places of the arena. */
+#if NET_CONST(IO_IN_ARENA)
+#define SHARED_PLACE_(end)                                                                         \
+    (arena.bytes + NET_CONST(EDGEMNV2_JOIN(THREADS_, EDGEMNV2_JOIN(end, _OFFSET))))
+#define SHARED_IN_(end) SHARED_PLACE_(end)
+#define SHARED_OUT_(end) SHARED_PLACE_(end)
+#else
+#define SHARED_IN_(end) SAMPLE_IN(arena, input, end)
+#define SHARED_OUT_(end) RESULT_IN(arena, output, end)
+#endif
+#define SHARED_SAMPLE_(end)                                                                        \
+    copy(SHARED_IN_(end), sample + offsetof(struct sample_layout, end), END_CONST(end, _BYTES));
+#define SHARED_INPUT_(end) (const void *)SHARED_IN_(end),
+#define SHARED_OUTPUT_(end) (void *)SHARED_OUT_(end),
+#define SHARED_RESULT_(end)                                                                        \
+    copy(output + offsetof(struct result_places, end), SHARED_OUT_(end), END_CONST(end, _BYTES));
+#endif
+
 static void place_sample(void) {
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        EDGEMNV2_INPUTS(SHARED_SAMPLE_)
+        return;
+    }
+#endif
     EDGEMNV2_INPUTS(PLACE_)
+}
+
+static void take_result(void) {
+#if NET_CONST(IO_IN_ARENA)
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        EDGEMNV2_OUTPUTS(SHARED_RESULT_)
+        return;
+    }
+#endif
+    EDGEMNV2_OUTPUTS(TAKE_)
+#endif
+}
+
+/* Of what the job asks for. */
+static uint32_t arena_bytes(void) {
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        return NET_CONST(THREADS_ARENA_BYTES);
+    }
+#endif
+    return NET_CONST(ARENA_BYTES);
 }
 
 /* Runs the placed sample, which is used up by it. `index` >= 0: write the trace under it. */
@@ -107,17 +158,22 @@ static int32_t infer(int32_t index) {
         }
         return status;
     }
+#ifdef EDGEMNV2_THREADS
+    if (threads > 1) {
+        const struct NET_(inputs) shared_inputs = {EDGEMNV2_INPUTS(SHARED_INPUT_)};
+        const struct NET_(outputs) shared_outputs = {EDGEMNV2_OUTPUTS(SHARED_OUTPUT_)};
+        return NET_(run_threads)(&shared_inputs, &shared_outputs, arena.bytes, &pool);
+    }
+#endif
     return NET_(run)(&inputs, &outputs, arena.bytes);
 }
 
 static int run_sample(int32_t index) {
     place_sample();
-    if (check(infer(index), NET_CONST(ARENA_BYTES))) {
+    if (check(infer(index), arena_bytes())) {
         return 1;
     }
-#if NET_CONST(IO_IN_ARENA)
-    EDGEMNV2_OUTPUTS(TAKE_)
-#endif
+    take_result();
     return 0;
 }
 
@@ -143,7 +199,7 @@ __attribute__((noinline)) static long infer_measuring_stack(void) {
     while (word < here) { /* nothing below the stack pointer is in use */
         *(volatile uint32_t *)word++ = (uint32_t)STACK_PATTERN;
     }
-    if (check(infer(-1), NET_CONST(ARENA_BYTES))) {
+    if (check(infer(-1), arena_bytes())) {
         return -1;
     }
     word = edgemnv2_stack_limit;
@@ -185,13 +241,20 @@ static int measure_layers(void) {
 }
 
 int main(void) {
-    int32_t job[6] = {0, 0, 0, 0, 0, 0};
+    int32_t job[7] = {0, 0, 0, 0, 0, 0, 1};
     const int32_t job_file = semihost_open("job.bin", SEMIHOST_READ_BINARY);
     if (job_file < 0 || semihost_read(job_file, job, sizeof job) != 0) {
         semihost_print("edgemnv2 error job.bin\n");
         return 1;
     }
     budget = job[5];
+#ifdef EDGEMNV2_THREADS
+    threads = job[6];
+    if (NET_(pool_start)(&pool, threads) != NET_CONST(OK)) {
+        semihost_print("edgemnv2 error pool\n");
+        return 1;
+    }
+#endif
     fence_arena(&arena, LARGER_ARENA_BYTES);
     const int32_t in = semihost_open("in.bin", SEMIHOST_READ_BINARY);
     const int32_t out = semihost_open("out.bin", SEMIHOST_WRITE_BINARY);
@@ -228,13 +291,16 @@ int main(void) {
         edgemnv2_mark();
         const int32_t status = infer(-1);
         edgemnv2_mark();
-        if (check(status, NET_CONST(ARENA_BYTES))) {
+        if (check(status, arena_bytes())) {
             return 1;
         }
     }
     if (job[4] && measure_layers()) {
         return 1;
     }
+#ifdef EDGEMNV2_THREADS
+    (void)NET_(pool_stop)(&pool);
+#endif
     semihost_close(out);
     if (trace_file >= 0) {
         semihost_close(trace_file);

@@ -1,11 +1,12 @@
 /* QEMU plugin: executed guest instructions from one mark to the next, in total and per function.
  *
- *   -plugin insn_plugin.so,mark=ADDRESS,ranges=FILE,out=FILE
+ *   -plugin insn_plugin.so,mark=ADDRESS,ranges=FILE,out=FILE[,cores=N]
  *
  * ADDRESS (hexadecimal) is an instruction that the program executes before and after each
  * inference. `ranges` holds lines `start end` (hexadecimal, end excluded), sorted, without overlap.
- * At every mark `out` gets one line: the total since the last mark, then the count of each range.
- * Counts are right for one virtual processor. */
+ * At every mark `out` gets one line: the total since the last mark, then the count of each range;
+ * with several cores, those of core 0, then those of core 1, and so on. The mark is one core's;
+ * what another one does at that moment counts on either side of it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +29,9 @@ struct share {
 
 static uint64_t mark_address;
 static struct range *ranges;
-static uint64_t *counts; /* one per range, then the total */
+static uint64_t *counts; /* of each core: one per range, then the total */
 static long range_count;
+static long core_count = 1;
 static FILE *out;
 
 static long range_of(uint64_t address) {
@@ -45,12 +47,16 @@ static long range_of(uint64_t address) {
     return low < range_count && ranges[low].start <= address ? low : -1;
 }
 
+static uint64_t *counts_of(long core) {
+    return counts + core * (range_count + 1);
+}
+
 static void count_block(unsigned int cpu, void *data) {
-    (void)cpu;
+    uint64_t *own = counts_of((long)cpu < core_count ? (long)cpu : 0);
     for (const struct share *share = data; share; share = share->next) {
-        counts[range_count] += share->instructions;
+        own[range_count] += share->instructions;
         if (share->range >= 0) {
-            counts[share->range] += share->instructions;
+            own[share->range] += share->instructions;
         }
     }
 }
@@ -58,13 +64,16 @@ static void count_block(unsigned int cpu, void *data) {
 static void at_mark(unsigned int cpu, void *data) {
     (void)cpu;
     (void)data;
-    fprintf(out, "%llu", (unsigned long long)counts[range_count]);
-    for (long i = 0; i < range_count; i++) {
-        fprintf(out, " %llu", (unsigned long long)counts[i]);
+    for (long core = 0; core < core_count; core++) {
+        const uint64_t *own = counts_of(core);
+        fprintf(out, "%s%llu", core > 0 ? " " : "", (unsigned long long)own[range_count]);
+        for (long i = 0; i < range_count; i++) {
+            fprintf(out, " %llu", (unsigned long long)own[i]);
+        }
     }
     fprintf(out, "\n");
     fflush(out);
-    memset(counts, 0, sizeof *counts * ((size_t)range_count + 1));
+    memset(counts, 0, sizeof *counts * (size_t)(core_count * (range_count + 1)));
 }
 
 /* Blocks live as long as the emulator, so their shares are never freed. */
@@ -126,11 +135,16 @@ int qemu_plugin_install(plugin_id id, const void *info, int count, char **argume
             if (read_ranges(argument[i] + 7)) {
                 return 1;
             }
+        } else if (strncmp(argument[i], "cores=", 6) == 0) {
+            core_count = strtol(argument[i] + 6, NULL, 10);
         } else if (strncmp(argument[i], "out=", 4) == 0) {
             out = fopen(argument[i] + 4, "w");
         }
     }
-    counts = calloc((size_t)range_count + 1, sizeof *counts);
+    if (core_count < 1) {
+        return 1;
+    }
+    counts = calloc((size_t)(core_count * (range_count + 1)), sizeof *counts);
     if (!out || !counts) {
         return 1;
     }

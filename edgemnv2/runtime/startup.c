@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 extern uint32_t edgemnv2_stack_top[], edgemnv2_data_start[], edgemnv2_data_end[];
+extern uint32_t edgemnv2_hot_start[], edgemnv2_hot_end[], edgemnv2_hot_load[];
 extern uint32_t edgemnv2_data_load[], edgemnv2_bss_start[], edgemnv2_bss_end[];
 
 int main(void);
@@ -35,7 +36,14 @@ void edgemnv2_reset(void) {
     CPACR |= CPACR_FULL_CP10_CP11; /* the FPU and MVE are off after reset */
     __asm__ volatile("dsb\n\tisb" ::: "memory");
 #endif
-    const uint32_t *from = edgemnv2_data_load;
+    const uint32_t *from = edgemnv2_hot_load;
+    if (from != edgemnv2_hot_start) { /* code for RAM */
+        for (uint32_t *to = edgemnv2_hot_start; to < edgemnv2_hot_end; to++) {
+            *to = *from++;
+        }
+        __asm__ volatile("dsb\n\tisb" ::: "memory");
+    }
+    from = edgemnv2_data_load;
     for (uint32_t *to = edgemnv2_data_start; to < edgemnv2_data_end; to++) {
         *to = *from++;
     }

@@ -95,10 +95,12 @@ def test_the_macros_are_those_of_the_header() -> None:
 
 
 def test_analyze_names_the_memories_and_what_moves_them() -> None:
-    assert placed_in(load_target("nucleo-h743zi")) == (
-        ("arena", "axi_sram", "<NAME>_ARENA_SECTION"),
-        ("constants", "flash", "<NAME>_CONSTANTS_SECTION"),
-        ("hot code", "flash", "<NAME>_CODE_SECTION"),
-        ("stack", "dtcm", ""),
-    )
+    for arena_bytes, memory in ((29904, "dtcm"), (192672, "axi_sram"), (None, "axi_sram")):
+        assert placed_in(load_target("nucleo-h743zi"), arena_bytes) == (
+            ("arena", memory, "<NAME>_ARENA_SECTION"),
+            ("constants", "flash", "<NAME>_CONSTANTS_SECTION"),
+            ("hot code", "itcm if it fits", "<NAME>_CODE_SECTION"),
+            ("stack", "dtcm", ""),
+        )
+    assert placed_in(load_target("nucleo-f446re"))[2][1] == "flash"
     assert placed_in(load_target("rpi4")) == ()

@@ -23,6 +23,7 @@ import pytest
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.firmware.bundle import bundle
+from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.runners.serial import SerialRunner
 from tests.conftest import missing
 from tests.firmware.firmware_harness import BOOT_SECONDS, HERE, RESULT, compiled, fact, run, verdict
@@ -114,7 +115,8 @@ def check_over_the_line(artifact: Artifact, command: Sequence[str | Path]) -> st
         assert found.passed and found.exact
         board.wait_for(RESULT)
         assert verdict(board.said) == "PASS"
-        assert fact(board.said, "arena_bytes") == artifact.arena_bytes
+        arenas = artifact.manifest.threads_arena_bytes
+        assert fact(board.said, "arena_bytes") == arenas.get(2, artifact.arena_bytes)
         assert 64 <= fact(board.said, "stack_bytes") <= 4096
         said = board.said
         found = verify(artifact, SerialRunner(board.device), SampleChoice(random=2, seed=4))
@@ -160,6 +162,12 @@ def pico(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return compiled(NET, "rpi-pico", tmp_path_factory.mktemp("pico") / "net")
 
 
+@pytest.fixture(scope="session")
+def pico_two_cores(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("pico_two_cores") / "net"
+    return compile_model(NET, "rpi-pico", folder, CompileOptions(threads=2))
+
+
 def build_pico(artifact: Artifact, folder: Path) -> Path:
     """The project of the bundle, by the README's commands, against the stand-in for the SDK."""
     bundle(artifact, "cmake", folder)
@@ -178,7 +186,8 @@ def test_the_picos_projects_build_and_their_code_passes_on_this_computer(
 ) -> None:
     require_tool("gcc")
     build_pico(pico, tmp_path / "pico")
-    build_pico(compiled(NET, "rpi-pico2", tmp_path / "art2"), tmp_path / "pico2")
+    both = CompileOptions(threads=2)
+    build_pico(compile_model(NET, "rpi-pico2", tmp_path / "art2", both), tmp_path / "pico2")
     run(["cmake", "-B", "build-host"], tmp_path / "pico")
     run(["cmake", "--build", "build-host"], tmp_path / "pico")
     said = run([f"build-host/{pico.name}_firmware"], tmp_path / "pico")
@@ -199,11 +208,19 @@ def test_a_pico_project_without_an_sdk_says_what_to_get(pico: Artifact, tmp_path
 
 
 def test_an_rp2040_boots_talks_and_is_exact(
-    pico: Artifact, tmp_path: Path, require_tool: Need, request: pytest.FixtureRequest
+    pico: Artifact,
+    pico_two_cores: Artifact,
+    tmp_path: Path,
+    require_tool: Need,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """On one core, and on both: then rp2040js runs a second one beside its own."""
     node = require_tool("node")
     package = os.environ.get(RP2040JS)
     if not package or not Path(package, "package.json").is_file():
         missing(request.config, f"rp2040js (npm install rp2040js; {RP2040JS}=its folder)")
-    program = build_pico(pico, tmp_path / "net")
-    check_over_the_line(pico, [node, HERE / "pico/emulate.mjs", str(package), program])
+    for artifact in (pico, pico_two_cores):
+        program = build_pico(artifact, tmp_path / str(max(artifact.manifest.threads)))
+        command = [node, HERE / "pico/emulate.mjs", str(package), program]
+        said = check_over_the_line(artifact, command)
+        assert ("core 1 started" in said) == (artifact is pico_two_cores)

@@ -6,12 +6,14 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.elf import read_elf
 from edgemnv2.firmware.bundle import bundle
 from tests.firmware.firmware_harness import (
     MODEL,
@@ -51,6 +53,57 @@ def check_board(artifact: Artifact, folder: Path) -> Path:
     # QEMU has no cycle counter, and none is made up.
     assert "cycles: not counted" in said
     return program
+
+
+def test_code_in_ram_is_copied_there_and_runs(tmp_path: Path, require_tool: Need) -> None:
+    """A board with RAM for code: an M7's, which QEMU's board has none of its own for."""
+    text = (Path(str(resources.files("edgemnv2"))).parent / "targets/mps2-an500.toml").read_text()
+    ram = "origin = 0x20000000\nlength = 0x400000"
+    assert ram in text
+    near = (
+        '[[memory]]\nname = "near"\norigin = 0x20000000\nlength = 0x10000\naccess = "rw"\n\n'
+        '[[memory]]\nname = "itcm"\norigin = 0x20010000\nlength = 0x10000\naccess = "rwx"\n\n'
+    )
+    block = text.index("[[memory]]  # block RAM")
+    text = text[:block] + near + text[block:]
+    text = text.replace(ram, "origin = 0x20020000\nlength = 0x3e0000")
+    board = tmp_path / "mps2-an500.toml"
+    board.write_text(text)
+    artifact = compiled(MODEL, str(board), tmp_path / "art")
+    program = check_board(artifact, tmp_path / "bundle")
+    readme = (tmp_path / "bundle/README.md").read_text().replace("\n", " ")
+    assert "the arena lies in near, variables and stack in near" in readme
+    assert "the kernels' code in itcm, copied there at the start" in readme
+    symbols = {s.name: s for s in read_elf(program).symbols if s.is_defined}
+    hot = kernels_in(program)
+    assert hot and all(0x20010000 <= address < 0x20020000 for address in hot)
+    assert symbols["edgemnv2_reset"].address < 0x400000
+    assert symbols["arena_store"].address < 0x20010000
+    stays = cross_cmake(tmp_path / "bundle", "-DEDGEMNV2_CODE_IN_RAM=OFF")
+    assert all(address < 0x400000 for address in kernels_in(stays))
+
+
+def kernels_in(program: Path) -> list[int]:
+    """Where the kernels' functions lie."""
+    return [
+        s.address
+        for s in read_elf(program).symbols
+        if s.is_defined
+        and s.kind == "function"
+        and "_dsp_" in s.name
+        and not s.name.startswith("call_")
+        and not s.name.endswith("_veneer")
+    ]
+
+
+def test_the_stm32s_with_tcm_use_it(tmp_path: Path) -> None:
+    for target, arena in (("nucleo-f746zg", "sram"), ("nucleo-h743zi", "dtcm")):
+        artifact = compiled("digits-int8", target, tmp_path / target)
+        bundle(artifact, "cmake", tmp_path / f"{target}-bundle")
+        program = cross_cmake(tmp_path / f"{target}-bundle")
+        script = (tmp_path / f"{target}-bundle/board/board.ld").read_text()
+        assert f".arena (NOLOAD) : {{ *(.arena*) . = ALIGN(8); }} > {arena}" in script
+        assert all(address < 0x10000 for address in kernels_in(program))
 
 
 def check_host(folder: Path) -> None:

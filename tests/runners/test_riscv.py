@@ -15,6 +15,7 @@ from edgemnv2.pipeline import compile_graph, compile_model
 from edgemnv2.runners import RunnerOptions, make_runner
 from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target, target_names
+from tests.codegen.test_pieces import SHARED_MODELS
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 from tests.streaming.random_networks import random_graph, random_input
 
@@ -100,3 +101,11 @@ def test_no_compiler_of_ours_is_said_of_plain_c() -> None:
 
     with pytest.raises(ToolchainError, match=r"C99 for a compiler of your own.*src/"):
         find_compiler(load_target("esp32"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHARED_MODELS)
+def test_shared_models_are_exact(name: str, shared_data: Path, tmp_path: Path) -> None:
+    artifact = compile_model(shared_data / "models" / name, "riscv32-virt", tmp_path / "net")
+    found = verify(artifact, emulator(), SampleChoice(random=1, seed=7))
+    assert found.exact and found.samples == 1

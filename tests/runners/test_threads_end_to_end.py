@@ -94,7 +94,14 @@ def test_any_number_can_be_planned_for(tmp_path: Path, require_tool: Callable[[s
             "mps2-an386",
             "arena",
             2,
-            "threads=2: mps2-an386 runs without an operating system (leave it out)",
+            "threads=2: mps2-an386 has one core (leave it out)",
+        ),
+        ("rpi-pico", "arena", 4, "threads=4: expected 1 or 2 on rpi-pico"),
+        (
+            "esp32-p4",
+            "arena",
+            2,
+            "threads=2: on esp32-p4 one core runs the network; two are for Arm's (leave it out)",
         ),
         (
             "rpi4",

@@ -137,7 +137,8 @@ def run(
     data = b"".join(x[name].tobytes() for x in samples for name in toy.rows.inputs)
     (folder / "in.bin").write_bytes(data)
     if built.target.is_bare_metal:
-        (folder / "job.bin").write_bytes(struct.pack("<6i", len(samples), 0, 0, int(rows), 0, 0))
+        job = (len(samples), 0, 0, int(rows), 0, 0, threads)
+        (folder / "job.bin").write_bytes(struct.pack("<7i", *job))
         command = [*emulator, "-M", built.target.machine, "-nographic", "-monitor", "none"]
         command += ["-serial", "none", "-kernel", str(folder / "board.elf")]
         command += ["-chardev", "stdio,id=console", "-semihosting-config"]

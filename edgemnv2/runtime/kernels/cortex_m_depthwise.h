@@ -148,21 +148,36 @@ EDGEMNV2_DEPTHWISE(2, FIXED)
 /* The same for a tile of P output pixels, widened as the matrix product wants them: `count`
  * channels from `rows` (first column of the tile) to every second int16 of `words`; a word holds
  * two channels that lie half of all channels apart. `records` as in the stream above. */
-static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *row1,
-                                            const int8_t *row2, int16_t *words,
-                                            const int32_t *records, int32_t pitch, int32_t count,
-                                            int32_t step, int32_t pixels, int32_t flags) {
+EDGEMNV2_FLAT static inline void edgemnv2_window_row(const int8_t *row, int32_t left,
+                                                     int32_t middle, int32_t right, int32_t *sums,
+                                                     int32_t step, int32_t pixels) {
+    for (int32_t i = 0; i < pixels; ++i) {
+        const int8_t *x = row + i * step;
+        sums[i] += x[0] * left + x[1] * middle + x[2] * right;
+    }
+}
+
+EDGEMNV2_FLAT static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *row1,
+                                                          const int8_t *row2, int16_t *words,
+                                                          const int32_t *records, int32_t pitch,
+                                                          int32_t count, int32_t step,
+                                                          int32_t pixels, int32_t flags) {
     for (int32_t c = 0; c < count; ++c, records += 8) {
         const int16_t *taps = (const int16_t *)(const void *)(records + 1);
         const int32_t channel[3] = {records[6], records[7], taps[9]};
-        for (int32_t i = 0; i < pixels; ++i, words += 2) {
-            const int8_t *r0 = row0 + c * pitch + i * step, *r1 = row1 + c * pitch + i * step;
-            const int8_t *r2 = row2 + c * pitch + i * step;
-            const int32_t sum = records[0] + r0[0] * taps[0] + r0[2] * taps[1] + r0[1] * taps[2] +
-                                r1[1] * taps[3] + r1[0] * taps[4] + r1[2] * taps[5] +
-                                r2[0] * taps[6] + r2[2] * taps[7] + r2[1] * taps[8];
-            *words = (int16_t)edgemnv2_requantize(sum, channel, flags);
+        int32_t sums[4];
+        for (int32_t i = 0; i < pixels; ++i) {
+            sums[i] = records[0];
         }
+        edgemnv2_window_row(row0, taps[0], taps[2], taps[1], sums, step, pixels);
+        edgemnv2_window_row(row1, taps[4], taps[3], taps[5], sums, step, pixels);
+        edgemnv2_window_row(row2, taps[6], taps[8], taps[7], sums, step, pixels);
+        for (int32_t i = 0; i < pixels; ++i, words += 2) {
+            *words = (int16_t)edgemnv2_requantize(sums[i], channel, flags);
+        }
+        row0 += pitch;
+        row1 += pitch;
+        row2 += pitch;
     }
 }
 
@@ -173,7 +188,7 @@ static inline void edgemnv2_window_portable(const int8_t *row0, const int8_t *ro
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
 #define EDGEMNV2_WINDOW_C(S, P, Q)                                                                 \
-    static inline void edgemnv2_window_##S##_##P##_##Q(                                            \
+    __attribute__((noinline, unused)) static void edgemnv2_window_##S##_##P##_##Q(                 \
         const int8_t *row0, const int8_t *row1, const int8_t *row2, int16_t *words,                \
         const int32_t *records, int32_t pitch, int32_t count)                                      \
     {                                                                                              \

@@ -18,7 +18,7 @@ static inline int32_t edgemnv2_requantize_even(int32_t scaled, const int32_t *ch
     const int32_t word = channel[2];
     const int32_t odd = (scaled >> ((word >> 5) & 31)) ^ (word >> 10);
     const int32_t lower = scaled - (odd & (word >> 11) & 1);
-    const int32_t high = (int32_t)(((int64_t)lower * channel[0]) >> 32);
+    const int32_t high = edgemnv2_high32(lower, channel[0]);
     return edgemnv2_saturate8((high + channel[1]) >> (word & 31));
 }
 

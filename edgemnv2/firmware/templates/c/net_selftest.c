@@ -13,6 +13,16 @@
 #define NET_PLACED
 #endif
 
+/* With NET_CORES=2 and the functions of edgemnv2_cores.h, inferences run on both cores: in a larger
+ * arena, where inputs and outputs have other places. */
+#if defined(NET_CORES) && NET_CORES > 1
+#define ARENA_BYTES NET_THREADS_ARENA_BYTES
+#define OFFSET(end) NET_THREADS_##end##_OFFSET
+#else
+#define ARENA_BYTES NET_ARENA_BYTES
+#define OFFSET(end) NET_##end##_OFFSET
+#endif
+
 /* Every input and output, by the beginning of its macros. */
 #ifndef EDGEMNV2_INPUTS
 #define EDGEMNV2_INPUTS(X) X(INPUT)
@@ -22,7 +32,7 @@
 enum { EDGEMNV2_INPUTS(NUMBER_) INPUT_COUNT };
 enum { EDGEMNV2_OUTPUTS(NUMBER_) OUTPUT_COUNT };
 
-static unsigned char arena_store[NET_ARENA_BYTES + NET_ARENA_ALIGN - 1] NET_PLACED;
+static unsigned char arena_store[ARENA_BYTES + NET_ARENA_ALIGN - 1] NET_PLACED;
 #if !NET_IO_IN_ARENA
 #define BUFFER_(end)                                                                               \
     union {                                                                                        \
@@ -40,7 +50,7 @@ static unsigned char *arena(void) {
 /* Inputs and outputs have their places in the arena, so that no RAM is spent on them, or buffers.
  */
 #if NET_IO_IN_ARENA
-#define PLACE(end) (arena() + NET_##end##_OFFSET)
+#define PLACE(end) (arena() + OFFSET(end))
 #else
 #define PLACE(end) (own.end.bytes)
 #endif
@@ -50,7 +60,19 @@ static unsigned char *arena(void) {
 static int32_t infer(const void *const *from) {
     const struct net_inputs inputs = {EDGEMNV2_INPUTS(GIVEN_)};
     const struct net_outputs outputs = {EDGEMNV2_OUTPUTS(POINTER_)};
+#if defined(NET_CORES) && NET_CORES > 1
+    static struct net_pool pool;
+    static int is_started;
+    if (!is_started) {
+        const int32_t status = net_pool_start(&pool, NET_CORES);
+        if (status != NET_OK)
+            return status;
+        is_started = 1;
+    }
+    return net_run_threads(&inputs, &outputs, arena(), &pool);
+#else
     return net_run(&inputs, &outputs, arena());
+#endif
 }
 
 static int32_t infer_loaded(void) {
@@ -224,7 +246,7 @@ int32_t net_selftest(const struct net_port *board) {
             break;
         wrong++;
     }
-    serial_number(&port, "arena_bytes: ", NET_ARENA_BYTES);
+    serial_number(&port, "arena_bytes: ", ARENA_BYTES);
     if (stack_bytes != 0)
         serial_number(&port, "stack_bytes: ", stack_bytes);
     else
@@ -265,7 +287,7 @@ void net_serve(const struct net_port *board) {
     const struct serial_end inputs[] = {EDGEMNV2_INPUTS(END_)};
     const struct serial_end outputs[] = {EDGEMNV2_OUTPUTS(END_)};
     const struct serial_network network = {
-        NET_IDENTITY_NAME, NET_IDENTITY_MODEL, inputs,          INPUT_COUNT,
-        outputs,           OUTPUT_COUNT,       NET_ARENA_BYTES, infer_loaded};
+        NET_IDENTITY_NAME, NET_IDENTITY_MODEL, inputs,      INPUT_COUNT,
+        outputs,           OUTPUT_COUNT,       ARENA_BYTES, infer_loaded};
     serial_serve(&port, &network);
 }

@@ -12,7 +12,7 @@
         add_executable(@NAME@_firmware board/main_board.c board/startup.c ${EDGEMNV2_BOARD})
         target_include_directories(@NAME@_firmware PRIVATE board)
         target_compile_definitions(@NAME@_selftest PRIVATE @UPPER@_ARENA_SECTION=".arena")
-        target_compile_options(@NAME@_firmware PRIVATE -O2 -ffunction-sections)
+@HOT_CODE@        target_compile_options(@NAME@_firmware PRIVATE -O2 -ffunction-sections)
         target_link_options(@NAME@_firmware PRIVATE -nostartfiles --specs=nano.specs
             -Wl,--gc-sections -T ${here}/board/board.ld)
         set_target_properties(@NAME@_firmware PROPERTIES
