@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +30,16 @@ Layer = Mapping[str, Any]
 Around = tuple[Layer, ...]
 MOST_BYTES = 1 << 29
 """Of a file inside a zip and of all weights, unpacked: more than any model for a board."""
+WALK_SECONDS = 6
+WALK = """
+import sys, h5py
+print(flush=True)
+file = h5py.File(sys.argv[1], "r")
+for attribute in file.attrs.values():
+    pass
+file.visititems(lambda name, item: [None for value in item.attrs.values()])
+"""
+"""A program that reads all there is in an HDF5 file but the arrays."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "GroupNormalization": ("gamma", "beta"),
@@ -67,11 +79,35 @@ def read_keras(path: Path) -> KerasFile:
         try:
             if zipfile.is_zipfile(path):
                 return _zip(path, h5py)
+            _check_ends(path)
             return _h5(h5py.File(path, "r"), path.name)
         except (OSError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"{path.name}: not a Keras model, or a truncated one ({error}); save it again"
             ) from error
+
+
+def _check_ends(path: Path) -> None:
+    """ModelError for a file in whose damaged parts the HDF5 library would turn in circles.
+
+    Nothing in this process can stop it there, so another one tries first.
+    """
+    with subprocess.Popen(
+        (sys.executable, "-c", WALK, str(path)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as walk:
+        assert walk.stdout is not None
+        walk.stdout.readline()  # from here on it reads
+        try:
+            walk.wait(WALK_SECONDS)
+        except subprocess.TimeoutExpired:
+            walk.kill()
+            raise ModelError(
+                f"{path.name}: the HDF5 library finds no end in it within {WALK_SECONDS} s: the "
+                "file is damaged; download it or save the model again"
+            ) from None
 
 
 def _zip(path: Path, h5py: Any) -> KerasFile:
@@ -134,7 +170,7 @@ class _Arrays:
         self.file, self.left_bytes = file, MOST_BYTES
 
     def read(self, dataset: Any) -> Array:
-        """The numbers in `dataset`, `[...]` as it has them."""
+        """The numbers in `dataset`, `[...]` as it has them, float32."""
         if dataset.dtype.kind not in "biuf":
             raise TypeError(f"weights of type {dataset.dtype}")
         # A dataset says any size without holding it.
@@ -144,7 +180,9 @@ class _Arrays:
                 f"{self.file}: its weights unpack to more than {MOST_BYTES} bytes, more than any "
                 "network for a board; save the model again"
             )
-        return np.asarray(dataset)
+        # Under `set_floatx("float64")` Keras stores doubles, and counters are integers; all that is
+        # computed here is float32.
+        return np.asarray(dataset).astype(np.float32)
 
 
 class _NamedWeights:

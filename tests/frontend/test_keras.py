@@ -97,3 +97,24 @@ def test_weights_without_a_model_say_so(tmp_path: Path) -> None:
         file["dense/kernel"] = np.zeros(3)
     with pytest.raises(ModelError, match="weights without a model"):
         load_model(tmp_path / "m.h5")
+
+
+def test_a_file_without_an_end_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "print(flush=True)\nwhile True: pass"
+    monkeypatch.setattr("edgemnv2.frontend.keras_file.WALK", endless)
+    monkeypatch.setattr("edgemnv2.frontend.keras_file.WALK_SECONDS", 0.2)
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+    with pytest.raises(ModelError, match=r"m\.h5: the HDF5 library finds no end in it"):
+        load_model(tmp_path / "m.h5")
+
+
+def test_doubles_and_integers_are_floats(tmp_path: Path) -> None:
+    convolution = keras_layer("DepthwiseConv2D", "c", "x", strides=[1, 1], padding="valid")
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 1))
+    weights = {"depthwise_conv2d": [kernel, np.ones(3, np.int64)]}
+    path = tiny_keras(tmp_path / "net.keras", [convolution], weights)
+    (layer,) = lower(load_model(path)).layers
+    assert layer.weight.dtype == layer.bias.dtype == np.float32  # type: ignore[attr-defined]

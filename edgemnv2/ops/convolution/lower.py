@@ -64,6 +64,7 @@ def _transposed(node: Node, views: Views) -> None:
             "again",
         )
     made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
+    _check_bias(node, views, shape[order[3]])
     inputs = (view.name, weight, *node.inputs[2:])
     new = replace(node, inputs=inputs, attrs={**_kept(node), **made})
     views.emit(new, (shape[order[1]], shape[order[2]], shape[order[3]]), order)
@@ -114,6 +115,7 @@ def _convolution(node: Node, views: Views) -> None:
         made["dilation"] = dilation
     if op == "conv2d" and groups > 1:
         made["groups"] = groups
+    _check_bias(node, views, outer)
     inputs = (view.name, weight, *node.inputs[2:])
     new = replace(node, op=op, inputs=inputs, attrs={**_kept(node), **made})
     views.emit(new, (*out, outer), NHWC if layout == "NHWC" else NCHW)
@@ -146,12 +148,23 @@ def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: b
         weight, name = matrix.reshape((1, 1, inner, outer)), settled.name
         out, order = (height, width, outer), settled.order
     made = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dense": dense}
+    _check_bias(node, views, outer)
     inputs = (name, weight, *node.inputs[2:])
     new = replace(node, op="conv2d", inputs=inputs, attrs={**_kept(node), **made})
     if len(views.shape(node.output)) == len(order):
         views.emit(new, out, order)
     else:
         views.emit(new, out, tuple(range(len(views.shape(node.output)))))
+
+
+def _check_bias(node: Node, views: Views, channels: int) -> None:
+    """Refuses a bias of the file that is not one per output channel."""
+    if len(node.inputs) > 2:
+        size = views.constant(node, 2).values.size
+        if size != channels:
+            raise views.refuse(
+                node, f"a bias of {size} values for {channels} channels; export the model again"
+            )
 
 
 def _over_map(matrix: Constant, view: View) -> Constant:

@@ -12,7 +12,7 @@ __all__ = ["RULES"]
 
 
 def pad(node: SourceNode, flow: FlowBuilder) -> None:
-    """Sizes are constants; those below zero cut."""
+    """Sizes are constants, two for each axis; those below zero cut."""
     source = node.input(0)
     rank = len(source.shape)
     sizes = node.get("pads", node.get("paddings"))
@@ -25,6 +25,8 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
     axes = list(range(rank))
     if node.optional(3) is not None:
         axes = [axis % rank for axis in node.ints(3, "axes")]
+    if len(sizes) != 2 * len(axes):
+        raise Refusal(f"sizes {sizes} for {len(axes)} axes", "export the model again")
     for place, axis in enumerate(axes):
         pairs[axis] = (sizes[place], sizes[place + len(sizes) // 2])
     cut = [[min(size, 0) for size in pair] for pair in pairs]
