@@ -216,7 +216,7 @@ for _op in (
     FORMS[_op] = form(f"y = {_op}(x)", opset=18)
 for _op in ("Log", "Reciprocal", "Sqrt"):
     FORMS[_op] = form(f"a = Abs(x) p = Add(a, half) y = {_op}(p)", half=number(0.5))
-for _exponent in (-2.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4, 7):
+for _exponent in (-2.5, -1, -0.5, 1 / 3, 0.5, 1, 1.5, 2, 2.2, 3, 4, 7):
     FORMS[f"Pow {_exponent}"] = form(
         "a = Abs(x) p = Add(a, half) y = Pow(p, e)", half=number(0.5), e=number(_exponent)
     )

@@ -47,7 +47,7 @@ def squared_difference(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def power(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of floats; the exponent is one constant: a whole number from -8 to 8, or one and a half."""
+    """Of floats; the exponent is one constant; a whole one is from -8 to 8, and not 0."""
     _floats(node)
     add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
