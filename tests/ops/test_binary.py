@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,35 @@ def test_onnx_operands_are_broadcast(name: str, small: Any, tmp_path: Path) -> N
 def test_compiled_networks_agree(name: str, small: Any, target: str, tmp_path: Path) -> None:
     blob = one(name, "int8", small, name == "ADD", True, 3, 1)
     assert verified(blob, ".tflite", target, tmp_path).exact
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 0.5, 1 / 3, 2.0, 3.0])
+def test_tflite_powers_are_litert_s(
+    exponent: float, tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, above, y = (net.tensor(SHAPE) for _ in range(3))
+    net.add("ABS", [x], [above], "AbsOptions")
+    net.add("POW", [above, net.constant(np.float32(exponent))], [y], "PowOptions")
+    _float_as_litert(net.build([x], [y]), tmp_path)
+
+
+def test_the_square_of_a_difference_is_litert_s(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    """What converters make of a normalisation over channels."""
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, mean, y = net.tensor(SHAPE), net.tensor((*SHAPE[:3], 1)), net.tensor(SHAPE)
+    axes = net.constant(np.array([3], np.int32))
+    net.add("MEAN", [x, axes], [mean], "ReducerOptions", keep_dims=True)
+    net.add("SQUARED_DIFFERENCE", [x, mean], [y], "SquaredDifferenceOptions")
+    _float_as_litert(net.build([x], [y]), tmp_path)
+
+
+def _float_as_litert(blob: bytes, folder: Path) -> None:
+    samples = random_samples(SHAPE, "float32", 2, 0)
+    _, ours = reference(blob, ".tflite", samples, folder)
+    theirs = litert(blob, samples)[0].reshape(ours.shape)
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()

@@ -39,9 +39,9 @@ def add_power(
         factors += [base] if left % 2 else []
         left //= 2
         base = flow.step("square", base, output) if left else base
-    product = factors[0]
-    for factor in factors[1:]:
-        product = flow.add("multiply", [product, factor], flow.fresh(output))
+    product: str | Constant = factors[0]
+    for other in factors[1:]:
+        product = flow.add("multiply", [product, other], flow.fresh(output))
     if wanted > 0:
         flow.alias(output, product)
         return
