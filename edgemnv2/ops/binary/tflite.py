@@ -39,9 +39,11 @@ def _floats(node: SourceNode) -> None:
 
 
 def squared_difference(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of floats."""
-    _floats(node)
-    pair = [flow.stored(node.input(i)) for i in (0, 1)]
+    """-"""
+    pair = [flow.real(node.input(i)) for i in (0, 1)]
+    if node.output.is_quantized:
+        flow.compute("squared_difference", pair, node.output)
+        return
     difference = flow.add("subtract", pair, flow.fresh(node.output))
     flow.move("square", [difference], node.output)
 
