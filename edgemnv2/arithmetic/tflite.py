@@ -22,6 +22,7 @@ from edgemnv2.model import QuantParams
 
 __all__ = [
     "ADD_LEFT_SHIFT",
+    "DIFFERENCE_LEFT_SHIFT",
     "add_rescale",
     "clamp_limits",
     "convolution_requantize",
@@ -30,9 +31,12 @@ __all__ = [
     "mean_requantize",
     "rescale_requantize",
     "softmax_distances",
+    "squared_difference_rescale",
 ]
 
 Array = NDArray[Any]
+DIFFERENCE_LEFT_SHIFT = 7
+"""Of SQUARED_DIFFERENCE: squares of what is shifted by it fit in 32 bits."""
 ADD_LEFT_SHIFT = 20
 SOFTMAX_INTEGER_BITS = 5
 
@@ -72,6 +76,18 @@ def add_rescale(
         make_requantize([a.scale / twice]),
         make_requantize([b.scale / twice]),
         make_requantize([twice / ((1 << ADD_LEFT_SHIFT) * y.scale)]),
+    )
+
+
+def squared_difference_rescale(
+    a: QuantParams, b: QuantParams, y: QuantParams
+) -> tuple[Requantize, Requantize, Requantize]:
+    """The factors of SQUARED_DIFFERENCE's two inputs and of the square, at its left shift."""
+    twice = 2.0 * max(a.scale, b.scale)
+    return (
+        make_requantize([a.scale / twice]),
+        make_requantize([b.scale / twice]),
+        make_requantize([twice * twice / ((1 << 2 * DIFFERENCE_LEFT_SHIFT) * y.scale)]),
     )
 
 

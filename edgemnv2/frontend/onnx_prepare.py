@@ -34,12 +34,13 @@ MORE_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool"
 """Of which only the first output is what networks are made of."""
 # What exporters compute shapes with; evaluated where every input is known.
 SHAPE_ARITHMETIC = (
-    "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal",
-    "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater",
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape", "Div",
+    "Equal", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater",
     "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg",
-    "NonZero", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd",
-    "ReduceSum", "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Size", "Slice",
-    "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
+    "NonZero", "Not", "Or", "Pad", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin",
+    "ReduceProd", "ReduceSum", "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Size",
+    "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze",
+    "Where", "Xor",
 )  # fmt: skip
 
 
@@ -57,11 +58,14 @@ def prepare(
     model.CopyFrom(proto)
     notes = widen(model)
     _settle_inputs(model, file, input_shapes or {})
-    shapes, _ = inferred(model, file)
-    known = _evaluate_known(model, shapes, file)
-    while inline_branches(model, known):
+    # What one round computes, the size of a padding for instance, tells the shapes of the next.
+    changed = True
+    while changed:
+        count = len(model.graph.node)
         shapes, _ = inferred(model, file)
         known = _evaluate_known(model, shapes, file)
+        waits = any(node.op_type in ("If", "Shape", "Size") for node in model.graph.node)
+        changed = inline_branches(model, known) or (waits and len(model.graph.node) < count)
     _drop_passing(model)
     _drop_unread_outputs(model)
     return model, notes

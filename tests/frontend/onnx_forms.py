@@ -216,7 +216,7 @@ for _op in (
     FORMS[_op] = form(f"y = {_op}(x)", opset=18)
 for _op in ("Log", "Reciprocal", "Sqrt"):
     FORMS[_op] = form(f"a = Abs(x) p = Add(a, half) y = {_op}(p)", half=number(0.5))
-for _exponent in (-2.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4, 7):
+for _exponent in (-2.5, -1, -0.5, 1 / 3, 0.5, 1, 1.5, 2, 2.2, 3, 4, 7):
     FORMS[f"Pow {_exponent}"] = form(
         "a = Abs(x) p = Add(a, half) y = Pow(p, e)", half=number(0.5), e=number(_exponent)
     )
@@ -298,6 +298,18 @@ FORMS["half an extent, rounded down"] = form(
 FORMS["an extent put into a shape"] = form(
     "s = Shape(x) n = ScatterND(s, i, v) y = Reshape(x, n)",
     i=np.array([[2], [3]]), v=longs(72, 1),
+)  # fmt: skip
+FORMS["paddings that each compute their own sizes, as timm has TensorFlow's SAME"] = form(
+    " ".join(
+        f"s{i} = Shape(x{i}) f{i} = Cast<to=1>(s{i}) h{i} = Slice(f{i}, from, to) "
+        f"d{i} = Div(h{i}, two) u{i} = Ceil(d{i}) v{i} = Sub(u{i}, one) m{i} = Mul(v{i}, two) "
+        f"k{i} = Add(m{i}, three) o{i} = Sub(k{i}, h{i}) c{i} = Clip(o{i}, zero, ) "
+        f"w{i} = Cast<to=7>(c{i}) p{i} = Concat<axis=0>(none, none, none, w{i}) "
+        f"q{i} = Pad(x{i}, p{i}) x{i + 1} = Conv<strides=[2,2]>(q{i}, w)"
+        for i in range(3)
+    ).replace("Shape(x0)", "Shape(x)").replace("Pad(x0,", "Pad(x,").replace("x3 =", "y ="),
+    w=normal(6, 6, 3, 3) / 5, one=number(1), two=number(2), three=number(3), zero=number(0),
+    none=longs(0, 0), **{"from": longs(2), "to": longs(4)},
 )  # fmt: skip
 FORMS["how many values there are"] = form("s = Size(x) f = Cast<to=1>(s) y = Div(x, f)")
 FORMS["numbers in a row"] = form(

@@ -13,6 +13,7 @@ from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
 from tests.frontend.tiny_tflite import TinyTflite
+from tests.networks.tflite_net import TfliteNet
 
 
 def refusal(data: bytes, tmp_path: Path, kind: type[ModelError]) -> str:
@@ -137,3 +138,30 @@ def test_a_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(data: bytes, tmp_path: Path) -> None:
     message = refusal(data, tmp_path, ModelError)
     assert "not a TFLite model" in message or "damaged or truncated" in message
+
+
+def test_the_first_of_several_signatures_is_the_network(tmp_path: Path) -> None:
+    net = TfliteNet()
+    x, y = net.tensor((1, 4, 4, 3)), net.tensor((1, 4, 4, 3))
+    net.add("RELU", [x], [y])
+    path = tmp_path / "m.tflite"
+    path.write_bytes(net.build([x], [y], signatures=3))
+    assert [type(layer).__name__ for layer in lower(load_model(path)).layers] == ["Clamp"]
+
+
+def test_weights_of_4_bits_are_named(tmp_path: Path) -> None:
+    net = TfliteNet()
+    x, y = net.tensor((1, 8)), net.tensor((1, 2))
+    halves = np.arange(8, dtype=np.uint8)
+    w = net.tensor((2, 8), "int4", 0.1, data=halves, name="narrow")
+    net.add("FULLY_CONNECTED", [x, w, -1], [y], "FullyConnectedOptions")
+    message = refusal(net.build([x], [y]), tmp_path, UnsupportedOperator)
+    assert "4 bits" in message and "'narrow'" in message and "weights of 8 bits" in message
+
+
+def test_a_power_of_integers_is_refused(tmp_path: Path) -> None:
+    net = TfliteNet()
+    x, y = (net.tensor((1, 4, 4, 3), "int8", 0.1) for _ in range(2))
+    net.add("POW", [x, net.constant(np.float32(2))], [y], "PowOptions")
+    message = refusal(net.build([x], [y]), tmp_path, UnsupportedOperator)
+    assert "POW with integers" in message and "in floats" in message

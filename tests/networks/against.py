@@ -53,6 +53,7 @@ def onnxruntime_outputs(blob: bytes, samples: list[Array]) -> list[Array]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name

@@ -18,6 +18,8 @@ from tests.networks.random_builder import CHANNELS, MOST_ELEMENTS, RandomNet
 __all__ = ["OPERATORS", "random_onnx"]
 
 OPSET = 18
+EPSILON = 0.1
+"""Of normalisations: a small one makes much of the noise in values that are all but equal."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ def _unary(name: str, positive: bool = False, **fields: Any) -> None:
 
 for _name in (
     "Abs", "Elu", "Erf", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Sigmoid",
-    "Softplus", "Tanh",
+    "Softplus", "Softsign", "Tanh",
 ):  # fmt: skip
     _unary(_name)
-for _name in ("Log", "Sqrt"):
+for _name in ("Log", "Reciprocal", "Sqrt"):
     _unary(_name, positive=True)
 
 
@@ -138,6 +140,126 @@ def _binary(name: str) -> None:
 
 for _name in ("Add", "Div", "Max", "Min", "Mul", "Sub"):
     _binary(_name)
+
+
+def _of_many(name: str) -> None:
+    def build(b: Builder, x: Value) -> Value | None:
+        parts: list[Any] = [x, b.normal((x.shape[1],) + (1,) * (len(x.shape) - 2)), b.constant(0.5)]
+        parts = [parts[int(i)] for i in b.random.permutation(b.integer(1, 3))]
+        if x not in parts:
+            parts.append(x)
+        return b.node(name, parts, x.shape, f"of {len(parts)}")
+
+    OPERATORS[f"{name.lower()}_of_many"] = build
+
+
+for _name in ("Max", "Mean", "Min", "Sum"):
+    _of_many(_name)
+
+
+@operator
+def pow_(b: Builder, x: Value) -> Value | None:
+    exponent = b.pick(-1.5, -1.0, 0.3, 0.5, 2.0, 3.0, 5.0)
+    size = b.node("Abs", [x], x.shape)
+    above = b.node("Add", [size, b.constant(0.3)], x.shape, "scalar")
+    below = b.node("Min", [above, b.constant(3.0)], x.shape, "scalar")
+    return b.node("Pow", [below, b.constant(exponent)], x.shape, f"to {exponent}")
+
+
+@operator
+def instance_normalization(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) < 3 or np.prod(x.shape[2:]) < 2:
+        return None
+    vectors = [b.normal((x.shape[1],)) for _ in range(2)]
+    cell = f"of {len(x.shape)}"
+    return b.node("InstanceNormalization", [x, *vectors], x.shape, cell, epsilon=EPSILON)
+
+
+@operator
+def layer_normalization(b: Builder, x: Value) -> Value | None:
+    axis = b.integer(1, len(x.shape) - 1)
+    if np.prod(x.shape[axis:]) < 2:
+        return None
+    vectors = [b.normal(x.shape[axis:]) for _ in range(2)]
+    cell = f"from {axis} of {len(x.shape)}"
+    fields = {"axis": axis, "epsilon": EPSILON}
+    return b.node("LayerNormalization", [x, *vectors], x.shape, cell, **fields)
+
+
+@operator
+def group_normalization(b: Builder, x: Value) -> Value | None:
+    fits = [n for n in (1, 2, 3) if x.shape[1] % n == 0]
+    groups = b.pick(*fits)
+    if len(x.shape) < 3 or np.prod(x.shape[1:]) // groups < 2:
+        return None
+    vectors = [b.normal((groups,)) for _ in range(2)]
+    fields = {"num_groups": groups, "epsilon": EPSILON}
+    return b.node("GroupNormalization", [x, *vectors], x.shape, **fields)
+
+
+@operator
+def conv_transpose(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        return None
+    _, channels, height, width = x.shape
+    kernel, stride, dilation = b.pick(1, 2, 3), b.pick(1, 2, 3), b.pick(1, 1, 2)
+    groups = b.pick(1, channels)
+    outer = b.pick(1, 2, 3)
+    pad = b.integer(0, (kernel - 1) * dilation // 2)
+    more = b.integer(0, stride - 1)
+    sizes = [
+        (e - 1) * stride + (kernel - 1) * dilation + 1 + more - 2 * pad for e in (height, width)
+    ]
+    shape = (1, outer * groups, *sizes)
+    if min(sizes) < 1 or np.prod(shape) > MOST_ELEMENTS:
+        return None
+    fields = {
+        "strides": [stride] * 2, "dilations": [dilation] * 2, "group": groups, "pads": [pad] * 4,
+        "output_padding": [more] * 2,
+    }  # fmt: skip
+    inputs = [x, b.normal((channels, outer, kernel, kernel), 0.3), b.normal((outer * groups,))]
+    cell = "dense" if groups == 1 else "grouped"
+    return b.node("ConvTranspose", inputs, shape, cell, **fields)
+
+
+@operator
+def matmul(b: Builder, x: Value) -> Value | None:
+    side, outer = b.pick("left", "right"), b.pick(1, 2, 3, 10)
+    inner = x.shape[-1] if side == "right" else x.shape[-2]
+    if inner > 2000 or len(x.shape) < 3:
+        return None
+    if side == "right":
+        weight = b.normal((inner, outer), 0.2)
+        return b.node("MatMul", [x, weight], (*x.shape[:-1], outer), "right")
+    weight = b.normal((outer, inner), 0.2)
+    return b.node("MatMul", [weight, x], (*x.shape[:-2], outer, x.shape[-1]), "left")
+
+
+@operator
+def pool(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        return None
+    name, kernel, stride = b.pick("MaxPool", "AveragePool"), b.integer(1, 3), b.integer(1, 3)
+    pads = [b.integer(0, kernel - 1) for _ in range(4)]
+    sizes = [(x.shape[2 + i] + pads[i] + pads[2 + i] - kernel) // stride + 1 for i in (0, 1)]
+    if min(sizes) < 1:
+        return None
+    fields = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": pads}
+    return b.node(name, [x], (1, x.shape[1], *sizes), **fields)
+
+
+@operator
+def resize(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        return None
+    sizes = [b.integer(1, 12), b.integer(1, 12)]
+    mode = b.pick("nearest", "linear")
+    where = b.pick("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+    shape = (*x.shape[:2], *sizes)
+    if np.prod(shape) > MOST_ELEMENTS or (where == "align_corners" and 1 in sizes):
+        return None
+    fields = {"mode": mode, "coordinate_transformation_mode": where}
+    return b.node("Resize", [x, "", "", b.longs(shape)], shape, f"{mode} {where}", **fields)
 
 
 @operator

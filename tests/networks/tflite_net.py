@@ -20,12 +20,13 @@ TYPES = {
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
     "bool": tflite.TensorType.BOOL,
+    "int4": tflite.TensorType.INT4,
 }
 VERSION = 2
 """Of every operator, but for those that have one only."""
 ONE_VERSION = (
-    "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "PRELU", "RELU_0_TO_1",
-    "RELU_N1_TO_1", "RESHAPE", "SHAPE", "SQUARE",
+    "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "NEG", "POW", "PRELU",
+    "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "SHAPE", "SQUARE", "SQUARED_DIFFERENCE",
 )  # fmt: skip
 BYTES = 1 << 16
 
@@ -83,8 +84,8 @@ class TfliteNet:
         self.operators.append((operator, inputs, outputs, options, fields))
         return outputs[0]
 
-    def build(self, inputs: list[int], outputs: list[int]) -> bytes:
-        """The file."""
+    def build(self, inputs: list[int], outputs: list[int], signatures: int = 1) -> bytes:
+        """The file; with several `signatures` each is the same network again."""
         b = flatbuffers.Builder(BYTES)
         codes = list(dict.fromkeys(operator for operator, *_ in self.operators))
         buffers = [self._buffer(b, None)]
@@ -106,7 +107,7 @@ class TfliteNet:
         for name, part in zip(("Tensors", "Inputs", "Outputs", "Operators"), parts, strict=True):
             getattr(tflite, f"SubGraphAdd{name}")(b, part)
         graph = tflite.SubGraphEnd(b)
-        graphs = self._offsets(b, tflite.ModelStartSubgraphsVector, [graph])
+        graphs = self._offsets(b, tflite.ModelStartSubgraphsVector, [graph] * signatures)
         code_offsets = self._offsets(
             b, tflite.ModelStartOperatorCodesVector, [self._code(b, code) for code in codes]
         )

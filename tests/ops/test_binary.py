@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ SMALL = (
     (1, 5, 1, 1), (1, 1, 1, 1), (7,), (4, 1), (5, 1, 7), (),
 )  # fmt: skip
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
-# Quantised division is no operator of TFLite's int8.
+# Quantised division is no operator of TFLite's int8, nor a squared difference of its uint8.
 CELLS = [
     (name, dtype)
-    for name in ("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM")
+    for name in ("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE")
     for dtype in ("int8", "uint8", "float32")
-    if name != "DIV" or dtype == "float32"
+    if (name != "DIV" or dtype == "float32") and (name, dtype) != ("SQUARED_DIFFERENCE", "uint8")
 ]
 
 
@@ -42,7 +43,7 @@ def one(
             if dtype != "float32" else () for _ in range(3)]  # fmt: skip
     if compares:
         ends = [ends[0]] * 3
-    elif name == "MUL" and dtype != "float32":
+    elif name in ("MUL", "SQUARED_DIFFERENCE") and dtype != "float32":
         ends[2] = (ends[0][0] * ends[1][0] * 10 ** random.uniform(0.5, 2), ends[2][1])
     x = net.tensor(SHAPE, dtype, *ends[0])
     if constant:
@@ -68,8 +69,9 @@ def one(
             other = seen
     y = net.tensor(SHAPE, dtype, *ends[2])
     operands = [other, x] if swapped else [x, other]
-    kind = "MaximumMinimumOptions" if compares else f"{name.title()}Options"
-    fields = {} if compares else {"fused_activation_function": activation}
+    kind = "MaximumMinimumOptions" if compares else f"{name.title().replace('_', '')}Options"
+    unfused = compares or name == "SQUARED_DIFFERENCE"
+    fields = {} if unfused else {"fused_activation_function": activation}
     net.add(name, operands, [y], kind, **fields)
     return net.build([x], [y])
 
@@ -112,8 +114,46 @@ def test_onnx_operands_are_broadcast(name: str, small: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize("target", TARGETS[:3])
 @pytest.mark.parametrize(
     ("name", "small"),
-    [("MUL", (1, 1, 4, 1)), ("SUB", (1, 5, 1, 7)), ("ADD", (4, 1)), ("MINIMUM", (1, 1, 1, 7))],
+    [
+        ("MUL", (1, 1, 4, 1)),
+        ("SUB", (1, 5, 1, 7)),
+        ("ADD", (4, 1)),
+        ("MINIMUM", (1, 1, 1, 7)),
+        ("SQUARED_DIFFERENCE", (1, 5, 4, 1)),
+    ],
 )
 def test_compiled_networks_agree(name: str, small: Any, target: str, tmp_path: Path) -> None:
     blob = one(name, "int8", small, name == "ADD", True, 3, 1)
     assert verified(blob, ".tflite", target, tmp_path).exact
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 0.5, 1 / 3, 2.0, 3.0])
+def test_tflite_powers_are_litert_s(
+    exponent: float, tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, above, y = (net.tensor(SHAPE) for _ in range(3))
+    net.add("ABS", [x], [above], "AbsOptions")
+    net.add("POW", [above, net.constant(np.float32(exponent))], [y], "PowOptions")
+    _float_as_litert(net.build([x], [y]), tmp_path)
+
+
+def test_the_square_of_a_difference_is_litert_s(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    """What converters make of a normalisation over channels."""
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, mean, y = net.tensor(SHAPE), net.tensor((*SHAPE[:3], 1)), net.tensor(SHAPE)
+    axes = net.constant(np.array([3], np.int32))
+    net.add("MEAN", [x, axes], [mean], "ReducerOptions", keep_dims=True)
+    net.add("SQUARED_DIFFERENCE", [x, mean], [y], "SquaredDifferenceOptions")
+    _float_as_litert(net.build([x], [y]), tmp_path)
+
+
+def _float_as_litert(blob: bytes, folder: Path) -> None:
+    samples = random_samples(SHAPE, "float32", 2, 0)
+    _, ours = reference(blob, ".tflite", samples, folder)
+    theirs = litert(blob, samples)[0].reshape(ours.shape)
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()

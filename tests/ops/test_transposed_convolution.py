@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.errors import EdgeError
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
 from tests.networks.onnx_net import one_operator
@@ -122,11 +121,15 @@ def test_onnx_floats_are_close_to_onnxruntime(seed: int, tmp_path: Path) -> None
     close(ours, theirs)
 
 
-def test_groups_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    weight = np.ones((4, 1, 2, 2), np.float32)
-    blob = one_operator("ConvTranspose", (1, 4, 3, 3), {"w": weight}, group=4)
-    with pytest.raises(EdgeError, match=r"group=4.*Resize"):
-        reference(blob, ".onnx", random_samples((1, 4, 3, 3), "float32", 1, 0), tmp_path)
+@pytest.mark.parametrize("group", [2, 4])
+def test_groups_and_dilation_equal_onnxruntime(group: int, tmp_path: Path) -> None:
+    weight = np.random.default_rng(group).normal(size=(4, 3, 2, 2)).astype(np.float32)
+    blob = one_operator(
+        "ConvTranspose", (1, 4, 3, 3), {"w": weight}, group=group, dilations=[2, 1], strides=[1, 2]
+    )
+    samples = random_samples((1, 4, 3, 3), "float32", 2, 0)
+    _, ours = reference(blob, ".onnx", samples, tmp_path)
+    close(ours, onnxruntime_outputs(blob, samples)[0])
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -109,7 +109,8 @@ def test_a_padded_batch_is_refused() -> None:
         return emit(relax.op.nn.pad(x, [1, 0, 0, 0, 0, 0, 0, 0], "constant", 0.0))
 
     assert refused(model(body, SHAPE)) == (
-        "m.onnx: pad with output shape [2, 8, 8, 4]: padding of the batch is not supported"
+        "m.onnx: pad with output shape [2, 8, 8, 4]: padding of the batch is not supported; export "
+        "the model for single images"
     )
 
 

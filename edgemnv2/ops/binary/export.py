@@ -26,6 +26,8 @@ KINDS = {
 
 def onnx(layer: Binary, to: OnnxWriter) -> str:
     """Add, Sub, Mul, Div, Min, Max; by a constant Mul and Clip, where these say it."""
+    if layer.function not in KINDS:
+        raise no_form(to.graph, layer, "ONNX")
     function, kind = layer.function, KINDS[layer.function]
     x, constant = to.real(layer.inputs[0]), layer.constant
     if constant is None:

@@ -25,6 +25,7 @@ FUNCTIONS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "divide": lambda a, b: a / b,
     "minimum": tirx.Min,
     "maximum": tirx.Max,
+    "squared_difference": lambda a, b: (a - b) * (a - b),
 }
 
 

@@ -13,7 +13,9 @@ from edgemnv2.ops.graph import Layer
 __all__ = ["FUNCTIONS", "Binary"]
 
 Array = NDArray[Any]
-FUNCTIONS = ("add", "subtract", "multiply", "divide", "minimum", "maximum")
+FUNCTIONS = (
+    "add", "subtract", "multiply", "divide", "minimum", "maximum", "squared_difference",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class Binary(Layer):
 
     Floats: float32. Integers with `rescale` follow TFLite. ADD and SUB: each operand, its zero
     point taken off, is shifted left by `left_shift` and rescaled by `rescale[0]` / `rescale[1]`,
-    the sum or difference by `rescale[2]`. MUL: the product by `rescale[0]`. With factors that
+    the sum or difference by `rescale[2]`, SQUARED_DIFFERENCE its square. MUL: the product by
+    `rescale[0]`. With factors that
     round to even they follow ONNX: as MUL, or the sum or difference of two products by factors of
     one shift is rounded. `constant` then holds
     stored integers, its zero point taken off (int32). Integers without `rescale` (minimum,

@@ -10,7 +10,12 @@ import numpy as np
 from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.arithmetic.tflite import ADD_LEFT_SHIFT, add_rescale
+from edgemnv2.arithmetic.tflite import (
+    ADD_LEFT_SHIFT,
+    DIFFERENCE_LEFT_SHIFT,
+    add_rescale,
+    squared_difference_rescale,
+)
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.binary.layer import Binary
 from edgemnv2.ops.flow import Constant, Node
@@ -19,9 +24,12 @@ from edgemnv2.ops.views import View, Views
 
 __all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
 
-NODES = ("subtract", "multiply", "divide", "minimum", "maximum", "batch_norm", "combine")
+NODES = (
+    "subtract", "multiply", "divide", "minimum", "maximum", "batch_norm", "combine",
+    "squared_difference",
+)  # fmt: skip
 CLAMPS = True
-COMMUTE = ("add", "multiply", "minimum", "maximum")
+COMMUTE = ("add", "multiply", "minimum", "maximum", "squared_difference")
 
 
 def arrange(node: Node, views: Views) -> None:
@@ -114,11 +122,11 @@ def is_integer(node: Node) -> bool:
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
     quantised = all(x.scale is not None and not x.per_axis for x in constants)
-    return quantised and function in ("add", "subtract", "multiply")
+    return quantised and function in ("add", "subtract", "multiply", "squared_difference")
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's ADD, SUB and MUL; or ONNX's, of real numbers, rounded once."""
+    """TFLite's ADD, SUB, MUL and SQUARED_DIFFERENCE; or ONNX's, of real numbers, rounded once."""
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
     first = isinstance(node.inputs[0], Constant)
@@ -146,6 +154,9 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         # In float32, as LiteRT's MUL does.
         a, b, y = (np.float32(q.scale) for q in (*quants, site.y))
         rescale = (make_requantize([float(a * b / y)]),)
+    elif function == "squared_difference":
+        shift = DIFFERENCE_LEFT_SHIFT
+        rescale = squared_difference_rescale(quants[0], quants[1], site.y)
     else:
         shift, rescale = ADD_LEFT_SHIFT, add_rescale(quants[0], quants[1], site.y)
     to.add(

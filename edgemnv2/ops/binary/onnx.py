@@ -54,7 +54,7 @@ def softsign(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def power(node: SourceNode, flow: FlowBuilder) -> None:
-    """The exponent is one constant: a whole number from -8 to 8, or such a one and a half."""
+    """The exponent is one constant; a whole one is from -8 to 8, and not 0."""
     add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
 

@@ -16,15 +16,22 @@ MOST_POWER = 8
 def add_power(
     flow: FlowBuilder, x: str | Constant, exponent: str | Constant, output: SourceTensor
 ) -> None:
-    """`output` is float `x` to the power of a constant.
+    """`output` is float `x` to the power of a constant; Refusal for any other exponent.
 
-    Raises Refusal unless that is one whole number from -8 to 8, or such a one and a half.
+    Whole numbers and halves are products and roots; others only have values above zero, where the
+    power is that of e by the logarithm (the generalised mean of a pool has such a one).
     """
     if not isinstance(exponent, Constant) or exponent.values.size != 1:
         raise Refusal("an exponent of several values", "write it as products")
     wanted = float(exponent.real().reshape(-1)[0])
     whole, half = divmod(abs(wanted), 1.0)
-    if half not in (0.0, 0.5) or whole > MOST_POWER or wanted == 0:
+    if half not in (0.0, 0.5):
+        factor = Constant(np.array(wanted, np.float32))
+        logarithm = flow.step("log", x, output)
+        scaled = flow.add("multiply", [logarithm, factor], flow.fresh(output))
+        flow.move("exp", [scaled], output)
+        return
+    if whole > MOST_POWER or wanted == 0:
         raise Refusal(f"exponent {wanted}", "write it as products, or with Exp and Log")
     factors: list[str | Constant] = [flow.step("sqrt", x, output)] if half else []
     base, left = x, int(whole)
@@ -32,9 +39,9 @@ def add_power(
         factors += [base] if left % 2 else []
         left //= 2
         base = flow.step("square", base, output) if left else base
-    product = factors[0]
-    for factor in factors[1:]:
-        product = flow.add("multiply", [product, factor], flow.fresh(output))
+    product: str | Constant = factors[0]
+    for other in factors[1:]:
+        product = flow.add("multiply", [product, other], flow.fresh(output))
     if wanted > 0:
         flow.alias(output, product)
         return

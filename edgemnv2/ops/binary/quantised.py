@@ -14,4 +14,6 @@ def stays_float(layer: Binary) -> str | None:
         return "a quotient of two maps has no integer form"
     if layer.function in ("minimum", "maximum") and (constant is None or constant.size > 1):
         return "ONNX compares no integers of two scales"
+    if layer.function == "squared_difference":
+        return "ONNX has no square of a difference in one operator"
     return None

@@ -1,7 +1,11 @@
-"""Two operands in NumPy. Source: TFLite `reference/{add,sub,mul,maximum_minimum}.h`."""
+"""Two operands in NumPy.
+
+Source: TFLite `reference/{add,sub,mul,maximum_minimum}.h`, `kernels/squared_difference.cc`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +19,14 @@ from edgemnv2.ops.values import clamp_floats, quant_of
 __all__ = ["run"]
 
 Array = NDArray[Any]
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": np.divide,
     "minimum": np.minimum,
     "maximum": np.maximum,
+    "squared_difference": lambda a, b: np.square(np.subtract(a, b)),
 }
 
 
@@ -55,8 +60,7 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
         total = round_half_even(total, 31 - layer.rescale[0].shift.astype(np.int64))
     else:
         parts = [_scaled(x << layer.left_shift, layer, i) for i, x in enumerate(centred)]
-        total = parts[0] + parts[1] if layer.function == "add" else parts[0] - parts[1]
-        total = _scaled(total, layer, 2)
+        total = _scaled(np.asarray(FUNCTIONS[layer.function](*parts)), layer, 2)
     total = np.broadcast_to(total + quant_of(target).zero_point, shape)
     clipped: Array = np.clip(total, int(layer.clamp[0]), int(layer.clamp[1])).astype(target.dtype)
     return clipped

@@ -39,15 +39,17 @@ def _floats(node: SourceNode) -> None:
 
 
 def squared_difference(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of floats."""
-    _floats(node)
-    pair = [flow.stored(node.input(i)) for i in (0, 1)]
+    """-"""
+    pair = [flow.real(node.input(i)) for i in (0, 1)]
+    if node.output.is_quantized:
+        flow.compute("squared_difference", pair, node.output)
+        return
     difference = flow.add("subtract", pair, flow.fresh(node.output))
     flow.move("square", [difference], node.output)
 
 
 def power(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of floats; the exponent is one constant: a whole number from -8 to 8, or one and a half."""
+    """Of floats; the exponent is one constant; a whole one is from -8 to 8, and not 0."""
     _floats(node)
     add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
