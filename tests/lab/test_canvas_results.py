@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import MODELS, TRAINED
-from edgemnv2.lab.canvas_results import answers_of, box_scores, mask_iou
+from edgemnv2.lab.canvas_results import answers_of
+from edgemnv2.lab.canvas_scores import box_scores, mask_iou
 from edgemnv2.pipeline import lower_source
 from edgemnv2.runtime.vision.decode import Answer, Detection
 from edgemnv2.samples.canvases import Canvas, heldout_canvases
