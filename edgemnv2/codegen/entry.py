@@ -288,7 +288,7 @@ def _entry_points(parts: EntryParts) -> list[str]:
     ]
     take: list[str] = []
     finish: list[str] = []
-    if interface.io == "arena":
+    if interface.io != "caller":
         check, homes = _refuse_null(in_fields), []
         for end in inputs:
             at, macro = f"inputs->{end.field}", macros[end.tensor]
@@ -297,7 +297,9 @@ def _entry_points(parts: EntryParts) -> list[str]:
                 f"    memmove(@HOME + ^_{macro}_OFFSET, {at}, ^_{macro}_BYTES);",
                 "  }",
             ]
-        for end in outputs:
+        if interface.io == "input":
+            check, homes = _refuse_null(in_fields + out_fields), set_outputs
+        for end in outputs if interface.io == "arena" else ():
             at, macro = f"outputs->{end.field}", macros[end.tensor]
             finish += [
                 f"  if ({at} != NULL &&",
@@ -308,7 +310,7 @@ def _entry_points(parts: EntryParts) -> list[str]:
     else:
         check = _refuse_null(in_fields + out_fields)
         homes = [*home_lines(parts, inputs), *set_outputs]
-    kinds = ["outputs"] if interface.io == "arena" else ["inputs", "outputs"]
+    kinds = ["inputs", "outputs"] if interface.io == "caller" else ["outputs"]
     stream_fields = [f"inputs->{end.field}" for end in others] + out_fields
     values = {
         "%PROCESSOR%": refuse_processor(interface),

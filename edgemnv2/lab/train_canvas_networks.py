@@ -3,12 +3,18 @@
 Needs what the package itself does not: `pip install 'edgemnv2[train]'`. Then
 
     python -m edgemnv2.lab.train_canvas_networks detector [--epochs N] [--seed 0] [--output FOLDER]
-    python -m edgemnv2.lab.train_canvas_networks segmenter
 
-takes about 40 and 20 minutes on one core. Seeded and single-threaded: the same library versions on
-the same kind of processor give the same file. Canvases are made anew for every epoch, of distorted
-digits of the training part. Its last digits train nothing: canvases of them choose the detector's
-threshold. The held-out canvases are of other digits and play no part in either.
+trains the whole network, and
+
+    python -m edgemnv2.lab.train_canvas_networks detector --resume FILE
+    python -m edgemnv2.lab.train_canvas_networks segmenter --resume FILE
+
+take from the file of an earlier run of the detector what there is, leave its first layers as they
+are, which are most of the work, and train the others: some ten minutes each on one core. Seeded
+and single-threaded: the same library versions on the same kind of processor give the same file.
+Canvases are made anew for every epoch, of distorted digits of the training part. Its last digits
+train nothing: canvases of them choose the detector's threshold. The held-out canvases are of other
+digits and play no part in either.
 """
 
 from __future__ import annotations
@@ -39,8 +45,17 @@ from edgemnv2.samples.canvases import SIZE, Canvas, canvas
 WIDTH = 0.35
 CLASSES = 10
 BATCH = 32
-CANVASES_AN_EPOCH = 4096
-EPOCHS = {"detector": 24, "segmenter": 10}
+CANVASES_AN_EPOCH = 2048
+EPOCHS = {"detector": 5, "segmenter": 2}
+KEPT_BLOCKS = 3
+"""Behind the stem: what `--resume` leaves as it is. Maps of 24x24 follow."""
+PASSES = 3
+"""How often `--resume` goes through the canvases of an epoch, whose features it has at hand."""
+RESUMED_LEARNING_RATE = 1e-3
+CANVASES_A_DISTORTION = 256
+MOST_OF_ANOTHER, PEN, BEND = 0.5, 0.4, 0.12
+"""How far `in_other_hands` goes: the other digit's share, the logarithm of the power of the ink,
+and shifts in halves of the digit's field."""
 VARIANTS = ((1, (0, 1, 2)), (-1, (2, 0, 1)), (1, (1, 2, 0)), (-1, (2, 1, 0)))
 """Each canvas counts four times, in other colours: light and dark exchanged or not, and the order
 of the channels. Cheaper than making it anew."""
@@ -54,7 +69,7 @@ AVERAGE_DECAY = 0.998
 """Per step, of the averaged copy of the weights that is exported."""
 PRODUCER = "edgemnv2.lab.train_canvas_networks"
 
-STEPS = (8, 16)
+STEPS = (16, 32)
 """Pixels of the canvas that a cell of each map stands for."""
 BOXES = ([(24, 15), (33, 21), (44, 28)], [(44, 28), (54, 36)])
 """Anchors of a cell of each map: height and width in pixels. Digits are narrower than high."""
@@ -101,19 +116,13 @@ def pointwise(file: OnnxFile, name: str, layer: nn.Conv2d, x: str, output: str =
 
 
 class Detector(nn.Module):
-    """SSDLite on MobileNetV2 up to block 14: maps of 12x12 (its expansion) and 6x6 (its output).
-
-    Block 7 has no stride, as in the paper's networks of output stride 16: on a map of 6x6 what a
-    cell sees of a digit of 24 pixels is too little to tell a 3 from an 8.
-    """
+    """SSDLite on MobileNetV2 up to block 14: maps of 6x6 (its expansion) and 3x3 (its output)."""
 
     def __init__(self) -> None:
         super().__init__()
         table = architecture(WIDTH, SIZE, CLASSES, 3)
         self.stem = Convolution("stem", (3, table.stem_channels, 3), 2)
-        self.blocks = nn.Sequential(
-            *(Residual(block, 1 if block.index == 7 else None) for block in table.blocks[:14])
-        )
+        self.blocks = nn.Sequential(*(Residual(block) for block in table.blocks[:14]))
         self.threshold = 0.5
         last = table.blocks[13]
         channels = (last.expanded_channels, last.output_channels)
@@ -127,13 +136,22 @@ class Detector(nn.Module):
         for head in self.scores:
             nn.init.constant_(head.pointwise.bias, -math.log(1 / RARE - 1))
 
+    def first(self, x: Tensor) -> Tensor:
+        """The layers that `--resume` keeps: `[N, 3, 96, 96]` to `[N, 8, 24, 24]`."""
+        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
+        return y
+
     def maps(self, x: Tensor) -> list[Tensor]:
-        """What the heads look at."""
-        x = self.blocks[:13](self.stem(x))
+        """What the heads look at, from what `first` makes."""
+        x = self.blocks[KEPT_BLOCKS:13](x)
         return [self.blocks[13].expanded(x), self.blocks[13](x)]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`[N, 3, 96, 96]` to logits `[N, anchors, 10]` and codes of boxes `[N, anchors, 4]`."""
+        return self.rest(self.first(x))
+
+    def rest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` from what `first` makes."""
         maps = self.maps(x)
 
         def flat(heads: nn.ModuleList, last: int) -> Tensor:
@@ -149,12 +167,13 @@ class Detector(nn.Module):
         return torch.stack([x[0] for x in found]), torch.stack([x[1] for x in found])
 
     def loss(self, x: Tensor, targets: Sequence[Tensor]) -> Tensor:
-        """By the number of positives: focal loss, smooth L1 of the boxes, and which digit it is.
+        """From what `first` makes, by the number of positives: focal loss, smooth L1 of the
+        boxes, and which digit it is.
 
         The focal loss alone tells digits from clutter soon and one digit from another late: most
         of what it weighs is clutter. So the class of what is a digit has a cross entropy too.
         """
-        scores, codes = self(x)
+        scores, codes = self.rest(x)
         wanted, boxes = targets
         positive, counted = wanted >= 0, wanted > -2
         one_hot = functional.one_hot(wanted.clamp(min=0), CLASSES) * positive[..., None]
@@ -179,14 +198,14 @@ class Detector(nn.Module):
             "scales": CODER,
         }
 
-    @torch.no_grad()
     def found(self, canvases: list[Canvas]) -> list[tuple[Detection, ...]]:
         """Boxes of each canvas, down to the least threshold that is tried."""
         records = [{"name": "scores"}, {"name": "boxes"}]
         boxes = []
         for start in range(0, len(canvases), BATCH):
             chosen = canvases[start : start + BATCH]
-            made = [y.numpy() for y in self(as_input(np.stack([x.pixels for x in chosen])))]
+            with torch.no_grad():
+                made = [y.numpy() for y in self(as_input(np.stack([x.pixels for x in chosen])))]
             for index in range(len(chosen)):
                 one = {"scores": made[0][index], "boxes": made[1][index]}
                 boxes.append(decode(self.task(), records, one, THRESHOLDS[0]).detections)
@@ -252,10 +271,19 @@ class Segmenter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, 3, 96, 96]` to logits `[N, 11, 96, 96]`."""
-        x = self.blocks(self.stem(x))
+        return upsampled(self.rest(self.first(x)), SIZE)
+
+    def first(self, x: Tensor) -> Tensor:
+        """The layers that `--resume` keeps, which are the detector's."""
+        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
+        return y
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Logits `[N, 11, 12, 12]` from what `first` makes."""
+        x = self.blocks[KEPT_BLOCKS:](x)
         whole = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
-        x = self.logits(self.joined(torch.cat([self.local(x), whole], 1)))
-        return functional.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
+        y: Tensor = self.logits(self.joined(torch.cat([self.local(x), whole], 1)))
+        return y
 
     @staticmethod
     def targets(canvases: list[Canvas]) -> tuple[Tensor, ...]:
@@ -263,10 +291,15 @@ class Segmenter(nn.Module):
         return (torch.from_numpy(np.stack([one.mask for one in canvases])),)
 
     def loss(self, x: Tensor, targets: Sequence[Tensor]) -> Tensor:
-        """Cross entropy of all pixels, a digit's counting twice."""
+        """Cross entropy of every second pixel both ways, a digit's counting twice.
+
+        Which ones varies: what is sampled between four pixels is held against any of them.
+        """
         weight = torch.full((CLASSES + 1,), 2.0)
         weight[0] = 1.0
-        return functional.cross_entropy(self(x), targets[0].long(), weight)
+        down, across = (int(torch.randint(2, (1,))) for _ in range(2))
+        masks = targets[0][:, down::2, across::2].long()
+        return functional.cross_entropy(upsampled(self.rest(x), SIZE // 2), masks, weight)
 
     def onnx(self) -> onnx.ModelProto:
         """With the largest class of each pixel at the end."""
@@ -311,6 +344,11 @@ class Segmenter(nn.Module):
             coordinate_transformation_mode=way,
             **more,
         )
+
+
+def upsampled(x: Tensor, size: int) -> Tensor:
+    """`[N, C, H, W]` to `[N, C, size, size]`, bilinear with half-pixel centres."""
+    return functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
 
 
 def _initialise(model: nn.Module) -> None:
@@ -373,13 +411,45 @@ def epoch_canvases(
     sprites: Tensor, labels: np.ndarray, first: int, count: int = CANVASES_AN_EPOCH
 ) -> list[Canvas]:
     """Fresh canvases of freshly distorted digits."""
-    moved = distorted(sprites)
-    grey = ((moved[:, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
-    return [canvas(grey, labels, first + index) for index in range(count)]
+    made: list[Canvas] = []
+    while len(made) < count:
+        moved = distorted(in_other_hands(sprites, labels))
+        grey = ((moved[:, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+        seeds = range(first + len(made), first + min(count, len(made) + CANVASES_A_DISTORTION))
+        made += [canvas(grey, labels, seed) for seed in seeds]
+    return made
 
 
-def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> Detector | Segmenter:
-    """The averaged network after `epochs`, in evaluation mode, written to `kept`."""
+def in_other_hands(sprites: Tensor, labels: np.ndarray) -> Tensor:
+    """Digits as others might write them: between two of a class, bent, with another pen.
+
+    What the network does not know of the held-out digits is their writers.
+    """
+    count = len(sprites)
+    other = torch.arange(count)
+    for digit in range(CLASSES):
+        (own,) = np.nonzero(labels == digit)
+        other[own] = torch.from_numpy(own)[torch.randperm(len(own))]
+    share = torch.rand(count, 1, 1, 1) * MOST_OF_ANOTHER
+    share *= torch.rand(count, 1, 1, 1) < 0.5
+    ink = (sprites * (1 - share) + sprites[other] * share + 1) / 2
+    ink = ink ** torch.exp((torch.rand(count, 1, 1, 1) * 2 - 1) * PEN)
+    # A few random shifts across the digit, smooth between them.
+    shifts = functional.interpolate(
+        (torch.rand(count, 2, 4, 4) * 2 - 1) * BEND, sprites.shape[2:], mode="bicubic"
+    )
+    grid = functional.affine_grid(torch.eye(2, 3).expand(count, 2, 3), list(ink.shape), False)
+    bent = functional.grid_sample(ink, grid + shifts.permute(0, 2, 3, 1), align_corners=False)
+    return bent * 2 - 1
+
+
+def train(
+    model: Detector | Segmenter, epochs: int, seed: int, kept: Path, whole: bool = True
+) -> Detector | Segmenter:
+    """The averaged network after `epochs`, in evaluation mode, written to `kept`.
+
+    Without `whole` its first layers stay, and what they make is computed once an epoch.
+    """
     sprites, labels = training_digits()
     average = torch.optim.swa_utils.AveragedModel(
         model,
@@ -387,9 +457,10 @@ def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> De
         use_buffers=True,
     )
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
-    steps = len(VARIANTS) * CANVASES_AN_EPOCH // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LEARNING_RATE, epochs * steps)
-    model.train()
+    samples = len(VARIANTS) * CANVASES_AN_EPOCH
+    steps = samples // BATCH * (1 if whole else PASSES)
+    peak = PEAK_LEARNING_RATE if whole else RESUMED_LEARNING_RATE
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, epochs * steps)
     begun = time.monotonic()
     trained = average.module
     assert isinstance(trained, Detector | Segmenter)
@@ -398,12 +469,18 @@ def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> De
         canvases = epoch_canvases(sprites, labels, first, CANVASES_AN_EPOCH)
         pixels = torch.from_numpy(np.stack([one.pixels for one in canvases]))
         targets = model.targets(canvases)
+        features = None if whole else first_features(model, pixels)
+        model.train()
         total = 0.0
         for step in range(steps):
-            chosen = torch.arange(BATCH) + step * BATCH % CANVASES_AN_EPOCH
-            sign, channels = VARIANTS[step * BATCH // CANVASES_AN_EPOCH]
-            x = sign * as_input(pixels[chosen].numpy()[..., channels])
-            loss = model.loss(x, [one[chosen] for one in targets])
+            if step * BATCH % samples == 0:
+                order = torch.randperm(samples)
+            chosen = order[step * BATCH % samples :][:BATCH]
+            if features is None:
+                x = model.first(in_colours(pixels, chosen))
+            else:
+                x = features[chosen].float().contiguous(memory_format=torch.channels_last)
+            loss = model.loss(x, [one[chosen % CANVASES_AN_EPOCH] for one in targets])
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -411,13 +488,35 @@ def train(model: Detector | Segmenter, epochs: int, seed: int, kept: Path) -> De
             schedule.step()
             average.update_parameters(model)
             total += loss.item()
-        spent = time.monotonic() - begun
-        print(f"epoch {epoch + 1}: loss {total / steps:.4f}, {spent:.0f} s", flush=True)
-        if isinstance(trained, Detector) and (epoch % 4 == 3 or epoch == epochs - 1):
+        spent, used = time.monotonic() - begun, time.process_time()
+        said = (
+            f"epoch {epoch + 1}: loss {total / steps:.4f}, {spent:.0f} s, {used:.0f} s of one core"
+        )
+        if isinstance(trained, Detector):
             trained.threshold, f1 = best_threshold(trained.eval())
-            print(f"validation: F1 {f1:.4f} at threshold {trained.threshold}", flush=True)
+            said += f", validation F1 {f1:.4f} at threshold {trained.threshold}"
+        print(said, flush=True)
         onnx.save(trained.eval().onnx(), kept)
     return trained
+
+
+def in_colours(pixels: Tensor, chosen: Tensor) -> Tensor:
+    """Input of the samples `chosen`: canvas by canvas in the first colours, then in the others."""
+    made = []
+    for number in chosen.tolist():
+        sign, channels = VARIANTS[number // CANVASES_AN_EPOCH]
+        made.append(
+            sign * as_input(pixels[number % CANVASES_AN_EPOCH].numpy()[None][..., channels])
+        )
+    return torch.cat(made)
+
+
+def first_features(model: Detector | Segmenter, pixels: Tensor) -> Tensor:
+    """What the first layers make of all samples, in half precision."""
+    model.eval()
+    every = torch.arange(len(VARIANTS) * CANVASES_AN_EPOCH).split(BATCH)
+    with torch.no_grad():
+        return torch.cat([model.first(in_colours(pixels, chosen)).half() for chosen in every])
 
 
 def best_threshold(model: Detector) -> tuple[float, float]:
@@ -434,46 +533,22 @@ def best_threshold(model: Detector) -> tuple[float, float]:
     return best, scored[best]
 
 
-def resume(model: Detector | Segmenter, file: Path, seed: int) -> None:
-    """Give a new model the weights of a file that an earlier run wrote.
+def resume(model: Detector | Segmenter, file: Path) -> None:
+    """Give a new model what weights of its layers there are in the file of an earlier run.
 
-    Normalisation is folded into them there: it is made anew from what the layers give for a few
-    canvases, so that the network computes what it did.
+    Normalisation is folded into them, and these layers go on without it: what it is for is done,
+    and it takes a third of a step.
     """
     stored = {x.name: onnx.numpy_helper.to_array(x) for x in onnx.load(file).graph.initializer}
-
-    def put(layer: nn.Conv2d, name: str) -> None:
-        layer.weight.data = torch.from_numpy(stored[f"{name}.weight"].copy())
-        if layer.bias is not None:
-            layer.bias.data = torch.from_numpy(stored[f"{name}.bias"].copy())
-
-    def anew(norm: nn.Module, inputs: tuple[Tensor], bias: Tensor) -> None:
-        x = inputs[0].detach()
-        assert isinstance(norm, nn.BatchNorm2d)
-        norm.running_mean = x.mean((0, 2, 3))
-        norm.running_var = x.var((0, 2, 3))
-        norm.weight.data = torch.sqrt(norm.running_var + norm.eps)
-        norm.bias.data = norm.running_mean + bias
-
-    hooks = []
     for module in model.modules():
-        if isinstance(module, Convolution):
-            put(module.conv, module.name)
-            bias = torch.from_numpy(stored[f"{module.name}.bias"].copy())
-            hooks.append(
-                module.norm.register_forward_pre_hook(
-                    lambda norm, inputs, bias=bias: anew(norm, inputs, bias)
-                )
-            )
-        elif isinstance(module, SeparableHead):
-            put(module.pointwise, module.name)
-    if isinstance(model, Segmenter):
-        put(model.logits, "logits")
-    canvases = epoch_canvases(*training_digits(), 900_000 + seed, 4 * BATCH)
-    with torch.no_grad():
-        model.eval()(as_input(np.stack([one.pixels for one in canvases])))
-    for hook in hooks:
-        hook.remove()
+        layer = module.conv if isinstance(module, Convolution) else None
+        layer = module.pointwise if isinstance(module, SeparableHead) else layer
+        if layer is not None and f"{module.name}.weight" in stored:
+            weight, bias = (stored[f"{module.name}.{x}"].copy() for x in ("weight", "bias"))
+            layer.weight = nn.Parameter(torch.from_numpy(weight))
+            layer.bias = nn.Parameter(torch.from_numpy(bias))
+            if isinstance(module, Convolution):
+                module.norm = nn.Identity()
 
 
 def training_digits(validation: bool = False) -> tuple[Tensor, np.ndarray]:
@@ -500,7 +575,10 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--resume", type=Path, metavar="FILE", help="begin with what an earlier run wrote"
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="begin with what an earlier run wrote, and leave its first layers as they are",
     )
     parser.add_argument("--output", type=Path, default=digits.MODEL.parent)
     options = parser.parse_args()
@@ -510,13 +588,10 @@ def main() -> None:
     model = Detector() if options.task == "detector" else Segmenter()
     model = model.to(memory_format=torch.channels_last)
     if options.resume is not None:
-        resume(model, options.resume, options.seed)
-    train(
-        model,
-        options.epochs or EPOCHS[options.task],
-        options.seed,
-        options.output / f"digits_{options.task}.onnx",
-    )
+        resume(model, options.resume)
+    kept = options.output / f"digits_{options.task}.onnx"
+    epochs = options.epochs or EPOCHS[options.task]
+    train(model, epochs, options.seed, kept, whole=options.resume is None)
 
 
 if __name__ == "__main__":
