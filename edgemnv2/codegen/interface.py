@@ -40,7 +40,8 @@ _KEYWORDS = frozenset(
 class Interface:
     """What the header says. `io` is "arena", "input" or "caller".
 
-    `title` names the network in comments; `fed` is the number of the input whose rows `run_rows` asks for.
+    `title` names the network in comments; `fed` is the number of the input whose rows `run_rows`
+    asks for.
     """
 
     name: str
