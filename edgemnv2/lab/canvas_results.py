@@ -19,7 +19,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.pipeline import lower_source
 from edgemnv2.runtime.vision.decode import Answer, decode
 from edgemnv2.samples.canvases import heldout_canvases
-from edgemnv2.samples.digit_samples import heldout_samples
+from edgemnv2.samples.digit_samples import CANVASES, heldout_samples
 
 __all__ = ["answers_of"]
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
-    names: list[Path | str] = ["digits-detector", "digits-detector-int8"]
+    names: list[Path | str] = list(CANVASES)
     for name in [options.model] if options.model else names:
         print(f"{name}: {_described(lower_source(name), options.count)}")
 

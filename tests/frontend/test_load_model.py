@@ -46,7 +46,7 @@ def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
     assert message(name) == (
         f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
         f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', "
-        "'digits-detector[-int8]', "
+        "'digits-detector[-int8]', 'digits-segmenter[-int8]', "
         "'ssdlite-mobilenetv2-320[-int8]', 'deeplabv3-mobilenetv2-513[-int8]'); "
         f"did you mean {near!r}?"
     )
