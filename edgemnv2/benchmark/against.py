@@ -32,7 +32,15 @@ from edgemnv2.runners.base import Array, check_threads
 from edgemnv2.runners.device_state import local_state, state_notes
 from edgemnv2.target import missing_local_features
 
-__all__ = ["AgainstResult", "Ours", "PeerFigure", "against", "real_values", "seconds_in_turn"]
+__all__ = [
+    "AgainstResult",
+    "Ours",
+    "PeerFigure",
+    "against",
+    "largest_difference",
+    "real_values",
+    "seconds_in_turn",
+]
 
 DEFAULT_ROUNDS = 100
 WARMUP_ROUNDS = 5
@@ -43,7 +51,7 @@ LONGEST_SPIN_SECONDS = 0.2
 class PeerFigure:
     """One engine: median seconds; `ratio` is the median of ours / theirs within a round.
 
-    `max_abs_error`: of its outputs against ours, real values, for the same input; None where the
+    `max_abs_error`: of its outputs against ours, real values, for the same inputs; None where the
     outputs are no equal number of values. `model` is a file's name, or "" for the artefact's own
     network in the engine's format.
     """
@@ -100,26 +108,24 @@ def against(
     if rounds < 1:
         raise UsageError(f"repeat={rounds}: expected at least 1")
     check_threads(artifact, threads)
-    chosen = choose_models(artifact, peers, models)
+    chosen = choose_models(peers, models)
     sample = random_sample(artifact, seed)
-    (x,) = sample.values()
     before = local_state()
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
         engines = {
-            name: make_peer(name, path or _own_model(artifact, name, Path(folder)), threads, x)
+            name: make_peer(name, path or _own_model(artifact, name, Path(folder)), threads, sample)
             for name, path in chosen.items()
         }
     ours = Ours(artifact, sample, threads)
     calls = [ours.infer, *(engine.infer for engine in engines.values())]
     seconds = seconds_in_turn(calls, rounds, progress)
     notes = state_notes(before, local_state())
-    values = ours.output()
+    values = ours.outputs()
     ours.close()
     figures = {}
     for index, (name, engine) in enumerate(engines.items(), start=1):
         ratio = seconds[:, 0] / seconds[:, index]
         model = chosen[name]
-        theirs = engine.output()
         figures[name] = PeerFigure(
             median=float(np.median(seconds[:, index])),
             p95=float(np.percentile(seconds[:, index], 95)),
@@ -128,9 +134,7 @@ def against(
             ratio_p95=float(np.percentile(ratio, 95)),
             version=engine.version,
             model=model.name if model else "",
-            max_abs_error=float(np.abs(theirs - values).max())
-            if theirs.shape == values.shape
-            else None,
+            max_abs_error=largest_difference(values, engine.outputs()),
         )
     return AgainstResult(
         median=float(np.median(seconds[:, 0])),
@@ -138,7 +142,7 @@ def against(
         rounds=rounds,
         threads=threads,
         target=artifact.target.name,
-        max_abs_output=float(np.abs(values).max()),
+        max_abs_output=max(float(np.abs(y).max()) for y in values),
         notes=notes,
         against=figures,
     )
@@ -191,6 +195,13 @@ def seconds_in_turn(
     return seconds
 
 
+def largest_difference(ours: Sequence[Array], theirs: Sequence[Array]) -> float | None:
+    """Of real values, output by output; None where they are no equal number of values."""
+    if [y.shape for y in ours] != [y.shape for y in theirs]:
+        return None
+    return max(float(np.abs(y - x).max()) for x, y in zip(ours, theirs, strict=True))
+
+
 def real_values(stored: Array, tensor: ArtifactTensor) -> Array:
     """An output of ours as other engines give it: real values, flat."""
     flat: Array = stored.reshape(-1)
@@ -212,7 +223,7 @@ class Ours:
             f"{artifact.name}_run" if threads == 1 else f"{artifact.name}_run_threads"
         ]
         self._x = [np.ascontiguousarray(sample[x.name]) for x in artifact.inputs]
-        self._tensor = artifact.outputs[0]
+        self._tensors = artifact.outputs
         self._y = [np.zeros(y.nhwc, y.dtype) for y in artifact.outputs]
         align = artifact.manifest.arena_align_bytes
         arenas = artifact.manifest.threads_arena_bytes
@@ -238,9 +249,9 @@ class Ours:
         """End the threads."""
         self._stop()
 
-    def output(self) -> Array:
-        """See `Peer.output`."""
-        return real_values(self._y[0], self._tensor)
+    def outputs(self) -> list[Array]:
+        """See `Peer.outputs`."""
+        return [real_values(y, x) for y, x in zip(self._y, self._tensors, strict=True)]
 
     def infer(self) -> None:
         """One inference."""

@@ -17,10 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgemnv2.artifact import Artifact
-from edgemnv2.benchmark.against import real_values
+from edgemnv2.benchmark.against import largest_difference, real_values
 from edgemnv2.benchmark.core_model import DEPENDENCY, CoreModel
 from edgemnv2.benchmark.emulated_peers import check_emulated, trace_peer
 from edgemnv2.benchmark.engines.table import choose_models, write_model
@@ -240,15 +238,15 @@ def estimate_cycles(
     """
     target = artifact.target
     model = CoreModel.of(target, core)
-    chosen = choose_models(artifact, peers, models)
+    chosen = choose_models(peers, models)
     if peers:
         check_emulated(target, peers)
     sample = random_sample(artifact, seed)
     run = trace_run(artifact, [sample], Job(repeat=_REPEAT, layers=True))
     costs = PathCosts.of(run.trace, run.inferences[-1], model)
     described = artifact.manifest.layers
-    output = artifact.outputs[0]
-    values = real_values(run.result.results[0][output.name], output)
+    stored = run.result.results[0]
+    values = [real_values(stored[x.name], x) for x in artifact.outputs]
     return CycleEstimate(
         target=target.name,
         model=f"{model.core} in LLVM {model.tools.version}",
@@ -275,17 +273,15 @@ def _peer(
     name: str,
     path: Path | None,
     sample: Mapping[str, Array],
-    ours: Array,
+    ours: Sequence[Array],
     model: CoreModel,
 ) -> PeerCycles:
-    (x,) = sample.values()
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
         file = path or write_model(name, load_graph(artifact.path / REFERENCE_FOLDER), Path(folder))
-        run = trace_peer(artifact, name, file, x)
+        run = trace_peer(artifact, name, file, sample)
     costs = PathCosts.of(run.trace, run.inference, model)
     wait = waiting(artifact.target, run.misses)
-    same = run.output.shape == ours.shape
-    error = float(np.abs(run.output - ours).max()) if same else None
+    error = largest_difference(ours, run.outputs)
     return PeerCycles(run.version, costs.figure(run.inference, wait), error)
 
 

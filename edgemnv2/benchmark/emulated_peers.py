@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class PeerTrace:
     """One inference of an engine in steady state; `output` as `Peer.output` has it."""
 
     version: str
-    output: Array
+    outputs: list[Array]
     trace: BlockTrace
     inference: Section
     misses: Misses
@@ -67,7 +67,9 @@ def check_emulated(target: Target, names: Sequence[str]) -> None:
         )
 
 
-def trace_peer(artifact: Artifact, name: str, model: Path, sample: Array) -> PeerTrace:
+def trace_peer(
+    artifact: Artifact, name: str, model: Path, samples: Mapping[str, Array]
+) -> PeerTrace:
     """Engine `name` with `model` on the artefact's core, one thread.
 
     Raises RunnerError where QEMU, Debian's packages or the engine's wheel are missing.
@@ -78,7 +80,7 @@ def trace_peer(artifact: Artifact, name: str, model: Path, sample: Array) -> Pee
     call = MARK_CALLS[target.cpu.isa]
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as text:
         folder = Path(text)
-        np.save(folder / "x.npy", sample)
+        np.savez(folder / "x.npz", np.array(list(samples)), *samples.values())
         root = _root_of(target, folder / "root")
         command = [emulator, "-cpu", target.machine, "-L", str(root)]
         # The engine's packages come first: those beside ours are for this machine.
@@ -88,7 +90,7 @@ def trace_peer(artifact: Artifact, name: str, model: Path, sample: Array) -> Pee
         command += foreign_trace_arguments(emulator, call, folder)
         command += foreign_cache_arguments(emulator, target.cpu, call, folder)
         command += [str(root / "usr/bin/python3"), "-m", "edgemnv2.benchmark.engines.marked"]
-        command += [name, str(model.resolve()), "x.npy", "y.npy"]
+        command += [name, str(model.resolve()), "x.npz", "y.npz"]
         said = execute(command, folder, f"against={name}", _SECONDS)
         facts = parse_facts(f"{said}\nedgemnv2 done 1", f"against={name}")
         if "version" not in facts.values:
@@ -102,7 +104,7 @@ def trace_peer(artifact: Artifact, name: str, model: Path, sample: Array) -> Pee
             )
         return PeerTrace(
             version=facts.values["version"][-1],
-            output=np.load(folder / "y.npy"),
+            outputs=list(np.load(folder / "y.npz").values()),
             trace=trace,
             inference=trace.sections[2 * MARKED - 1],
             misses=misses[-1][0]["rest"],

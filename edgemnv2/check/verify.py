@@ -96,7 +96,9 @@ def verify(
     With an `origin`, the reference is held against the framework of the source file, too.
 
     `graph` is the reference; left out, the one that came with the artefact. When outputs differ,
-    one such sample runs again with a trace, to name the first layer that does.
+    one such sample runs again with a trace, to name the first layer that does. Raises InputError
+    where they differ since the reference leaves the range of float32: of two engines that do, one
+    has infinity where the other has a large number, and neither is right.
     """
     source = "the model as given" if graph is not None else "the graph in the artefact"
     if graph is None:
@@ -129,6 +131,7 @@ def verify(
     failed = next((end for end in ends if not end.comparison.passed), None)
     if failed is not None and failed.comparison.position is not None:
         sample = failed.comparison.position[0]
+        _check_range(graph, inputs.batch(sample, sample + 1))
         divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
     against, why_not = _against_source(graph, origin, inputs)
     scores = ends[score_index(graph)]
@@ -217,6 +220,23 @@ def _accuracy(outputs: Array, labels: Array | None) -> tuple[float | None, float
         return None, None
     found = accuracy(outputs, labels)
     return found.top1, found.top5
+
+
+def _check_range(graph: Graph, sample: Mapping[str, Array]) -> None:
+    """InputError where the reference computes what is no number or infinite."""
+    values = execute.run(graph, sample)
+    for layer in graph.layers:
+        made = values[layer.output]
+        if layer.has_clamp and made.dtype == np.float32:
+            # A clamp hides it: what is no number comes out at one of its ends.
+            free = layer.with_clamp((-np.inf, np.inf))
+            made = execute.run_layer(graph, free, [values[x] for x in layer.inputs])
+        if not np.isfinite(made).all():
+            raise InputError(
+                f"layer {layer.name!r}: the reference itself leaves the range of float32 there, so "
+                "that outputs cannot be compared (expected finite values); look at the weights of "
+                "the model and at the range of the input (--preprocess)"
+            )
 
 
 def _diverging_layer(

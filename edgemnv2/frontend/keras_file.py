@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,20 @@ Layer = Mapping[str, Any]
 Around = tuple[Layer, ...]
 MOST_BYTES = 1 << 29
 """Of a file inside a zip and of all weights, unpacked: more than any model for a board."""
+WALK_SECONDS = 6
+WALK = """
+import sys, h5py
+print(flush=True)
+file = h5py.File(sys.argv[1], "r")
+for attribute in file.attrs.values():
+    pass
+file.visititems(lambda name, item: [None for value in item.attrs.values()])
+"""
+"""A program that reads all there is in an HDF5 file but the arrays."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "GroupNormalization": ("gamma", "beta"),
+    "LayerNormalization": ("gamma", "beta"),
     "Normalization": ("mean", "variance", "count"),
     "PReLU": ("alpha",),
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
@@ -42,12 +56,14 @@ class KerasFile:
     """`config` of the model; `weights(path, layer)` gives the variables of a layer by name.
 
     `path` are the models around the layer, from the outside in; each layer has its configuration,
-    and its `stored_name` in `.keras` files. `labels` where the file brings some.
+    and its `stored_name` in `.keras` files. `labels` where the file brings some; `generation` of
+    Keras, 2 or 3.
     """
 
     config: Mapping[str, Any]
     weights: Callable[[Around, Layer], dict[str, Array]]
     labels: tuple[str, ...] = ()
+    generation: int = 3
 
 
 def read_keras(path: Path) -> KerasFile:
@@ -63,11 +79,35 @@ def read_keras(path: Path) -> KerasFile:
         try:
             if zipfile.is_zipfile(path):
                 return _zip(path, h5py)
+            _check_ends(path)
             return _h5(h5py.File(path, "r"), path.name)
         except (OSError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"{path.name}: not a Keras model, or a truncated one ({error}); save it again"
             ) from error
+
+
+def _check_ends(path: Path) -> None:
+    """ModelError for a file in whose damaged parts the HDF5 library would turn in circles.
+
+    Nothing in this process can stop it there, so another one tries first.
+    """
+    with subprocess.Popen(
+        (sys.executable, "-c", WALK, str(path)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as walk:
+        assert walk.stdout is not None
+        walk.stdout.readline()  # from here on it reads
+        try:
+            walk.wait(WALK_SECONDS)
+        except subprocess.TimeoutExpired:
+            walk.kill()
+            raise ModelError(
+                f"{path.name}: the HDF5 library finds no end in it within {WALK_SECONDS} s: the "
+                "file is damaged; download it or save the model again"
+            ) from None
 
 
 def _zip(path: Path, h5py: Any) -> KerasFile:
@@ -92,7 +132,7 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
             lines = member(labels).decode("utf-8", "replace").splitlines() if labels else []
             # Teachable Machine numbers them: "0 cat".
             words = tuple(re.sub(r"^\d+ ", "", line).strip() for line in lines if line.strip())
-            return KerasFile(found.config, found.weights, words)
+            return replace(found, labels=words)
         if "config.json" not in names or "model.weights.h5" not in names:
             raise ModelError(
                 f"{path.name}: a zip without config.json and model.weights.h5 (expected a .keras "
@@ -100,7 +140,9 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
             )
         config = json.loads(member("config.json"))
         weights = h5py.File(io.BytesIO(member("model.weights.h5")), "r")
-        return KerasFile(config, _NumberedWeights(weights, path.name))
+        written = json.loads(member("metadata.json")) if "metadata.json" in names else {}
+        generation = _generation(written.get("keras_version"))
+        return KerasFile(config, _NumberedWeights(weights, path.name), generation=generation)
 
 
 def _h5(file: Any, name: str) -> KerasFile:
@@ -111,7 +153,14 @@ def _h5(file: Any, name: str) -> KerasFile:
             "save_weights)"
         )
     config = json.loads(text if isinstance(text, str) else text.decode())
-    return KerasFile(config, _NamedWeights(file["model_weights"], name))
+    generation = _generation(file.attrs.get("keras_version"))
+    return KerasFile(config, _NamedWeights(file["model_weights"], name), generation=generation)
+
+
+def _generation(version: Any) -> int:
+    """2 or 3, from Keras's version: "2.15.0", "2.6.0-tf"."""
+    text = version.decode() if isinstance(version, bytes) else str(version or "3")
+    return 2 if text[:2] in ("1.", "2.") else 3
 
 
 class _Arrays:
@@ -121,7 +170,7 @@ class _Arrays:
         self.file, self.left_bytes = file, MOST_BYTES
 
     def read(self, dataset: Any) -> Array:
-        """The numbers in `dataset`, `[...]` as it has them."""
+        """The numbers in `dataset`, `[...]` as it has them, float32."""
         if dataset.dtype.kind not in "biuf":
             raise TypeError(f"weights of type {dataset.dtype}")
         # A dataset says any size without holding it.
@@ -131,7 +180,9 @@ class _Arrays:
                 f"{self.file}: its weights unpack to more than {MOST_BYTES} bytes, more than any "
                 "network for a board; save the model again"
             )
-        return np.asarray(dataset)
+        # Under `set_floatx("float64")` Keras stores doubles, and counters are integers; all that is
+        # computed here is float32.
+        return np.asarray(dataset).astype(np.float32)
 
 
 class _NamedWeights:
@@ -149,7 +200,8 @@ class _NamedWeights:
         for raw in group.attrs["weight_names"]:
             name = raw.decode() if isinstance(raw, bytes) else str(raw)
             owner, _, variable = name.rpartition("/")
-            if owner.rpartition("/")[2] == own:
+            # A layer's name may have slashes itself; some variables have no owner before theirs.
+            if owner == own or owner.endswith(f"/{own}") or (not owner and not path):
                 found[variable.split(":")[0]] = self.arrays.read(group[name])
         if layer["class_name"] == "DepthwiseConv2D" and "depthwise_kernel" in found:
             found["kernel"] = found.pop("depthwise_kernel")
@@ -171,7 +223,7 @@ class _NumberedWeights:
         kind = str(layer["class_name"])
         names = list(VARIABLES.get(kind, ("kernel", "bias")))
         config = layer["config"]
-        if kind == "BatchNormalization":
+        if "gamma" in names:
             absent = {
                 "gamma": not config.get("scale", True),
                 "beta": not config.get("center", True),

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.errors import ModelError
 from edgemnv2.ops.flow import Array, Constant, Flow, Node, consumers
 
 __all__ = ["fold_affine"]
@@ -18,7 +19,10 @@ AFFINE = ("add", "subtract", "multiply", "divide", "batch_norm")
 
 
 def fold_affine(flow: Flow) -> Flow:
-    """The flow whose convolutions have three inputs: activation, weight, bias."""
+    """The flow whose convolutions have three inputs: activation, weight, bias.
+
+    Raises ModelError for a convolution whose folded numbers float32 cannot hold.
+    """
     users = consumers(flow)
     folded: dict[str, Node] = {}
     nodes: list[Node] = []
@@ -45,6 +49,8 @@ def fold_affine(flow: Flow) -> Flow:
             folded[node.output] = merged
         else:
             nodes.append(node)
+    for node in folded.values():
+        _check_range(flow, node)
     made = {x.output for x in nodes}
     shapes = {**flow.shapes}
     dtypes = {**flow.dtypes}
@@ -82,16 +88,31 @@ def _merge(convolution: Node, node: Node) -> Node | None:
     if node.op == "add" and unset:
         whole = operand if operand.values.size == channels else _spread(operand, channels)
         return replace(convolution, inputs=(activation, weight, whole))
-    scale, shift = _affine(node)
-    if not np.all(scale == 1.0) and weight.scale is not None:
-        return None
-    new_bias = bias.real().astype(np.float64) * scale + shift
-    if np.all(scale == 1.0):
-        new_weight = weight
-    else:
-        new_weight = Constant((weight.real().astype(np.float64) * scale).astype(np.float32))
-    new_bias = np.broadcast_to(new_bias, (channels,)).astype(np.float32)
+    # What leaves the range is told by `_check_range`, of the whole fold.
+    with np.errstate(all="ignore"):
+        scale, shift = _affine(node)
+        if not np.all(scale == 1.0) and weight.scale is not None:
+            return None
+        new_bias = bias.real().astype(np.float64) * scale + shift
+        if np.all(scale == 1.0):
+            new_weight = weight
+        else:
+            new_weight = Constant((weight.real().astype(np.float64) * scale).astype(np.float32))
+        new_bias = np.broadcast_to(new_bias, (channels,)).astype(np.float32)
     return replace(convolution, inputs=(activation, new_weight, Constant(new_bias)))
+
+
+def _check_range(flow: Flow, node: Node) -> None:
+    """ModelError for weights or a bias that training cannot have ended with."""
+    for index, what in ((1, "weights"), (2, "biases")):
+        values = node.constant(index).values
+        count = int(values.size - np.isfinite(values).sum()) if values.dtype.kind == "f" else 0
+        if count:
+            raise ModelError(
+                f"{flow.source}: {node.place or node.op}: {count} of its {what} are infinite or no "
+                "number with the operations behind it (batch normalisation, factors, sums) folded "
+                "in; train or export the model again"
+            )
 
 
 def _spread(operand: Constant, channels: int) -> Constant:

@@ -24,6 +24,7 @@ from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.provenance import version_of
+from edgemnv2.records.lines import check_record_line
 from edgemnv2.records.lock import locked
 from edgemnv2.records.task import decisions_id
 from edgemnv2.target import METRICS, Target
@@ -473,6 +474,8 @@ def _read_records(folder: Path) -> list[Record]:
 
     try:
         with _without_torn_lines(folder) as whole:
+            for line in (whole / RECORDS).read_bytes().splitlines():
+                check_record_line(line)
             database = _open(whole, allow_missing=False)
             found = list(database.get_all_tuning_records())
     except Exception as error:  # the parser behind it is C++ and raises what it likes

@@ -57,11 +57,11 @@ def test_float_networks_agree(
     require_module(MODULES[peer])
     graph = lower(load_model(name))
     x = sample_of(graph)
-    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, {graph.inputs[0]: x})
     engine.infer()
     expected = outputs(graph, x)
     # Sums in another order: a few units in the last place of float32, grown through 53 layers.
-    assert np.abs(engine.output() - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(engine.outputs()[0] - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 SPREAD = {
@@ -83,11 +83,11 @@ def test_dilation_and_groups_are_written(
     path.write_bytes(one_operator("Conv", (1, channels, 9, 8), {"w": weight}, **attributes))
     graph = lower(load_model(path))
     x = sample_of(graph)
-    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, {graph.inputs[0]: x})
     engine.infer()
     # Channels first or last: the same values.
     expected = np.sort(outputs(graph, x))
-    assert np.abs(np.sort(engine.output()) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(np.sort(engine.outputs()[0]) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "fomo_face_detection.tflite"])
@@ -124,10 +124,10 @@ def test_int8_networks_agree_up_to_roundings(
     require_module(MODULES[peer])
     graph = lower(load_model(name))
     x = sample_of(graph)
-    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, x)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, {graph.inputs[0]: x})
     engine.infer()
     expected = outputs(graph, x)
-    correlation = np.corrcoef(engine.output(), expected)[0, 1]
+    correlation = np.corrcoef(engine.outputs()[0], expected)[0, 1]
     # One step off in single layers; a wrong scale or zero point leaves no correlation.
     assert correlation > 0.99
 

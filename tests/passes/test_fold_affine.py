@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemnv2.errors import ModelError
 from edgemnv2.ops.flow import Flow, Node
 from edgemnv2.passes.fold_affine import fold_affine
 from tests.passes.flows import constant, conv2d, flow_of, node, ops
@@ -85,3 +86,14 @@ def test_a_normalisation_on_its_own_is_a_factor_and_a_sum() -> None:
 def test_a_constant_less_an_activation_stays() -> None:
     nodes = [conv2d("x", WEIGHT, "a"), node("subtract", constant(VECTOR), "a", to="y")]
     assert ops(fold_affine(flow_of(nodes, SHAPES, ("y",)))) == ["conv2d", "subtract"]
+
+
+@pytest.mark.parametrize("factor", [np.inf, 3e38])
+def test_a_fold_that_leaves_the_range_names_its_convolution(factor: float) -> None:
+    large = np.full_like(WEIGHT, 3e38)
+    nodes = [
+        conv2d("x", large, "a"),
+        node("multiply", "a", constant(np.full_like(VECTOR, factor)), to="y"),
+    ]
+    with pytest.raises(ModelError, match="of its weights are infinite or no number with the"):
+        fold_affine(flow_of(nodes, SHAPES, ("y",)))

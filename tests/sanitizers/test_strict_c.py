@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.firmware.bundle import bundle
 from edgemnv2.pipeline import compile_model
 from tests.frontend.tiny_mobilenet_tflite import TinyMobilenet
 from tests.networks.random_tflite import random_network
@@ -86,6 +87,40 @@ def test_cppcheck_finds_nothing(
         command += [f"--suppress={x}" for x in NOT_MEANT]
         command += ["--error-exitcode=1", *flags_of(artifact)]
         silent([*command, *map(str, [*sources_of(artifact), *programs])])
+
+
+BOARDS = (
+    "nano33ble",
+    "nucleo-f446re",
+    "nucleo-f746zg",
+    "nucleo-h743zi",
+    "stm32l4r5",
+    "mps2-an386",
+    "mps3-an547",
+)
+"""One of each start code and console driver."""
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_what_firmware_adds_is_as_strict(
+    board: str, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("arm-none-eabi-gcc")
+    require_tool("cppcheck")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(TinyMobilenet().build())
+    artifact = compile_model(path, board, tmp_path / "net")
+    bundle(artifact, "cmake", tmp_path / "bundle")
+    sources = [str(x) for x in sorted((tmp_path / "bundle").rglob("*.c")) if x.parent.name != "src"]
+    assert any("startup.c" in x for x in sources) and any("selftest.c" in x for x in sources)
+    folders = [f"-I{tmp_path / 'bundle' / x}" for x in ("include", "src", "selftest", "board")]
+    chain = artifact.target.toolchain
+    core = ("-mthumb", f"-mcpu={chain.mcpu}", f"-mfloat-abi={chain.float_abi}")
+    # `__asm__` is what a debugger's console and caches are reached by.
+    silent(["arm-none-eabi-gcc", *STRICT, "-fsyntax-only", *core, *folders, *sources])
+    command = ["cppcheck", "--quiet", "--std=c99", "--enable=warning,performance,portability"]
+    command += [f"--suppress={x}" for x in NOT_MEANT]
+    silent([*command, "--error-exitcode=1", *folders, *sources])
 
 
 def test_a_planted_conversion_is_told(tmp_path: Path, require_tool: Callable[[str], str]) -> None:

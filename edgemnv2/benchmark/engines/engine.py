@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Peer", "fit_sample"]
+__all__ = ["Peer", "fit_sample", "fit_samples"]
 
 Array = NDArray[Any]
 
 
 class Peer(Protocol):
-    """An engine with one model loaded and its input set."""
+    """An engine with one model loaded and its inputs set."""
 
     name: str
     version: str
@@ -23,9 +23,33 @@ class Peer(Protocol):
         """One inference, nothing else."""
         ...
 
-    def output(self) -> Array:
-        """Real values of the last inference's first output, flat, in NHWC order."""
+    def outputs(self) -> list[Array]:
+        """Real values of the last inference: each output in the file's order, flat, NHWC."""
         ...
+
+
+def fit_samples(
+    samples: Mapping[str, Array],
+    inputs: Sequence[tuple[str, Sequence[int], np.dtype[Any]]],
+    *,
+    nchw: bool,
+) -> list[Array]:
+    """One array for each of an engine's `inputs` (name, shape, type), made by `fit_sample`.
+
+    The sample of that name, else the next one that no input asks for by name.
+    """
+    named = {name for name, _, _ in inputs}
+    others = [x for name, x in samples.items() if name not in named]
+    fallback = next(iter(samples.values()))
+    return [
+        fit_sample(
+            samples[name] if name in samples else others.pop(0) if others else fallback,
+            shape,
+            dtype,
+            nchw=nchw,
+        )
+        for name, shape, dtype in inputs
+    ]
 
 
 def fit_sample(sample: Array, shape: Sequence[int], dtype: np.dtype[Any], *, nchw: bool) -> Array:

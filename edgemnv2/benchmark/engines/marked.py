@@ -1,6 +1,6 @@
 """Runs another engine so that an emulator's plugins see where its inferences begin and end.
 
-    python -m edgemnv2.benchmark.engines.marked ENGINE MODEL INPUT.npy OUTPUT.npy
+    python -m edgemnv2.benchmark.engines.marked ENGINE MODEL INPUT.npz OUTPUT.npz
 
 The mark is the system call `getppid`, which nothing else makes meanwhile. One inference warms up,
 then each of `MARKED` has a mark before and behind it.
@@ -25,15 +25,17 @@ MARK_CALLS = {"aarch64": 173, "x86_64": 110}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the engine once to warm up and `MARKED` times between marks; write its output."""
+    """Run the engine once to warm up and `MARKED` times between marks; write its outputs."""
     name, model, sample, output = arguments
-    peer = make_peer(name, Path(model), 1, np.load(sample))
+    # A keyword of `savez` could not be any name: names are the first array.
+    names, *arrays = np.load(sample).values()
+    peer = make_peer(name, Path(model), 1, dict(zip(names.tolist(), arrays, strict=True)))
     peer.infer()
     for _ in range(MARKED):
         os.getppid()
         peer.infer()
         os.getppid()
-    np.save(output, peer.output())
+    np.savez(output, *peer.outputs())
     print(f"edgemnv2 version {peer.version}")
     return 0
 

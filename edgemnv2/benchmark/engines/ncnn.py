@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.benchmark.engines.engine import fit_sample
+from edgemnv2.benchmark.engines.engine import fit_samples
 from edgemnv2.errors import UsageError
 
 __all__ = ["Ncnn"]
@@ -18,16 +19,16 @@ Array = NDArray[Any]
 
 
 class Ncnn:
-    """One net; see `Peer`. The input takes its size from the first `Input` line."""
+    """One net; see `Peer`. The inputs take their sizes from the `Input` lines."""
 
     name = "ncnn"
 
-    def __init__(self, model: Path, threads: int, sample: Array) -> None:
+    def __init__(self, model: Path, threads: int, samples: Mapping[str, Array]) -> None:
         self.version = str(ncnn.__version__)
         weights = model.with_suffix(".bin")
         if not weights.is_file():
             raise UsageError(f"model={model}: {weights.name} is not beside it")
-        self._input, shape = _input_of(model)
+        inputs = _inputs_of(model)
         self._net = ncnn.Net()
         self._net.opt.num_threads = threads
         # By default it stores and computes in half precision where the processor can.
@@ -35,34 +36,40 @@ class Ncnn:
             setattr(self._net.opt, f"use_{kind}", False)
         if self._net.load_param(str(model)) or self._net.load_model(str(weights)):
             raise UsageError(f"model={model}: ncnn cannot load it and its .bin")
-        self._output = self._net.output_names()[0]
-        x = fit_sample(sample, (1, *shape), np.dtype(np.float32), nchw=True)
-        self._x = ncnn.Mat(np.ascontiguousarray(x[0])).clone()
-        self._y: Any = None
+        self._names = tuple(self._net.output_names())
+        wanted = [(name, (1, *shape), np.dtype(np.float32)) for name, shape in inputs]
+        arrays = fit_samples(samples, wanted, nchw=True)
+        self._x = {
+            name: ncnn.Mat(np.ascontiguousarray(x[0])).clone()
+            for (name, _), x in zip(inputs, arrays, strict=True)
+        }
+        self._y: list[Any] = []
 
     def infer(self) -> None:
         """One inference."""
         extractor = self._net.create_extractor()
-        extractor.input(self._input, self._x)
-        _, self._y = extractor.extract(self._output)
+        for name, x in self._x.items():
+            extractor.input(name, x)
+        self._y = [extractor.extract(name)[1] for name in self._names]
 
-    def output(self) -> Array:
-        """See `Peer.output`."""
-        values: Array = np.array(self._y)
-        return (values.transpose(1, 2, 0) if values.ndim == 3 else values).reshape(-1)
+    def outputs(self) -> list[Array]:
+        """See `Peer.outputs`."""
+        arrays = [np.array(y) for y in self._y]
+        return [(y.transpose(1, 2, 0) if y.ndim == 3 else y).reshape(-1) for y in arrays]
 
 
-def _input_of(model: Path) -> tuple[str, tuple[int, int, int]]:
-    """Name and `(C, H, W)` of the first input in the text `.param` file."""
+def _inputs_of(model: Path) -> list[tuple[str, tuple[int, int, int]]]:
+    """Name and `(C, H, W)` of each input in the text `.param` file."""
     try:
         lines = model.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise UsageError(f"model={model}: not a text .param file") from error
-    for line in lines:
-        words = line.split()
-        if words and words[0] == "Input":
-            sizes = dict(word.split("=") for word in words[5:] if "=" in word)
-            if {"0", "1", "2"} <= sizes.keys():
-                return words[4], (int(sizes["2"]), int(sizes["1"]), int(sizes["0"]))
-            break
-    raise UsageError(f"model={model}: its Input line has no fixed size (0=W 1=H 2=C)")
+    inputs = [words for line in lines if (words := line.split())[:1] == ["Input"]]
+    found = []
+    for words in inputs:
+        sizes = dict(word.split("=") for word in words[5:] if "=" in word)
+        if {"0", "1", "2"} <= sizes.keys():
+            found.append((words[4], (int(sizes["2"]), int(sizes["1"]), int(sizes["0"]))))
+    if not found or len(found) < len(inputs):
+        raise UsageError(f"model={model}: its Input line has no fixed size (0=W 1=H 2=C)")
+    return found

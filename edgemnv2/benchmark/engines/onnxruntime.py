@@ -6,6 +6,7 @@ Its threads spin within an inference, as they do by default, but not behind it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgemnv2.benchmark.engines.engine import fit_sample
+from edgemnv2.benchmark.engines.engine import fit_samples
 from edgemnv2.errors import UsageError
 
 __all__ = ["OnnxRuntime"]
@@ -27,7 +28,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, model: Path, threads: int, sample: Array) -> None:
+    def __init__(self, model: Path, threads: int, samples: Mapping[str, Array]) -> None:
         self.version = str(onnxruntime.__version__)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -42,16 +43,20 @@ class OnnxRuntime:
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise UsageError(f"model={model}: onnxruntime cannot load it ({reason})") from error
-        entry = self._session.get_inputs()[0]
-        if entry.type not in TYPES:
-            raise UsageError(
-                f"model={model}: its input is a {entry.type} (must be one of {', '.join(TYPES)})"
-            )
-        shape = [size if isinstance(size, int) else 1 for size in entry.shape]
-        x = fit_sample(sample, shape, np.dtype(TYPES[entry.type]), nchw=True)
+        wanted = []
+        for entry in self._session.get_inputs():
+            if entry.type not in TYPES:
+                raise UsageError(
+                    f"model={model}: its input {entry.name!r} is a {entry.type} (must be one of "
+                    f"{', '.join(TYPES)})"
+                )
+            shape = [size if isinstance(size, int) else 1 for size in entry.shape]
+            wanted.append((entry.name, shape, np.dtype(TYPES[entry.type])))
         # Bound once, so that no copy of ours is in its time.
         self._binding = self._session.io_binding()
-        self._binding.bind_cpu_input(entry.name, x)
+        arrays = fit_samples(samples, wanted, nchw=True)
+        for (name, _, _), x in zip(wanted, arrays, strict=True):
+            self._binding.bind_cpu_input(name, x)
         for output in self._session.get_outputs():
             self._binding.bind_output(output.name)
 
@@ -59,7 +64,9 @@ class OnnxRuntime:
         """One inference."""
         self._session.run_with_iobinding(self._binding)
 
-    def output(self) -> Array:
-        """See `Peer.output`; an integer output is stored values, since no scale comes with it."""
-        values: Array = self._binding.copy_outputs_to_cpu()[0]
-        return (values.transpose(0, 2, 3, 1) if values.ndim == 4 else values).reshape(-1)
+    def outputs(self) -> list[Array]:
+        """See `Peer.outputs`; integer outputs are stored values, since no scale comes with them."""
+        return [
+            (values.transpose(0, 2, 3, 1) if values.ndim == 4 else values).reshape(-1)
+            for values in self._binding.copy_outputs_to_cpu()
+        ]

@@ -5,13 +5,12 @@ An engine's model is the user's file, or the artefact's own network written in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemnv2.artifact import Artifact
 from edgemnv2.benchmark.engines.engine import Peer
 from edgemnv2.errors import UsageError
 from edgemnv2.ops.graph import Graph
@@ -19,27 +18,28 @@ from edgemnv2.ops.graph import Graph
 __all__ = ["PEERS", "SUFFIXES", "choose_model", "choose_models", "make_peer", "write_model"]
 
 Array = NDArray[Any]
+Samples = Mapping[str, Array]
 
 
-def _litert(model: Path, threads: int, sample: Array) -> Peer:
+def _litert(model: Path, threads: int, samples: Samples) -> Peer:
     from edgemnv2.benchmark.engines.litert import LiteRT
 
-    return LiteRT(model, threads, sample)
+    return LiteRT(model, threads, samples)
 
 
-def _onnxruntime(model: Path, threads: int, sample: Array) -> Peer:
+def _onnxruntime(model: Path, threads: int, samples: Samples) -> Peer:
     from edgemnv2.benchmark.engines.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(model, threads, sample)
+    return OnnxRuntime(model, threads, samples)
 
 
-def _ncnn(model: Path, threads: int, sample: Array) -> Peer:
+def _ncnn(model: Path, threads: int, samples: Samples) -> Peer:
     from edgemnv2.benchmark.engines.ncnn import Ncnn
 
-    return Ncnn(model, threads, sample)
+    return Ncnn(model, threads, samples)
 
 
-PEERS: dict[str, Callable[[Path, int, Array], Peer]] = {
+PEERS: dict[str, Callable[[Path, int, Samples], Peer]] = {
     "litert": _litert,
     "onnxruntime": _onnxruntime,
     "ncnn": _ncnn,
@@ -47,24 +47,16 @@ PEERS: dict[str, Callable[[Path, int, Array], Peer]] = {
 SUFFIXES = {"litert": ".tflite", "onnxruntime": ".onnx", "ncnn": ".param"}
 
 
-def choose_models(
-    artifact: Artifact, peers: Sequence[str], models: Sequence[Path]
-) -> dict[str, Path | None]:
+def choose_models(peers: Sequence[str], models: Sequence[Path]) -> dict[str, Path | None]:
     """The model of each engine out of `models`, None where it takes the artefact's own network.
 
-    Raises UsageError as `choose_model`, for a model that no engine takes, and for a network with
-    several inputs.
+    Raises UsageError as `choose_model`, and for a model that no engine takes.
     """
     chosen = {name: choose_model(name, models) for name in peers}
     for path in models:
         if path not in chosen.values():
             suffixes = ", ".join(SUFFIXES[name] for name in peers)
             raise UsageError(f"model={path}: no engine of against= takes it (expected {suffixes})")
-    if peers and len(artifact.inputs) != 1:
-        raise UsageError(
-            f"{artifact.path}: has {len(artifact.inputs)} inputs, and engines are put side by side "
-            "on networks with one (bench it alone: leave against= out)"
-        )
     return chosen
 
 
@@ -110,13 +102,15 @@ def write_model(peer: str, graph: Graph, folder: Path) -> Path:
     return path
 
 
-def make_peer(name: str, model: Path, threads: int, sample: Array) -> Peer:
-    """The engine `name` with `model` loaded; its input is `sample` `[1, H, W, C]` where that fits.
+def make_peer(name: str, model: Path, threads: int, samples: Samples) -> Peer:
+    """The engine `name` with `model` loaded; its inputs are `samples` where they fit.
+
+    `samples` has an array `[1, H, W, C]` for each input of ours, by name.
 
     Raises UsageError for an engine that is not installed or cannot read the model.
     """
     try:
-        return PEERS[name](model, threads, sample)
+        return PEERS[name](model, threads, samples)
     except ImportError as error:
         raise UsageError(
             f"against={name}: {error.name} is not installed (pip install 'edgemnv2[peers]')"

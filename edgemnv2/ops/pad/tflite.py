@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
 
 
 def pad(node: SourceNode, flow: FlowBuilder) -> None:
-    """Sizes are constants."""
+    """Sizes are constants, two for each dimension, none of them negative."""
     source = node.input(0)
-    sizes = node.value(1, "sizes").reshape(-1, 2)
-    pairs = tuple((int(before), int(after)) for before, after in sizes)
-    quant = source.quant if source.is_quantized else None
+    sizes = [int(x) for x in node.value(1, "sizes").reshape(-1)]
+    if len(sizes) != 2 * len(source.shape) or min(sizes, default=0) < 0:
+        raise Refusal(f"sizes {sizes} for {list(source.shape)}", "convert the model again")
+    pairs = tuple(zip(sizes[::2], sizes[1::2], strict=True))
+    # The output's, as LiteRT has it, should the file give it another.
+    quant = node.output.quant if node.output.is_quantized else None
     value = 0.0 if quant is None else float(quant.zero_point)
     if len(node.inputs) > 2:
         value = float(node.value(2, "a fill value").reshape(-1)[0])

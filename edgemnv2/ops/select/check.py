@@ -17,4 +17,5 @@ def check(graph: Graph, layer: Layer) -> None:
     expect(tuple(map(len, lists)) == y.shape, layer, f"output {y.shape} of another shape")
     for indices, extent in zip(lists, x.shape, strict=True):
         expect(min(indices) >= 0 and max(indices) < extent, layer, "an index out of range")
-    expect((x.dtype, x.quant) == (y.dtype, y.quant), layer, "another type or scale")
+    # A scale of its own is the file's word for the same stored values, as LiteRT takes it.
+    expect(x.dtype == y.dtype, layer, "another type")

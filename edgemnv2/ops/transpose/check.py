@@ -14,4 +14,5 @@ def check(graph: Graph, layer: Layer) -> None:
     """ValueError where `layer` is not sound."""
     x, y = graph.tensor_in(layer), graph.tensor_out(layer)
     expect(prod(x.shape) == prod(y.shape), layer, "another number of elements")
-    expect((x.dtype, x.quant) == (y.dtype, y.quant), layer, "another type or scale")
+    # A scale of its own is the file's word for the same stored values, as LiteRT takes it.
+    expect(x.dtype == y.dtype, layer, "another type")

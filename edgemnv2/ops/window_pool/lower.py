@@ -38,7 +38,15 @@ def arrange(node: Node, views: Views) -> None:
     for axis, (extent, before) in enumerate(((height, top), (width, left))):
         window = (attrs["size"][axis] - 1) * attrs["dilation"][axis] + 1
         # As far as the last window goes (ONNX may round the number of windows up).
-        after.append(max(0, (out[axis] - 1) * attrs["stride"][axis] + window - extent - before))
+        stride = attrs["stride"][axis]
+        after.append(max(0, (out[axis] - 1) * stride + window - extent - before))
+        windows = (extent + before + after[-1] - window) // stride + 1
+        if windows != out[axis]:
+            raise views.refuse(
+                node,
+                f"windows of {window} over an extent of {extent} give {windows} of them, not the "
+                f"{out[axis]} that the file says; export the model again",
+            )
     padding = (top, left, after[0], after[1])
     new = {
         **kept,
@@ -49,7 +57,7 @@ def arrange(node: Node, views: Views) -> None:
         "counted": attrs.get("counted", (0, 0, 0, 0)),
     }
     if min(attrs["padding"]) < 0:
-        raise views.refuse(node, f"negative padding {list(attrs['padding'])}")
+        raise views.refuse(node, f"negative padding {list(attrs['padding'])}; export again")
     views.emit(replace(node, inputs=(view.name,), attrs=new), (*out, channels), order)
 
 
