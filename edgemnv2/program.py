@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = [
     "FEED",
@@ -22,6 +23,7 @@ __all__ = [
     "RowTensor",
     "Step",
     "Write",
+    "needed_rows",
 ]
 
 FEED = -1
@@ -192,6 +194,25 @@ class RowOp:
         if stop <= 0 or wanted.start - write.first_row >= self.steps * rows:
             return 0
         return -(-stop // rows)
+
+
+@lru_cache(maxsize=4096)
+def needed_rows(op: RowOp, heights: tuple[int, ...]) -> tuple[tuple[tuple[str, range], ...], ...]:
+    """What each step of `op` needs: tensors and their rows, those that it updates included.
+
+    `heights` are those of the tensors that it reads, in their order. Kept: the same operation is
+    looked at in many chains.
+    """
+    found = []
+    for row in range(op.steps):
+        needed = [
+            (read.tensor, op.rows_read(number, row, height))
+            for number, (read, height) in enumerate(zip(op.reads, heights, strict=True))
+        ]
+        if op.updates:
+            needed += [(x.tensor, op.rows_made(row, number)) for number, x in enumerate(op.writes)]
+        found.append(tuple(needed))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class Said:
     scores: str | None = None
     threshold: float | None = None
     preprocess: str | None = None
+    preprocess_from: str = ""
+    """Where the file says so; empty where the user does."""
     fit: str | None = None
 
     def over(self, other: Said) -> Said:
@@ -46,6 +48,8 @@ class Said:
             name: getattr(self if getattr(self, name) else other, name)
             for name in self.__dataclass_fields__
         }
+        if self.preprocess:
+            chosen["preprocess_from"] = self.preprocess_from
         return Said(**chosen)
 
     def to_dict(self) -> dict[str, Any]:

@@ -49,6 +49,16 @@ LOOKING = {
     "edgemnv2 paper": r"Table 2",
     "edgemnv2 compile digits --target host -o digits": r"model +digits\n",
 }
+LETTERS = 0.01
+"""Share of the picture's pixels that may differ: the labels' letters, less than a box's lines."""
+CANVAS = "edgemnv2/samples/data/canvases/heldout_000.png"
+DRAWING = {
+    "edgemnv2 compile digits-detector-int8 --target host -o det": r"task +detector of 10 classes",
+    f"edgemnv2 run det {CANVAS} --draw boxes.png": (
+        r"heldout_000\.png\n"
+        r"( +0\.\d{4}  \d  left \d+ top \d+ right \d+ bottom \d+\n)+drawn +boxes\.png"
+    ),
+}
 CHECKING = {
     "edgemnv2 verify net --images DIR": r"samples +12, every .* bit.*PASSED +exact",
     "edgemnv2 bench net": r"ms",
@@ -153,7 +163,7 @@ def onnx(tmp_path: Path) -> Path:
 
 def test_every_command_of_the_readme_is_run_here() -> None:
     groups = (MICROCONTROLLER, RASPBERRY, FLOAT, LOOKING, CHECKING, COMPARING, LIMITED, TUNING)
-    groups += (SCRIPTS,)
+    groups += (DRAWING, SCRIPTS)
     known = {command for group in groups for command in group}
     assert set(commands_in_readme()) == known
 
@@ -188,6 +198,18 @@ def test_just_looking(tmp_path: Path) -> None:
     run_all(LOOKING, tmp_path)
     said = run("edgemnv2 verify digits", tmp_path)
     assert re.search(r"samples +360, .*top-1 +9[789]\.\d %.*PASSED", said, re.DOTALL)
+
+
+def test_the_second_screen_is_the_picture_that_is_drawn(tmp_path: Path) -> None:
+    """All but the letters of its labels, which other versions of Pillow draw otherwise."""
+    image = pytest.importorskip("PIL.Image")
+    run_all(DRAWING, tmp_path, {CANVAS: shlex.quote(str(REPOSITORY / CANVAS))})
+    drawn, shown = (
+        np.asarray(image.open(path).convert("RGB"), np.int16)
+        for path in (tmp_path / "boxes.png", REPOSITORY / ".docs" / "boxes.png")
+    )
+    assert drawn.shape == shown.shape
+    assert np.any(drawn != shown, axis=2).mean() < LETTERS
 
 
 def test_checking_and_measuring(

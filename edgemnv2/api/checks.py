@@ -198,13 +198,15 @@ def analyze(
     target: str | Path | None = None,
     *,
     input_shapes: InputShapes | None = None,
+    io: str | None = None,
     progress: Stage = no_stage,
 ) -> Analysis:
     """What `source` needs, layer by layer, and which boards it fits; nothing is compiled.
 
-    The plan shown is that of `target`, by default a typical one. Raises ModelError, TargetError.
+    The plan shown is that of `target`, by default a typical one; `io` is what lies in the arena, as
+    for `compile`. Raises ModelError, TargetError.
     """
     from edgemnv2.check import analyze as needs
 
     network = as_network(source, input_shapes, progress)
-    return needs.analyze(network.graph, None if target is None else str(target), progress)
+    return needs.analyze(network.graph, None if target is None else str(target), progress, io)

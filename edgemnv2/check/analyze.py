@@ -8,7 +8,7 @@ an operating system are compared with layer-by-layer execution, which is more th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
@@ -148,17 +148,18 @@ def analyze(
     graph: Graph,
     target_name: str | None = None,
     progress: Callable[[str], None] = lambda stage: None,
+    io: str | None = None,
 ) -> Analysis:
     """Analyse `graph` for a target (left out: a typical one) and for every known board.
 
-    `progress` is told what is planned.
-    Raises TargetError for an unknown target. A float network is planned for a microcontroller too
-    if asked for, and does not fit it.
+    `io` is what lies in the arena, as for `compile` (None: by target); `progress` is told what is
+    planned. Raises TargetError for an unknown target. A float network is planned for a
+    microcontroller too if asked for, and does not fit it.
     """
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
     progress(f"plan memory for {target.name}")
-    plan = plan_network(_as_compiled(graph, target), target, PLAIN)
+    plan = plan_network(_as_compiled(graph, target), target, replace(PLAIN, io=io))
     main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
     facts = tuple(_layer_facts(main.graph, main.schedule, whole))

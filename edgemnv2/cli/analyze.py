@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgemnv2.cli.progress import Stages
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
-from edgemnv2.cli.task_text import labels_text, task_text
+from edgemnv2.cli.task_text import HELD, labels_text, task_text
 
 if TYPE_CHECKING:
     from edgemnv2.check.analyze import Analysis, EndFacts, Fit
@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", help="whose kernels are planned (a Cortex-M7 for int8, a Pi 4 for float)"
     )
+    parser.add_argument(
+        "--io",
+        choices=("arena", "input", "caller"),
+        help="what lives in the arena, as for `compile` (by target)",
+    )
     add_shape_argument(parser)
     parser.add_argument(
         "--plot",
@@ -49,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
         check_picture(args.plot)
     with Stages("analyze") as stages:
         analysis = edgemnv2.analyze(
-            args.model, args.target, input_shapes=input_shapes(args), progress=stages.enter
+            args.model,
+            args.target,
+            input_shapes=input_shapes(args),
+            io=args.io,
+            progress=stages.enter,
         )
     if args.plot is not None:
         write_picture(args.plot, analysis.plan, analysis.plot_layers())
@@ -79,7 +88,6 @@ def _table(analysis: Analysis) -> list[str]:
 
 
 def _summary(analysis: Analysis) -> list[str]:
-    held = "image included" if analysis.io == "arena" else "image and result are the caller's"
     live = ", ".join(f"{name} {size / 1024:.1f}" for name, size in analysis.peak_live)
     return [
         f"model           {analysis.model}: {analysis.macs / 1e6:.1f} M multiply-accumulates, "
@@ -90,7 +98,7 @@ def _summary(analysis: Analysis) -> list[str]:
         f"labels          {labels_text(analysis.task)}",
         *(f"note            {note}" for note in analysis.notes),
         f"target          {analysis.target}{_answer(analysis)}",
-        f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({held}; "
+        f"arena           {analysis.arena_bytes / 1024:.1f} KiB ({HELD[analysis.io]}; "
         f"lower bound {analysis.arena_lower_bound_bytes / 1024:.1f} KiB)",
         f"by rows         {analysis.stream_arena_bytes / 1024:.1f} KiB (the arena where the image "
         "is handed over row by row)",

@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="prefix of all C names (from the model's name)")
     parser.add_argument(
-        "--io", choices=("arena", "caller"), help="where input and output live (by target)"
+        "--io",
+        choices=("arena", "input", "caller"),
+        help="what lives in the arena: image and result, the image alone (the result is the "
+        "caller's), or neither (by target)",
     )
     parser.add_argument(
         "--chains",
@@ -258,13 +261,14 @@ def _by_rows(manifest: Manifest) -> list[str]:
 
 
 def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
+    from edgemnv2.cli.task_text import HELD
+
     schedules = dict.fromkeys(("tuned", *_UNTUNED), 0)
     for kernel in facts["kernels"]:
         schedules[kernel["schedule"] if kernel["schedule"] in _UNTUNED else "tuned"] += 1
     kinds = ", ".join(
         f"{count} {_UNTUNED.get(kind, kind)}" for kind, count in schedules.items() if count
     )
-    held = "image included" if manifest.io == "arena" else "image and result are the caller's"
     code = f"{facts['code_bytes'] / 1024:.1f} KiB" if facts["code_bytes"] else "not measured"
     return "\n".join(
         [
@@ -272,7 +276,7 @@ def _text(manifest: Manifest, facts: dict[str, Any]) -> str:
             f"network    {facts['macs'] / 1e6:.1f} M multiply-accumulates, "
             f"{len(manifest.layers)} layers",
             *_task_lines(manifest),
-            f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({held}; "
+            f"arena      {facts['arena_bytes'] / 1024:.1f} KiB ({HELD[manifest.io]}; "
             f"lower bound {facts['arena_lower_bound_bytes'] / 1024:.1f} KiB)",
             *_by_rows(manifest),
             *_thread_lines(facts),

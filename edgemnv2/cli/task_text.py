@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from edgemnv2 import Task
     from edgemnv2.check.pictures import PictureAnswer
 
-__all__ = ["answer_lines", "labels_text", "pixels_text", "task_text"]
+__all__ = ["HELD", "answer_lines", "labels_text", "pixels_text", "task_text"]
 
+HELD = {
+    "arena": "image included",
+    "input": "image included, the result is the caller's",
+    "caller": "image and result are the caller's",
+}
+"""What the arena holds, by `io`."""
 SHOWN = 3
 """Labels at most."""
 

@@ -302,13 +302,15 @@ def _entry_points(parts: EntryParts) -> list[str]:
     ]
     take: list[str] = []
     finish: list[str] = []
-    if interface.io == "arena":
+    if interface.io != "caller":
         check, homes = _refuse_null(in_fields), []
         take, finish = take_and_finish(interface)
+        if interface.io == "input":
+            check, homes = _refuse_null(in_fields + out_fields), set_outputs
     else:
         check = _refuse_null(in_fields + out_fields)
         homes = [*home_lines(parts, inputs), *set_outputs]
-    kinds = ["outputs"] if interface.io == "arena" else ["inputs", "outputs"]
+    kinds = ["inputs", "outputs"] if interface.io == "caller" else ["outputs"]
     stream_fields = [f"inputs->{end.field}" for end in others] + out_fields
     values = {
         "%PROCESSOR%": refuse_processor(interface),
@@ -350,7 +352,7 @@ def take_and_finish(interface: Interface, offsets: str = "") -> tuple[list[str],
             f"    memmove({place}, {at}, ^_{macro}_BYTES);",
             "  }",
         ]
-    for end in interface.outputs:
+    for end in interface.outputs if interface.io == "arena" else ():
         at, macro = f"outputs->{end.field}", interface.macro("output", end)
         place = f"run.home[0] + ^_{offsets}{macro}_OFFSET"
         finish += [

@@ -38,9 +38,10 @@ _KEYWORDS = frozenset(
 
 @dataclass(frozen=True)
 class Interface:
-    """What the header says. `io` is "arena" or "caller"; `title` names the network in comments.
+    """What the header says. `io` is "arena", "input" or "caller".
 
-    `fed` is the number of the input whose rows `run_rows` asks for.
+    `title` names the network in comments; `fed` is the number of the input whose rows `run_rows`
+    asks for.
     """
 
     name: str
@@ -228,6 +229,21 @@ def _placing(interface: Interface) -> list[str]:
     inputs, outputs = len(interface.inputs), len(interface.outputs)
     both = f"{'Input' if inputs == 1 else 'Inputs'} and {'output' if outputs == 1 else 'outputs'}"
     consumed, its = ("The input is", "its") if inputs == 1 else ("The inputs are", "their")
+    if interface.io == "input":
+        one = "The output is the caller's" if outputs == 1 else "The outputs are the caller's"
+        return [
+            f"/* {one} in buffers of its own. {'The input' if inputs == 1 else 'Inputs'} "
+            f"{'lives' if inputs == 1 else 'live'} in the arena, at",
+            f" * {'this offset' if inputs == 1 else 'these offsets'}. {consumed} CONSUMED: {its} "
+            "rows give way to later ones. A pointer of your own",
+            " * is copied from. */",
+            f"#define {upper}_IO_IN_ARENA 0",
+            f"#define {upper}_INPUTS_IN_ARENA 1",
+            *(
+                f"#define {upper}_{interface.macro('input', end)}_OFFSET {end.offset_bytes}"
+                for end in interface.inputs
+            ),
+        ]
     if interface.io != "arena":
         read = "the input is" if inputs == 1 else "the inputs are"
         return [

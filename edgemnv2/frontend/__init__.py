@@ -30,11 +30,14 @@ TRAINED = {
     "digits-detector": "digits_detector.onnx",
     "digits-detector-int8": "digits_detector_int8.onnx",
     "digits-int8": "digits_int8.onnx",
+    "digits-segmenter": "digits_segmenter.onnx",
+    "digits-segmenter-int8": "digits_segmenter_int8.onnx",
 }
 """Files of the trained models that come with the package."""
 INTEGER_TWINS = {
     "digits": "digits-int8",
     "digits-detector": "digits-detector-int8",
+    "digits-segmenter": "digits-segmenter-int8",
 }
 
 
@@ -158,7 +161,7 @@ def _load_built_in(name: str) -> Model:
         raise ModelError(
             f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
             f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', "
-            f"'digits-detector[-int8]', "
+            f"'digits-detector[-int8]', 'digits-segmenter[-int8]', "
             f"'ssdlite-mobilenetv2-320[-int8]', 'deeplabv3-mobilenetv2-513[-int8]'); {hint}"
         )
     width, resolution, int8 = parsed

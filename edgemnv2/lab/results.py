@@ -33,6 +33,7 @@ from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
+from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.version import __version__
 
 __all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
@@ -259,6 +260,7 @@ Measure = Callable[[Callable[[str], None]], list[dict[str, Any]]]
 Table = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "memory": (measure_memory, memory_table),
+    "task-memory": (measure_task_memory, task_memory_table),
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles-m": (partial(measure_cycles, True), cycles_table),

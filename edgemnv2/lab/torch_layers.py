@@ -43,7 +43,7 @@ class Convolution(nn.Module):
         self.conv = nn.Conv2d(
             inputs, outputs, kernel, stride, pad, dilation, groups=groups, bias=False
         )
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, inputs, H, W]` to `[N, outputs, H / stride, W / stride]`."""
@@ -53,6 +53,9 @@ class Convolution(nn.Module):
     def folded(self) -> tuple[np.ndarray, np.ndarray]:
         """Weight and bias with the batch normalisation's statistics folded in, float32."""
         norm = self.norm
+        if not isinstance(norm, nn.BatchNorm2d):
+            assert self.conv.bias is not None
+            return self.conv.weight.detach().numpy(), self.conv.bias.detach().numpy()
         assert norm.running_var is not None and norm.running_mean is not None
         factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
         weight = self.conv.weight.double() * factor[:, None, None, None]

@@ -18,6 +18,7 @@ from typing import Any
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
 from edgemnv2.meaning.labels import labels_beside, labels_inside
+from edgemnv2.meaning.normalisation import preset_inside
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph
 from edgemnv2.samples.images import image_input, preset_pixels
@@ -46,6 +47,10 @@ def said_by_file(path: Path) -> Said:
         except Exception:  # whatever is wrong with it, the front end says so better
             return said
         said = said_in_metadata({x.key: x.value for x in proto.metadata_props}, path.name)
+    if path.suffix == ".tflite" and path.is_file():
+        preset = preset_inside(path)
+        origin = f"{path.name}'s metadata" if preset else ""
+        said = Said(preprocess=preset, preprocess_from=origin)
     labels, origin = labels_inside(path)
     if not labels:
         labels, origin = labels_beside(path)
@@ -71,6 +76,7 @@ def said_in_metadata(properties: Mapping[str, str], place: str) -> Said:
         scores=content.get("scores"),
         threshold=content.get("threshold"),
         preprocess=content.get("preprocess"),
+        preprocess_from=f"{place}'s metadata" if content.get("preprocess") else "",
         fit=content.get("fit"),
     )
 
@@ -332,5 +338,6 @@ def _with_pixels(task: Task, graph: Graph, said: Said) -> Task:
         return replace(task, pixels=(found.low, found.high), pixels_told_by=found.told_by)
     if said.preprocess is not None:
         low, high = preset_pixels(said.preprocess)
-        return replace(task, pixels=(low, high), pixels_told_by=f"preprocess={said.preprocess}")
+        told = said.preprocess_from or f"preprocess={said.preprocess}"
+        return replace(task, pixels=(low, high), pixels_told_by=told)
     return task

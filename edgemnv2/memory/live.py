@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.program import Program
+from edgemnv2.program import Program, needed_rows
 
 __all__ = ["LiveRows", "live_bytes_per_step", "live_rows", "ring_depth"]
 
@@ -39,15 +39,18 @@ def live_rows(program: Program) -> dict[str, LiveRows]:
         if name not in program.fed:
             first[name] = [-1] * len(first[name])
             last[name] = [-1] * len(last[name])
+    needed: dict[int, tuple[tuple[tuple[str, range], ...], ...]] = {}
     for now, step in enumerate(program.steps):
         fed = program.fed_by(step)
         if fed is not None:
             first[fed][step.row] = last[fed][step.row] = now
             continue
         op = program.ops[step.op]
-        for index, read in enumerate(op.reads):
-            for row in op.rows_read(index, step.row, program.tensors[read.tensor].height):
-                last[read.tensor][row] = now
+        if step.op not in needed:
+            heights = tuple(program.tensors[read.tensor].height for read in op.reads)
+            needed[step.op] = needed_rows(op, heights)
+        for name, rows in needed[step.op][step.row]:
+            last[name][rows.start : rows.stop] = [now] * len(rows)
         for index, write in enumerate(op.writes):
             for row in op.rows_made(step.row, index):
                 if first[write.tensor][row] == UNMADE:

@@ -116,13 +116,54 @@ def operation_orders(rows: RowOps) -> list[RowOps]:
     """`rows` as they are, and, where there are several ends, with operations as early as is good.
 
     Sources often have all heads behind the backbone; right behind what they read, their operands
-    need not be kept.
+    need not be kept. As whole tensors a head may be larger than what it reads, though its rows
+    never exist at once: so there is an order with heads early whatever their size, too.
     """
     carried = any(Crossings(rows).is_carried(name) for name in rows.tensors)
     if len(rows.outputs) == 1 and not carried:
         return [rows]
-    early = replace(rows, ops=_early(rows))
-    return [rows] if early == rows else [rows, early]
+    orders = [rows]
+    for ops in (_early(rows), _heads_first(rows)):
+        if all(ops != known.ops for known in orders):
+            orders.append(replace(rows, ops=ops))
+    return orders
+
+
+def _heads_first(rows: RowOps) -> tuple[RowOp, ...]:
+    """Each head right behind the operation that makes what it reads, else the order that it was.
+
+    A head is a line of operations with one operand each that ends in an output of the network and
+    begins at a tensor with other readers.
+    """
+    before = _dependencies(rows.ops)
+    makers: dict[str, list[int]] = {}
+    readers: dict[str, set[int]] = {}
+    for index, op in enumerate(rows.ops):
+        for name in op.outputs:
+            makers.setdefault(name, []).append(index)
+        for read in op.reads:
+            readers.setdefault(read.tensor, set()).add(index)
+    place: dict[int, tuple[int, int]] = {index: (index, -1) for index in range(len(rows.ops))}
+    for end, op in enumerate(rows.ops):
+        if not set(rows.outputs).issuperset(op.outputs):
+            continue
+        line = [end]
+        while True:
+            names = {read.tensor for read in rows.ops[line[-1]].reads}
+            name = names.pop() if len(names) == 1 else ""
+            if len(readers.get(name, ())) != 1 or len(makers.get(name, ())) != 1:
+                break
+            line += makers[name]
+        if len(readers.get(name, ())) > 1 and name in makers:
+            for index in line:
+                place[index] = (makers[name][-1], index)
+    done: list[int] = []
+    left = sorted(place, key=lambda index: place[index])
+    while left:
+        chosen = next(index for index in left if before[index].issubset(done))
+        left.remove(chosen)
+        done.append(chosen)
+    return tuple(rows.ops[index] for index in done)
 
 
 def _early(rows: RowOps) -> tuple[RowOp, ...]:

@@ -12,6 +12,7 @@ from edgemnv2.target import Target
 
 __all__ = [
     "CHAINS",
+    "IO",
     "arena_align",
     "default_chains",
     "default_io",
@@ -23,6 +24,8 @@ __all__ = [
 CHAINS = ("memory", "blocks", "layers")
 """Ways to cut: for the least arena, after every block, after every operation."""
 
+IO = ("arena", "input", "caller")
+"""What lies in the arena: inputs and outputs, inputs alone, neither."""
 QUICK_TRIES = 6
 
 
@@ -57,12 +60,12 @@ def plan_graph(
 ) -> tuple[Planned, Planned]:
     """The program with all inputs present, and the one that is fed row by row.
 
-    `io` "arena" or "caller"; `chains` out of `CHAINS`. `fed`: the input that arrives by rows, by
+    `io` out of `IO`; `chains` out of `CHAINS`. `fed`: the input that arrives by rows, by
     default the first that is read; the others are whole in the caller's memory then. Raises
     UsageError for other words.
     """
-    if io not in ("arena", "caller"):
-        raise UsageError(f"io={io}: expected arena or caller")
+    if io not in IO:
+        raise UsageError(f"io={io}: expected one of {', '.join(IO)}")
     if chains not in CHAINS:
         raise UsageError(f"chains={chains}: expected one of {', '.join(CHAINS)}")
     if fed is None:
@@ -70,12 +73,16 @@ def plan_graph(
         read = {read.tensor for op in rows.ops for read in op.reads}
         fed = tuple(name for name in rows.inputs if name in read)[:1]
     everything = frozenset({*rows.inputs, *rows.outputs})
-    whole_external = frozenset[str]() if io == "arena" else everything
+    whole_external = {
+        "arena": frozenset[str](),
+        "input": frozenset(rows.outputs),
+        "caller": everything,
+    }[io]
     # Both programs share their table of operations.
     peaks = ChainPeaks(rows)
     orders = operation_orders(rows) if chains == "memory" else [rows]
     if len(orders) > 1:
-        peaks = min(map(ChainPeaks, orders), key=lambda one: one.least((), whole_external))
+        peaks = _best_order(orders, fed, whole_external, everything - set(fed))
         rows = peaks.rows
     planned = []
     for by_rows, external in ((), whole_external), (fed, everything - set(fed)):
@@ -87,6 +94,16 @@ def plan_graph(
             cut = thread_chains(rows, chains)
         planned.append(_plan_variant(rows, cut, by_rows, external, align_bytes))
     return planned[0], planned[1]
+
+
+def _best_order(
+    orders: list[RowOps], fed: tuple[str, ...], whole: frozenset[str], stream: frozenset[str]
+) -> ChainPeaks:
+    """The order with the smaller arena for whole images; among equals, for rows that are fed."""
+    peaks = [ChainPeaks(order) for order in orders]
+    needed = [one.least((), whole) for one in peaks]
+    equal = [one for one, bytes_ in zip(peaks, needed, strict=True) if bytes_ == min(needed)]
+    return equal[0] if len(equal) == 1 else min(equal, key=lambda one: one.least(fed, stream))
 
 
 def _plan_variant(

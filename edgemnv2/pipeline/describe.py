@@ -38,7 +38,7 @@ def interface_of(plan: NetworkPlan, options: CompileOptions, task: Task) -> Inte
                 graph.tensors[name],
                 field,
                 row,
-                whole.plan.placements[row].offset(0) if plan.io == "arena" else 0,
+                0 if row in whole.program.external else whole.plan.placements[row].offset(0),
             )
             for name, field, row in zip(names, fields, rows, strict=True)
         )

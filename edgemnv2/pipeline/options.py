@@ -19,9 +19,10 @@ __all__ = ["CompileOptions", "check_options"]
 class CompileOptions:
     """What the user may choose. `None` stands for the target's default.
 
-    `io` "arena" or "caller"; `chains` "memory" (cut so that the arena is least), "blocks" (cut
-    after every block) or "layers" (nothing is streamed, to compare with), `thread_chains` the same
-    for several threads; `preprocess` names how images become inputs, recorded for `run.py`;
+    `io` "arena", "input" (the results are the caller's) or "caller"; `chains` "memory" (cut so that
+    the arena is least), "blocks" (cut after every block) or "layers" (nothing is streamed, to
+    compare with), `thread_chains` the same for several threads; `preprocess` names how images
+    become inputs, recorded for `run.py`;
     `threads` is the number of threads that there shall be a plan for, besides one.
     `code_size_budget`: most bytes of machine code on bare metal.
     `dtype` "float16" computes a float32 network in half precision.

@@ -37,7 +37,7 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
     is only known where the code runs. Raises UsageError for a number that cannot be planned for.
     """
     if wanted is None:
-        if target.is_bare_metal or target.is_web or io == "arena":
+        if target.is_bare_metal or target.is_web or io != "caller":
             return ()
         cores = target.cpu.cores if target.cpu.clock_hz else max(DEFAULT_THREADS)
         return tuple(count for count in DEFAULT_THREADS if count <= cores)
@@ -60,10 +60,8 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
         raise UsageError(
             f"threads={wanted}: a module for {target.name} runs on one thread (leave it out)"
         )
-    if io == "arena":
-        raise UsageError(
-            f"threads={wanted}: with io=arena there is one thread only (use io=caller)"
-        )
+    if io != "caller":
+        raise UsageError(f"threads={wanted}: with io={io} there is one thread only (use io=caller)")
     return (wanted,)
 
 

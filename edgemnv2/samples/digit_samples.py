@@ -8,10 +8,15 @@ from PIL import Image
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.samples.images import Samples, check_limit, preprocess
 
-__all__ = ["has_heldout", "heldout_samples"]
+__all__ = ["CANVASES", "has_heldout", "heldout_samples"]
 
 DIGITS = ("digits", "digits-int8")
-CANVASES = ("digits-detector", "digits-detector-int8")
+CANVASES = (
+    "digits-detector",
+    "digits-detector-int8",
+    "digits-segmenter",
+    "digits-segmenter-int8",
+)
 
 
 def has_heldout(source: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgemnv2.program import FEED, Program, RowOps, Step
+from edgemnv2.program import FEED, Program, RowOps, Step, needed_rows
 from edgemnv2.streaming.crossing import Crossings, chain_roots, fed_in
 
 __all__ = ["ORDERS", "block_cuts", "chain_steps", "cut_points", "make_program"]
@@ -79,6 +79,14 @@ class _Chain:
         """Operation -> followers that may be able to go on once it has made a step."""
         self.is_following = False
         self._askers: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        self._needed = {
+            index: needed_rows(
+                rows.ops[index], tuple(rows.tensors[x.tensor].height for x in rows.ops[index].reads)
+            )
+            for index in range(first, last)
+        }
+        self._waits: dict[int, tuple[int, int]] = {}
+        """Follower -> what it waits for: so many steps of an operation, or rows that are fed."""
 
     def run(self, order: str) -> list[Step]:
         roots = chain_roots(self.rows, self.first, self.last)
@@ -147,18 +155,9 @@ class _Chain:
         for index, at in self._askers[key]:
             yield index, self.rows.ops[index].steps_for(at, wanted)
 
-    def _needs(self, index: int, row: int) -> Iterator[tuple[str, range]]:
-        """What the step at `row` of operation `index` reads."""
-        op = self.rows.ops[index]
-        for number, read in enumerate(op.reads):
-            yield read.tensor, op.rows_read(number, row, self.rows.tensors[read.tensor].height)
-        if op.updates:
-            for number, write in enumerate(op.writes):
-                yield write.tensor, op.rows_made(row, number)
-
     def _make_step(self, index: int) -> None:
         row = self.done[index]
-        for name, wanted in self._needs(index, row):
+        for name, wanted in self._needed[index][row]:
             if name in self.feeds:
                 self._feed(name, wanted.stop)
             for writer, steps in self._asked(name, wanted, index):
@@ -177,24 +176,44 @@ class _Chain:
             return
         self.is_following = True
         for index in self.following[made]:
-            while self.done[index] < self.rows.ops[index].steps and self._can(
-                index, self.done[index]
-            ):
+            while self.done[index] < self.rows.ops[index].steps and self._can(index):
                 self._make_step(index)
         self.is_following = False
 
-    def _can(self, index: int, row: int) -> bool:
-        """Whether the step needs nothing but steps of followers that need nothing else."""
-        for name, wanted in self._needs(index, row):
+    def _can(self, index: int) -> bool:
+        """Whether a follower's next step needs nothing but such steps of followers.
+
+        What was not there when it was asked last is looked at first: most have to wait long.
+        """
+        wait = self._waits.get(index)
+        if wait is not None and self._made(wait[0]) < wait[1]:
+            return False
+        wait = self._missing(index, self.done[index])
+        if wait is not None:
+            self._waits[index] = wait
+        return wait is None
+
+    def _made(self, source: int) -> int:
+        """Steps of an operation, or rows of what is fed, that there are."""
+        if source >= 0:
+            return self.done[source]
+        return next(self.fed_rows[name] for name, feed in self.feeds.items() if feed == source)
+
+    def _missing(self, index: int, row: int) -> tuple[int, int] | None:
+        """What the step at `row` must wait for, and how many of it; None where all can be had."""
+        for name, wanted in self._needed[index][row]:
             if name in self.feeds and self.fed_rows[name] < wanted.stop:
-                return False
+                return self.feeds[name], wanted.stop
             for writer, steps in self._asked(name, wanted, index):
                 if self.done[writer] >= steps:
                     continue
+                if writer not in self.followers:
+                    return writer, steps
                 # What an operation reads never goes back: its last step needs the most.
-                if writer not in self.followers or not self._can(writer, steps - 1):
-                    return False
-        return True
+                missing = self._missing(writer, steps - 1)
+                if missing is not None:
+                    return missing
+        return None
 
 
 def make_program(

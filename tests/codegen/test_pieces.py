@@ -51,7 +51,7 @@ def assert_pieces_equal_the_whole(
             }, f"budget {budget}"
 
 
-@pytest.mark.parametrize("io", ["arena", "caller"])
+@pytest.mark.parametrize("io", ["arena", "input", "caller"])
 @pytest.mark.parametrize("target", ["mps2-an500", "mps3-an547", "cortex-m0plus"])
 def test_pieces_give_the_bytes_of_the_whole_on_boards(
     target: str, io: str, tmp_path: Path, require_tool: Callable[[str], str]
@@ -62,7 +62,7 @@ def test_pieces_give_the_bytes_of_the_whole_on_boards(
     assert_pieces_equal_the_whole(artifact, "qemu-system", (1, 7))
 
 
-@pytest.mark.parametrize("io", ["arena", "caller"])
+@pytest.mark.parametrize("io", ["arena", "input", "caller"])
 def test_pieces_give_the_bytes_of_the_whole_on_the_host(io: str, tmp_path: Path) -> None:
     artifact = compile_model(MODEL, "host", tmp_path / "net", CompileOptions(io=io))
     steps = artifact.manifest.steps

@@ -33,7 +33,7 @@ def test_fields_are_different_c_identifiers(names: list[str], fields: tuple[str,
     assert field_names(names, "input") == fields
 
 
-@pytest.mark.parametrize("io", ["arena", "caller"])
+@pytest.mark.parametrize("io", ["arena", "input", "caller"])
 def test_header_tells_every_end(
     io: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
@@ -48,7 +48,7 @@ def test_header_tells_every_end(
     ):
         assert line in text.splitlines(), line
     offsets = [line for line in text.splitlines() if "_OFFSET" in line]
-    assert len(offsets) == (4 if io == "arena" else 0)
+    assert len(offsets) == {"arena": 4, "input": 1, "caller": 0}[io]
     (tmp_path / "toy.h").write_text(text)
     strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"]
     for compiler, language in (("g++", "c++"), ("gcc", "c")):

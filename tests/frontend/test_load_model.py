@@ -46,7 +46,7 @@ def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
     assert message(name) == (
         f"{name}: neither a model file (.onnx, .tflite, .keras, .h5) nor a built-in name "
         f"('mobilenetv2-<width>-<resolution>[-int8]', 'digits[-int8]', "
-        "'digits-detector[-int8]', "
+        "'digits-detector[-int8]', 'digits-segmenter[-int8]', "
         "'ssdlite-mobilenetv2-320[-int8]', 'deeplabv3-mobilenetv2-513[-int8]'); "
         f"did you mean {near!r}?"
     )
@@ -95,7 +95,7 @@ def test_only_the_digits_have_an_integer_twin(source: str | Path, twin: str | Pa
 
 def test_names_cover_the_published_networks() -> None:
     names = built_in_names()
-    assert len(names) == len(set(names)) == 2 * 2 + 5 * 5 * 2 + (1 + 2 * 2) * 2
+    assert len(names) == len(set(names)) == 3 * 2 + 5 * 5 * 2 + (1 + 2 * 2) * 2
     published = {"mobilenetv2-0.35-96", "mobilenetv2-1.4-224-int8", "ssdlite-mobilenetv2-320"}
     published |= {"deeplabv3-mobilenetv2-513", "deeplabv3-mobilenetv2-513-os8-aspp-int8"}
     assert {"digits", "digits-int8"} | published <= set(names)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from edgemnv2.frontend import MODELS, TRAINED
-from edgemnv2.lab.canvas_results import answers_of, box_scores, mask_iou
+from edgemnv2.lab.canvas_results import answers_of
+from edgemnv2.lab.canvas_scores import box_scores, mask_iou
 from edgemnv2.pipeline import lower_source
 from edgemnv2.runtime.vision.decode import Answer, Detection
 from edgemnv2.samples.canvases import Canvas, heldout_canvases
+from edgemnv2.samples.digit_samples import CANVASES
 
 COUNT = 60
-CANVASES = ("digits-detector", "digits-detector-int8")
 MOST_BYTES = 1 << 20
 """Of the files together."""
 
@@ -29,11 +30,25 @@ def f1(name: str) -> float:
 
 
 def test_the_detector_finds_the_digits() -> None:
-    assert f1("digits-detector") >= 0.9
+    assert f1("digits-detector") >= 0.92
 
 
 def test_the_int8_detector_is_as_good() -> None:
     assert abs(f1("digits-detector-int8") - f1("digits-detector")) <= 0.01
+
+
+def iou(name: str) -> tuple[float, float]:
+    masks = [x.mask for x in answers(name) if x.mask is not None]
+    return mask_iou(masks, heldout_canvases(COUNT))
+
+
+def test_the_segmenter_is_far_above_background_alone() -> None:
+    share, trivial = iou("digits-segmenter")
+    assert share >= 0.6 and share > 4 * trivial
+
+
+def test_the_int8_segmenter_is_as_good() -> None:
+    assert abs(iou("digits-segmenter-int8")[0] - iou("digits-segmenter")[0]) <= 0.02
 
 
 def test_the_files_are_small() -> None:

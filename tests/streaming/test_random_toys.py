@@ -44,7 +44,7 @@ def test_the_sample_is_worth_something() -> None:
 
 
 @pytest.mark.parametrize("chains", CHAINS)
-@pytest.mark.parametrize("io", ["arena", "caller"])
+@pytest.mark.parametrize("io", ["arena", "input", "caller"])
 def test_every_plan_holds(io: str, chains: str) -> None:
     for seed in PLANNED:
         rows = random_toy(seed).rows

@@ -52,7 +52,9 @@ def entry_parts(toy: Toy, target: Target, io: str, chains: str) -> EntryParts:
                 name,
                 *toy.shapes[name],
                 toy.dtypes.get(name, "int8"),
-                offset_bytes=whole.plan.placements[name].offset(0) if io == "arena" else 0,
+                offset_bytes=0
+                if name in whole.program.external
+                else whole.plan.placements[name].offset(0),
             )
             for name, field in zip(names, field_names(names, kind), strict=True)
         )
