@@ -98,6 +98,28 @@ def test_a_dropped_picture_gives_the_hosts_bytes(
     assert "frames/s" in seen["camera"]
 
 
+def test_a_browser_without_simd_gives_the_same_bytes(
+    artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = bundle(artifact, "web", tmp_path / "page", single_file=True).path / "index.html"
+    new, old = (drive(page, picture, request.config, *more) for more in ((), ("--old",)))
+    assert old["errors"] == []
+    assert (new["form"], old["form"]) == ("simd", "plain")
+    assert "without SIMD" in old["told"]
+    assert old["outputs"] == new["outputs"]
+
+
+def test_a_small_network_is_a_small_page(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("node")
+    made = compile_model("mobilenetv2-0.35-96-int8", "wasm", tmp_path / "net")
+    page = bundle(made, "web", tmp_path / "page", single_file=True).path / "index.html"
+    assert page.stat().st_size < 2_500_000
+    code = [path for path in made.files("lib") if path.suffix == ".wasm"]
+    assert max(path.stat().st_size for path in code) < 300_000
+
+
 def test_the_module_runs_in_node_with_simd_and_without(artifact: Artifact, tmp_path: Path) -> None:
     made = bundle(artifact, "web", tmp_path / "module")
     script = tmp_path / "try.mjs"
