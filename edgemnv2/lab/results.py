@@ -7,6 +7,7 @@
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
+    python -m edgemnv2.lab.results web [INT8]    seconds in a browser beside other engines
     python -m edgemnv2.lab.results readme        put the tables into the README and pages of help
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
@@ -28,6 +29,7 @@ from typing import Any
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.lab.web_results import measure_web, web_table
 from edgemnv2.version import __version__
 
 __all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
@@ -260,7 +262,10 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
+    "web": (measure_web, web_table),
 }
+# Those that can time a given int8 network.
+_TIMED = {"host": measure_host, "web": measure_web}
 
 
 def _file(name: str) -> Path:
@@ -317,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "file",
         nargs="?",
         type=Path,
-        help="of readme: the only file to render; of host: an int8 .tflite to time; of "
+        help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
         "quantization: the data",
     )
     args = parser.parse_args(arguments)
@@ -327,8 +332,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             page.write_text(text, encoding="utf-8", newline="\n")
         return 0
     measure = RESULTS[args.what][0]
-    if args.what == "host" and args.file is not None:
-        measure = partial(measure_host, int8_model=args.file)
+    if args.what in _TIMED and args.file is not None:
+        measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))

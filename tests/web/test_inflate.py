@@ -1,4 +1,4 @@
-"""What a page has inside is unpacked as zlib would, in Node.js, by its engine and by our own code."""
+"""What a page has inside is unpacked as zlib would: by Node.js, and by our own code."""
 
 from __future__ import annotations
 
