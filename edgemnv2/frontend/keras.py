@@ -6,6 +6,7 @@ around them are views, and leave no trace. Padding and arithmetic are TensorFlow
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections import Counter
@@ -17,8 +18,11 @@ from typing import Any
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.frontend.keras_calls import Arguments, Call, Reference, parsed_call
 from edgemnv2.frontend.keras_file import KerasFile, read_keras
-from edgemnv2.frontend.keras_layers import LAYERS, OnnxNet
+from edgemnv2.frontend.keras_layers import LAYERS
+from edgemnv2.frontend.keras_net import OnnxNet
+from edgemnv2.frontend.keras_operators import OPERATORS, operator_of_function
 from edgemnv2.frontend.onnx import model_from_proto
 from edgemnv2.ops.model import Model
 
@@ -26,7 +30,13 @@ __all__ = ["load_keras"]
 
 Around = tuple[Mapping[str, Any], ...]
 MODELS = ("Functional", "Sequential", "Model")
-Values = dict[tuple[str, int, int], str]
+OF_TENSORFLOW = ("SlicingOpLambda", "TFOpLambda")
+"""What Keras 2 wraps functions of TensorFlow's in."""
+OF_KERAS = re.compile(r"keras(\.src)?\.ops\b")
+"""Modules of Keras 3 whose classes are operators."""
+MOST_OUTPUTS = 8
+"""That a refused layer stands for."""
+Values = dict[Reference, str]
 
 
 def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -35,7 +45,7 @@ def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
     `input_shapes` fix what is symbolic in the shapes of inputs.
     """
     file = read_keras(path)
-    net = OnnxNet(path.name)
+    net = OnnxNet(path.name, file.generation)
     data = path.read_bytes()
     with reading(path.name, len(data)):
         try:
@@ -65,7 +75,7 @@ class _Network:
             )
         outputs = self._model(config, None, ())
         if self.refused:
-            raise UnsupportedOperator("\n".join([f"{self.source}: {x}" for x in self.refused]))
+            raise UnsupportedOperator("\n".join(self.refused))
         return outputs
 
     def _model(
@@ -92,7 +102,7 @@ class _Network:
                 continue
             if not current:
                 current = [self._first_input(layer, config)]
-            current = self._layer(layer, current, {}, path)
+            current = self._layer(layer, current, Call((current[0],), {}), path)[:1]
         return current
 
     def _functional(
@@ -103,47 +113,68 @@ class _Network:
         path: Around,
     ) -> list[str]:
         values: Values = {}
-        wanted = _references(config["input_layers"])
-        for place, (name, _, _) in enumerate(wanted):
-            layer = {x["config"]["name"]: x for x in layers}[name]
-            values[name, 0, 0] = self._input(layer) if inputs is None else inputs[place]
+        by_name = {x["config"]["name"]: x for x in layers}
+        for place, end in enumerate(_ends(config["input_layers"])):
+            values[end._replace(node=0, output=0)] = (
+                self._input(by_name[end.name]) if inputs is None else inputs[place]
+            )
         waiting = [
-            (layer, number, call)
+            (layer, number, parsed_call(call))
             for layer in layers
             if layer["class_name"] != "InputLayer"
             for number, call in enumerate(layer.get("inbound_nodes", ()))
         ]
+        first = _first_nodes(waiting, config)
+
+        def found(reference: Reference) -> Reference:
+            return reference._replace(node=reference.node - first.get(reference.name, 0))
+
         while waiting:
             later = []
             for layer, number, call in waiting:
-                operands = [_found(x, values) for x in _operands(call)]
-                if any(isinstance(x, tuple) and x not in values for x in operands):
+                if any(found(x) not in values for x in call.references):
                     later.append((layer, number, call))
                     continue
-                names = [values[x] if isinstance(x, tuple) else x for x in operands]
-                made = self._layer(layer, names, _keywords(call), path)
+                known = call.resolved(lambda x: values[found(x)])
+                operands = [values[found(x)] for x in call.operands]
+                made = self._layer(layer, operands, known, path)
                 for index, output in enumerate(made):
-                    values[str(layer["config"]["name"]), number, index] = output
+                    values[Reference(str(layer["config"]["name"]), number, index)] = output
             if len(later) == len(waiting):
                 raise ModelError(f"{self.source}: layers that wait for each other; save it again")
             waiting = later
-        return [values[_found(x, values)] for x in _references(config["output_layers"])]
+        return [values[found(x)] for x in _ends(config["output_layers"])]
 
     def _layer(
-        self, layer: Mapping[str, Any], inputs: list[Any], keywords: Any, path: Around
+        self, layer: Mapping[str, Any], inputs: list[str], call: Call, path: Around
     ) -> list[str]:
         kind = str(layer["class_name"])
         name = str(layer["config"]["name"]) if "name" in layer["config"] else kind
         if kind in MODELS:
             return self._model(layer, inputs, (*path, layer))
-        convert = LAYERS.get(kind)
-        if convert is None:
-            hint = "replace it by layers of Keras" if kind == "Lambda" else "remove it"
-            self.refused.append(f"layer {name!r}: {kind} is not supported; {hint}")
-            return [str(inputs[0])]
-        with self.net.layer(name):
-            weights = self.file.weights(path, layer)
-            return [convert(self.net, inputs, layer["config"], weights, keywords)]
+        try:
+            with self.net.layer(name):
+                if _is_operator(layer):
+                    return self._operator(layer, call)
+                convert = LAYERS.get(kind)
+                if convert is None:
+                    raise self.net.refuse(f"{kind} is not supported", _remedy(kind, LAYERS))
+                return [convert(self.net, inputs, layer["config"], self.file.weights(path, layer))]
+        except UnsupportedOperator as refusal:
+            # All are told at once; what follows goes on with the layer's input.
+            self.refused.append(str(refusal))
+            return [str(x) for x in inputs[:1]] * MOST_OUTPUTS
+
+    def _operator(self, layer: Mapping[str, Any], call: Call) -> list[str]:
+        """A layer that is an operator on tensors."""
+        kind, config = str(layer["class_name"]), layer["config"]
+        function = str(config.get("function", "")) if kind in OF_TENSORFLOW else ""
+        operator = operator_of_function(function) if function else kind
+        if operator not in OPERATORS:
+            known = _remedy(operator, OPERATORS)
+            raise self.net.refuse(f"the operator {function or kind} is not supported", known)
+        made = OPERATORS[operator](self.net, Arguments(call, config))
+        return made if isinstance(made, list) else [made]
 
     def _input(self, layer: Mapping[str, Any]) -> str:
         config = layer["config"]
@@ -179,52 +210,43 @@ def _snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _references(ends: Any) -> list[tuple[str, int, int]]:
-    """`["name", 0, 0]`, or a list of such."""
+def _is_operator(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer is an operator on tensors.
+
+    `.h5` files of Keras 3 do not say which `Add` they mean: only layers can be trained.
+    """
+    kind, module = str(layer["class_name"]), layer.get("module")
+    if module is not None:
+        return kind in OF_TENSORFLOW or OF_KERAS.match(str(module)) is not None
+    is_class = kind in LAYERS and "trainable" in layer["config"]
+    return kind in OF_TENSORFLOW or (kind in OPERATORS and not is_class)
+
+
+def _remedy(kind: str, known: Mapping[str, Any]) -> str:
+    if kind == "Lambda":
+        return "replace it by layers of Keras: a Lambda layer is Python code, which no file holds"
+    near = difflib.get_close_matches(kind, known, n=1, cutoff=0.75)
+    return f"express it by {near[0]}" if near else "express it by other layers, or cut it off"
+
+
+def _ends(ends: Any) -> list[Reference]:
+    """`["name", 0, 0]`, a list of such, or a dictionary of them."""
+    if isinstance(ends, Mapping):
+        ends = list(ends.values())
     if ends and isinstance(ends[0], str):
         ends = [ends]
-    return [(str(name), int(node), int(index)) for name, node, index in ends]
+    return [Reference(str(name), int(node), int(index)) for name, node, index in ends]
 
 
-def _found(reference: Any, values: Values) -> Any:
-    """Keras 2 counts a nested model's own construction as its call 0."""
-    if not isinstance(reference, tuple) or reference in values:
-        return reference
-    name, node, index = reference
-    earlier = (name, node - 1, index)
-    return earlier if earlier in values else reference
-
-
-def _operands(call: Any) -> list[Any]:
-    """Of one call of a layer: references to tensors, and numbers (of operators on tensors)."""
-    found: list[Any] = []
-    if isinstance(call, Mapping):  # Keras 3
-
-        def visit(value: Any) -> None:
-            if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-                name, node, index = value["config"]["keras_history"]
-                found.append((str(name), int(node), int(index)))
-            elif isinstance(value, list):
-                for item in value:
-                    visit(item)
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                found.append(float(value))
-
-        for argument in call.get("args", ()):
-            visit(argument)
-        return found
-    if call and isinstance(call[0], str):  # an operator on tensors, called with one
-        call = [call]
-    for name, node, index, *_ in call:
-        found.append((str(name), int(node), int(index)))
-    return found
-
-
-def _keywords(call: Any) -> Mapping[str, Any]:
-    if isinstance(call, Mapping):
-        keywords: Mapping[str, Any] = call.get("kwargs", {})
-        return keywords
-    if call and isinstance(call[0], str):
-        call = [call]
-    last = call[0]
-    return last[3] if len(last) > 3 else {}
+def _first_nodes(
+    calls: Sequence[tuple[Mapping[str, Any], int, Call]], config: Mapping[str, Any]
+) -> dict[str, int]:
+    """By layer, the number of its first call: Keras 2 counts a nested model's construction as 0."""
+    counts = Counter(str(layer["config"]["name"]) for layer, _, _ in calls)
+    last: dict[str, int] = {}
+    for reference in (
+        *(x for _, _, call in calls for x in call.references),
+        *_ends(config["output_layers"]),
+    ):
+        last[reference.name] = max(last.get(reference.name, 0), reference.node)
+    return {name: last[name] - n + 1 for name, n in counts.items() if last.get(name, 0) >= n}

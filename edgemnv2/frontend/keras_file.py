@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ file.visititems(lambda name, item: [None for value in item.attrs.values()])
 """A program that reads all there is in an HDF5 file but the arrays."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "GroupNormalization": ("gamma", "beta"),
+    "LayerNormalization": ("gamma", "beta"),
     "Normalization": ("mean", "variance", "count"),
     "PReLU": ("alpha",),
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
@@ -54,12 +56,14 @@ class KerasFile:
     """`config` of the model; `weights(path, layer)` gives the variables of a layer by name.
 
     `path` are the models around the layer, from the outside in; each layer has its configuration,
-    and its `stored_name` in `.keras` files. `labels` where the file brings some.
+    and its `stored_name` in `.keras` files. `labels` where the file brings some; `generation` of
+    Keras, 2 or 3.
     """
 
     config: Mapping[str, Any]
     weights: Callable[[Around, Layer], dict[str, Array]]
     labels: tuple[str, ...] = ()
+    generation: int = 3
 
 
 def read_keras(path: Path) -> KerasFile:
@@ -128,7 +132,7 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
             lines = member(labels).decode("utf-8", "replace").splitlines() if labels else []
             # Teachable Machine numbers them: "0 cat".
             words = tuple(re.sub(r"^\d+ ", "", line).strip() for line in lines if line.strip())
-            return KerasFile(found.config, found.weights, words)
+            return replace(found, labels=words)
         if "config.json" not in names or "model.weights.h5" not in names:
             raise ModelError(
                 f"{path.name}: a zip without config.json and model.weights.h5 (expected a .keras "
@@ -136,7 +140,9 @@ def _zip(path: Path, h5py: Any) -> KerasFile:
             )
         config = json.loads(member("config.json"))
         weights = h5py.File(io.BytesIO(member("model.weights.h5")), "r")
-        return KerasFile(config, _NumberedWeights(weights, path.name))
+        written = json.loads(member("metadata.json")) if "metadata.json" in names else {}
+        generation = _generation(written.get("keras_version"))
+        return KerasFile(config, _NumberedWeights(weights, path.name), generation=generation)
 
 
 def _h5(file: Any, name: str) -> KerasFile:
@@ -147,7 +153,14 @@ def _h5(file: Any, name: str) -> KerasFile:
             "save_weights)"
         )
     config = json.loads(text if isinstance(text, str) else text.decode())
-    return KerasFile(config, _NamedWeights(file["model_weights"], name))
+    generation = _generation(file.attrs.get("keras_version"))
+    return KerasFile(config, _NamedWeights(file["model_weights"], name), generation=generation)
+
+
+def _generation(version: Any) -> int:
+    """2 or 3, from Keras's version: "2.15.0", "2.6.0-tf"."""
+    text = version.decode() if isinstance(version, bytes) else str(version or "3")
+    return 2 if text[:2] in ("1.", "2.") else 3
 
 
 class _Arrays:
@@ -187,7 +200,8 @@ class _NamedWeights:
         for raw in group.attrs["weight_names"]:
             name = raw.decode() if isinstance(raw, bytes) else str(raw)
             owner, _, variable = name.rpartition("/")
-            if owner.rpartition("/")[2] == own:
+            # A layer's name may have slashes itself; some variables have no owner before theirs.
+            if owner == own or owner.endswith(f"/{own}") or (not owner and not path):
                 found[variable.split(":")[0]] = self.arrays.read(group[name])
         if layer["class_name"] == "DepthwiseConv2D" and "depthwise_kernel" in found:
             found["kernel"] = found.pop("depthwise_kernel")
@@ -209,7 +223,7 @@ class _NumberedWeights:
         kind = str(layer["class_name"])
         names = list(VARIABLES.get(kind, ("kernel", "bias")))
         config = layer["config"]
-        if kind == "BatchNormalization":
+        if "gamma" in names:
             absent = {
                 "gamma": not config.get("scale", True),
                 "beta": not config.get("center", True),

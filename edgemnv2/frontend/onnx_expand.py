@@ -107,9 +107,8 @@ class _Expander:
         """The constant `name`; UnsupportedOperator where it is computed."""
         if name not in self.known:
             node = self.current
-            place = f"node {node.name!r}" if node.name else f"node to {node.output[0]!r}"
             raise UnsupportedOperator(
-                f"{self.file}: {place}: {node.op_type} with a {what} that is computed is not "
+                f"{self.file}: {self.place}: {node.op_type} with a {what} that is computed is not "
                 "supported (parameters are constants); quantise statically (onnxruntime: "
                 "quantize_static)"
             )
@@ -155,12 +154,18 @@ class _Expander:
         scale = self.constant("scale", flat if flat.size > 1 else flat.reshape(()))
         return self.real([name, scale], axis=0)
 
+    @property
+    def place(self) -> str:
+        """Where the node at hand is, for messages."""
+        node = self.current
+        return f"node {node.name!r}" if node.name else f"node to {node.output[0]!r}"
+
     def refuse_channels_last(self) -> None:
         """Where the node works on NHWC."""
         if self.attributes().get("channels_last", 0):
             node = self.current
             raise UnsupportedOperator(
-                f"{self.file}: node {node.name!r}: {node.op_type} with channels_last=1 is not "
+                f"{self.file}: {self.place}: {node.op_type} with channels_last=1 is not "
                 "supported; export without layout optimisation (onnxruntime: below ORT_ENABLE_ALL)"
             )
 
@@ -254,12 +259,42 @@ def _integer_product(op: str, axis: int) -> Expansion:
     return expansion
 
 
+def integer_matmul_to_float(node: Any, to: _Expander) -> None:
+    """Weights are constants; computed in float32."""
+    to.dynamic = True
+    dynamic = node.op_type == "DynamicQuantizeMatMul"
+    # (A, B, scale of B, zero point of B, bias), or both scales, then both zero points, then bias.
+    scale, zero, bias = (2, 3, 4) if dynamic else (3, 5, 6)
+    weight = to.value(node.input[1], "weight").astype(np.float32)
+    if _part(node, zero, 1)[0]:
+        weight = weight - to.value(node.input[zero], "zero point").astype(np.float32)
+    weight = weight * to.value(node.input[scale], "scale")
+    left = node.input[0]
+    if not dynamic:
+        floats = to.fresh("float")
+        to.add("Cast", [left], [floats], to.name("cast"), to=1)
+        if _part(node, 4, 1)[0]:
+            zeros = to.fresh("zero")
+            to.add("Cast", [node.input[4]], [zeros], to.name("zero"), to=1)
+            centred = to.fresh("centred")
+            to.add("Sub", [floats, zeros], [centred], to.name("centre"))
+            floats = centred
+        left = to.fresh("real")
+        to.add("Mul", [floats, node.input[2]], [left], to.name("scale"))
+    out = to.fresh("matmul") if _part(node, bias, 1)[0] else node.output[0]
+    to.add("MatMul", [left, to.constant("weight", weight)], [out], node.name)
+    if out != node.output[0]:
+        to.add("Add", [out, node.input[bias]], node.output, to.name("bias"))
+
+
 Expansion = Callable[[Any, _Expander], None]
 PLAIN = ("DequantizeLinear", "QuantizeLinear")
 EXPANSIONS: dict[str, Expansion] = {
     "ConvInteger": _integer_product("Conv", 0),
     "DynamicQuantizeLinear": dynamic_quantize,
+    "DynamicQuantizeMatMul": integer_matmul_to_float,
     "MatMulInteger": _integer_product("MatMul", -1),
+    "MatMulIntegerToFloat": integer_matmul_to_float,
     "QGemm": qgemm,
     "QLinearAdd": _two_operands("Add"),
     "QLinearAveragePool": _one_operand("AveragePool"),

@@ -1,6 +1,6 @@
 """ONNX -> ONNX: what must be settled before its nodes are read.
 
-Batch 1, no nodes that compute shapes, no Identity or Dropout.
+Batch 1, no nodes that compute shapes, no branches, no Identity or Dropout.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
 from edgemnv2.frontend.onnx_float16 import widen
+from edgemnv2.frontend.onnx_inline import inline_branches
 from edgemnv2.model import Note
 
 __all__ = ["attribute", "inferred", "prepare"]
@@ -27,30 +28,19 @@ MOST_COMPUTED = 1 << 26
 PASSING = ("Identity", "Dropout")
 DOMAIN = "edgemnv2"
 """Of operators that files of `edgemnv2 quantize` have, and the standard does not."""
+KEEPING_SHAPES = ("BiasGelu", "FastGelu", "Gelu", "GroupNormalization", "QuickGelu")
+"""Of which, of the standard or of onnxruntime's own, inference may tell nothing."""
+MORE_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
+"""Of which only the first output is what networks are made of."""
 # What exporters compute shapes with; evaluated where every input is known.
 SHAPE_ARITHMETIC = (
-    "Add",
-    "Cast",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Div",
-    "Equal",
-    "Expand",
-    "Gather",
-    "Identity",
-    "Mul",
-    "Range",
-    "ReduceProd",
-    "Reshape",
-    "Shape",
-    "Slice",
-    "Squeeze",
-    "Sub",
-    "Transpose",
-    "Unsqueeze",
-    "Where",
-)
+    "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal",
+    "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater",
+    "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg",
+    "NonZero", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd",
+    "ReduceSum", "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Size", "Slice",
+    "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
+)  # fmt: skip
 
 
 def prepare(
@@ -68,8 +58,12 @@ def prepare(
     notes = widen(model)
     _settle_inputs(model, file, input_shapes or {})
     shapes, _ = inferred(model, file)
-    _evaluate_known(model, shapes, file)
+    known = _evaluate_known(model, shapes, file)
+    while inline_branches(model, known):
+        shapes, _ = inferred(model, file)
+        known = _evaluate_known(model, shapes, file)
     _drop_passing(model)
+    _drop_unread_outputs(model)
     return model, notes
 
 
@@ -120,6 +114,7 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
         # What onnx computes on its way to the shapes, whatever it takes.
         if node.op_type in GROWING and all(not x or x in arrays for x in node.input):
             _check_count(node, arrays, file)
+    unknown = _put_identities(model)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     # The second is protobuf's, of a model of 2 GiB and more.
@@ -129,6 +124,9 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
             f"{file}: onnx cannot tell the shapes of its tensors ({reason}); try "
             f"onnx.checker.check_model({file!r}, full_check=True), and export the model again"
         ) from error
+    finally:
+        for node, own_node in unknown:
+            node.CopyFrom(own_node)
     shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
     types = {x.name: x.data_type for x in model.graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -145,31 +143,48 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
     return shapes, dtypes
 
 
-def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -> None:
-    """Nodes whose inputs are all known -> initializers."""
+def _put_identities(model: Any) -> list[tuple[Any, Any]]:
+    """Nodes that keep a shape without onnx knowing it become Identity; each, and what it was."""
+    import onnx
+
+    changed = []
+    for node in model.graph.node:
+        if node.op_type not in KEEPING_SHAPES or not node.input:
+            continue
+        before = onnx.NodeProto()
+        before.CopyFrom(node)
+        changed.append((node, before))
+        node.CopyFrom(onnx.helper.make_node("Identity", [node.input[0]], [node.output[0]]))
+    return changed
+
+
+def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -> dict[str, Any]:
+    """Nodes whose inputs are all known -> initializers, which are returned by name."""
     import onnx
 
     arrays = {x.name: x for x in model.graph.initializer}
     kept = []
     outputs = {x.name for x in model.graph.output}
     for node in model.graph.node:
-        array = None
-        if node.op_type == "Shape" and node.input[0] in shapes:
+        made: list[Array] | None = None
+        if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
             dims = np.array(shapes[node.input[0]], np.int64)
             start, end = attribute(node, "start", 0), attribute(node, "end", None)
-            array = dims[start:end]
+            made = [dims[start:end] if node.op_type == "Shape" else np.array(dims.prod())]
         elif node.op_type in SHAPE_ARITHMETIC and all(not x or x in arrays for x in node.input):
-            array = _evaluate(node, arrays, model, file)
-        if array is None or len(node.output) != 1 or node.output[0] in outputs:
+            made = _evaluate(node, arrays, model, file)
+        if made is None or outputs & set(node.output):
             kept.append(node)
             continue
-        tensor = onnx.numpy_helper.from_array(array, node.output[0])
-        arrays[node.output[0]] = tensor
-        model.graph.initializer.append(tensor)
+        for name, array in zip(node.output, made, strict=True):
+            tensor = onnx.numpy_helper.from_array(array, name)
+            arrays[name] = tensor
+            model.graph.initializer.append(tensor)
     _replace_nodes(model, kept)
+    return arrays
 
 
-def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array:
+def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[Array]:
     """One node of constants, by onnx's own evaluator; ModelError where it fails."""
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -177,18 +192,18 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> Array
     _check_count(node, arrays, file)
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
-    output = onnx.helper.make_tensor_value_info(node.output[0], 0, None)
-    graph = onnx.helper.make_graph([node], "constant", inputs, [output])
+    outputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in node.output]
+    graph = onnx.helper.make_graph([node], "constant", inputs, outputs)
     single = onnx.helper.make_model(graph, opset_imports=list(model.opset_import))
     try:
-        (result,) = ReferenceEvaluator(single).run(None, values)
+        results = ReferenceEvaluator(single).run(None, values)
     except Exception as error:  # whatever NumPy raises in its operators
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{file}: node {node.name or node.output[0]!r}: {node.op_type} of constants cannot be "
             f"computed ({reason}); export the model again"
         ) from error
-    return np.asarray(result)
+    return [np.asarray(x) for x in results]
 
 
 def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
@@ -236,6 +251,17 @@ def _drop_passing(model: Any) -> None:
         else:
             kept.append(node)
     _replace_nodes(model, kept)
+
+
+def _drop_unread_outputs(model: Any) -> None:
+    """The second outputs that nobody reads: indices of a pool, the mask of a dropout."""
+    read = {name for node in model.graph.node for name in node.input}
+    read |= {x.name for x in model.graph.output}
+    for node in model.graph.node:
+        if node.op_type not in MORE_OUTPUTS:
+            continue
+        while len(node.output) > 1 and node.output[-1] not in read:
+            del node.output[-1]
 
 
 def _replace_nodes(model: Any, nodes: list[Any]) -> None:

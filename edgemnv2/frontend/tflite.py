@@ -72,7 +72,14 @@ def _check_ends(graph: TfliteGraph, file: str, wanted: InputShapes) -> None:
 
 
 def _check_bits(graph: TfliteGraph, file: str) -> None:
-    """No activation has 16 bits."""
+    """No activation has 16 bits, no weight 4, and none is sparse."""
+    narrow = [x for x in graph.tensors if x.dtype in ("int4", "int2", "uint4")]
+    if narrow:
+        raise UnsupportedOperator(
+            f"{file}: {len(narrow)} tensors have {narrow[0].dtype[-1]} bits, the first is "
+            f"{narrow[0].name!r} (weights must have 8 bits, or be floats); convert the model with "
+            "weights of 8 bits"
+        )
     wide = [x for x in graph.tensors if x.dtype == "int16" and x.is_quantized and x.value is None]
     if wide:
         raise UnsupportedOperator(

@@ -57,11 +57,9 @@ def read_tables(data: bytes, file: str) -> TfliteGraph:
         )
     with reading(file, len(data)):
         model = tflite.Model.GetRootAs(data, 0)
-        if model.SubgraphsLength() != 1:
-            raise ModelError(
-                f"{file}: the file holds {model.SubgraphsLength()} subgraphs (must be 1); convert "
-                "the model without control flow"
-            )
+        if model.SubgraphsLength() < 1:
+            raise ModelError(f"{file}: the file holds no network; convert the model again")
+        # Others are of other signatures, or of control flow, whose operators are refused by name.
         graph = model.Subgraphs(0)
         tensors = [_tensor(model, graph.Tensors(i), i) for i in range(graph.TensorsLength())]
         tensors = _with_unique_names(tensors)

@@ -103,15 +103,18 @@ class Lowering:
         """The parameters of a quantise or dequantise node."""
         scale, zero_point = node.constant(1).values, node.constant(2).values
         if scale.size != 1 or zero_point.size != 1:
-            raise UnsupportedOperator(
-                f"{self.flow.source}: an activation has one scale per channel; only weights may "
-                "(quantise activations per tensor)"
+            raise self.refuse(
+                node,
+                "an activation has one scale per channel (only weights may); quantise activations "
+                "per tensor",
             )
         name = node.output if node.op == "quantize" else node.tensors[0]
         dtype = self.flow.dtypes[name]
         if dtype not in INTEGER_TYPES:
-            raise UnsupportedOperator(
-                f"{self.flow.source}: an activation is quantised to {dtype} (must be int8 or uint8)"
+            raise self.refuse(
+                node,
+                f"an activation is quantised to {dtype} (must be int8 or uint8); quantise to 8 "
+                "bits",
             )
         quant = QuantParams(float(scale.reshape(())), int(zero_point.reshape(())))
         limits = np.iinfo(dtype)

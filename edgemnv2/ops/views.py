@@ -159,7 +159,7 @@ class Views:
         """The view of operand `index`, which must be an activation."""
         name = node.inputs[index]
         if not isinstance(name, str):
-            raise self.refuse(node, f"operand {index} must be an activation, not a constant")
+            raise self.refuse(node, f"operand {index} is a constant; export the model again")
         return self.of(name)
 
     def of(self, name: str) -> View:
@@ -175,11 +175,18 @@ class Views:
         """The view of a tensor, which may still be a reshape (`View.before`)."""
         return self._views[name]
 
+    def root(self, name: str) -> str:
+        """The tensor in memory that `name` is a view of; itself where there is none."""
+        view = self._views.get(name)
+        if view is None:
+            return name
+        return view.name if view.before is None else view.before.name
+
     def constant(self, node: Node, index: int) -> Constant:
         """Operand `index`, which must be a constant."""
         value = node.inputs[index]
         if not isinstance(value, Constant):
-            raise self.refuse(node, f"operand {index} must be a constant")
+            raise self.refuse(node, f"operand {index} is computed; export it as a constant")
         return value
 
     def refuse(self, node: Node, why: str) -> UnsupportedOperator:
@@ -209,6 +216,13 @@ class Views:
         self.expect_size(node, prod(map_))
         self._add(node, map_, self.dtypes[node.output])
         self._views[node.output] = View(node.output, map_, self.flow.shapes[node.output], order)
+
+    def declare_plain(self, name: str) -> None:
+        """A tensor that nothing makes, in the source's own order."""
+        shape = self.flow.shapes[name]
+        order = tuple(range(len(shape)))
+        self.shapes[name] = self.map_of(shape, order)
+        self._views[name] = View(name, self.shapes[name], shape, order)
 
     def _expect_rows(self, name: str, map_: Map) -> None:
         """ModelError for more rows than the row program's tables count."""
@@ -243,7 +257,10 @@ class Views:
     def channels_last(self, view: View, axis: int) -> View:
         """`view` with `axis` innermost in memory and alone in the map's channels."""
         order = view.order
-        if view.shape[axis] != 1 and (not view.memory or order[-1] != axis):
+        if view.shape[axis] == 1:
+            # One of extent 1 lies anywhere; what is made of it may have another extent.
+            order = (*(a for a in order if a != axis), axis)
+        elif not view.memory or order[-1] != axis:
             last = [a for a in order if view.shape[a] != 1][-1]
             if last != axis:
                 order = (*(a for a in range(len(view.shape)) if a != axis), axis)
@@ -343,7 +360,9 @@ class Views:
         shape = (1,) * (rank - constant.values.ndim) + constant.values.shape
         if shape[axis] != constant.values.size:
             shape_ = list(constant.values.shape)
-            raise self.refuse(node, f"constant of shape {shape_} is not one per channel")
+            raise self.refuse(
+                node, f"a constant of {shape_} is not one per channel; export the model again"
+            )
         return constant.reshape((constant.values.size,))
 
     def spread(self, node: Node, constant: Constant, view: View) -> tuple[Constant, View]:
@@ -367,6 +386,9 @@ class Views:
             return constant.reshape((shape[axes[0]],)), view
         whole = np.broadcast_to(constant.reshape(shape).values, view.shape)
         if constant.per_axis:
-            raise self.refuse(node, "a constant with one scale per channel spreads over a map")
+            raise self.refuse(
+                node,
+                "a constant with one scale per channel spreads over a map; quantise it per tensor",
+            )
         arranged = np.ascontiguousarray(np.transpose(whole, view.order)).reshape(view.map)
         return replace(constant, values=arranged, axis=0), view

@@ -47,17 +47,26 @@ def to_layers(flow: Flow, model: Model) -> Graph:
                 f"{flow.source}: input {name!r} holds integers without a scale (nothing says which "
                 "real numbers they stand for); quantise the model again, or give it float input"
             )
+    refused: list[str] = []
     for node in flow.nodes:
         if node.output in to.done:
             continue
         module = lowering_of(node.op)
-        if node.op != "quantize" and to.is_integer(node):
-            site = to.site(node)
-            assert site is not None
-            module.integer(node, site, to)
-        else:
-            _check_floats(node, to)
-            module.lower(node, to)
+        try:
+            if node.op != "quantize" and to.is_integer(node):
+                site = to.site(node)
+                assert site is not None
+                module.integer(node, site, to)
+            else:
+                _check_floats(node, to)
+                module.lower(node, to)
+        except UnsupportedOperator as refusal:
+            # All are told at once: what follows finds its output.
+            refused.append(str(refusal))
+            for name in node.outputs:
+                to.declare(name)
+    if refused:
+        raise UnsupportedOperator("\n".join(refused))
 
     def specs(of: Any, names: tuple[str, ...]) -> Any:
         """The ends as the source file has them, completed by what QDQ nodes say of them."""

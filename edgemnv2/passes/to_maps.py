@@ -29,13 +29,22 @@ def to_maps(
     views = Views(flow)
     for spec in inputs:
         _add_input(views, spec)
+    refused = []
     for node in flow.nodes:
         module = lowering_of(node.op)
-        if module is None:
-            raise UnsupportedOperator(
-                f"{flow.source}: {node.op!r} on an activation is not part of MobileNetV2"
-            )
-        module.arrange(node, views)
+        try:
+            if module is None:
+                raise views.refuse(
+                    node, f"{node.op!r} on an activation is not supported; compute it on constants"
+                )
+            module.arrange(node, views)
+        except UnsupportedOperator as refusal:
+            # All are told at once: what follows finds outputs as the file has them.
+            refused.append(str(refusal))
+            for name in node.outputs:
+                views.declare_plain(name)
+    if refused:
+        raise UnsupportedOperator("\n".join(refused))
     names, specs = [], []
     for name, spec in zip(flow.outputs, outputs, strict=True):
         view = views.of(name)
@@ -50,8 +59,13 @@ def to_maps(
             view = views.as_image(view, "NCHW")
         names.append(view.name)
         specs.append(replace(spec, layout=layout))
+    # A tensor that is a view of another one tells that one's scale.
+    quants = dict(flow.quants)
+    for name, quant in flow.quants.items():
+        quants.setdefault(views.root(name), quant)
     mapped = replace(
         flow,
+        quants=quants,
         nodes=tuple(views.nodes),
         shapes=views.shapes,
         dtypes=views.dtypes,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -18,6 +15,7 @@ from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.samples.images import to_nhwc, to_source
+from tests.frontend.tiny_keras import keras_layer, tiny_keras
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "keras"
 FILES = sorted([*CASES.glob("*.h5"), *CASES.glob("*.keras")])
@@ -52,46 +50,13 @@ def test_files_as_keras_writes_them(path: Path) -> None:
         assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
-def _layer(kind: str, name: str, before: str | None, **config: Any) -> dict[str, Any]:
-    calls = []
-    if before is not None:
-        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [before, 0, 0]}}
-        calls = [{"args": [tensor], "kwargs": {}}]
-    return {"class_name": kind, "config": {"name": name, **config}, "inbound_nodes": calls}
-
-
-def _keras(path: Path, layers: list[dict[str, Any]], weights: dict[str, list[Any]]) -> Path:
-    config = {
-        "class_name": "Functional",
-        "config": {
-            "layers": layers,
-            "input_layers": ["x", 0, 0],
-            "output_layers": [layers[-1]["config"]["name"], 0, 0],
-        },
-    }
-    inner = path.with_suffix(".weights.h5")
-    with h5py.File(inner, "w") as file:
-        for name, arrays in weights.items():
-            for number, array in enumerate(arrays):
-                file[f"layers/{name}/vars/{number}"] = array
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps(config))
-        archive.write(inner, "model.weights.h5")
-    return path
-
-
-def _net(path: Path, *more: dict[str, Any], weights: dict[str, list[Any]] | None = None) -> Path:
-    first = _layer("InputLayer", "x", None, batch_shape=[None, 5, 4, 3])
-    return _keras(path, [first, *more], weights or {})
-
-
 def test_padding_and_strides_are_tensorflows(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     kernel = random.normal(size=(3, 3, 3, 2)).astype(np.float32)
-    convolution = _layer(
+    convolution = keras_layer(
         "Conv2D", "c", "x", strides=[2, 2], padding="same", activation="relu", filters=2
     )
-    path = _net(tmp_path / "net.keras", convolution, weights={"conv2d": [kernel, np.ones(2)]})
+    path = tiny_keras(tmp_path / "net.keras", [convolution], {"conv2d": [kernel, np.ones(2)]})
     graph = lower(load_model(path))
     x = random.normal(size=(1, 5, 4, 3)).astype(np.float32)
     out = run(graph, x)[graph.outputs[0]]
@@ -105,14 +70,15 @@ def test_padding_and_strides_are_tensorflows(tmp_path: Path) -> None:
 
 
 def test_the_output_has_its_layers_name(tmp_path: Path) -> None:
-    path = _net(tmp_path / "net.keras", _layer("ReLU", "clipped", "x", max_value=6.0))
+    layers = [keras_layer("ReLU", "clipped", "x", max_value=6.0)]
+    path = tiny_keras(tmp_path / "net.keras", layers)
     graph = lower(load_model(path))
     assert [spec.name for spec in graph.input_specs] == ["x"]
     assert [(spec.name, spec.layout) for spec in graph.output_specs] == [("clipped", "NHWC")]
 
 
 def test_python_code_is_refused_by_the_layers_name(tmp_path: Path) -> None:
-    path = _net(tmp_path / "net.keras", _layer("Lambda", "mine", "x"))
+    path = tiny_keras(tmp_path / "net.keras", [keras_layer("Lambda", "mine", "x")])
     with pytest.raises(UnsupportedOperator, match=r"net.keras: layer 'mine': Lambda is not"):
         load_model(path)
 
@@ -146,9 +112,9 @@ def test_a_file_without_an_end_is_told_and_not_waited_for(
 
 
 def test_doubles_and_integers_are_floats(tmp_path: Path) -> None:
-    convolution = _layer("DepthwiseConv2D", "c", "x", strides=[1, 1], padding="valid")
+    convolution = keras_layer("DepthwiseConv2D", "c", "x", strides=[1, 1], padding="valid")
     kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 1))
-    weights: dict[str, list[Any]] = {"depthwise_conv2d": [kernel, np.ones(3, np.int64)]}
-    path = _net(tmp_path / "net.keras", convolution, weights=weights)
+    weights = {"depthwise_conv2d": [kernel, np.ones(3, np.int64)]}
+    path = tiny_keras(tmp_path / "net.keras", [convolution], weights)
     (layer,) = lower(load_model(path)).layers
     assert layer.weight.dtype == layer.bias.dtype == np.float32  # type: ignore[attr-defined]

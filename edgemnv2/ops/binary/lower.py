@@ -98,11 +98,15 @@ def _map_extents(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, i
 
 
 def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -> View:
-    if int(np.prod(view.shape)) == int(np.prod(shape)):
-        seen = view.reshaped(shape)
-        if seen is not None:
-            return seen
-    raise views.refuse(node, f"a constant that spreads {list(view.shape)} to {list(shape)}")
+    """`view` as `shape`, which the constant operand spreads it to."""
+    rank = len(shape)
+    seen = view.reshaped((1,) * (rank - len(view.shape)) + view.shape)
+    if seen is None or any(e not in (1, n) for e, n in zip(seen.shape, shape, strict=True)):
+        raise views.refuse(
+            node,
+            f"{list(view.shape)} and a constant do not make {list(shape)}; export the model again",
+        )
+    return seen if seen.shape == shape else views.repeated(seen, shape, seen.order)
 
 
 def is_integer(node: Node) -> bool:

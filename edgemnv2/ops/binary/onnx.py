@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from edgemnv2.ops.binary.powers import add_power
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
@@ -16,19 +19,43 @@ def _plain(op: str) -> Rule:
     return rule
 
 
-def _many(op: str) -> Rule:
+def _many(op: str, mean: bool = False) -> Rule:
     def rule(node: SourceNode, flow: FlowBuilder) -> None:
         """-"""
-        total = flow.stored(node.input(0))
-        if len(node.inputs) == 1:
-            flow.alias(node.output, total)
-            return
+        total, shape = flow.stored(node.input(0)), node.input(0).shape
         for index in range(1, len(node.inputs)):
-            last = index == len(node.inputs) - 1
-            name = flow.declare(node.output) if last else flow.fresh(node.output)
-            total = flow.add(op, [total, flow.stored(node.input(index))], name)
+            other = node.input(index)
+            shape = np.broadcast_shapes(shape, other.shape)
+            last = index == len(node.inputs) - 1 and not mean
+            fresh = flow.fresh(node.output, node.output.dtype, shape)
+            name = flow.declare(node.output) if last else fresh
+            total = flow.add(op, [total, flow.stored(other)], name)
+        if mean and len(node.inputs) > 1:
+            share = Constant(np.array(1.0 / len(node.inputs), np.float32))
+            flow.move("multiply", [total, share], node.output)
+        elif len(node.inputs) == 1:
+            flow.alias(node.output, total)
 
     return rule
+
+
+def reciprocal(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    one = Constant(np.array(1.0, np.float32))
+    flow.move("divide", [one, flow.stored(node.input(0))], node.output)
+
+
+def softsign(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    source, output = flow.stored(node.input(0)), node.output
+    size = flow.step("abs", source, output)
+    below = flow.add("add", [size, Constant(np.array(1.0, np.float32))], flow.fresh(output))
+    flow.move("divide", [source, below], output)
+
+
+def power(node: SourceNode, flow: FlowBuilder) -> None:
+    """The exponent is one constant: a whole number from -8 to 8, or such a one and a half."""
+    add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
 
 def batch_normalization(node: SourceNode, flow: FlowBuilder) -> None:
@@ -48,7 +75,12 @@ RULES: dict[str, Rule] = {
     "Sub": _plain("subtract"),
     "Mul": _plain("multiply"),
     "Div": _plain("divide"),
-    "Min": _many("minimum"),
     "Max": _many("maximum"),
+    "Mean": _many("add", mean=True),
+    "Min": _many("minimum"),
+    "Pow": power,
+    "Reciprocal": reciprocal,
+    "Softsign": softsign,
+    "Sum": _many("add"),
     "BatchNormalization": batch_normalization,
 }

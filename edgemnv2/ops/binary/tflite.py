@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgemnv2.ops.binary.powers import add_power
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 from edgemnv2.ops.tflite_terms import finish
 
@@ -27,7 +28,46 @@ def _compare(op: str) -> Rule:
     return rule
 
 
+def _floats(node: SourceNode) -> None:
+    """Refusal for integers."""
+    if node.output.is_quantized:
+        raise Refusal(
+            "integers",
+            "leave this part of the network in floats, or write it with SUB and MUL",
+            "Values are floats",
+        )
+
+
+def squared_difference(node: SourceNode, flow: FlowBuilder) -> None:
+    """Of floats."""
+    _floats(node)
+    pair = [flow.stored(node.input(i)) for i in (0, 1)]
+    difference = flow.add("subtract", pair, flow.fresh(node.output))
+    flow.move("square", [difference], node.output)
+
+
+def power(node: SourceNode, flow: FlowBuilder) -> None:
+    """Of floats; the exponent is one constant: a whole number from -8 to 8, or one and a half."""
+    _floats(node)
+    add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
+
+
+def add_n(node: SourceNode, flow: FlowBuilder) -> None:
+    """Of floats."""
+    _floats(node)
+    total = flow.stored(node.input(0))
+    for index in range(1, len(node.inputs)):
+        last = index == len(node.inputs) - 1
+        name = flow.declare(node.output) if last else flow.fresh(node.output)
+        total = flow.add("add", [total, flow.stored(node.input(index))], name)
+    if len(node.inputs) == 1:
+        flow.alias(node.output, total)
+
+
 RULES: dict[str, Rule] = {
+    "ADD_N": add_n,
+    "POW": power,
+    "SQUARED_DIFFERENCE": squared_difference,
     "SUB": _plain("subtract"),
     "MUL": _plain("multiply"),
     "DIV": _plain("divide"),

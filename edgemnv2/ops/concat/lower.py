@@ -47,7 +47,10 @@ def arrange(node: Node, views: Views) -> None:
         operands = [views.arranged(v, order, views.map_of(v.shape, order)) for v in seen]
     maps = [view.map for view in operands]
     if len({m[:place] + m[place + 1 :] for m in maps}) != 1:
-        raise views.refuse(node, f"operands {[list(v.shape) for v in operands]} differ elsewhere")
+        raise views.refuse(
+            node,
+            f"operands {[list(v.shape) for v in operands]} differ elsewhere; export it again",
+        )
     out = list(maps[0])
     out[place] = sum(m[place] for m in maps)
     inputs = tuple(view.name for view in operands)

@@ -10,7 +10,6 @@ import numpy as np
 from edgemnv2.arithmetic import onnx
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import convolution_requantize, dense_requantize
-from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.convolution.layer import (
     Conv2D,
@@ -43,7 +42,7 @@ def arrange(node: Node, views: Views) -> None:
     if node.op == "matmul":
         name = node.inputs[0]
         if not isinstance(name, str):
-            raise views.refuse(node, "the left operand must be an activation, not a constant")
+            raise views.refuse(node, "the left operand is a constant; transpose the product")
         _product(node, views, views.unsettled(name), views.constant(node, 1), dense=True)
     elif node.op == "conv2d_transpose":
         _transposed(node, views)
@@ -87,7 +86,9 @@ def _convolution(node: Node, views: Views) -> None:
     height, width, channels = view.map
     groups = attrs["groups"]
     if min(attrs["padding"]) < 0:
-        raise views.refuse(node, f"negative padding {list(attrs['padding'])} (cut the map before)")
+        raise views.refuse(
+            node, f"negative padding {list(attrs['padding'])}; cut the map in front of it"
+        )
     if channels != groups * inner or outer % groups:
         raise views.refuse(
             node,
@@ -104,7 +105,11 @@ def _convolution(node: Node, views: Views) -> None:
     rows, columns = window_of((kh, kw), (dilation[0], dilation[1]))
     out = (height + top + bottom - rows) // sy + 1, (width + left + right - columns) // sx + 1
     if min(out) < 1:
-        raise views.refuse(node, f"a window of {rows}x{columns} on a padded map smaller than it")
+        raise views.refuse(
+            node,
+            f"a window of {rows}x{columns} on a padded map smaller than it; export the model with "
+            "a larger input",
+        )
     made = {"stride": attrs["stride"], "padding": attrs["padding"], "dense": False}
     if dilation != (1, 1):
         made["dilation"] = dilation
@@ -119,7 +124,9 @@ def _convolution(node: Node, views: Views) -> None:
 def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: bool) -> None:
     """`[M, K] x [K, N]`: per pixel where K is the channels, over the whole map where M is 1."""
     if matrix.values.ndim != 2:
-        raise views.refuse(node, "a matrix product needs a constant matrix [K, N]")
+        raise views.refuse(
+            node, "a matrix product needs a constant matrix [K, N]; export a linear layer"
+        )
     inner, outer = matrix.values.shape
     source = view if view.before is None else view.before
     height, width, channels = source.map
@@ -132,7 +139,9 @@ def _product(node: Node, views: Views, view: View, matrix: Constant, *, dense: b
         last = len(settled.shape) - 1
         if settled.shape[last] != inner:
             raise views.refuse(
-                node, f"matrix [{inner}, {outer}] does not fit a tensor {list(settled.shape)}"
+                node,
+                f"matrix [{inner}, {outer}] does not fit a tensor {list(settled.shape)}; export "
+                "the model again",
             )
         settled = views.channels_last(settled, last)
         height, width, _ = settled.map
@@ -209,9 +218,10 @@ def _integer(node: Node, site: Site, to: Lowering) -> Any:
     (x,), y = site.x, site.y
     assert weight.scale is not None
     if weight.per_axis and weight.axis != weight.values.ndim - 1:
-        raise UnsupportedOperator(
-            f"{to.flow.source}: weights have one scale per element of axis {weight.axis} "
-            "(must be one per output channel)"
+        raise to.refuse(
+            node,
+            f"its weights have one scale per element of axis {weight.axis} (must be one, or one "
+            "per output channel); quantise them per tensor, or along the axis of its outputs",
         )
     channels = weight.values.shape[-1]
     values = weight.centred()
@@ -265,7 +275,11 @@ def _onnx_bias(
     largest = int(max(limits.max - zero_point, zero_point - limits.min))
     bound = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0) * largest
     if bound.max(initial=0) >= 2**31:
-        raise to.refuse(node, f"its sums reach {bound.max()} (must be below 2**31: int32)")
+        raise to.refuse(
+            node,
+            f"its sums reach {bound.max()} (must be below 2**31: int32); leave the node out "
+            "(onnxruntime: nodes_to_exclude)",
+        )
     if bias.scale is not None and bias.values.dtype == np.int32:
         stated = bias.scale.reshape(-1).astype(np.float64)
         centred = bias.centred().reshape(-1).astype(np.int64)

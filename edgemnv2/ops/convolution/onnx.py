@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.onnx_terms import image, spatial
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
 __all__ = ["RULES"]
 
 
 def conv(node: SourceNode, flow: FlowBuilder) -> None:
     """Weights and bias are constants."""
-    weight = _weights(node, flow, 1)
+    weight = _weights(node, flow, 0)
     if weight.values.ndim != 4:
         raise Refusal(
             f"a kernel of {weight.values.ndim - 2} dimensions, weights {list(weight.values.shape)}",
@@ -33,14 +35,8 @@ def conv(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
-    """One group, no dilation; weights and bias are constants."""
+    """Weights and bias are constants."""
     weight = _weights(node, flow, 1)
-    dilation = [int(x) for x in node.get("dilations", (1, 1))]
-    if int(node.get("group", 1)) != 1 or any(x != 1 for x in dilation):
-        raise Refusal(
-            f"group={node.get('group', 1)} and dilations={dilation}",
-            "export the model with plain transposed convolutions, or with Resize and Conv",
-        )
     if weight.values.ndim != 4:
         raise Refusal(
             f"a kernel of {weight.values.ndim - 2} dimensions",
@@ -54,6 +50,8 @@ def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
             f"{list(source.shape)}",
             "export the model with pads instead of output_shape",
         )
+    dilation = [int(x) for x in node.get("dilations", (1, 1))]
+    weight = _whole_kernel(weight, int(node.get("group", 1)), (dilation[0], dilation[1]))
     stride = tuple(int(x) for x in node.get("strides", (1, 1)))
     pads = [int(x) for x in node.get("pads", (0, 0, 0, 0))][:2]
     mode = node.get("auto_pad", "NOTSET")
@@ -76,18 +74,39 @@ def conv_transpose(node: SourceNode, flow: FlowBuilder) -> None:
     _with_bias(node, flow, out, 2, (1, -1, 1, 1))
 
 
+def _whole_kernel(weight: Constant, groups: int, dilation: tuple[int, int]) -> Constant:
+    """`[I, O / groups, H, W]` as the kernel of one group without dilation: zeros are put between.
+
+    They are what the layer computes with: few networks have such convolutions, none has many.
+    """
+    if groups < 1 or weight.values.shape[0] % groups:
+        raise Refusal(f"group={groups} of {weight.values.shape[0]} channels", "export it again")
+    if weight.per_axis and (groups, dilation) != (1, (1, 1)):
+        weight = Constant(weight.real())
+    zero = 0 if weight.zero_point is None else int(weight.zero_point.reshape(-1)[0])
+    inner, outer, height, width = weight.values.shape
+    rows, columns = ((k - 1) * d + 1 for k, d in zip((height, width), dilation, strict=True))
+    whole = np.full((inner, groups * outer, rows, columns), zero, weight.values.dtype)
+    for group in range(groups):
+        part = slice(group * (inner // groups), (group + 1) * (inner // groups))
+        made = slice(group * outer, (group + 1) * outer)
+        whole[part, made, :: dilation[0], :: dilation[1]] = weight.values[part]
+    return replace(weight, values=whole)
+
+
 def gemm(node: SourceNode, flow: FlowBuilder) -> None:
-    """One constant matrix [K, N] on the right, activations on the left as they are (transA=0)."""
-    if node.get("transA", 0):
-        raise Refusal("transA=1", "export the classifier as a plain linear layer")
-    matrix = _weights(node, flow, 1)
-    if node.get("transB", 0):
-        matrix = matrix.transpose((1, 0))
+    """One of the two matrices is constant."""
     alpha, beta = float(node.get("alpha", 1.0)), float(node.get("beta", 1.0))
-    out = flow.add("matmul", [flow.stored(node.input(0)), matrix], flow.fresh(node.output))
+    turned = [bool(node.get(name, 0)) for name in ("transA", "transB")]
+    pair = [
+        _turned(flow, node.input(i), (1, 0)) if turn else flow.stored(node.input(i))
+        for i, turn in enumerate(turned)
+    ]
+    shapes = [node.input(i).shape[:: -1 if turn else 1] for i, turn in enumerate(turned)]
+    out = _multiplied(node, flow, pair, shapes)
     if alpha != 1.0:
         out = flow.add("multiply", [out, _scalar(alpha)], flow.fresh(node.output))
-    if node.optional(2) is None:
+    if node.optional(2) is None or beta == 0:
         flow.alias(node.output, out)
         return
     bias = flow.stored(node.input(2))
@@ -99,30 +118,90 @@ def gemm(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def matmul(node: SourceNode, flow: FlowBuilder) -> None:
-    """One constant matrix [K, N] on the right."""
-    matrix = _weights(node, flow, 1)
-    if matrix.values.ndim != 2:
+    """One of the two matrices is constant, and the same for every row of the other."""
+    pair = [flow.stored(node.input(i)) for i in (0, 1)]
+    out = _multiplied(node, flow, pair, [node.input(i).shape for i in (0, 1)])
+    flow.alias(node.output, out)
+
+
+def _multiplied(
+    node: SourceNode,
+    flow: FlowBuilder,
+    pair: list[str | Constant],
+    shapes: list[tuple[int, ...]],
+) -> str:
+    """The product of two operands, of the node's output's shape."""
+    left, right = pair
+    if isinstance(right, Constant):
+        matrix = _matrix(node, right, vector=(-1, 1))
+        shape = (*shapes[0][:-1], matrix.values.shape[1])
+        if shape == node.output.shape:
+            return flow.add("matmul", [left, matrix], flow.fresh(node.output))
+        out = flow.add("matmul", [left, matrix], flow.fresh(node.output, shape=shape))
+    elif isinstance(left, Constant) and len(shapes[1]) > 1:
+        # (A B) turned is B turned by A turned.
+        matrix = _matrix(node, left, vector=(1, -1)).transpose((1, 0))
+        rank = len(shapes[1])
+        axes = (*range(rank - 2), rank - 1, rank - 2)
+        shape = (*shapes[1][:-2], shapes[1][-1], shapes[1][-2])
+        turned = flow.add("permute", [right], flow.fresh(node.output, shape=shape), {"axes": axes})
+        made = (*shape[:-1], matrix.values.shape[1])
+        out = flow.add("matmul", [turned, matrix], flow.fresh(node.output, shape=made))
+        shape = tuple(made[axis] for axis in axes)
+        out = flow.add("permute", [out], flow.fresh(node.output, shape=shape), {"axes": axes})
+    else:
         raise Refusal(
-            f"a right operand of shape {list(matrix.values.shape)}",
+            f"two computed operands, of {list(shapes[0])} and {list(shapes[1])}",
+            "export the model without attention between tensors, with a plain linear layer",
+        )
+    if shape == node.output.shape:
+        return out
+    attrs = {"shape": node.output.shape}
+    return flow.add("reshape", [out], flow.fresh(node.output), attrs)
+
+
+def _matrix(node: SourceNode, constant: Constant, vector: tuple[int, int]) -> Constant:
+    """`[K, N]` of a constant operand: a vector as `vector` says, axes of 1 in front left out."""
+    shape = constant.values.shape
+    if len(shape) == 1:
+        shape = tuple(constant.values.size if e == -1 else e for e in vector)
+    elif any(e != 1 for e in shape[:-2]):
+        raise Refusal(
+            f"a constant operand of shape {list(shape)}",
             "export the classifier as a plain linear layer",
         )
-    flow.move("matmul", [flow.stored(node.input(0)), matrix], node.output)
+    return _checked(node, constant.reshape(shape[-2:]))
 
 
-def _weights(node: SourceNode, flow: FlowBuilder, index: int) -> Constant:
-    weight = flow.stored(node.input(index))
+def _turned(flow: FlowBuilder, source: SourceTensor, axes: tuple[int, int]) -> str | Constant:
+    stored = flow.stored(source)
+    if isinstance(stored, Constant):
+        return stored.transpose(axes)
+    shape = tuple(source.shape[axis] for axis in axes)
+    return flow.add("permute", [stored], flow.fresh(source, shape=shape), {"axes": axes})
+
+
+def _weights(node: SourceNode, flow: FlowBuilder, outer: int) -> Constant:
+    """The kernel; `outer` is its axis of output channels."""
+    weight = flow.stored(node.input(1))
     if not isinstance(weight, Constant):
         raise Refusal(
-            f"weights {node.input(index).name!r} that are computed",
+            f"weights {node.input(1).name!r} that are computed",
             "export the model with its parameters in it",
         )
+    return _checked(node, weight, outer)
+
+
+def _checked(node: SourceNode, weight: Constant, outer: int = 1) -> Constant:
+    """Weights that are numbers; those with a scale for each of another axis as real ones."""
     if weight.values.dtype.kind == "f" and not np.isfinite(weight.values).all():
         raise Refusal(
-            f"weights {node.input(index).name!r} that are no numbers (NaN or infinite)",
+            "weights that are no numbers (NaN or infinite)",
             "train or export the model again",
             "Weights are numbers",
         )
-    return weight
+    other = weight.per_axis and weight.axis != outer
+    return Constant(weight.real()) if other else weight
 
 
 def _with_bias(

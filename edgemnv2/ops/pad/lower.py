@@ -21,7 +21,9 @@ def arrange(node: Node, views: Views) -> None:
     view = views.arranged(view, view.order, views.map_of(view.shape, view.order))
     pairs = [(0, 0)] * (4 - len(pairs)) + pairs
     if (len(pairs) > 4 and any(sum(pair) for pair in pairs[:-3])) or sum(pairs[0]):
-        raise views.refuse(node, "padding of the batch is not supported")
+        raise views.refuse(
+            node, "padding of the batch is not supported; export the model for single images"
+        )
     attrs = {**node.attrs, "height": pairs[-3], "width": pairs[-2], "channels": pairs[-1]}
     height, width, channels = (m + sum(p) for m, p in zip(view.map, pairs[-3:], strict=True))
     new = replace(node, inputs=(view.name,), attrs=attrs)

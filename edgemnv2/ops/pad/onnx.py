@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.select.indices import select
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
@@ -10,7 +12,7 @@ __all__ = ["RULES"]
 
 
 def pad(node: SourceNode, flow: FlowBuilder) -> None:
-    """Sizes are constants, two for each axis, and not negative."""
+    """Sizes are constants, two for each axis; those below zero cut."""
     source = node.input(0)
     rank = len(source.shape)
     sizes = node.get("pads", node.get("paddings"))
@@ -27,8 +29,14 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
         raise Refusal(f"sizes {sizes} for {len(axes)} axes", "export the model again")
     for place, axis in enumerate(axes):
         pairs[axis] = (sizes[place], sizes[place + len(sizes) // 2])
-    if min(min(pair) for pair in pairs) < 0:
-        raise Refusal(f"sizes {sizes}", "crop the image in front of the network")
+    cut = [[min(size, 0) for size in pair] for pair in pairs]
+    if any(map(any, cut)):
+        places = zip(source.shape, cut, strict=True)
+        indices = [list(range(-first, extent + last)) for extent, (first, last) in places]
+        shape = tuple(map(len, indices))
+        left = replace(source, name=f"{node.output.name}.cut", shape=shape, value=None)
+        select(flow, source, left, indices)
+        source, pairs = left, [(max(p, 0), max(q, 0)) for p, q in pairs]
     mode = str(node.get("mode", "constant"))
     if mode != "constant":
         select(

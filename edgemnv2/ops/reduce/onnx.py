@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.ops.onnx_terms import axes_of
+from edgemnv2.ops.reduce.onnx_normalisation import RULES as NORMALISATIONS
 from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -46,6 +47,7 @@ def global_max_pool(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 RULES: dict[str, Rule] = {
+    **NORMALISATIONS,
     "GlobalMaxPool": global_max_pool,
     "ReduceL1": _of_each("abs"),
     "ReduceL2": _of_each("square", "sqrt"),

@@ -46,10 +46,14 @@ def _scales(node: SourceNode, scales_at: int, sizes_at: int | None) -> list[floa
     found = [1.0] * 4
     sizes = None if sizes_at is None else node.optional(sizes_at)
     if sizes is not None and sizes_at is not None and sizes.shape != (0,):
-        if str(node.get("keep_aspect_ratio_policy", "stretch")) != "stretch":
-            raise Refusal("keep_aspect_ratio_policy", "export the model with the size itself")
-        for axis, size in zip(axes, node.ints(sizes_at, "sizes"), strict=True):
-            found[axis] = float(np.float32(size) / np.float32(source.shape[axis]))
+        pairs = list(zip(axes, node.ints(sizes_at, "sizes"), strict=True))
+        ratios = [float(np.float32(size) / np.float32(source.shape[i])) for i, size in pairs]
+        policy = str(node.get("keep_aspect_ratio_policy", "stretch"))
+        if policy != "stretch":
+            # One factor for all of these axes.
+            ratios = [(min if policy == "not_larger" else max)(ratios)] * len(ratios)
+        for axis, ratio in zip(axes, ratios, strict=True):
+            found[axis] = ratio
         return found
     values = node.value(scales_at, "scales").reshape(-1)
     for axis, value in zip(axes, values, strict=True):

@@ -57,7 +57,7 @@ def arrange(node: Node, views: Views) -> None:
         "counted": attrs.get("counted", (0, 0, 0, 0)),
     }
     if min(attrs["padding"]) < 0:
-        raise views.refuse(node, f"negative padding {list(attrs['padding'])}")
+        raise views.refuse(node, f"negative padding {list(attrs['padding'])}; export again")
     views.emit(replace(node, inputs=(view.name,), attrs=new), (*out, channels), order)
 
 
