@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "edgemnv2"
 CALLED_BY_OTHERS = {
     "_initialize_with_tune_context": "TVM's search strategies",
     "get_next": "onnxruntime's quantiser, of calibration data",
+    "log_message": "Python's http.server",
     "predict": "TVM's cost models",
     "TEXT_RANGE": "a figure of the paper that a test holds ours against",
 }

@@ -1,13 +1,14 @@
 """The bundle for the web: an ES module with types, which npm takes, and a page that uses it.
 
 Or the page alone, as one file that a double click opens: modules joined, WebAssembly and constants
-in base64. JavaScript, style and page are the files of `runtime/web/`.
+compressed and in base64. JavaScript, style and page are the files of `runtime/web/`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -36,6 +37,8 @@ __all__ = [
 _WEB = RUNTIME / "web"
 MODULES = ("geometry.js", "pixels.js", "decode.js", "network.js", "draw.js", "page.js")
 """Each after those that it imports."""
+INLINE = ("inflate.js", *MODULES)
+"""Those of a page that has its network inside."""
 VALUES = {
     "float16": "Uint16Array",
     "float32": "Float32Array",
@@ -116,7 +119,7 @@ def panel() -> str:
     return _text("panel.html").rstrip()
 
 
-def joined_modules(modules: Sequence[str] = MODULES) -> str:
+def joined_modules(modules: Sequence[str] = INLINE) -> str:
     """The modules as one script: without imports and exports, in a page of any origin."""
     parts = []
     for module in modules:
@@ -129,9 +132,13 @@ def joined_modules(modules: Sequence[str] = MODULES) -> str:
 def inline_network(artifact: Artifact) -> str:
     """An expression for the promise of the network, all its bytes inside; see `joined_modules`."""
     parts = {part: artifact.path / file for part, file in _parts(artifact).items()}
-    texts = {part: b64encode(path.read_bytes()).decode() for part, path in parts.items()}
+    # zlib's form has no date in it, so one artefact gives one page.
+    texts = {
+        part: b64encode(zlib.compress(path.read_bytes(), 9)).decode()
+        for part, path in parts.items()
+    }
     facts = _json(web_facts(artifact))
-    return f"instantiate({facts}, (part) => bytesOf({_json(texts)}[part]))"
+    return f"instantiate({facts}, (part) => inflated(bytesOf({_json(texts)}[part])))"
 
 
 def web_facts(artifact: Artifact) -> dict[str, Any]:

@@ -10,6 +10,7 @@
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
+    python -m edgemnv2.lab.results web [INT8]    seconds in a browser beside other engines
     python -m edgemnv2.lab.results readme        put the tables into the README and pages of help
 
 Each writes `results/<name>.json` beside this file, with the command and the versions that it ran
@@ -34,6 +35,7 @@ from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
+from edgemnv2.lab.web_results import measure_web, web_table
 from edgemnv2.version import __version__
 
 __all__ = ["documents", "generated_sections", "load", "main", "render", "render_readme"]
@@ -270,7 +272,10 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "quantization": (measure_quantization, quantization_table),
     "steps": (measure_steps, steps_table),
     "two-cores": (measure_cores, core_table),
+    "web": (measure_web, web_table),
 }
+# Those that can time a given int8 network.
+_TIMED = {"host": measure_host, "web": measure_web}
 
 
 def _file(name: str) -> Path:
@@ -327,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "file",
         nargs="?",
         type=Path,
-        help="of readme: the only file to render; of host: an int8 .tflite to time; of "
+        help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
         "quantization: the data",
     )
     args = parser.parse_args(arguments)
@@ -337,8 +342,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             page.write_text(text, encoding="utf-8", newline="\n")
         return 0
     measure = RESULTS[args.what][0]
-    if args.what == "host" and args.file is not None:
-        measure = partial(measure_host, int8_model=args.file)
+    if args.what in _TIMED and args.file is not None:
+        measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))

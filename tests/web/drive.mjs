@@ -1,6 +1,7 @@
 // Drives a page of a bundle in headless Chromium and prints what it saw as JSON.
-//   node drive.mjs URL PICTURE [--camera] [--no-simd] [--shots FOLDER]
-// The picture is dropped on the page; `inputs` and `outputs` are bytes in base64 by name.
+//   node drive.mjs URL PICTURE [--camera] [--old] [--shots FOLDER]
+// The picture is dropped on the page; `inputs` and `outputs` are bytes in base64 by name. `--old`: in
+// a browser without SIMD and without DecompressionStream.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -25,7 +26,6 @@ const browser = await puppeteer.launch({
     "--disable-sync",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
-    ...(flags.includes("--no-simd") ? ["--js-flags=--no-experimental-wasm-simd"] : []),
   ],
 });
 const seen = { errors: [], requests: [] };
@@ -35,8 +35,17 @@ try {
   page.on("pageerror", (error) => seen.errors.push(String(error)));
   page.on("console", (m) => m.type() === "error" && seen.errors.push(m.text()));
   page.on("request", (request) => seen.requests.push(request.url().slice(0, 200)));
+  if (flags.includes("--old")) {
+    await page.evaluateOnNewDocument(() => {
+      delete globalThis.DecompressionStream;
+      WebAssembly.validate = () => false;
+    });
+  }
   await page.goto(url);
   await page.waitForSelector('[data-state="ready"]');
+  seen.told = await page.evaluate(
+    () => document.querySelector('[data-edgemnv2="form"]').textContent,
+  );
   seen.form = await page.evaluate(async () => (await window.edgemnv2).network.form);
   const file = fs.readFileSync(picture).toString("base64");
   await page.evaluate((text, name) => {
@@ -91,6 +100,13 @@ try {
       }
     }
   }
+  // The keyboard's End on the threshold: nothing is so sure.
+  await page.focus('[data-edgemnv2="threshold"]');
+  await page.keyboard.press("End");
+  seen.strict = await page.evaluate(() => [
+    document.querySelector('[data-edgemnv2="threshold-value"]').textContent,
+    ...Array.from(document.querySelectorAll('[data-edgemnv2="answer"] li'), (x) => x.textContent),
+  ]);
   if (flags.includes("--camera")) {
     await page.evaluate(() => document.querySelector('[data-edgemnv2="camera"]').click());
     await page.waitForFunction(() =>

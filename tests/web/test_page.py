@@ -20,6 +20,7 @@ from edgemnv2.codegen.answers import RUNTIME
 from edgemnv2.codegen.ends import C_TYPES
 from edgemnv2.firmware.bundle import bundle
 from edgemnv2.firmware.web import VALUES
+from edgemnv2.lab.web_results import serve
 from edgemnv2.ops.store import load_graph
 from edgemnv2.pipeline import compile_model
 from edgemnv2.report import report
@@ -49,7 +50,7 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def drive(page: Path, picture: Path, config: pytest.Config, *flags: str) -> dict[str, Any]:
+def drive(page: Path | str, picture: Path, config: pytest.Config, *flags: str) -> dict[str, Any]:
     chromium = shutil.which("chromium")
     npm = Path(os.environ.get("EDGEMNV2_NPM", REPOSITORY / ".venv" / "npm"))
     if chromium is None:
@@ -57,7 +58,8 @@ def drive(page: Path, picture: Path, config: pytest.Config, *flags: str) -> dict
     if not (npm / "node_modules" / "puppeteer-core").is_dir():
         missing(config, "puppeteer-core")
     environment = {**os.environ, "EDGEMNV2_NPM": str(npm), "EDGEMNV2_CHROMIUM": str(chromium)}
-    command = ["node", str(DRIVER), page.as_uri(), str(picture), *flags]
+    address = page if isinstance(page, str) else page.as_uri()
+    command = ["node", str(DRIVER), address, str(picture), *flags]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     seen: dict[str, Any] = json.loads(done.stdout)
@@ -96,6 +98,44 @@ def test_a_dropped_picture_gives_the_hosts_bytes(
     assert all(line in seen["label"] for line in seen["answer"])
     assert seen["reached"][:3] == ["file", "camera", "threshold"]
     assert "frames/s" in seen["camera"]
+
+
+def test_a_browser_without_simd_gives_the_same_bytes(
+    artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = bundle(artifact, "web", tmp_path / "page", single_file=True).path / "index.html"
+    new, old = (drive(page, picture, request.config, *more) for more in ((), ("--old",)))
+    assert old["errors"] == []
+    assert (new["form"], old["form"]) == ("simd", "plain")
+    assert "without SIMD" in old["told"]
+    assert old["outputs"] == new["outputs"]
+
+
+def test_a_served_page_gives_the_same_and_heeds_the_threshold(
+    artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    alone = bundle(artifact, "web", tmp_path / "page", single_file=True).path / "index.html"
+    expected = drive(alone, picture, request.config)
+    with serve(bundle(artifact, "web", tmp_path / "served").path) as address:
+        seen = drive(f"{address}/index.html", picture, request.config)
+    assert seen["errors"] == []
+    # Every request stays where the page is from.
+    assert all(url.startswith((address, "data:")) for url in seen["requests"])
+    assert (seen["outputs"], seen["answer"]) == (expected["outputs"], expected["answer"])
+    assert len(seen["answer"]) > 1
+    assert seen["strict"][0] == "100 %"
+    assert len(seen["strict"]) == 2 and seen["strict"][1] not in seen["answer"]
+
+
+def test_a_small_network_is_a_small_page(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("node")
+    made = compile_model("mobilenetv2-0.35-96-int8", "wasm", tmp_path / "net")
+    page = bundle(made, "web", tmp_path / "page", single_file=True).path / "index.html"
+    assert page.stat().st_size < 2_500_000
+    code = [path for path in made.files("lib") if path.suffix == ".wasm"]
+    assert max(path.stat().st_size for path in code) < 300_000
 
 
 def test_the_module_runs_in_node_with_simd_and_without(artifact: Artifact, tmp_path: Path) -> None:

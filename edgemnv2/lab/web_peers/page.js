@@ -1,0 +1,111 @@
+// Runs engines on one network in this page. In the address:
+//   engines=ours,onnxruntime-web,litert.js   in this order, in turn
+//   rounds=N                                 0: from opening the page to the first answer
+// `window.result` is what was measured: seconds, answers, bytes of code.
+
+const asked = new URLSearchParams(location.search);
+const WARMUP = 8; // an engine of V8 compiles a function again when it has run for a while
+
+// Each gives the function that infers once and the one that reads the answer as plain numbers.
+const ENGINES = {
+  async ours() {
+    const { load, facts } = await import("/ours/index.js");
+    const network = await load();
+    const [tensor, out] = [facts.inputs[0], facts.outputs[0]];
+    const values = sample(tensor.dtype, tensor.nhwc);
+    let outputs;
+    return {
+      infer() {
+        outputs = network.run({ [tensor.name]: values });
+      },
+      answer: () => Array.from(outputs[out.name]),
+    };
+  },
+  async "onnxruntime-web"() {
+    const ort = await import("onnxruntime-web");
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmPaths = "/node_modules/onnxruntime-web/dist/";
+    const session = await ort.InferenceSession.create("/models/model.onnx", {
+      executionProviders: ["wasm"],
+    });
+    const { shape } = session.inputMetadata[0];
+    const [, channels, height, width] = shape;
+    const rows = sample("float32", [height, width, channels]);
+    const planes = new Float32Array(rows.length);
+    const area = height * width;
+    for (let i = 0; i < rows.length; i++)
+      planes[(i % channels) * area + Math.floor(i / channels)] = rows[i];
+    const input = { [session.inputNames[0]]: new ort.Tensor("float32", planes, shape) };
+    let outputs;
+    return {
+      async infer() {
+        outputs = await session.run(input);
+      },
+      answer: () => Array.from(outputs[session.outputNames[0]].data),
+    };
+  },
+  async "litert.js"() {
+    const litert = await import("@litertjs/core");
+    await litert.loadLiteRt("/node_modules/@litertjs/core/wasm/");
+    const model = await litert.loadAndCompile("/models/model.tflite", { accelerator: "wasm" });
+    const [{ dtype, shape }] = model.getInputDetails();
+    const values = sample(dtype, Array.from(shape));
+    const input = new litert.Tensor(values, Array.from(shape));
+    let outputs = [];
+    return {
+      async infer() {
+        for (const output of outputs) output.delete();
+        outputs = [await model.run(input)].flat();
+      },
+      answer: () => Array.from(outputs[0].toTypedArray()),
+    };
+  },
+};
+
+// The same numbers for everybody.
+function sample(dtype, shape) {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const kind = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array }[dtype];
+  let state = 1;
+  return new kind(count).map(() => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const byte = state >>> 24;
+    return dtype === "float32" ? byte / 128 - 1 : dtype === "int8" ? byte - 128 : byte;
+  });
+}
+
+// Of all that was asked for, but the weights.
+function codeBytes() {
+  return performance
+    .getEntriesByType("resource")
+    .filter((entry) => !/\.(bin|onnx|tflite)$/.test(new URL(entry.name).pathname))
+    .reduce((sum, entry) => sum + entry.decodedBodySize, 0);
+}
+
+async function measure() {
+  const names = asked.get("engines").split(",");
+  const engines = [];
+  for (const name of names) engines.push(await ENGINES[name]());
+  const rounds = Number(asked.get("rounds"));
+  for (const engine of engines) await engine.infer();
+  const answers = Object.fromEntries(names.map((name, at) => [name, engines[at].answer()]));
+  const result = { first: performance.now() / 1000, code_bytes: codeBytes(), answers };
+  const seconds = names.map(() => []);
+  for (let round = -WARMUP; rounds && round < rounds; round++) {
+    const order = [...engines.keys()];
+    // There and back, so that nobody always runs behind the same neighbour's caches.
+    for (const at of round % 2 ? order : order.reverse()) {
+      await engines[at].infer();
+      const start = performance.now();
+      await engines[at].infer();
+      if (round >= 0) seconds[at].push((performance.now() - start) / 1000);
+    }
+  }
+  return { ...result, seconds: Object.fromEntries(names.map((name, at) => [name, seconds[at]])) };
+}
+
+try {
+  window.result = await measure();
+} catch (error) {
+  window.result = { error: String(error && error.stack) };
+}

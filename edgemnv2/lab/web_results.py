@@ -1,0 +1,219 @@
+"""Ours beside onnxruntime-web and LiteRT.js: in one page of headless Chromium, on one thread.
+
+The peers and what drives the browser come from npm, pinned by `web_peers/package.json`, into a
+temporary folder, or are taken from the folder that EDGEMNV2_NPM names; nothing of them is in the
+package. Everything is served from this machine. In one page the engines infer in turn, so a ratio
+holds on a machine that is not quiet; from opening a page to its first answer each has pages of its
+own, without a cache, in turn as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from edgemnv2.artifact import Artifact
+from edgemnv2.benchmark.engines.table import write_model
+from edgemnv2.errors import RunnerError
+from edgemnv2.firmware.bundle import bundle
+from edgemnv2.lab.host_results import FLOAT_MODEL, FLOAT_TOLERANCE, INT8_MODEL, machine
+from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
+from edgemnv2.pipeline import compile_model
+
+__all__ = ["measure_web", "serve", "web_table"]
+
+PEERS_FOLDER = Path(__file__).resolve().parent / "web_peers"
+OURS = "ours"
+PEERS = {"float32": ("onnxruntime-web", "litert.js"), "int8": ("litert.js",)}
+FORMATS = {
+    "onnxruntime-web": ("onnxruntime", "model.onnx"),
+    "litert.js": ("litert", "model.tflite"),
+}
+PACKAGES = {"onnxruntime-web": "onnxruntime-web", "litert.js": "@litertjs/core"}
+ROUNDS = 60
+OPENINGS = 7
+# XNNPACK rounds int8 otherwise than the reference; further apart it would be another network.
+INT8_TOLERANCE = 8
+
+
+def measure_web(say: Callable[[str], None], int8_model: Path | None = None) -> list[dict[str, Any]]:
+    """A row for float32 and one for int8.
+
+    `int8_model`: a .tflite to take instead of the built-in network; LiteRT.js runs that very file.
+    Raises RunnerError where there is no Chromium, Node.js or npm.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
+        root = Path(folder)
+        npm = _peers(root, say)
+        rows = []
+        for dtype in PEERS:
+            given = int8_model if dtype == "int8" else None
+            source = given or (INT8_MODEL if dtype == "int8" else FLOAT_MODEL)
+            say(f"{dtype}: compile {source}")
+            artifact = compile_model(source, "wasm", root / f"artifact-{dtype}")
+            site = _site(artifact, dtype, given, root / dtype, npm)
+            say(f"{dtype}: run")
+            with serve(site) as address:
+                rows.append(_row(artifact, dtype, address, npm))
+        return rows
+
+
+def _peers(root: Path, say: Callable[[str], None]) -> Path:
+    """The folder that has `node_modules`."""
+    for program in ("node", "npm", "chromium"):
+        if shutil.which(program) is None:
+            raise RunnerError(f"{program}: is not installed (apt install nodejs npm chromium)")
+    if "EDGEMNV2_NPM" in os.environ:
+        return Path(os.environ["EDGEMNV2_NPM"]).resolve()
+    say("npm install")
+    npm = root / "npm"
+    npm.mkdir()
+    shutil.copy(PEERS_FOLDER / "package.json", npm)
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+    _run([*command, "--prefix", str(npm)], {})
+    return npm
+
+
+def _site(artifact: Artifact, dtype: str, given: Path | None, site: Path, npm: Path) -> Path:
+    """What is served: the page, our bundle, the models of the peers, the peers."""
+    site.mkdir()
+    (site / "models").mkdir()
+    for file in ("page.html", "page.js"):
+        shutil.copy(PEERS_FOLDER / file, site)
+    bundle(artifact, "web", site / "ours")
+    graph = load_graph(artifact.path / REFERENCE_FOLDER)
+    for peer in PEERS[dtype]:
+        engine, file = FORMATS[peer]
+        model = given or write_model(engine, graph, site / "models")
+        shutil.copy(model, site / "models" / file)
+    (site / "node_modules").symlink_to(npm / "node_modules")
+    return site
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder; tells nobody what it was asked for."""
+
+    extensions_map = {  # noqa: RUF012
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """The address at which `folder` is served, on this machine only."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, Any]:
+    names = (OURS, *PEERS[dtype])
+
+    def page(engines: Sequence[str], rounds: int) -> str:
+        query = urlencode({"engines": ",".join(engines), "rounds": rounds})
+        return f"{address}/page.html?{query}"
+
+    openings = [page((name,), 0) for _ in range(OPENINGS) for name in names]
+    # Against one peer at a time: no third one between.
+    pairs = [page((OURS, peer), ROUNDS) for peer in names[1:]]
+    results = _open([*openings, *pairs], npm)
+    opened = {name: results[at : len(openings) : len(names)] for at, name in enumerate(names)}
+    first = {name: [result["first"] for result in opened[name]] for name in names}
+    row: dict[str, Any] = {
+        "network": "1.0-224",
+        "dtype": dtype,
+        "model": artifact.manifest.model.name,
+        "machine": machine(),
+        "code_bytes": {name: opened[name][0]["code_bytes"] for name in names},
+        "first_answer": {name: float(np.median(first[name])) for name in names},
+        "against": {},
+    }
+    for peer, result in zip(names[1:], results[len(openings) :], strict=True):
+        seconds = {name: np.array(result["seconds"][name]) for name in (OURS, peer)}
+        ratio = seconds[OURS] / seconds[peer]
+        answers = [np.array(result["answers"][name], np.float64) for name in (OURS, peer)]
+        error = float(np.abs(answers[0] - answers[1]).max())
+        limit = INT8_TOLERANCE if dtype == "int8" else FLOAT_TOLERANCE * np.abs(answers[0]).max()
+        if answers[0].shape != answers[1].shape or error > limit:
+            raise SystemExit(f"{peer}: computes something else than {artifact.path} ({error:g})")
+        opening = np.array(first[OURS]) / np.array(first[peer])
+        row["against"][peer] = {
+            "version": _version(npm, PACKAGES[peer]),
+            "ours": float(np.median(seconds[OURS])),
+            "theirs": float(np.median(seconds[peer])),
+            "ratio": float(np.median(ratio)),
+            "ratio_p05": float(np.percentile(ratio, 5)),
+            "ratio_p95": float(np.percentile(ratio, 95)),
+            "first_answer_ratio": float(np.median(opening)),
+            "max_abs_error": error,
+        }
+    return row
+
+
+def _open(pages: Sequence[str], npm: Path) -> list[dict[str, Any]]:
+    chromium = str(shutil.which("chromium"))
+    environment = {"EDGEMNV2_NPM": str(npm), "EDGEMNV2_CHROMIUM": chromium}
+    said = _run(["node", str(PEERS_FOLDER / "drive.mjs"), *pages], environment)
+    results: list[dict[str, Any]] = json.loads(said)
+    for page, result in zip(pages, results, strict=True):
+        if "error" in result:
+            raise RunnerError(f"{page}: {result['error']} (run it in a browser of your own)")
+    return results
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    if done.returncode:
+        raise RunnerError(f"{' '.join(command[:2])}: {done.stderr[-2000:]} (mend it, run again)")
+    return done.stdout
+
+
+def _version(npm: Path, package: str) -> str:
+    text = (npm / "node_modules" / package / "package.json").read_text(encoding="utf-8")
+    return str(json.loads(text)["version"])
+
+
+def web_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line a network and peer."""
+    lines = [
+        f"{rows[0]['machine']['cpu']}, headless Chromium, one thread",
+        "",
+        "| 1.0/224 | beside | ours, theirs, ms | ours / theirs (5 to 95 %) "
+        "| first answer, ms: ours, theirs | ours / theirs | code, KiB: ours, theirs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        first, code = row["first_answer"], row["code_bytes"]
+        lines += [
+            f"| {row['dtype']} | {name} {x['version']} | {x['ours'] * 1e3:.2f}, "
+            f"{x['theirs'] * 1e3:.2f} | **{x['ratio']:.3f}** ({x['ratio_p05']:.2f} to "
+            f"{x['ratio_p95']:.2f}) | {first[OURS] * 1e3:.0f}, {first[name] * 1e3:.0f} "
+            f"| **{x['first_answer_ratio']:.3f}** | {code[OURS] / 1024:.0f}, "
+            f"{code[name] / 1024:.0f} |"
+            for name, x in row["against"].items()
+        ]
+    return lines
