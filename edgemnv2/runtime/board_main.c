@@ -1,8 +1,8 @@
 /* The test program of a bare-metal artefact under an emulator; files through semihosting.
  *
  * Reads `job.bin` (int32 samples, repeat, trace, rows, layers, budget, threads), `in.bin`
- * (samples, raw, NHWC); writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to the console as
- * `edgemnv2 KEY VALUE`. */
+ * (samples, raw, NHWC); writes `out.bin` and `trace.bin` (records as in bench_main.c). Facts go to
+ * the console as `edgemnv2 KEY VALUE`. */
 #include <stdint.h>
 
 #include "artifact_names.h"
