@@ -131,9 +131,12 @@ class TuneLog:
     @staticmethod
     def _load(folder: Path) -> TuneLog:
         header = _read_header(folder)
-        for name in (WORKLOADS, RECORDS):
-            if not (folder / name).is_file():
-                raise TuneLogError(f"{folder / name}: is missing (tune again, or restore it)")
+        records = folder / RECORDS
+        if not records.is_file() or not records.stat().st_size:
+            # Stopped between its header and its first record: it has none, and may get some.
+            return TuneLog(folder, header, ())
+        if not (folder / WORKLOADS).is_file():
+            raise TuneLogError(f"{folder / WORKLOADS}: is missing (tune again, or restore it)")
         return TuneLog(folder, header, _read_records(folder))
 
     @staticmethod

@@ -221,9 +221,25 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
     with pytest.raises(TuneLogError, match="holds no tuning log"):
         log_folders(tmp_path)
     _log(tmp_path, _record(1, 3.0))
-    (tmp_path / RECORDS).unlink()
+    (tmp_path / WORKLOADS).unlink()
     with pytest.raises(TuneLogError, match="is missing"):
         TuneLog.load(tmp_path)
+
+
+@pytest.mark.parametrize("gone", [(RECORDS,), (WORKLOADS, RECORDS)])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_stop_before_the_first_record_leaves_a_log(
+    gone: tuple[str, ...], empty: bool, tmp_path: Path
+) -> None:
+    _log(tmp_path, _record(1, 3.0))
+    for name in gone:
+        (tmp_path / name).unlink()
+        if empty:
+            (tmp_path / name).touch()
+    log = TuneLog.load(tmp_path)
+    assert log.records == ()
+    log.append(_record(2, 4.0))
+    assert len(TuneLog.load(tmp_path).records) == 1
 
 
 def test_check_finds_what_loads_but_is_wrong(tmp_path: Path) -> None:
