@@ -17,8 +17,13 @@ NODES = ("pad",)
 def arrange(node: Node, views: Views) -> None:
     """Pairs per axis become pairs of height, width and channels."""
     view = views.view(node)
-    pairs = [node.attrs["pairs"][axis] for axis in view.order]
-    view = views.arranged(view, view.order, views.map_of(view.shape, view.order))
+    order, wanted = view.order, node.attrs["pairs"]
+    if sum(wanted[order[0]]):
+        # An axis of extent 1 lies anywhere: in front goes one that is not padded.
+        free = [axis for axis in order if view.shape[axis] == 1 and not sum(wanted[axis])]
+        order = (*free, *(axis for axis in order if axis not in free))
+    pairs = [wanted[axis] for axis in order]
+    view = views.arranged(view, order, views.map_of(view.shape, order))
     pairs = [(0, 0)] * (4 - len(pairs)) + pairs
     if (len(pairs) > 4 and any(sum(pair) for pair in pairs[:-3])) or sum(pairs[0]):
         raise views.refuse(
