@@ -175,7 +175,11 @@ class Target:
         return sum(m.length for m in self.memories if m.access == "rx")
 
     def tvm_target(self) -> Any:
-        """The `tvm.target.Target` that code for this device is generated with."""
+        """The `tvm.target.Target` that code for this device is generated with.
+
+        Raises TargetError for a core that LLVM does not know, or one that lacks what the kernels
+        need: LLVM itself would end the process over either.
+        """
         import tvm  # takes a second; most verbs never need it
 
         if self.codegen == "c":
@@ -195,7 +199,38 @@ class Target:
             options["mabi"] = "lp64d"
         elif self.toolchain.float_abi:
             options["mfloat-abi"] = self.toolchain.float_abi
+        self._check_core()
         return tvm.target.Target(options)
+
+    def _check_core(self) -> None:
+        import tvm
+        from tvm.target import codegen
+
+        chain = self.toolchain
+        plain = tvm.target.Target({"kind": "llvm", "mtriple": chain.triple})
+        known = codegen.llvm_get_cpu_archlist(plain)
+        if chain.mcpu not in known:
+            near = ", ".join(difflib.get_close_matches(chain.mcpu, map(str, known), 3))
+            raise TargetError(
+                f"{self.name}: toolchain.mcpu: LLVM knows no core {chain.mcpu!r} of {chain.triple} "
+                f"({f'did you mean {near}' if near else 'llc -mcpu=help lists them'}?)"
+            )
+        whole = tvm.target.Target(
+            {
+                "kind": "llvm",
+                "mtriple": chain.triple,
+                "mcpu": chain.mcpu,
+                "mattr": list(chain.mattr),
+            }
+        )
+        for feature in sorted(self.cpu.features):
+            word = _LLVM_FEATURES.get(feature, feature)
+            if not codegen.llvm_cpu_has_features(word, whole):
+                raise TargetError(
+                    f"{self.name}: cpu.features has {feature!r}, but toolchain.mcpu {chain.mcpu!r} "
+                    f"with mattr {list(chain.mattr)} does not have it for LLVM (add '+{word}' to "
+                    "mattr, or leave the feature out)"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """The target file's tables, sorted where order has no meaning; `parse_target` reads it."""
@@ -283,6 +318,9 @@ _SCHEMA: dict[str, dict[str, _Rule]] = {
 _OPTIONAL = frozenset({"cycles"})
 """Tables that a file may leave out."""
 
+
+_LLVM_FEATURES = {"fp16": "fullfp16"}
+"""Features that LLVM calls otherwise."""
 
 HOST = "host"
 """Stands for the target of `_HOSTS` that uses most of this computer's processor."""

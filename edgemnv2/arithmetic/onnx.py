@@ -128,7 +128,8 @@ def with_real_bias(
     for channel in np.flatnonzero(~fits):
         outputs = float(bias[channel]) / y.scale
         m, s, a = _in_addend(outputs, float(step[channel]) / y.scale)
-        ends = [rescaled(np.array([end]), _one(m, s, a))[0] for end in (-1, 1) * bound[channel]]
+        # Not a tuple times a number, which NumPy's integers repeat.
+        ends = rescaled(np.array([-1, 1]) * bound[channel], _one(m, s, a))
         if ends[0] == ends[1]:
             # Constant: a sum of nothing, so that any kernel computes it.
             weight[..., channel] = 0

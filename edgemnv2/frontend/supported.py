@@ -40,6 +40,8 @@ REMEDIES = {
 }
 MOST_REFUSALS = 8
 """That a message lists; the count is of all."""
+MOST_LETTERS = 400
+"""Of a fact in a message."""
 
 
 def build_flow(
@@ -107,8 +109,8 @@ def build_flow(
             behind.update(names)
             must = f" ({_lower(expectation)})" if expectation not in ("", "-") else ""
             refusals.append(
-                f"{node.place}: {node.operator} with {refusal.fact} is not supported{must}; "
-                f"{_lower(refusal.remedy)}"
+                f"{node.place}: {node.operator} with {_short(refusal.fact)} is not "
+                f"supported{must}; {_lower(refusal.remedy)}"
             )
     for tensor in outputs:
         if tensor.is_constant or tensor.name in flow.known:
@@ -168,6 +170,11 @@ def _message(file: str, refusals: list[str], nodes: int) -> str:
     lines += [f"  {line}" for line in shown]
     lines += [f"  and {more} more"] if more else []
     return "\n".join(lines)
+
+
+def _short(fact: str) -> str:
+    """A fact as a line: a damaged file may have lists without end."""
+    return fact if len(fact) <= MOST_LETTERS else f"{fact[:MOST_LETTERS]} …"
 
 
 def _remedy(operator: str, operators: tuple[str, ...]) -> str:

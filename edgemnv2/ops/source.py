@@ -81,6 +81,14 @@ class SourceTensor:
         if self.scale is None or self.dtype == "float32":
             return Constant(self.value)
         zero = np.zeros(1, np.int32) if self.zero_point is None else self.zero_point
+        extent = self.value.shape[axis] if self.value.ndim else 1
+        if self.scale.size not in (1, extent) or zero.size not in (1, self.scale.size):
+            raise Refusal(
+                f"{self.scale.size} scales and {zero.size} zero points for the {extent} channels "
+                f"of {self.name!r}",
+                "quantise the model again",
+                "A constant has one scale, or one for each channel",
+            )
         if self.scale.size == 1:
             scale = self.scale.reshape(()).astype(np.float32)
             return Constant(self.value, scale, zero.reshape(-1)[0].astype(np.int32))

@@ -41,6 +41,8 @@ _SYMPTOMS = (
     TypeError,
     ValueError,
 )
+MOST_LETTERS = 200
+"""Of what a parser says: it may quote the file."""
 TFLITE_ROUNDING: dict[Any, Any] = {"twice": False, "once": True}
 
 
@@ -125,6 +127,7 @@ def load_graph(folder: Path) -> Graph:
         )
     except _SYMPTOMS as error:
         reason = str(error) if isinstance(error, OSError | ValueError) else type(error).__name__
+        reason = reason.splitlines()[0][:MOST_LETTERS] if reason else type(error).__name__
         raise ArtifactError(
             f"{folder}: the reference graph cannot be read ({reason}); compile the model again"
         ) from error
@@ -146,6 +149,8 @@ def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
         fields = {key: decode(value) for key, value in entry.items() if key != "type"}
         return layer_type(entry["type"])(**fields)
 
+    for entry in (*structure["tensors"], *structure["input_specs"], *structure["output_specs"]):
+        np.dtype(entry["dtype"])
     tensors = [
         Tensor(**{**entry, "quant": _quant(entry["quant"])}) for entry in structure["tensors"]
     ]

@@ -214,6 +214,12 @@ class Views:
         ModelError where the file gives the output another shape.
         """
         self.expect_size(node, prod(map_))
+        shape = self.flow.shapes[node.output]
+        if len(shape) != len(order):
+            raise ModelError(
+                f"{self.flow.source}: {node.place or node.op}: the file gives the output the shape "
+                f"{list(shape)}, of {len(order)} dimensions expected; export the model again"
+            )
         self._add(node, map_, self.dtypes[node.output])
         self._views[node.output] = View(node.output, map_, self.flow.shapes[node.output], order)
 

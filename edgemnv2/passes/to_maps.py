@@ -9,8 +9,9 @@ wants is in the `arrange` of its `lower.py`.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
-from edgemnv2.errors import UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.flow import Flow
 from edgemnv2.ops.table import lowering_of
@@ -48,6 +49,12 @@ def to_maps(
     names, specs = [], []
     for name, spec in zip(flow.outputs, outputs, strict=True):
         view = views.of(name)
+        if prod(spec.shape) != prod(view.shape):
+            raise ModelError(
+                f"{flow.source}: output {spec.name!r}: the file gives it the shape "
+                f"{list(spec.shape)}, but it has {prod(view.shape)} elements; export the model "
+                "again"
+            )
         layout = layout_of(spec.shape, "NHWC")
         image = len(spec.shape) == 4 and spec.shape[0] == 1 and view.lies_as(NCHW)
         # Of one pixel or one channel both orders are the same data.

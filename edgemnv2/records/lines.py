@@ -27,9 +27,15 @@ def check_record_line(line: bytes) -> None:
     instructions, decisions = _items(trace, 2, "a trace")
     for instruction in _items(instructions, None, "a trace's instructions"):
         _check_instruction(instruction)
+    _check_names(instructions)
     for decision in _items(decisions, None, "a trace's decisions"):
-        for number in _items(decision, 2, "a decision"):
-            _integer(number, "a decision's number")
+        place, choice = _items(decision, 2, "a decision")
+        _integer(place, "a decision's place")
+        _integer(choice, "a decision's choice")
+        if not 0 <= place < len(instructions) or instructions[place][0] != "SampleCategorical":
+            raise ValueError(f"a decision for instruction {place}, which takes none")
+        if not 0 <= choice < len(instructions[place][2][0]):
+            raise ValueError(f"choice {choice} of {len(instructions[place][2][0])} candidates")
     for cost in _items(costs, None, "a record's costs"):
         if type(cost) not in (int, float):
             raise ValueError("a cost that is no number")
@@ -58,6 +64,17 @@ def _check_instruction(instruction: Any) -> None:
         _words(outputs, 1, "SampleCategorical's outputs")
     else:
         raise ValueError(f"an instruction {str(name)[:40]!r}")
+
+
+def _check_names(instructions: list[Any]) -> None:
+    """ValueError where an instruction works on what none before it has made."""
+    made: set[str] = set()
+    for name, inputs, _, outputs in instructions:
+        # A word with quotation marks is a value of its own.
+        names = [x for x in inputs if not x.startswith('"')]
+        if not made.issuperset(names):
+            raise ValueError(f"{name} works on what was not made")
+        made.update(outputs)
 
 
 def _items(value: Any, count: int | None, what: str) -> list[Any]:

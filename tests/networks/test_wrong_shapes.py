@@ -10,6 +10,7 @@ import pytest
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
+from tests.networks.onnx_net import one_operator
 from tests.networks.random_tflite import random_network
 from tests.networks.tflite_net import TfliteNet
 
@@ -54,3 +55,15 @@ def test_wrong_shapes_are_told(
             assert str(error).startswith("net.tflite: ")
             refused += 1
     assert refused > NETWORKS / 4
+
+
+@pytest.mark.parametrize("what", ["strides", "dilations", "pads"])
+def test_a_reach_beyond_any_map_is_told(what: str, tmp_path: Path) -> None:
+    huge = {"strides": [1, 1 << 20], "dilations": [1 << 16, 1], "pads": [1 << 16, 0, 1 << 16, 0]}
+    path = tmp_path / "net.onnx"
+    weight = np.ones((2, 3, 3, 3), np.float32)
+    more = {"pads": [1 << 16, 0, 1 << 16, 0]} if what == "dilations" else {}
+    attributes = {**more, what: huge[what]}
+    path.write_bytes(one_operator("Conv", (1, 3, 8, 8), {"w": weight}, **attributes))
+    with pytest.raises(ModelError, match=r"at most 4096 each"):
+        lower(load_model(path))

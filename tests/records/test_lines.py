@@ -14,6 +14,8 @@ from edgemnv2.records.lines import check_record_line
 from edgemnv2.records.log import RECORDS
 
 LOGS = Path(__file__).resolve().parents[2] / "tune_logs"
+NAMES = ("GetSBlock", "Annotate", "b0", "v1")
+"""Of instructions, and of what they make."""
 LINE: list[Any] = [
     0,
     [
@@ -63,7 +65,7 @@ def test_a_value_of_another_kind_is_told(place: tuple[int, ...], other: Any) -> 
     harmless = isinstance(was, str) and isinstance(other, str)
     harmless |= len(place) == 3 and place[:2] == (1, 1) and other == 1 << 70
     harmless |= isinstance(was, float) and other == 1 << 70
-    if harmless and was != "SampleCategorical" and was not in ("GetSBlock", "Annotate"):
+    if harmless and was != "SampleCategorical" and was not in NAMES:
         check_record_line(json.dumps(line).encode())
         return
     with pytest.raises(ValueError, match=r".+"):
@@ -73,3 +75,21 @@ def test_a_value_of_another_kind_is_told(place: tuple[int, ...], other: Any) -> 
 def test_nests_without_end_are_told() -> None:
     with pytest.raises(ValueError, match="nested without end"):
         check_record_line(b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[1, 1]]", "[[0, 1]]", "a decision for instruction 0, which takes none"),
+        ("[[1, 1]]", "[[7, 1]]", "a decision for instruction 7, which takes none"),
+        ("[[1, 1]]", "[[1, 2]]", "choice 2 of 2 candidates"),
+        ("[[1, 1]]", "[[1, -1]]", "choice -1 of 2 candidates"),
+        ('["b0", "v1"]', '["b0", "v2"]', "Annotate works on what was not made"),
+        ('["b0", "v1"]', '["b7", "v1"]', "Annotate works on what was not made"),
+    ],
+)
+def test_a_trace_that_contradicts_itself_is_told(old: str, new: str, message: str) -> None:
+    line = json.dumps(LINE)
+    assert old in line
+    with pytest.raises(ValueError, match=message):
+        check_record_line(line.replace(old, new).encode())

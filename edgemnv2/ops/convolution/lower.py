@@ -30,6 +30,8 @@ KINDS: dict[str, Any] = {
     "conv2d_transpose": TransposedConv2D,
     "depthwise": DepthwiseConv2D,
 }
+MOST_REACH = 4096
+"""Of windows and padding, in pixels: more than any map that a board holds."""
 BIAS_SCALE_TOLERANCE = 1e-6
 """Of the scale of the sums: what float32 products of the same scales may differ by."""
 
@@ -103,6 +105,13 @@ def _convolution(node: Node, views: Views) -> None:
     # A kernel of one row or column has nothing to be spread.
     dilation = tuple(1 if k == 1 else d for k, d in zip((kh, kw), attrs["dilation"], strict=True))
     rows, columns = window_of((kh, kw), (dilation[0], dilation[1]))
+    if max(rows, columns, *attrs["stride"], *attrs["padding"]) > MOST_REACH:
+        raise views.refuse(
+            node,
+            f"a window of {rows}x{columns}, stride {list(attrs['stride'])} and padding "
+            f"{list(attrs['padding'])} (at most {MOST_REACH} each: is one damaged?); export the "
+            "model again",
+        )
     out = (height + top + bottom - rows) // sy + 1, (width + left + right - columns) // sx + 1
     if min(out) < 1:
         raise views.refuse(
