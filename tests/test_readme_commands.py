@@ -41,6 +41,9 @@ RASPBERRY = {
         r"^ *\d+\.\d{4} +2\n"
     ),
 }
+TWO_CORES = {
+    "edgemnv2 compile model.tflite --target rpi-pico2 --threads 2 -o net": r"arena for 2 [\d.]+ KiB"
+}
 FLOAT = {
     "edgemnv2 quantize model.onnx --images photos --target nucleo-h743zi -o q.onnx": r"q\.onnx",
     "edgemnv2 quantize model.onnx --images photos -o q.onnx": r"q\.onnx",
@@ -163,7 +166,7 @@ def onnx(tmp_path: Path) -> Path:
 
 def test_every_command_of_the_readme_is_run_here() -> None:
     groups = (MICROCONTROLLER, RASPBERRY, FLOAT, LOOKING, CHECKING, COMPARING, LIMITED, TUNING)
-    groups += (DRAWING, SCRIPTS)
+    groups += (DRAWING, SCRIPTS, TWO_CORES)
     known = {command for group in groups for command in group}
     assert set(commands_in_readme()) == known
 
@@ -175,6 +178,11 @@ def test_the_path_of_a_microcontroller(tflite: Path, require_tool: Callable[[str
     assert "Live bytes" in (tflite / "memory.svg").read_text(encoding="utf-8")
     said = run("edgemnv2 verify net --runner qemu-system", tflite, status=2)
     assert "no emulator has the board nucleo-h743zi" in said and "mps2-an500" in said
+
+
+def test_two_cores_of_a_pico(tflite: Path, require_tool: Callable[[str], str]) -> None:
+    require_tool("arm-none-eabi-gcc")
+    run_all(TWO_CORES, tflite)
 
 
 def test_the_path_of_a_raspberry_pi(onnx: Path, require_tool: Callable[[str], str]) -> None:

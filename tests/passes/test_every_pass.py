@@ -11,7 +11,7 @@ import edgemnv2.passes
 FOLDER = Path(edgemnv2.passes.__file__).parent
 PASSES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 # Run by compile where it is asked for, not by `lower`.
-ASKED_FOR = {"split_phases", "to_float16"}
+ASKED_FOR = {"share_channels", "split_phases", "to_float16"}
 
 
 @pytest.mark.parametrize("name", PASSES)
