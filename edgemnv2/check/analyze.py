@@ -8,7 +8,7 @@ an operating system are compared with layer-by-layer execution, which is more th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemnv2.check.built_in_sizes import kernel_set, largest_built_in
@@ -141,7 +141,7 @@ class Analysis:
 
 
 PLAIN = CompileOptions(use_tune_logs=False, threads=1)
-"""As `compile` plans it by default, tuning logs and threads left out."""
+"""As `compile` plans it by default, tuning logs and threads left out: for many boards at once."""
 
 
 def analyze(
@@ -159,7 +159,7 @@ def analyze(
     default = INTEGER_TARGET if graph.is_integer else FLOAT_TARGET
     target = load_target(target_name or default)
     progress(f"plan memory for {target.name}")
-    plan = plan_network(_as_compiled(graph, target), target, replace(PLAIN, io=io))
+    plan = plan_network(_as_compiled(graph, target), target, CompileOptions(io=io, threads=1))
     main, whole, stream = plan.scheduled, plan.whole, plan.stream
     step, live = peak_tensors(whole)
     facts = tuple(_layer_facts(main.graph, main.schedule, whole))
