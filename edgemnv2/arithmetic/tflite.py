@@ -85,8 +85,7 @@ def squared_difference_rescale(
     """The factors of SQUARED_DIFFERENCE's two inputs and of the square, at its left shift."""
     twice = 2.0 * max(a.scale, b.scale)
     return (
-        make_requantize([a.scale / twice]),
-        make_requantize([b.scale / twice]),
+        *add_rescale(a, b, y)[:2],
         make_requantize([twice * twice / ((1 << 2 * DIFFERENCE_LEFT_SHIFT) * y.scale)]),
     )
 

@@ -148,6 +148,13 @@ def _thread_lines(interface: Interface) -> list[str]:
         f"struct {name}_pool {{",
         f"  uint64_t storage[{words}];",
         "};",
+        *_pool_functions(name),
+    ]
+
+
+def _pool_functions(name: str) -> list[str]:
+    """What several threads and two cores are called by."""
+    return [
         f"int32_t {name}_pool_start(struct {name}_pool *pool, int32_t threads);",
         f"int32_t {name}_pool_stop(struct {name}_pool *pool);",
         f"int32_t {name}_run_threads(const struct {name}_inputs *inputs,",
@@ -182,11 +189,7 @@ def _core_lines(interface: Interface) -> list[str]:
         "  uint32_t count[4];",
         "  const void *work;",
         "};",
-        f"int32_t {name}_pool_start(struct {name}_pool *pool, int32_t threads);",
-        f"int32_t {name}_pool_stop(struct {name}_pool *pool);",
-        f"int32_t {name}_run_threads(const struct {name}_inputs *inputs,",
-        f"    const struct {name}_outputs *outputs, void *arena, struct {name}_pool *pool);",
-        "",
+        *_pool_functions(name),
     ]
 
 

@@ -6,6 +6,7 @@ file: subgraph -> input tensor -> process units, one of which says `(p - mean) /
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ OPTIONS_TYPE, OPTIONS, NORMALISATION = 0, 1, 1
 MEAN, DEVIATION = 0, 1
 NEAR = 0.02
 """Of white being 1 or 255: 127 and 128 are written where 127.5 is meant."""
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+"""What flatbuffers and NumPy raise over bytes that contradict each other."""
 
 
 def preset_inside(path: Path) -> str | None:
@@ -43,7 +46,7 @@ def preset_inside(path: Path) -> str | None:
             if entry.Name() == METADATA:
                 data = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
                 return _preset(data)
-    except Exception:  # whatever is wrong with it, the front end says so better
+    except _DAMAGED:  # the front end reads the same bytes, and says what is wrong with them
         return None
     return None
 
