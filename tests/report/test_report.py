@@ -12,7 +12,7 @@ import pytest
 
 from edgemnv2.cli.report import add_arguments, run
 from edgemnv2.errors import ArtifactError, InputError, UsageError
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.report.load import load
 from tests.report.fabricated_artifact import fabricated_layers, fabricated_manifest, write_artifact
 
