@@ -207,6 +207,7 @@ def test_a_pico_project_without_an_sdk_says_what_to_get(pico: Artifact, tmp_path
         run(["cmake", "-B", "b2", "-DCMAKE_SYSTEM_NAME=Generic"], tmp_path / "net")
 
 
+@pytest.mark.slow(ci=True)
 def test_an_rp2040_boots_talks_and_is_exact(
     pico: Artifact,
     pico_two_cores: Artifact,
