@@ -196,6 +196,7 @@ def test_the_path_of_a_raspberry_pi(onnx: Path, require_tool: Callable[[str], st
     assert re.search(pattern, run(remote, onnx).splitlines(keepends=True)[0])
 
 
+@pytest.mark.slow(ci=True)
 def test_the_path_of_a_float_model(onnx: Path) -> None:
     run_all(FLOAT, onnx)
     run("edgemnv2 compile q.onnx --target host -o int8", onnx)
@@ -208,6 +209,7 @@ def test_just_looking(tmp_path: Path) -> None:
     assert re.search(r"samples +360, .*top-1 +9[789]\.\d %.*PASSED", said, re.DOTALL)
 
 
+@pytest.mark.slow(ci=True)
 def test_the_second_screen_is_the_picture_that_is_drawn(tmp_path: Path) -> None:
     """All but the letters of its labels, which other versions of Pillow draw otherwise."""
     image = pytest.importorskip("PIL.Image")
@@ -220,6 +222,7 @@ def test_the_second_screen_is_the_picture_that_is_drawn(tmp_path: Path) -> None:
     assert np.any(drawn != shown, axis=2).mean() < LETTERS
 
 
+@pytest.mark.slow(ci=True)
 def test_checking_and_measuring(
     tflite: Path, require_module: Callable[[str], None], require_tool: Callable[[str], str]
 ) -> None:
@@ -234,6 +237,7 @@ def test_checking_and_measuring(
     run_all(CHECKING, tflite, {"DIR": "photos", "help TOPIC": "help results"})
 
 
+@pytest.mark.slow(ci=True)
 def test_comparing(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     """The workflow's commands too, as they are written in it."""
     require_tool("arm-none-eabi-gcc")

@@ -53,6 +53,7 @@ def test_both_cores_give_the_bytes_of_one(target: str, io: str, tmp_path: Path) 
         assert found.exact and found.samples == 3
 
 
+@pytest.mark.slow(ci=True)
 def test_the_busier_core_does_little_more_than_half(tmp_path: Path) -> None:
     one = compile_model("mobilenetv2-0.35-96-int8", "rpi-pico2", tmp_path / "one")
     two = compile_model("mobilenetv2-0.35-96-int8", "rpi-pico2", tmp_path / "two", BOTH)

@@ -35,7 +35,10 @@ def test_the_simulation_counts_what_can_be_counted_by_hand() -> None:
     assert least_bytes(_chain(48), frozenset(), frozenset()) == 5 * 8 + 3 * 48 + 2 * 8 + 5
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
+@pytest.mark.parametrize(
+    "io",
+    ["caller", *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("arena", "input"))],
+)
 @pytest.mark.parametrize("name", sorted(TOYS))
 def test_arenas_are_near_what_a_simulation_needs(name: str, io: str) -> None:
     rows = TOYS[name]().rows
