@@ -86,7 +86,13 @@ def test_pieces_give_the_bytes_of_the_whole_on_the_host(io: str, tmp_path: Path)
     assert_pieces_equal_the_whole(artifact, "local", (1, steps - 1, steps, steps + 1, 2**31 - 1))
 
 
-@pytest.mark.parametrize("name", ["ei_mask-tflite.tflite", "fomo_face_detection.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fomo_face_detection.tflite",
+        pytest.param("ei_mask-tflite.tflite", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_small_shared_models_in_pieces_on_the_host(
     name: str, shared_data: Path, tmp_path: Path
 ) -> None:

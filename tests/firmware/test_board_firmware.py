@@ -181,6 +181,7 @@ def build_pico(artifact: Artifact, folder: Path) -> Path:
     return program
 
 
+@pytest.mark.slow(ci=True)
 def test_the_picos_projects_build_and_their_code_passes_on_this_computer(
     pico: Artifact, tmp_path: Path, require_tool: Need
 ) -> None:

@@ -118,6 +118,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory):
     return compile_model("mobilenetv2-0.35-96-int8", "rpi4", folder, CompileOptions(threads=2))
 
 
+@pytest.mark.slow(ci=True)
 def test_instructions_are_those_of_the_counting_plugin(artifact) -> None:
     sample = random_sample(artifact, 0)
     counted = QemuUserRunner().run(artifact, [sample], repeat=1)

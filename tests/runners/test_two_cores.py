@@ -43,7 +43,12 @@ def counted(artifact: Artifact, threads: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("target", "io"), [("rpi-pico2", "arena"), ("rpi-pico", "arena"), ("musca-b1", "caller")]
+    ("target", "io"),
+    [
+        ("rpi-pico2", "arena"),
+        pytest.param("rpi-pico", "arena", marks=pytest.mark.slow(ci=True)),
+        pytest.param("musca-b1", "caller", marks=pytest.mark.slow(ci=True)),
+    ],
 )
 def test_both_cores_give_the_bytes_of_one(target: str, io: str, tmp_path: Path) -> None:
     options = CompileOptions(threads=2, io=io)
