@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -271,12 +272,21 @@ def test_comparing(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
 
 def workflow_commands() -> list[str]:
     """The lines of the step "figures" in the page about comparing."""
-    text = (REPOSITORY / "edgemnv2" / "help" / "compare.md").read_text(encoding="utf-8")
-    found = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    job = yaml.safe_load(found[1])["jobs"]["compare"]
+    job = workflow(REPOSITORY / "edgemnv2" / "help" / "compare.md")["jobs"]["compare"]
     (step,) = (step for step in job["steps"] if step.get("name") == "figures")
     return list(step["run"].splitlines())
+
+
+def workflow(page: Path) -> Any:
+    """What the YAML of a page says."""
+    found = re.search(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return yaml.safe_load(found[1])
+
+
+def test_the_readmes_workflow_is_that_of_its_page() -> None:
+    (step,) = workflow(REPOSITORY / "README.md")
+    assert step["name"] == "figures" and step["run"].splitlines() == workflow_commands()
 
 
 def test_the_first_screen_is_what_is_printed(
