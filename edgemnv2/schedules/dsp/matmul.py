@@ -71,13 +71,13 @@ class MatMul:
         """
         low, high = self.weight.min(axis=0), self.weight.max(axis=0)
         if low.min(initial=0) >= -128 and high.max(initial=0) <= 127:
-            return np.zeros_like(low)
+            return np.zeros(low.shape, np.int16)
         fits = (low >= -127) & (high <= 127)
         offsets = np.where(fits, 0, (low.astype(np.int16) + high) // 2).astype(np.int16)
         narrow = self.weight - offsets
         if np.abs(offsets).max() > 127 or narrow.min() < -128 or narrow.max() > 127:
             return None
-        return np.asarray(offsets)
+        return np.asarray(offsets, np.int16)
 
     def sum_groups(self, kind: str) -> int:
         """Groups of four sums of activations that follow the activations: one sum for every
