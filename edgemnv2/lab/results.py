@@ -335,6 +335,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
         "quantization: the data",
     )
+    parser.add_argument(
+        "--keep-peers",
+        action="store_true",
+        help="of cycles-a: other engines' figures are those of the last run",
+    )
     args = parser.parse_args(arguments)
     if args.what == "readme":
         for page in documents() if args.file is None else [args.file]:
@@ -346,8 +351,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
+    if args.keep_peers:
+        if args.what != "cycles-a":
+            parser.error("--keep-peers: only cycles-a has peers that can be kept")
+        measure = partial(measure_cycles, False, measured=load(args.what)["rows"])
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
     model = f" {args.file.name}" if args.file is not None else ""
+    model += " --keep-peers" if args.keep_peers else ""
     content = {
         "command": f"python -m edgemnv2.lab.results {args.what}{model}",
         "edgemnv2": __version__,
