@@ -36,9 +36,7 @@ def test_a_feature_that_the_core_lacks_is_told(name: str, lost: str) -> None:
         target.tvm_target()
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in target_names() if load_target(n).cpu.isa == "aarch64"]
-)
+@pytest.mark.parametrize("name", [n for n in target_names() if load_target(n).cpu.isa == "aarch64"])
 def test_code_ordered_for_the_model_uses_no_more_than_the_core_has(name: str) -> None:
     codegen = pytest.importorskip("tvm.target.codegen")
     tvm = pytest.importorskip("tvm")
