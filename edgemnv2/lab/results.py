@@ -5,6 +5,7 @@
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.lab.results cycles-m      estimated cycles on microcontrollers
     python -m edgemnv2.lab.results cycles-a      the same on Cortex-A, with other engines
+    python -m edgemnv2.lab.results ranks         how estimates order kernels, beside their time
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
@@ -33,6 +34,7 @@ from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.lab.rank_results import measure_ranks, ranks_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.lab.web_results import measure_web, web_table
@@ -267,6 +269,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles-m": (partial(measure_cycles, True), cycles_table),
     "cycles-a": (partial(measure_cycles, False), cycles_table),
+    "ranks": (measure_ranks, ranks_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
@@ -335,6 +338,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
         "quantization: the data",
     )
+    parser.add_argument(
+        "--keep-peers",
+        action="store_true",
+        help="of cycles-a: other engines' figures are those of the last run",
+    )
     args = parser.parse_args(arguments)
     if args.what == "readme":
         for page in documents() if args.file is None else [args.file]:
@@ -346,8 +354,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
+    if args.keep_peers:
+        if args.what != "cycles-a":
+            parser.error("--keep-peers: only cycles-a has peers that can be kept")
+        measure = partial(measure_cycles, False, measured=load(args.what)["rows"])
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
     model = f" {args.file.name}" if args.file is not None else ""
+    model += " --keep-peers" if args.keep_peers else ""
     content = {
         "command": f"python -m edgemnv2.lab.results {args.what}{model}",
         "edgemnv2": __version__,
