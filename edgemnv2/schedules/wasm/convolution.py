@@ -16,7 +16,7 @@ from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
 from edgemnv2.schedules.halves import span_of
-from edgemnv2.schedules.integer import folded_bias, largest_sum
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.wasm.gemm import WebFloatGemm, WebInt8Gemm
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
@@ -65,7 +65,6 @@ def _gemm(
         layer.requantize,
         ends.zero_out,
         layer.clamp,
-        largest_sum(weight, bias),
         span_of(weight, bias, ends.source),
     )
     if epilogue is None:

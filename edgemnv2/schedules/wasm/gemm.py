@@ -40,7 +40,7 @@ class WebInt8Gemm(Int8Gemm):
         pairs = weight.reshape(self.padded // 2, 2, -1).transpose(0, 2, 1)
         blocks = self.panels.blocks()
         packed = np.concatenate([pairs[:, n0 : n0 + n].ravel() for n0, n in blocks])
-        return [packed, self.epilogue.pack(self.bias, self.requantize, blocks)]
+        return [packed, self.epilogue.pack(self.bias, blocks)]
 
     def _tile(self, k: Builder, p: Pointers, at: Expr, first: Expr, mr: int, panel: Panel) -> None:
         """`at`: the tile's first pixel in scratch; `first`: in the output."""
