@@ -45,8 +45,8 @@ def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     """Eight accumulators of four, for which all browsers' compilers have registers."""
     out = graph.tensor_out(layer)
     if out.width * out.height == 1:
-        return {"mr": 1, "nr": 16 if out.channels >= 16 else 8, "order": "panel", "unroll": 2}
-    return {"mr": 4, "nr": 8, "order": "pixel", "unroll": 2}
+        return {"mr": 1, "nr": 16 if out.channels >= 16 else 8, "order": "panel", "unroll": 1, "block": 1}
+    return {"mr": 4, "nr": 8, "order": "pixel", "unroll": 1, "block": 28}
 
 
 def _gemm(
@@ -71,7 +71,15 @@ def _gemm(
         return None
     # int16 weights are those of uint8 models.
     return WebInt8Gemm(
-        weight, bias, panels, unroll, layer.requantize, epilogue, str(weight.dtype), isa
+        weight,
+        bias,
+        panels,
+        unroll,
+        layer.requantize,
+        epilogue,
+        str(weight.dtype),
+        isa,
+        int(decisions["block"]),
     )
 
 
