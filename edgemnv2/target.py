@@ -194,7 +194,7 @@ class Target:
         if self.is_web:
             # Else TVM warns that it has chosen just that.
             options["vector-width"] = 128
-            # It rewrites addresses so that loads lose the offsets that WebAssembly gives for nothing.
+            # It rewrites addresses so that loads lose their offsets, which cost nothing there.
             options["cl-opt"] = ["-disable-lsr"]
         if self.cpu.isa == "riscv64":
             # RV64GC: LLVM would pass floats in integer registers.

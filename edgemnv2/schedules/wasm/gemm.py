@@ -1,10 +1,10 @@
 """Inner loops of 1x1 convolution in WebAssembly: `i32x4.dot_i16x8_s`, or products and sums.
 
 V8 compiles a basic block with all its loads first, and has 15 vectors: what a step of the inner
-loop loads must fit beside the accumulators, so steps are not copied. int8: the pixels of a block are
-widened in scratch memory, a pair of channels is one splat; weights are widened by the instruction
-that loads them. The sums of a block's pixels are requantised in a loop of their own, which keeps the
-constants of eight channels in vectors.
+loop loads must fit beside the accumulators, so steps are not copied. int8: the pixels of a block
+are widened in scratch memory, a pair of channels is one splat; weights are widened by the
+instruction that loads them. The sums of a block's pixels are requantised in a loop of their own,
+which keeps the constants of eight channels in vectors.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import reduction
-from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
+from edgemnv2.schedules.avx2.int8_gemm import WidenedGemm
 from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.schedules.wasm.isa import NO_SIMD, Isa
-from edgemnv2.schedules.wasm.requantize import BLOCK
+from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
 from edgemnv2.tir.builder import Builder, broadcast, cast, element, load, reinterpret
 from edgemnv2.tir.tiling import Panel, runs
 
@@ -31,15 +31,18 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class WebInt8Gemm(Int8Gemm):
+class WebInt8Gemm(WidenedGemm):
     """int8 by sums of two products. `bias` has the input's zero point folded in."""
 
+    epilogue: WebEpilogue
+    block: int
+    weights_dtype: str = "int8"
     isa: Isa = NO_SIMD
-    block: int = 1
 
     def key(self) -> dict[str, Any]:
-        """Also the size of blocks."""
-        return {**super().key(), "block": self.block}
+        """Also the epilogue's form and the size of blocks."""
+        epilogue, weights = self.epilogue.key, self.weights_dtype
+        return {**super().key(), "epilogue": epilogue, "weights": weights, "block": self.block}
 
     def constants(self) -> list[Array]:
         """Per panel `[K/2][NR][2]`; parameters."""
@@ -75,7 +78,7 @@ class WebInt8Gemm(Int8Gemm):
         q0 = k.let(panel.packed * epilogue.rows)
         sums = k.registers("int32x4", size * vectors)
         for begin, count in runs(k, size, mr):
-            self._tile(k, p, at, begin, count, panel, sums)
+            self._sums(k, p, at, begin, count, panel, sums)
         factors = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
         with k.loop(size) as i:
             made = [
@@ -85,7 +88,7 @@ class WebInt8Gemm(Int8Gemm):
             to = k.let((first + i) * self.panels.channels + panel.channel)
             epilogue.store(k, p.out, to, made)
 
-    def _tile(
+    def _sums(
         self, k: Builder, p: Pointers, at: Expr, begin: Expr, mr: int, panel: Panel, sums: Any
     ) -> None:
         """`mr` pixels, which begin at `begin` in the block, into `sums`."""
@@ -106,9 +109,7 @@ class WebInt8Gemm(Int8Gemm):
                 weights.append(k.let(cast(stored, "int16x8")))
             for r, row in enumerate(acc):
                 both = load(p.scratch, x0 + pair * 2 + r * self.padded, "int16x2")
-                value = k.let(
-                    reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8")
-                )
+                value = k.let(reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8"))
                 for j in blocks:
                     k.set(row, j, element(row, j) + self.isa.dot(value, weights[j]))
 

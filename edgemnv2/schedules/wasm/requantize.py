@@ -8,8 +8,8 @@ steps that count. So a channel is
 
 whose low word is the nearest whole number; TFLite's halves of negative numbers, which go the other
 way, want `t` with some binary places, one number taken off below zero, and a shift. Both the
-reference and this never fall as `acc` grows: they are equal everywhere if they are around each step,
-and that is tried, for each step of each channel, before a layer gets this form.
+reference and this never fall as `acc` grows: they are equal everywhere if they are around each
+step, and that is tried, for each step of each channel, before a layer gets this form.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ class WebEpilogue:
     signed: bool
     isa: Isa = NO_SIMD
     channels: _Channels = field(compare=False, kw_only=True)
-
-    doubled = 1
 
     @staticmethod
     def for_web(
