@@ -23,6 +23,7 @@ from edgemnv2.errors import TargetError
 __all__ = [
     "HOST",
     "OVERRIDE",
+    "SHARED_MEMORY",
     "Cpu",
     "CycleFacts",
     "MemoryRegion",
@@ -37,6 +38,8 @@ __all__ = [
 
 BARE_ISAS = ("thumb", "riscv32", "c99")
 """Microcontrollers. "c99" is whatever a C99 compiler of the user's makes code for, 32-bit."""
+SHARED_MEMORY = ("+atomics", "+bulk-memory")
+"""What WebAssembly needs for two instances in one memory, as LLVM spells it."""
 FEATURES = {
     "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),
@@ -158,6 +161,11 @@ class Target:
         """The same target with a core that has none: of the web, a browser without SIMD."""
         cpu = replace(self.cpu, features=frozenset())
         return replace(self, cpu=cpu, toolchain=replace(self.toolchain, mattr=()))
+
+    def with_shared_memory(self) -> Target:
+        """Of the web, the same target with what instances in one memory need."""
+        mattr = (*self.toolchain.mattr, *SHARED_MEMORY)
+        return replace(self, toolchain=replace(self.toolchain, mattr=mattr))
 
     @property
     def codegen(self) -> str:
