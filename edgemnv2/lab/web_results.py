@@ -116,10 +116,21 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class _Isolated(_Quiet):
+    """Its pages are isolated from other origins, so that they may share memory with workers."""
+
+    def end_headers(self) -> None:
+        """Those that isolate before the end."""
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, *, isolated: bool = False) -> Iterator[str]:
     """The address at which `folder` is served, on this machine only."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    handler = partial(_Isolated if isolated else _Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
