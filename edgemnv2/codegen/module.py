@@ -3,7 +3,7 @@
 `lib/<name>.wasm` is the network; `lib/<name>_plain.wasm` the same without SIMD, for browsers that
 have none. Both take the constants that they start with, `lib/<name>.bin`, from who loads them, and
 have one memory: stack, tables, constants, arena, inputs and outputs, of a size that linking fixes.
-`lib/<name>_two.wasm` is the network for two threads, each an instance of it in a memory of the page.
+`lib/<name>_two.wasm` is the network for two threads, each an instance in one memory of the page's.
 `bench.wasm` is the bench program, which Node.js runs (WASI), constants and all.
 """
 

@@ -10,7 +10,9 @@
 
 /* Under the name by which the tables of the network know them. */
 uint8_t NET_(constants)[EDGEMNV2_CONSTANTS_BYTES] __attribute__((aligned(64)));
-static struct { unsigned char bytes[NET_ANY_THREADS_ARENA_BYTES]; } arena __attribute__((aligned(64)));
+static struct {
+    unsigned char bytes[NET_ANY_THREADS_ARENA_BYTES];
+} arena __attribute__((aligned(64)));
 #if !NET_CONST(IO_IN_ARENA)
 static unsigned char input[SAMPLE_ROOM] __attribute__((aligned(64)));
 static unsigned char output[RESULT_ROOM] __attribute__((aligned(64)));
