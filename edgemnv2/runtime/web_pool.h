@@ -3,7 +3,7 @@
  *
  * A page's own thread must not sleep, so it spins at barriers, and so does a worker, which the page
  * never lets wait there for long. Between two inferences a worker spins for a while, then sleeps.
- * All atomic operations of WebAssembly are in one order, which publishes what was written before. */
+ * All atomic operations are in one order there, which publishes what was written before. */
 #ifndef EDGEMNV2_WEB_POOL_H
 #define EDGEMNV2_WEB_POOL_H
 
