@@ -226,8 +226,13 @@ def _candidates(requantize: Requantize, relu: bool, most: Array) -> list[_Channe
     places = min(MOST_PLACES, 29 - int(np.ceil(np.log2((most * scale).max() + 2))))
     if places < 1:
         return [plain]
-    less = step if requantize.rounding == "twice" else np.full_like(step, 2.0**-places)
-    below = np.rint(np.ldexp(less, places)).astype(np.int64)
+    if requantize.rounding == "twice":
+        below = np.rint(np.ldexp(step, places)).astype(np.int64)
+    else:
+        # Only the halves go the other way; all products of such a channel are whole in `t`.
+        multiplier = requantize.multiplier.astype(np.int64)
+        whole = multiplier % (np.int64(1) << np.clip(31 - shift - places, 0, 31)) == 0
+        below = (whole & (multiplier != 0)).astype(np.int64)
     # A floor follows, which wants the half that the nearest whole number brings by itself.
     begin = np.ldexp(offset + step / 2 + 0.5, places) - 0.5 + np.ldexp(upwards, places)
     return [plain, _Channels(np.ldexp(scale, places), begin, below, places)]
