@@ -23,6 +23,7 @@ from edgemnv2.errors import TargetError
 __all__ = [
     "HOST",
     "OVERRIDE",
+    "SHARED_MEMORY",
     "Cpu",
     "CycleFacts",
     "MemoryRegion",
@@ -37,6 +38,8 @@ __all__ = [
 
 BARE_ISAS = ("thumb", "riscv32", "c99")
 """Microcontrollers. "c99" is whatever a C99 compiler of the user's makes code for, 32-bit."""
+SHARED_MEMORY = ("+atomics", "+bulk-memory")
+"""What WebAssembly needs for two instances in one memory, as LLVM spells it."""
 FEATURES = {
     "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),
@@ -159,6 +162,11 @@ class Target:
         cpu = replace(self.cpu, features=frozenset())
         return replace(self, cpu=cpu, toolchain=replace(self.toolchain, mattr=()))
 
+    def with_shared_memory(self) -> Target:
+        """Of the web, the same target with what instances in one memory need."""
+        mattr = (*self.toolchain.mattr, *SHARED_MEMORY)
+        return replace(self, toolchain=replace(self.toolchain, mattr=mattr))
+
     @property
     def codegen(self) -> str:
         """ "c" for C99 source, "llvm" for an object made by TVM's LLVM."""
@@ -196,6 +204,8 @@ class Target:
         if self.is_web:
             # Else TVM warns that it has chosen just that.
             options["vector-width"] = 128
+            # It rewrites addresses so that loads lose their offsets, which cost nothing there.
+            options["cl-opt"] = ["-disable-lsr"]
         if self.cpu.isa == "riscv64":
             # RV64GC: LLVM would pass floats in integer registers.
             options["mabi"] = "lp64d"
