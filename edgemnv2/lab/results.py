@@ -7,6 +7,7 @@
     python -m edgemnv2.lab.results cycles-a      the same on Cortex-A, with other engines
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
+    python -m edgemnv2.lab.results rounding [FOLDER]     ONNX's files, rounded twice and once
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
@@ -33,6 +34,7 @@ from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.lab.rounding_results import measure_rounding, rounding_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.lab.web_results import measure_web, web_table
@@ -270,6 +272,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
+    "rounding": (measure_rounding, rounding_table),
     "steps": (measure_steps, steps_table),
     "two-cores": (measure_cores, core_table),
     "web": (measure_web, web_table),
@@ -333,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         type=Path,
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
-        "quantization: the data",
+        "quantization: the data; of rounding: the folder of files",
     )
     args = parser.parse_args(arguments)
     if args.what == "readme":
@@ -346,6 +349,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
+    if args.what == "rounding":
+        measure = partial(measure_rounding, folder=args.file)
     rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
     model = f" {args.file.name}" if args.file is not None else ""
     content = {
