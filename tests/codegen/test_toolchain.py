@@ -137,6 +137,29 @@ def test_compile_error_quotes_the_compiler(tmp_path: Path) -> None:
         compile_object(load_target("host"), tmp_path / "bad.c", tmp_path / "bad.o")
 
 
+def test_a_full_disk_is_the_cause_that_is_told() -> None:
+    """What binutils and lld print there; the driver's own line says nothing."""
+    driver = "collect2: error: ld returned 1 exit status\n"
+    for line in (
+        "/usr/bin/ld: final link failed: No space left on device",
+        "fatal error: error writing to /tmp/x.s: No space left on device",
+        "ld.lld: cannot write: File too large",
+        "as: Disk quota exceeded",
+    ):
+        assert first_error(f"a.c: warning: odd\n{line}\n{driver}") == line
+    assert first_error(f"a.o: undefined reference to f\n{driver}") == "a.o: undefined reference to f"
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+def test_an_object_that_the_disk_does_not_take_ends_no_process() -> None:
+    """LLVM itself would: "IO failure on output stream"."""
+    graph = lower(load_model("mobilenetv2-0.35-32-int8"))
+    target = load_target("host")
+    kernels = schedule_graph(graph, target).kernels
+    with pytest.raises(OSError, match="No space left"):
+        build_object(kernels, target, "net", Path("/dev/full"))
+
+
 def test_compiler_tells_its_version() -> None:
     assert re.search(r"\d+\.\d+", find_compiler(load_target("host")).version())
 
