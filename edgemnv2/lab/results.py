@@ -30,6 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.errors import EdgeError
 from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
@@ -351,7 +352,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(measure_quantization, data=args.file)
     if args.what == "rounding":
         measure = partial(measure_rounding, folder=args.file)
-    rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    try:
+        rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    except EdgeError as error:
+        print(f"{args.what}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        remedy = 'pip install -e ".[test,peers]"'
+        print(f"{args.what}: {error.name} is not installed ({remedy})", file=sys.stderr)
+        return 1
     model = f" {args.file.name}" if args.file is not None else ""
     content = {
         "command": f"python -m edgemnv2.lab.results {args.what}{model}",
