@@ -110,8 +110,8 @@ class Read:
             # The nearest one that exists stands for all that do not.
             start = min(max(0, first), height - 1)
             return range(start, max(start + 1, min(height, first + self.window)))
-        start = max(0, first)
-        # Where none exists, a range that is empty wherever it is applied: no negative end.
+        # Where none exists, an empty range within the tensor: no end is negative or behind it.
+        start = min(max(0, first), height)
         return range(start, max(start, min(height, first + self.window)))
 
 

@@ -24,18 +24,20 @@ def test_rows_are_those_of_the_window_that_exist() -> None:
         there = [r for r in range(first, first + window) if 0 <= r < HEIGHT]
         rows = read.rows(row, HEIGHT)
         assert list(rows) == there
+        assert 0 <= rows.start <= rows.stop <= HEIGHT
         marked = np.zeros(HEIGHT)
         marked[rows.start : rows.stop] = 1
         assert np.flatnonzero(marked).tolist() == there
 
 
-@pytest.mark.parametrize("before", [1, 2, 4])
+@pytest.mark.parametrize(("before", "behind"), [(1, 0), (2, 0), (4, 3), (0, 2), (0, 4)])
 @pytest.mark.parametrize("fed", [(), ("image",)])
 def test_rows_of_padding_alone_leave_live_ranges_as_they_are(
-    before: int, fed: tuple[str, ...]
+    before: int, behind: int, fed: tuple[str, ...]
 ) -> None:
     """A map padded by many rows: each row that exists lives from its making to its reader."""
-    sizes = {"image": HEIGHT, "middle": HEIGHT, "padded": HEIGHT + before, "out": HEIGHT}
+    padded = before + HEIGHT + behind
+    sizes = {"image": HEIGHT, "middle": HEIGHT, "padded": padded, "out": padded}
     tensors = {name: RowTensor(name, height, 8) for name, height in sizes.items()}
     ops = (
         RowOp("middle", 0, (Read("image"),), (Write("middle"),), HEIGHT),
@@ -44,9 +46,9 @@ def test_rows_of_padding_alone_leave_live_ranges_as_they_are(
             1,
             (Read("middle", 1, 1, before, fill=b"\0"),),
             (Write("padded"),),
-            HEIGHT + before,
+            padded,
         ),
-        RowOp("out", 2, (Read("padded", 1, 1, -before),), (Write("out"),), HEIGHT),
+        RowOp("out", 2, (Read("padded"),), (Write("out"),), padded),
     )
     rows = RowOps(tensors, ops, ("image",), ("out",))
     program = make_program(rows, [(0, 3)], fed=fed)
