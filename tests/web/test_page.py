@@ -23,7 +23,7 @@ from edgemnv2.firmware.web import VALUES
 from edgemnv2.lab.web_results import serve
 from edgemnv2.ops.store import load_graph
 from edgemnv2.pipeline import compile_model
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.runners import runner_for
 from edgemnv2.samples.images import open_picture, placement, preprocess
 from tests.conftest import REPOSITORY, missing
