@@ -123,7 +123,7 @@ def _factors(graph: Graph) -> int:
 
 
 def _is_even(layer: Layer) -> bool:
-    factor = getattr(layer, "requantize", None)
+    factor = vars(layer).get("requantize")
     return isinstance(factor, Requantize) and factor.rounding == "even"
 
 
