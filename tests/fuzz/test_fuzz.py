@@ -31,6 +31,12 @@ def test_damaged_files_are_refused_or_right(tmp_path: Path) -> None:
     assert {x.kind for x in outcomes} == set(KINDS)
 
 
+def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
+    """Padding alone, constants of TiB, operands of fewer axes than their constants say."""
+    outcomes = list(run_seeds([23254, 23100, 43351], tmp_path, compile_every=10))
+    assert not [x for x in outcomes if x.is_fault], summary(outcomes)
+
+
 @pytest.mark.slow
 def test_many_damaged_files_are_refused_or_right(tmp_path: Path) -> None:
     outcomes = list(run_seeds(range(50_000, 50_000 + MANY), tmp_path, compile_every=5))
