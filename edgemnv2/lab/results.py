@@ -8,6 +8,7 @@
     python -m edgemnv2.lab.results ranks         how estimates order kernels, beside their time
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
+    python -m edgemnv2.lab.results rounding [FOLDER]     ONNX's files, rounded twice and once
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
@@ -30,11 +31,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.errors import EdgeError
 from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.lab.rank_results import measure_ranks, ranks_table
+from edgemnv2.lab.rounding_results import measure_rounding, rounding_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.lab.web_results import measure_web, web_table
@@ -273,6 +276,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
+    "rounding": (measure_rounding, rounding_table),
     "steps": (measure_steps, steps_table),
     "two-cores": (measure_cores, core_table),
     "web": (measure_web, web_table),
@@ -336,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         type=Path,
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
-        "quantization: the data",
+        "quantization: the data; of rounding: the folder of files",
     )
     parser.add_argument(
         "--keep-peers",
@@ -358,7 +362,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.what != "cycles-a":
             parser.error("--keep-peers: only cycles-a has peers that can be kept")
         measure = partial(measure_cycles, False, measured=load(args.what)["rows"])
-    rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    if args.what == "rounding":
+        measure = partial(measure_rounding, folder=args.file)
+    try:
+        rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    except EdgeError as error:
+        print(f"{args.what}: {error}", file=sys.stderr)
+        return 1
     model = f" {args.file.name}" if args.file is not None else ""
     model += " --keep-peers" if args.keep_peers else ""
     content = {
