@@ -71,6 +71,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "square": ("Square",),
     "tanh": ("Tanh",),
     "transpose": ("Transpose",),
+    "where": ("Where",),
     "window_pool": ("AveragePool", "MaxPool"),
 }
 PARTS = (

@@ -14,7 +14,7 @@ def average_pool(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     attrs = _window(node)
     if node.get("count_include_pad", 0):
-        attrs["counted"] = attrs["padding"]
+        attrs["counted"] = tuple(int(x) for x in node.get("counted_pads", attrs["padding"]))
     flow.move("avg_pool", [flow.stored(node.input(0))], node.output, attrs)
 
 
@@ -29,14 +29,6 @@ def _window(node: SourceNode) -> dict[str, Any]:
     source = image(node)
     size = tuple(int(x) for x in node.get("kernel_shape"))
     attrs = spatial(node, source, (size[0], size[1]))
-    for axis in (0, 1):
-        begin = (node.output.shape[2 + axis] - 1) * attrs["stride"][axis]
-        if node.get("ceil_mode", 0) and begin >= source.shape[2 + axis] + attrs["padding"][axis]:
-            raise Refusal(
-                "ceil_mode=1 with a last window that begins behind the map",
-                "export the model with ceil_mode=False, or with less padding",
-                "Every window begins in the map or in front of it",
-            )
     return {**attrs, "size": size, "layout": "NCHW"}
 
 
