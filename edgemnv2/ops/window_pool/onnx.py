@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.ops.onnx_terms import image, spatial
+import numpy as np
+
+from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.onnx_terms import image, over_lines, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
+
+EVERYTHING = (1 << 20,) * 4
+"""Padding around a map that holds any window."""
 
 
 def average_pool(node: SourceNode, flow: FlowBuilder) -> None:
@@ -32,4 +38,22 @@ def _window(node: SourceNode) -> dict[str, Any]:
     return {**attrs, "size": size, "layout": "NCHW"}
 
 
-RULES: dict[str, Rule] = {"AveragePool": average_pool, "MaxPool": max_pool}
+def lp_pool(node: SourceNode, flow: FlowBuilder) -> None:
+    """p is 1 or 2."""
+    power, attrs, output = int(node.get("p", 2)), _window(node), node.output
+    if power not in (1, 2):
+        raise Refusal(f"p={power}", "export the model with p=2, or another pool")
+    # A mean that counts what is outside as zero, times the number of elements, is a sum.
+    attrs["counted"] = EVERYTHING
+    each = flow.step("square" if power == 2 else "abs", flow.stored(node.input(0)), node.input(0))
+    mean = flow.add("avg_pool", [each], flow.fresh(output), attrs)
+    count = Constant(np.array(np.prod(attrs["size"]), np.float32))
+    total = flow.add("multiply", [mean, count], flow.fresh(output))
+    flow.result(flow.step("sqrt", total, output) if power == 2 else total, output)
+
+
+RULES: dict[str, Rule] = {
+    "AveragePool": over_lines(average_pool),
+    "LpPool": over_lines(lp_pool),
+    "MaxPool": over_lines(max_pool),
+}

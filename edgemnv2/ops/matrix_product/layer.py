@@ -1,0 +1,32 @@
+"""The layer that multiplies matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgemnv2.arithmetic.requantize import Requantize
+from edgemnv2.ops.graph import Layer, Tensor
+
+__all__ = ["MatrixProduct"]
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixProduct(Layer):
+    """`out[h] = a[h] b[h]`: a row of each map is a matrix, `[W, C]` each; one of height 1 is
+    repeated.
+
+    Float: float32. Integer with `requantize`: the sum of products, zero points taken off, requantised
+    by one factor, `+ zy`.
+    """
+
+    clamp: tuple[float, float]
+    requantize: Requantize | None = None
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Every value is made of all channels of a pixel."""
+        return True
+
+    def macs(self, out: Tensor) -> int:
+        """Unknown without the operands: as many as the output has values, at least."""
+        return out.height * out.width * out.channels
