@@ -13,7 +13,7 @@ def check(graph: Graph, layer: Layer) -> None:
     """ValueError where `layer` is not sound."""
     assert isinstance(layer, MatrixProduct)
     a, b, y = graph.tensor_in(layer), graph.tensor_in(layer, 1), graph.tensor_out(layer)
-    expect(a.channels == b.width, layer, f"matrices {a.shape} and {b.shape}")
+    expect(a.channels == b.width == layer.depth, layer, f"matrices {a.shape} and {b.shape}")
     expect((a.width, b.channels) == (y.width, y.channels), layer, f"an output {y.shape}")
     heights = {a.height, b.height} - {1, y.height}
     expect(not heights and max(a.height, b.height) == y.height, layer, "other heights")

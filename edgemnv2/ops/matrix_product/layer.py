@@ -19,6 +19,8 @@ class MatrixProduct(Layer):
     by one factor, `+ zy`.
     """
 
+    depth: int
+    """How many products are summed: the channels of `a`."""
     clamp: tuple[float, float]
     requantize: Requantize | None = None
 
@@ -28,5 +30,5 @@ class MatrixProduct(Layer):
         return True
 
     def macs(self, out: Tensor) -> int:
-        """Unknown without the operands: as many as the output has values, at least."""
-        return out.height * out.width * out.channels
+        """A sum of products for every value of the output."""
+        return out.height * out.width * out.channels * self.depth

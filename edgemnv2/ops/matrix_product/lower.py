@@ -50,7 +50,8 @@ def lower(node: Node, to: Lowering) -> None:
     common = to.common(node)
     if len(common["inputs"]) == 1:
         common["inputs"] = common["inputs"] * 2
-    to.add(MatrixProduct(**common, clamp=to.stored_clamp(node)))
+    depth = to.tensors[common["inputs"][0]].channels
+    to.add(MatrixProduct(**common, depth=depth, clamp=to.stored_clamp(node)))
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
@@ -62,5 +63,5 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     else:
         scale = np.array([quants[1].scale], np.float32)
         factor = to.arithmetic.convolution_requantize(quants[0], scale, site.y, 1)
-    common = {**site.common, "inputs": inputs}
+    common = {**site.common, "inputs": inputs, "depth": to.tensors[inputs[0]].channels}
     to.add(MatrixProduct(**common, clamp=site.clamp, requantize=factor))
