@@ -18,14 +18,19 @@ __all__ = ["WINDOWS", "pooled", "reduced", "resized", "windowed"]
 
 Array = NDArray[Any]
 FURTHEST = np.iinfo(np.int32).max
+LINE_DIMENSIONS = 3
+"""Of a signal: batch, length, channels."""
 
 
 def windowed(
     net: OnnxNet, op: str, x: str, inputs: list[str], config: Any = None, **attrs: Any
 ) -> str:
-    """An operator of ONNX on images; between transposes, but for a layer of channels first."""
+    """An operator of ONNX on images or signals; between transposes, but for channels first."""
     if _channels_first(config or {}):
         return net.add(op, [x, *inputs], **attrs)
+    if net.ranks[x] == LINE_DIMENSIONS:
+        first = net.add("Transpose", [x], perm=[0, 2, 1])
+        return net.add("Transpose", [net.add(op, [first, *inputs], **attrs)], perm=[0, 2, 1])
     nchw = net.add("Transpose", [x], perm=TO_NCHW)
     return net.add("Transpose", [net.add(op, [nchw, *inputs], **attrs)], perm=TO_NHWC)
 
@@ -64,6 +69,37 @@ def _convolve(net: OnnxNet, x: str, kernel: Array, bias: Any, config: Any, group
 def _conv2d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     kernel = weights["kernel"].transpose(3, 2, 0, 1)
     y = _convolve(net, x[0], kernel, weights.get("bias"), config, int(config.get("groups", 1)))
+    return activate(net, y, config.get("activation"))
+
+
+def _list(value: Any) -> list[int]:
+    return [int(value)] if isinstance(value, int) else [int(x) for x in value]
+
+
+def _convolve_line(net: OnnxNet, x: str, kernel: Array, bias: Any, config: Any, groups: int) -> str:
+    """`kernel` `[O, I, K]`."""
+    dilation = _list(config.get("dilation_rate", 1))
+    pads = _pads(config)
+    if str(config.get("padding")).lower() == "causal":
+        pads = {"pads": [(kernel.shape[2] - 1) * dilation[0], 0]}
+    inputs = [net.constant(np.ascontiguousarray(kernel))]
+    inputs += [] if bias is None else [net.constant(bias)]
+    return windowed(
+        net, "Conv", x, inputs, config, group=groups, dilations=dilation,
+        strides=_list(config.get("strides", 1)), **pads,
+    )  # fmt: skip
+
+
+def _conv1d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    kernel, groups = weights["kernel"].transpose(2, 1, 0), int(config.get("groups", 1))
+    y = _convolve_line(net, x[0], kernel, weights.get("bias"), config, groups)
+    return activate(net, y, config.get("activation"))
+
+
+def _depthwise_1d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    length, channels, multiplier = weights["kernel"].shape
+    whole = weights["kernel"].transpose(1, 2, 0).reshape(channels * multiplier, 1, length)
+    y = _convolve_line(net, x[0], whole, weights.get("bias"), config, channels)
     return activate(net, y, config.get("activation"))
 
 
@@ -130,6 +166,17 @@ def reduced(net: OnnxNet, op: str, x: str, axes: Any, keep: bool) -> str:
     rank = net.ranks[x] if keep else net.ranks[x] - len(axes)
     constant = net.constant(np.array(axes, np.int64))
     return net.add(op, [x, constant], rank, keepdims=int(keep))
+
+
+def _pool_line(op: str) -> Any:
+    def convert(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+        size = _list(config["pool_size"])
+        strides = _list(config.get("strides") or size)
+        return windowed(
+            net, op, x[0], [], config, kernel_shape=size, strides=strides, **_pads(config)
+        )
+
+    return convert
 
 
 def _pool(op: str) -> Any:
@@ -231,16 +278,20 @@ def _up_sampling(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
 
 
 WINDOWS = {
+    "AveragePooling1D": _pool_line("AveragePool"),
     "AveragePooling2D": _pool("AveragePool"),
     "CenterCrop": _center_crop,
+    "Conv1D": _conv1d,
     "Conv2D": _conv2d,
     "Conv2DTranspose": _transposed,
     "Cropping2D": _cropping,
+    "DepthwiseConv1D": _depthwise_1d,
     "DepthwiseConv2D": _depthwise,
     "GlobalAveragePooling1D": _global("ReduceMean"),
     "GlobalAveragePooling2D": _global("ReduceMean"),
     "GlobalMaxPooling1D": _global("ReduceMax"),
     "GlobalMaxPooling2D": _global("ReduceMax"),
+    "MaxPooling1D": _pool_line("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),
     "Resizing": _resizing,
     "SeparableConv2D": _separable,
