@@ -171,6 +171,17 @@ def _dot(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return net.add("ReduceSum", [product, net.constant(np.array([1], np.int64))], keepdims=1)
 
 
+def _attention(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    """Of queries, values, and keys, which are the values where there are none."""
+    if config.get("score_mode", "dot") != "dot":
+        raise net.refuse("attention by sums", "train with score_mode='dot'")
+    query, value, key = (*x, x[1])[:3]
+    scores = net.add("MatMul", [query, net.add("Transpose", [key], perm=[0, 2, 1])])
+    if config.get("use_scale") and weights:
+        scores = net.add("Mul", [scores, net.constant(next(iter(weights.values())))])
+    return net.add("MatMul", [net.add("Softmax", [scores], axis=-1), value])
+
+
 NOTHING = (
     "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "Dropout", "GaussianDropout",
     "GaussianNoise", "Identity", "MixUp", "RandAugment", "RandomBrightness",
@@ -187,6 +198,7 @@ LAYERS: dict[str, Convert] = {
     **WINDOWS,
     **dict.fromkeys(NOTHING, _same),
     "Add": _binary("Add"),
+    "Attention": _attention,
     "Average": _average,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
