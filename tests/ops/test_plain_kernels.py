@@ -22,7 +22,7 @@ from edgemnv2.ops.execute import run, run_layer
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.table import OPERATORS, operator_of
 from edgemnv2.passes import lower
-from tests.networks import random_moves  # noqa: F401  (registers its operators)
+from tests.networks import random_choices, random_moves  # noqa: F401  (register operators)
 from tests.networks.detection_net import random_detector
 from tests.networks.onnx_net import one_operator
 from tests.networks.random_tflite import OPERATORS as TFLITE
