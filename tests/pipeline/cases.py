@@ -2,15 +2,17 @@
 `python -m tests.pipeline.cases [--target NAME]... [FILE]...`.
 
 Without names all recipes, reports and Keras files on the host, and those of integers on the boards.
-One line a file and target: the seconds that `compile_model` took, what the network's own framework
+One line a file and target: the seconds that `compile_model` took, by the clock and of the
+processor (on a machine that has nothing else to do they are one), what the network's own framework
 says of our reference, and whether the compiled code is the reference. The Keras files are held
 against what Keras's `predict` gave (stored beside them). Exit code 1 where one is wrong, refused
-though it should not be, or takes `MOST_SECONDS` or longer to compile.
+though it should not be, or takes `MOST_SECONDS` of one processor or longer to compile.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -53,9 +55,10 @@ class Found:
     passed: bool
     text: str
     seconds: float = 0.0
+    worked: float = 0.0
 
     def __str__(self) -> str:
-        took = f"{self.seconds:.1f} s" if self.seconds else "-"
+        took = f"{self.seconds:.1f} s, {self.worked:.1f} s" if self.seconds else "-"
         return f"| {self.file} | {self.target} | {took} | {self.text} |"
 
 
@@ -66,16 +69,17 @@ def try_case(path: Path, target: str, folder: Path) -> Found | None:
     except EdgeError as error:
         expected = path.name in REFUSED
         return Found(path.name, target, expected, f"refused: {str(error).splitlines()[0]}")
-    if load_target(target).is_bare_metal and not graph.is_integer:
+    integer = graph.is_integer and any(x.quant for x in graph.tensors.values())
+    if target != "host" and not integer:
         return None
-    started = time.perf_counter()
+    started, before = time.perf_counter(), _processor_seconds()
     try:
         artifact = compile_model(path, target, folder / "net")
     except DoesNotFit as error:
         return Found(path.name, target, True, f"does not fit: {str(error).splitlines()[0]}")
     except EdgeError as error:
         return Found(path.name, target, False, str(error).splitlines()[0])
-    seconds = time.perf_counter() - started
+    seconds, worked = time.perf_counter() - started, _processor_seconds() - before
     board = target.startswith("mps")
     runner = make_runner("qemu-system") if board else runner_for(artifact)
     compiled = verify(artifact, runner, SampleChoice(random=1))
@@ -83,9 +87,16 @@ def try_case(path: Path, target: str, folder: Path) -> Found | None:
     exact = "to the bit" if compiled.exact else f"within {compiled.max_abs_error:.2g}"
     # The reference is one for all targets: it is held against the framework where it is its own.
     right, source = (True, "as on the host") if target != "host" else _source(graph, path)
-    passed = compiled.passed and right and seconds < MOST_SECONDS
+    # What a machine with other work to do takes longer for is no work of ours.
+    passed = compiled.passed and right and worked < MOST_SECONDS
     said = f"code {exact if compiled.passed else f'WRONG: {compiled.first_divergence}'}; {source}"
-    return Found(path.name, target, passed, said, seconds)
+    return Found(path.name, target, passed, said, seconds, worked)
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it has waited for, on all cores."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _source(graph: Graph, path: Path) -> tuple[bool, str]:
@@ -123,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     paths = sorted(x for x in CASES.rglob("*") if x.suffix in kinds)
     wanted = [x for x in paths if not args.files or x.name in args.files]
     failed, slowest, count = [], 0.0, 0
-    print("| file | target | compiled in | verified |\n|---|---|---|---|")
+    print("| file | target | compiled in, of the processor's time | verified |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for target in args.target or TARGETS:
@@ -132,9 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if found is None:
                     continue
                 print(found, flush=True)
-                count, slowest = count + 1, max(slowest, found.seconds)
+                count, slowest = count + 1, max(slowest, found.worked)
                 failed += [] if found.passed else [f"{found.file} on {found.target}"]
-    print(f"\n{count} tried, slowest compilation {slowest:.1f} s, {len(failed)} failed {failed}")
+    print(f"\n{count} tried, slowest compilation {slowest:.1f} s of the processor, {len(failed)} failed {failed}")
     return int(bool(failed) or not count)
 
 

@@ -72,7 +72,8 @@ def lower(node: Node, to: Lowering) -> None:
     """Of what is stored: floats, or integers of one scale."""
     stored = to.flow.dtypes[node.output] in INTEGER_TYPES
     condition, when, otherwise = (
-        None if isinstance(x, str) else x.values if stored else x.real() for x in node.inputs
+        None if isinstance(x, str) else x.values.astype(np.int32) if stored else x.real()
+        for x in node.inputs
     )
     if condition is not None:
         condition = (node.constant(0).real() != 0).astype(np.int8)
