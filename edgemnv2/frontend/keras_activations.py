@@ -111,7 +111,9 @@ def _relu(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
         y = above(net, x[0], threshold)
         y = y if top is None else between(net, y, 0.0, float(top))
         if slope:
-            under = net.add("Relu", [net.add("Sub", [net.operand(threshold), x[0]], net.ranks[x[0]])])
+            under = net.add(
+                "Relu", [net.add("Sub", [net.operand(threshold), x[0]], net.ranks[x[0]])]
+            )
             y = net.add("Sub", [y, net.add("Mul", [under, net.operand(slope)])])
         return y
     if slope:

@@ -110,7 +110,9 @@ def _depthwise_1d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
 
 
 def _separable_line(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
-    y = _depthwise_1d(net, x, {**config, "activation": None}, {"kernel": weights["depthwise_kernel"]})
+    y = _depthwise_1d(
+        net, x, {**config, "activation": None}, {"kernel": weights["depthwise_kernel"]}
+    )
     point = weights["pointwise_kernel"].transpose(2, 1, 0)
     y = _convolve_line(net, y, point, weights.get("bias"), {"padding": "valid"}, 1)
     return activate(net, y, config.get("activation"))

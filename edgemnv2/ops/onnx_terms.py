@@ -91,7 +91,10 @@ def over_lines(rule: Rule) -> Rule:
             if name in attrs:
                 before, after = attrs[name]
                 attrs[name] = (0, before, 0, after)
-        rule(replace(node, inputs=tuple(inputs), outputs=(made, *node.outputs[1:]), attrs=attrs), flow)
+        rule(
+            replace(node, inputs=tuple(inputs), outputs=(made, *node.outputs[1:]), attrs=attrs),
+            flow,
+        )
         flow.move("reshape", [flow.stored(made)], output, {"shape": output.shape})
 
     return lifted

@@ -170,7 +170,7 @@ def test_choices_are_onnxruntime_s(
 
 
 def truths() -> bytes:
-    """Every operator of ONNX that makes booleans of booleans or numbers, and one that reads them."""
+    """Operators of ONNX that make booleans of booleans or numbers, and one that reads them."""
     from onnx import TensorProto, helper, numpy_helper
 
     def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:

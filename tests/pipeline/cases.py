@@ -1,4 +1,4 @@
-"""Every shared case (../shared/cases) compiled, timed, verified against the framework that wrote it:
+"""Every shared case (../shared/cases) compiled, timed, verified against its own framework:
 `python -m tests.pipeline.cases [--target NAME]... [FILE]...`.
 
 Without names all recipes, reports and Keras files on the host, and those of integers on the boards.
@@ -34,7 +34,6 @@ from edgemnv2.pipeline import compile_model
 from edgemnv2.runners import make_runner, runner_for
 from edgemnv2.samples.images import to_nhwc, to_source
 from edgemnv2.samples.inputs import SampleChoice, random_set
-from edgemnv2.target import load_target
 from tests.frontend.test_cases import CASES, REFUSED
 from tests.networks.compiled import TARGETS
 
@@ -43,7 +42,8 @@ __all__ = ["Found", "main", "try_case"]
 MOST_SECONDS = 60.0
 KERAS = (".h5", ".keras")
 CANCELLING = "k2_tutorial_sigmoid.h5"
-"""Its logits are differences of numbers of 1e7: `tests/frontend/test_keras.py` compares the noise."""
+"""Its logits are differences of numbers of 1e7: `tests/frontend/test_keras.py` says of what size
+their noise is."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(found, flush=True)
                 count, slowest = count + 1, max(slowest, found.worked)
                 failed += [] if found.passed else [f"{found.file} on {found.target}"]
-    print(f"\n{count} tried, slowest compilation {slowest:.1f} s of the processor, {len(failed)} failed {failed}")
+    print(f"\n{count} tried, slowest compilation {slowest:.1f} s of the processor")
+    print(f"{len(failed)} failed {failed}")
     return int(bool(failed) or not count)
 
 

@@ -31,10 +31,10 @@ class Binary(Layer):
     point taken off, is shifted left by `left_shift` and rescaled by `rescale[0]` / `rescale[1]`,
     the sum or difference by `rescale[2]`, SQUARED_DIFFERENCE its square. MUL: the product by
     `rescale[0]`. Comparisons give the numbers 1 and 0, of operands shifted and rescaled as ADD's.
-    With factors that round to even they follow ONNX: as MUL, or the sum or difference of two products by factors of
-    one shift is rounded. `constant` then holds
-    stored integers, its zero point taken off (int32). Integers without `rescale` (minimum,
-    maximum): stored values are compared; all ends have one scale.
+    With factors that round to even they follow ONNX: as MUL, or the sum or difference of two
+    products by factors of one shift is rounded. `constant` then holds stored integers, its zero
+    point taken off (int32). Integers without `rescale` (minimum, maximum): stored values are
+    compared; all ends have one scale.
     """
 
     function: str

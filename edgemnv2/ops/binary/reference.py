@@ -1,6 +1,7 @@
 """Two operands in NumPy.
 
-Source: TFLite `reference/{add,sub,mul,maximum_minimum,comparisons}.h`, `kernels/squared_difference.cc`.
+Source: TFLite `reference/{add,sub,mul,maximum_minimum,comparisons}.h`,
+`kernels/squared_difference.cc`.
 """
 
 from __future__ import annotations

@@ -35,8 +35,12 @@ def einsum(node: SourceNode, flow: FlowBuilder) -> None:
         for letter, extent in zip(term, tensor.shape, strict=True)
     }
     orders = ([*batch, *rows, *summed], [*batch, *summed, *columns])
-    size = {name: prod(extents[x] for x in letters) for name, letters in
-            (("batch", batch), ("rows", rows), ("summed", summed), ("columns", columns))}  # fmt: skip
+    size = {
+        name: prod(extents[x] for x in letters)
+        for name, letters in (
+            ("batch", batch), ("rows", rows), ("summed", summed), ("columns", columns),
+        )
+    }  # fmt: skip
     shapes = (
         (size["batch"], size["rows"], size["summed"]),
         (size["batch"], size["summed"], size["columns"]),
@@ -78,8 +82,6 @@ def _product(
     matrix = left.reshape(left.values.shape[1:]).transpose((1, 0))
     depth, columns = matrix.values.shape[0], made[2]
     axes = {"axes": (0, 2, 1)}
-    turned = flow.add(
-        "permute", [right], flow.fresh(node.output, shape=(1, columns, depth)), axes
-    )
+    turned = flow.add("permute", [right], flow.fresh(node.output, shape=(1, columns, depth)), axes)
     out = flow.add("matmul", [turned, matrix], flow.fresh(node.output, shape=(1, columns, made[1])))
     return flow.add("permute", [out], name, axes)

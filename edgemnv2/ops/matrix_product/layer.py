@@ -15,8 +15,8 @@ class MatrixProduct(Layer):
     """`out[h] = a[h] b[h]`: a row of each map is a matrix, `[W, C]` each; one of height 1 is
     repeated.
 
-    Float: float32. Integer with `requantize`: the sum of products, zero points taken off, requantised
-    by one factor, `+ zy`.
+    Float: float32. Integer with `requantize`: the sum of products, zero points taken off,
+    requantised by one factor, `+ zy`.
     """
 
     depth: int

@@ -1,4 +1,4 @@
-"""Import rules of ONNX: Einsum. MatMul and Gemm are read where their weights are (`convolution`)."""
+"""Import rules of ONNX: Einsum. MatMul and Gemm are read where those with weights are."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ def _cubic(distance: Array, a: float) -> Array:
     x = np.abs(distance)
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+    return np.asarray(np.where(x <= 1, near, np.where(x < 2, far, 0.0)))
 
 
 def _triangle(distance: Array, a: float) -> Array:
     del a
-    return np.maximum(1 - np.abs(distance), 0.0)
+    return np.asarray(np.maximum(1 - np.abs(distance), 0.0))
 
 
 def cubic_matrix(size: int, places: Array, a: float, *, exclude: bool) -> Array:

@@ -26,7 +26,7 @@ CROP = "tf_crop_and_resize"
 
 
 def resize(node: SourceNode, flow: FlowBuilder) -> None:
-    """Over height and width, by constant sizes or scales; boxes (tf_crop_and_resize) are constant."""
+    """Over height and width, by constant sizes, scales, boxes (tf_crop_and_resize)."""
     old = int(node.get("opset", FIRST_WITH_TRANSFORMATIONS)) < FIRST_WITH_TRANSFORMATIONS
     transformation = str(
         "asymmetric" if old else node.get("coordinate_transformation_mode", "half_pixel")
@@ -91,7 +91,8 @@ def _resized(
         else:
             places.append(onnx_positions(size, made, scales[axis], transformation))
     smooth = mode != "nearest" and bool(node.get("antialias", 0)) and min(scales[2:]) < 1
-    result = flow.fresh(node.output, node.output.dtype) if cropped else flow.declare(node.output)
+    fresh = flow.fresh(node.output, node.output.dtype) if cropped else flow.declare(node.output)
+    result: str | Constant = fresh
     stored = flow.stored(source)
     if smooth or mode == "cubic":
         name = _by_matrices(node, flow, stored, places, scales, smooth=smooth)
@@ -107,7 +108,7 @@ def _resized(
                 attrs[name] = onnx_nearest(size, mine, nearest, smaller=scales[axis] < 1)
             else:
                 attrs[name], attrs[weights] = onnx_linear(size, mine)
-        flow.add("resize", [stored], result, attrs)
+        flow.add("resize", [stored], fresh, attrs)
     if cropped:
         _with_outside(node, flow, result, places)
 
@@ -122,7 +123,7 @@ def _ends(node: SourceNode, box: Any, axis: int) -> tuple[float, float]:
 
 
 def _with_outside(
-    node: SourceNode, flow: FlowBuilder, resized: str, places: list[Any]
+    node: SourceNode, flow: FlowBuilder, resized: str | Constant, places: list[Any]
 ) -> None:
     """What lies outside of the map is a value of its own."""
     rows, columns = (
@@ -142,7 +143,7 @@ def _by_matrices(
     scales: list[float],
     *,
     smooth: bool,
-) -> str:
+) -> str | Constant:
     """Height and width, one after the other, as products with constant matrices."""
     source, mode = node.input(0), str(node.get("mode"))
     a, exclude = float(node.get("cubic_coeff_a", -0.75)), bool(node.get("exclude_outside", 0))
@@ -162,17 +163,13 @@ def _by_matrices(
         axes = (0, 1, 3, 2)
         turned = [shape[i] for i in axes] if axis == 2 else shape
         if axis == 2:
-            name = flow.add(
-                "permute", [name], flow.fresh(source, shape=turned), {"axes": axes}
-            )
+            name = flow.add("permute", [name], flow.fresh(source, shape=turned), {"axes": axes})
         shape[axis] = len(mine)
         product = [*turned[:3], len(mine)]
-        weights = Constant(np.ascontiguousarray(matrix.T))
-        name = flow.add("matmul", [name, weights], flow.fresh(source, shape=product))
+        constant = Constant(np.ascontiguousarray(matrix.T))
+        name = flow.add("matmul", [name, constant], flow.fresh(source, shape=product))
         if axis == 2:
             name = flow.add("permute", [name], flow.fresh(source, shape=shape), {"axes": axes})
-    if isinstance(name, Constant) or name == source.name:
-        return flow.step("clip", name, source, clamp=(-np.inf, np.inf))
     return name
 
 

@@ -40,7 +40,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         if tensor is not None:
             pointers[i] = k.pointer(f"row{i}", dtypes[i])
     target = k.pointer("out", out.dtype)
-    number = k.number("row") if by_row else None
+    number: Any = k.number("row") if by_row else None
     constants = []
     for i, constant in enumerate(layer.constants):
         if constant is not None:
