@@ -58,6 +58,8 @@ def onnx_files() -> Iterator[bytes]:
     yield one_operator("ConvTranspose", IMAGE, {"w": _random(5, 3, 3, 3)}, strides=[2, 2])
     yield one_operator("GlobalAveragePool", IMAGE)
     yield one_operator("Mul", IMAGE, inputs=("x", "x"))
+    yield one_operator("MatMul", (1, 3, 5, 5), inputs=("x", "x"))
+    yield one_operator("ThresholdedRelu", IMAGE, alpha=0.25)
 
 
 def tflite_files() -> Iterator[bytes]:
