@@ -26,6 +26,7 @@ MOST_SIZES = 64
 """Of a constant that may be sizes of another one."""
 MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
+POOLS = ("AveragePool", "LpPool", "MaxPool")
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
 DOMAIN = "edgemnv2"
@@ -68,9 +69,47 @@ def prepare(
         known = _evaluate_known(model, shapes, file)
         waits = any(node.op_type in ("If", "Shape", "Size") for node in model.graph.node)
         changed = inline_branches(model, known) or (waits and len(model.graph.node) < count)
+        changed = _settle_pool(model, shapes) or changed
     _drop_passing(model)
     _drop_unread_outputs(model)
     return model, notes
+
+
+def _settle_pool(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """The first pool whose last window, rounded up to, begins behind the map, without that window.
+
+    Frameworks leave it out; onnx, which tells the shapes of all that follows, counts it. Its pads
+    then end where the last window does, and `counted_pads` are those of the file. Whether there was
+    such a pool.
+    """
+    import onnx
+
+    for node in model.graph.node:
+        extents = shapes.get(node.input[0], ())[2:] if node.op_type in POOLS else ()
+        if not extents or not attribute(node, "ceil_mode", 0):
+            continue
+        rank = len(extents)
+        kernel = attribute(node, "kernel_shape", ())
+        stride, dilation = (attribute(node, x, (1,) * rank) for x in ("strides", "dilations"))
+        pads = list(attribute(node, "pads", (0,) * 2 * rank))
+        if min(stride) < 1 or not len(kernel) == len(stride) == len(dilation) == len(pads) // 2:
+            continue
+        ends, behind = [], False
+        for axis, extent in enumerate(extents):
+            window = (kernel[axis] - 1) * dilation[axis] + 1
+            before, after = pads[axis], pads[axis + rank]
+            count = -(-(extent + before + after - window) // stride[axis]) + 1
+            if count > 1 and (count - 1) * stride[axis] >= extent + before:
+                count, behind = count - 1, True
+            ends.append(max(0, (count - 1) * stride[axis] + window - extent - before))
+        if behind:
+            kept = [x for x in node.attribute if x.name not in ("ceil_mode", "pads")]
+            del node.attribute[:]
+            new = {"pads": [*pads[:rank], *ends], "counted_pads": pads}
+            node.attribute.extend(kept)
+            node.attribute.extend(onnx.helper.make_attribute(k, v) for k, v in new.items())
+            return True
+    return False
 
 
 def _inputs(model: Any) -> list[Any]:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Layer, Tensor
 
-__all__ = ["target"]
+__all__ = ["OUTPUT", "target"]
+
+OUTPUT = QuantParams(1.0 / 256.0, -128)
+"""All of 0 to 1: what TFLite knows int8 of."""
 
 
 def target(
@@ -15,4 +18,4 @@ def target(
 ) -> QuantParams:
     """All of 0 to 1, whatever was seen: as TFLite has it."""
     del layer, sources, wanted, error
-    return QuantParams(1.0 / 256.0, -128)
+    return OUTPUT
