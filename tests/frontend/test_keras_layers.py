@@ -369,7 +369,7 @@ def test_all_layers_that_cannot_be_done_are_told_at_once(tmp_path: Path) -> None
     layers = [
         keras_layer("Lambda", "mine", "x"),
         keras_layer("Conv3D", "deep", "mine"),
-        keras_layer("ReLU", "odd", "deep", threshold=0.5),
+        keras_layer("ConvLSTM2D", "odd", "deep"),
     ]
     with pytest.raises(UnsupportedOperator) as error:
         load_model(tiny_keras(tmp_path / "net.keras", layers))
