@@ -7,6 +7,7 @@ round once here round twice there, and may differ by a step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,18 @@ class _Writer:
         padded = self.file.tensor(name, shape, dtype, **_signed_quant(at))
         numbers = [self.signed(tensor), self.file.constant(f"{name}.sizes", sizes)]
         return self.file.operator("PAD", numbers, padded, "PadOptions")
+
+    def reshaped(self, tensor: str, shape: Sequence[int], name: str) -> int:
+        """The elements of a tensor, to be read as int8 or float32, as one of another shape."""
+        at = self.graph.tensors[tensor]
+        dtype = "float32" if at.dtype == "float32" else "int8"
+        made = self.file.tensor(name, tuple(shape), dtype, **_signed_quant(at))
+        wanted = self.file.constant(f"{name}.shape", np.array(shape, np.int32))
+        return self.file.operator("RESHAPE", [self.signed(tensor), wanted], made)
+
+    def whole_numbers(self, name: str, shape: Sequence[int], dtype: str) -> int:
+        """A new tensor of numbers that have no scale."""
+        return self.file.tensor(name, tuple(shape), dtype)
 
     def weight_quant(self, layer: Convolution, axis: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Scales of each output channel."""

@@ -25,6 +25,7 @@ TYPES = {
     "int32": tflite.TensorType.INT32,
     "float16": tflite.TensorType.FLOAT16,
     "int16": tflite.TensorType.INT16,
+    "int64": tflite.TensorType.INT64,
 }
 
 # The newest version that LiteRT knows, where that is below 3.

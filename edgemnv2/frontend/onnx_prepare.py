@@ -22,6 +22,8 @@ __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
 GROWING = ("ConstantOfShape", "Expand", "Range")
+MOST_SIZES = 64
+"""Of a constant that may be sizes of another one."""
 MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
 POOLS = ("AveragePool", "LpPool", "MaxPool")
@@ -156,7 +158,7 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
     for node in model.graph.node:
         # What onnx computes on its way to the shapes, whatever it takes.
         if node.op_type in GROWING and all(not x or x in arrays for x in node.input):
-            _check_count(node, arrays, file)
+            _check_count(node, arrays, model, file)
     unknown = _put_identities(model)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
@@ -232,7 +234,7 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    _check_count(node, arrays, file)
+    _check_count(node, arrays, model, file)
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
     outputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in node.output]
@@ -249,12 +251,12 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[
     return [np.asarray(x) for x in results]
 
 
-def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
+def _check_count(node: Any, arrays: Mapping[str, Any], model: Any, file: str) -> None:
     """ModelError for a node of constants that makes one which no memory holds."""
     import onnx
 
-    values = [onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x]
-    count = _elements(node, values)
+    values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
+    count = max(_elements(node, list(values.values())), _inferred(node, values, model))
     if count > MOST_COMPUTED:
         raise ModelError(
             f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
@@ -273,6 +275,9 @@ def _elements(node: Any, known: Sequence[Array]) -> int:
     if op == "Gather" and known[0].ndim:
         extent = known[0].shape[int(attribute(node, "axis", 0)) % known[0].ndim]
         return int(known[1].size * (known[0].size // max(extent, 1)))
+    if op == "Tile":
+        # Counted here, too: onnx multiplies in 64 bits, which may wrap around.
+        return known[0].size * math.prod(max(int(x), 0) for x in known[1].reshape(-1))
     shapes = [x.shape for x in known]
     if op == "Expand":
         shapes = [known[0].shape, tuple(max(int(x), 1) for x in known[1].reshape(-1))]
@@ -280,6 +285,30 @@ def _elements(node: Any, known: Sequence[Array]) -> int:
     spread = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
     return int(max(math.prod(map(max, zip(*spread, strict=True))), sum(x.size for x in known)))
+
+
+def _inferred(node: Any, values: Mapping[str, Array], model: Any) -> int:
+    """How many values a node makes as onnx infers its shapes; 0 where it cannot."""
+    import onnx
+
+    kind = onnx.helper.np_dtype_to_tensor_dtype
+    ends = [
+        onnx.helper.make_tensor_value_info(k, kind(x.dtype), x.shape) for k, x in values.items()
+    ]
+    # Of sizes, axes and repeats the values count; of all others the shape alone.
+    told = [
+        onnx.numpy_helper.from_array(x, k)
+        for k, x in values.items()
+        if x.size <= MOST_SIZES and x.dtype.kind in "iuf"
+    ]
+    graph = onnx.helper.make_graph([node], "constant", ends, [], told)
+    single = onnx.helper.make_model(graph, opset_imports=list(model.opset_import))
+    try:
+        found = onnx.shape_inference.infer_shapes(single, data_prop=True).graph.value_info
+    except Exception:  # what is wrong with the node is told when it is computed
+        return 0
+    counts = [math.prod(x.dim_value for x in one.type.tensor_type.shape.dim) for one in found]
+    return max(counts, default=0)
 
 
 def _drop_passing(model: Any) -> None:

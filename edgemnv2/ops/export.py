@@ -125,6 +125,12 @@ class TfliteWriter(Protocol):
     def padded(self, tensor: str, padding: tuple[int, int, int, int], name: str) -> int:
         """The tensor with zeros around it: top, left, bottom, right."""
 
+    def reshaped(self, tensor: str, shape: Sequence[int], name: str) -> int:
+        """The elements of a tensor, to be read as int8 or float32, as one of another shape."""
+
+    def whole_numbers(self, name: str, shape: Sequence[int], dtype: str) -> int:
+        """A new tensor of numbers that have no scale."""
+
     def weight_quant(self, layer: Convolution, axis: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """The quantisation of weights, along an axis, and of biases; empty of floats."""
 

@@ -111,7 +111,11 @@ def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -
     """`view` as `shape`, which the constant operand spreads it to."""
     rank = len(shape)
     seen = view.reshaped((1,) * (rank - len(view.shape)) + view.shape)
-    if seen is None or any(e not in (1, n) for e, n in zip(seen.shape, shape, strict=True)):
+    if (
+        seen is None
+        or len(seen.shape) != rank
+        or any(e not in (1, n) for e, n in zip(seen.shape, shape, strict=True))
+    ):
         raise views.refuse(
             node,
             f"{list(view.shape)} and a constant do not make {list(shape)}; export the model again",

@@ -1,4 +1,4 @@
-"""Resizing in ONNX files."""
+"""Resizing in other engines' files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.export import OnnxWriter, no_form
+from edgemnv2.ops.export import OnnxWriter, TfliteWriter, no_form
 from edgemnv2.ops.graph import Tensor
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.tables import (
@@ -17,14 +17,19 @@ from edgemnv2.ops.resize.tables import (
     onnx_linear,
     onnx_nearest,
     onnx_positions,
+    tflite_fixed_linear,
+    tflite_linear,
+    tflite_nearest,
 )
 
-__all__ = ["onnx"]
+__all__ = ["onnx", "tflite"]
 
 
 Array = NDArray[Any]
 CLOSE = 1e-6
 """Weights that differ by less are the same: positions come out of float32 in several ways."""
+ROUNDED = 1 / 64
+"""How far int8 weights may be from real ones, for 1024ths that add up over a map."""
 
 
 def onnx(layer: Resize, to: OnnxWriter) -> str:
@@ -38,6 +43,46 @@ def onnx(layer: Resize, to: OnnxWriter) -> str:
     raise no_form(to.graph, layer, "ONNX")
 
 
+def tflite(layer: Resize, to: TfliteWriter) -> None:
+    """RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR, by the options that give the layer's tables."""
+    source, out = to.graph.tensor_in(layer), to.graph.tensor_out(layer)
+    kind = "RESIZE_BILINEAR" if layer.is_linear else "RESIZE_NEAREST_NEIGHBOR"
+    form = "ResizeBilinearOptions" if layer.is_linear else "ResizeNearestNeighborOptions"
+    size = to.constant(f"{layer.name}.size", np.array([out.height, out.width], np.int32))
+    for align, half in ((False, True), (True, False), (False, False)):
+        if _has_tables_of(layer, source, out, align=align, half=half):
+            inputs = [to.signed(layer.inputs[0]), size]
+            options = {"AlignCorners": align, "HalfPixelCenters": half}
+            to.operator(kind, inputs, to.result(layer.output), form, **options)
+            return
+    raise no_form(to.graph, layer, "TFLite")
+
+
+def _has_tables_of(layer: Resize, source: Tensor, out: Tensor, *, align: bool, half: bool) -> bool:
+    """Whether TFLite's options mean the layer's tables; on int8 its weights are 1024ths."""
+    linear = tflite_linear if source.dtype == "float32" else tflite_fixed_linear
+    for size, made, table, weights in _axes(layer, source, out):
+        if weights is None:
+            if not np.array_equal(tflite_nearest(size, made, align=align, half=half), table):
+                return False
+        else:
+            found = _matrix(size, *linear(size, made, align=align, half=half))
+            near = CLOSE * max(size, made) if source.dtype == "float32" else ROUNDED
+            if np.abs(found - _matrix(size, table, weights)).max() > near:
+                return False
+    return True
+
+
+def _axes(
+    layer: Resize, source: Tensor, out: Tensor
+) -> tuple[tuple[int, int, Array, Array | None], ...]:
+    """Of height and width: elements before and behind, positions, weights."""
+    return (
+        (source.height, out.height, layer.rows, layer.row_weights),
+        (source.width, out.width, layer.columns, layer.column_weights),
+    )
+
+
 def _words(linear: bool) -> Iterator[dict[str, str]]:
     for transformation in TRANSFORMATIONS:
         for nearest in ("floor",) if linear else NEAREST_MODES[:-1]:
@@ -47,11 +92,7 @@ def _words(linear: bool) -> Iterator[dict[str, str]]:
 
 def _says(layer: Resize, source: Tensor, out: Tensor, words: dict[str, str]) -> bool:
     """Whether `words` give the layer's tables."""
-    axes = (
-        (source.height, out.height, layer.rows, layer.row_weights),
-        (source.width, out.width, layer.columns, layer.column_weights),
-    )
-    for size, made, table, weights in axes:
+    for size, made, table, weights in _axes(layer, source, out):
         scale = float(np.float32(made) / np.float32(size))
         places = onnx_positions(size, made, scale, words["coordinate_transformation_mode"])
         if weights is None:

@@ -11,7 +11,7 @@ from tvm import tirx
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.resize.layer import Resize
-from edgemnv2.ops.resize.rows import line_of
+from edgemnv2.ops.resize.rows import are_direct, line_of
 from edgemnv2.tir.builder import Builder, cast, load, reinterpret, scalar, symbol_name
 
 __all__ = ["kernels"]
@@ -72,22 +72,11 @@ def _nearest_kernel(graph: Graph, layer: Resize) -> RowKernel:
     )
 
 
-def _are_direct(graph: Graph, layer: Resize) -> bool:
-    """Whether two pointers are always the two rows, or have no weight."""
-    source = graph.tensor_in(layer)
-    line = line_of(layer, source.height)
-    if line.window != 2 or layer.row_weights is None:
-        return False
-    places = line.first(len(layer.rows))[:, np.newaxis] + np.arange(2)
-    same = np.clip(places, 0, source.height - 1) == layer.rows
-    return bool((same | (layer.row_weights == 0)).all())
-
-
 def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     assert layer.row_weights is not None and layer.column_weights is not None
     weight_dtype = str(layer.row_weights.dtype)
-    direct = _are_direct(graph, layer)
+    direct = are_direct(layer, source.height)
     k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct)
     pitch = source.width * source.channels
     scratch = None if direct else k.pointer("scratch", source.dtype)

@@ -12,7 +12,7 @@ from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.rows import RowContext
 
-__all__ = ["Line", "line_of", "rows"]
+__all__ = ["Line", "are_direct", "line_of", "rows"]
 
 Array = NDArray[Any]
 
@@ -59,3 +59,13 @@ def rows(context: RowContext, layer: Layer, first: Layer) -> None:
         divisor=line.divisor,
         window=line.window,
     )
+
+
+def are_direct(layer: Resize, height: int) -> bool:
+    """Whether two pointers are always the two rows, or have no weight."""
+    line = line_of(layer, height)
+    if line.window != 2 or layer.row_weights is None:
+        return False
+    places = line.first(len(layer.rows))[:, np.newaxis] + np.arange(2)
+    same = np.clip(places, 0, height - 1) == layer.rows
+    return bool((same | (layer.row_weights == 0)).all())

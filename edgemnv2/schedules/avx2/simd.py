@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
-from edgemnv2.tir.builder import constant, intrinsic, scalar, shuffle
+from edgemnv2.tir.builder import Builder, constant, intrinsic, scalar, shuffle
 
 __all__ = [
     "PANEL_ORDER",
+    "Maxima",
     "clamp_float",
     "fma",
     "halves",
@@ -70,3 +72,21 @@ def unpack_low(a: Expr, b: Expr) -> Expr:
 def unpack_high(a: Expr, b: Expr) -> Expr:
     """`vpunpckhwd`: pairs of int16 lanes 4-7 and 12-15."""
     return shuffle([a, b], [lane + 16 * s for lane in (4, 5, 6, 7, 12, 13, 14, 15) for s in (0, 1)])
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """The largest of eight floats: halves against halves."""
+
+    lanes: int = 8
+
+    def larger(self, a: Expr, b: Expr) -> Expr:
+        """Lane by lane."""
+        return intrinsic("llvm.x86.avx.max.ps.256", "float32x8", a, b)
+
+    def largest(self, k: Builder, vector: Expr) -> Expr:
+        """Of all lanes, as a scalar."""
+        for distance in (4, 2, 1):
+            turned = shuffle([vector], [(lane + distance) % 8 for lane in range(8)])
+            vector = k.let(self.larger(vector, turned))
+        return k.let(shuffle([vector], [0]))

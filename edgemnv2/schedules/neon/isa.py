@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from edgemnv2.tir.builder import cast, concat, constant, intrinsic, shuffle
+from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, shuffle
 
-__all__ = ["LANES", "Isa", "high", "isa_of", "low"]
+__all__ = ["LANES", "Isa", "Maxima", "high", "isa_of", "low"]
 
 Expr = Any
 LANES = {"float32": 4, "float16": 8}
@@ -156,3 +156,25 @@ def isa_of(target: Any) -> Isa:
         dotprod="dotprod" in features,
         fp16=bool(features & {"fp16", "fullfp16"}),
     )
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """The largest of four floats: one instruction on AArch64, halves against halves on Armv7."""
+
+    arm64: bool
+    lanes: int = LANES["float32"]
+
+    def larger(self, a: Expr, b: Expr) -> Expr:
+        """Lane by lane."""
+        name = "llvm.maxnum.v4f32" if self.arm64 else "llvm.arm.neon.vmaxs.v4f32"
+        return intrinsic(name, "float32x4", a, b)
+
+    def largest(self, k: Builder, vector: Expr) -> Expr:
+        """Of all lanes, as a scalar."""
+        if self.arm64:
+            return k.let(intrinsic("llvm.vector.reduce.fmax.v4f32", "float32", vector))
+        for distance in (2, 1):
+            turned = shuffle([vector], [(lane + distance) % 4 for lane in range(4)])
+            vector = k.let(self.larger(vector, turned))
+        return k.let(shuffle([vector], [0]))
