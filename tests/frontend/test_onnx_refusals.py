@@ -192,8 +192,8 @@ def test_an_output_of_a_strange_type_is_refused(tmp_path: Path) -> None:
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
     message = refusal(model, tmp_path, ModelError)
     assert message == (
-        "m.onnx: output 'y' has type float64 (must be one of float32, int8, uint8, int32, int64); cut "
-        "the model in front of it, or cast it"
+        "m.onnx: output 'y' has type float64 (must be one of float32, int8, uint8, int32, int64); "
+        "cut the model in front of it, or cast it"
     )
 
 
