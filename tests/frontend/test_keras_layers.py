@@ -365,11 +365,70 @@ def test_an_image_of_integers_is_computed_with_as_floats(tmp_path: Path) -> None
     _alike(_computed(path, x), x.astype(np.float32) / 127.5 - 1)
 
 
+LINES = [
+    keras_layer("Reshape", "line", "x", target_shape=[20, 3], trainable=True),
+    keras_layer("Conv1D", "convolved", "line", strides=[2], padding="causal", dilation_rate=[2]),
+    keras_layer("MaxPooling1D", "pooled", "convolved", pool_size=[2], strides=[2]),
+    keras_layer("UpSampling1D", "wide", "pooled", size=2),
+    keras_layer("ZeroPadding1D", "padded", "wide", padding=[1, 2]),
+    keras_layer("Cropping1D", "cut", "padded", cropping=[2, 1]),
+]
+
+
+def test_layers_of_signals_are_keras_s(tmp_path: Path) -> None:
+    kernel = RANDOM.normal(size=(3, 3, 4)).astype(np.float32)
+    path = tiny_keras(tmp_path / "net.keras", LINES, {"conv1d": [kernel]})
+    x = np.pad(X.reshape(20, 3), ((4, 0), (0, 0)))
+    places = range(0, 20, 2)
+    convolved = np.stack([np.tensordot(x[i : i + 5 : 2], kernel, 2) for i in places])
+    pooled = convolved.reshape(5, 2, 4).max(axis=1)
+    wide = np.pad(np.repeat(pooled, 2, axis=0), ((1, 2), (0, 0)))
+    _alike(_computed(path), wide[np.newaxis, 2:-1])
+
+
+def test_depthwise_and_separable_signals_are_keras_s(tmp_path: Path) -> None:
+    kernel = RANDOM.normal(size=(2, 3, 1)).astype(np.float32)
+    point = RANDOM.normal(size=(1, 3, 5)).astype(np.float32)
+    line = keras_layer("Reshape", "line", "x", target_shape=[20, 3], trainable=True)
+    layers = [line, keras_layer("SeparableConv1D", "both", "line", use_bias=False)]
+    path = tiny_keras(tmp_path / "a.keras", layers, {"separable_conv1d": [kernel, point]})
+    x = X.reshape(20, 3)
+    deep = np.stack([(x[i : i + 2] * kernel[..., 0]).sum(axis=0) for i in range(19)])
+    _alike(_computed(path), (deep @ point[0])[np.newaxis])
+    layers = [line, keras_layer("DepthwiseConv1D", "deep", "line")]
+    path = tiny_keras(tmp_path / "b.keras", layers, {"depthwise_conv1d": [kernel]})
+    _alike(_computed(path), deep[np.newaxis])
+
+
+def test_products_of_two_tensors_are_keras_s(tmp_path: Path) -> None:
+    x = X.reshape(20, 3)
+    line = keras_layer("Reshape", "line", "x", target_shape=[20, 3], trainable=True)
+    pair = called(["line", "line"])
+    dot = keras_layer("Dot", "dot", pair, axes=[2, 2], normalize=False)
+    _alike(_computed(tiny_keras(tmp_path / "a.keras", [line, dot])), (x @ x.T)[np.newaxis])
+    attention = keras_layer("Attention", "looks", pair, use_scale=False, score_mode="dot")
+    path = tiny_keras(tmp_path / "b.keras", [line, attention])
+    _alike(_computed(path), (_softmax(x @ x.T) @ x)[np.newaxis])
+
+
+def test_thresholds_and_repetitions_are_keras_s(tmp_path: Path) -> None:
+    relu = keras_layer("ReLU", "r", "x", threshold=0.5, max_value=2.0, negative_slope=0.1)
+    wanted = np.where(X > 0.5, np.minimum(X, 2.0), 0.1 * (X - 0.5))
+    _alike(_computed(tiny_keras(tmp_path / "a.keras", [relu])), wanted)
+    layers = [
+        keras_layer("ThresholdedReLU", "t", "x", theta=0.7),
+        keras_layer("Flatten", "f", "t"),
+        keras_layer("RepeatVector", "n", "f", n=3),
+    ]
+    flat = np.where(X > 0.7, X, 0.0).reshape(1, 1, -1)
+    _alike(_computed(tiny_keras(tmp_path / "b.keras", layers)), np.repeat(flat, 3, axis=1))
+
+
 def test_all_layers_that_cannot_be_done_are_told_at_once(tmp_path: Path) -> None:
     layers = [
         keras_layer("Lambda", "mine", "x"),
         keras_layer("Conv3D", "deep", "mine"),
-        keras_layer("ConvLSTM2D", "odd", "deep"),
+        keras_layer("UpSampling3D", "odd", "deep"),
     ]
     with pytest.raises(UnsupportedOperator) as error:
         load_model(tiny_keras(tmp_path / "net.keras", layers))

@@ -14,6 +14,14 @@ from edgemnv2.passes import lower
 from tests.frontend.onnx_forms import Form, form, longs, normal, number
 
 FORMS: dict[str, tuple[Form, str]] = {
+    "Einsum that sums one operand": (
+        form('y = Einsum<equation="nchw,co->noh">(x, w)', w=normal(6, 4)),
+        "ReduceSum",
+    ),
+    "TopK of more than there are": (
+        form("f = Flatten(x) y, i = TopK(f, k)", k=longs(3000)),
+        "or fewer",
+    ),
     "If of the image": (
         form(
             "a = ReduceMax<keepdims=0>(x) q = Greater(a, k) "
