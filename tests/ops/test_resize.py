@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.errors import EdgeError
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import line_of
 from edgemnv2.ops.resize.tables import NEAREST_MODES, TRANSFORMATIONS
@@ -110,12 +109,6 @@ def test_onnx_before_opset_11_equals_onnxruntime(
     samples = random_samples((1, 3, 7, 6), "float32", 2, 0)
     _, ours = reference(blob, ".onnx", samples, tmp_path)
     np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], atol=1e-5)
-
-
-def test_cubic_is_refused(tmp_path: Path) -> None:
-    blob = onnx_resize((14, 12), None, 19, mode="cubic")
-    with pytest.raises(EdgeError, match=r"'cubic'.*bilinear"):
-        reference(blob, ".onnx", random_samples((1, 3, 7, 6), "float32", 1, 0), tmp_path)
 
 
 def test_windows_cover_what_rows_are_made_of_and_are_narrow() -> None:
