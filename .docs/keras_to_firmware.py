@@ -16,7 +16,7 @@ from pathlib import Path
 
 import edgemnv2
 from edgemnv2 import Place, SampleChoice
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.report.layer_chart import layers_svg
 from edgemnv2.report.plots import macs_svg, memory_svg
 

@@ -110,7 +110,9 @@ class Read:
             # The nearest one that exists stands for all that do not.
             start = min(max(0, first), height - 1)
             return range(start, max(start + 1, min(height, first + self.window)))
-        return range(max(0, first), min(height, first + self.window))
+        # Where none exists, an empty range within the tensor: no end is negative or behind it.
+        start = min(max(0, first), height)
+        return range(start, max(start, min(height, first + self.window)))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from edgemnv2.errors import TargetError
 __all__ = [
     "HOST",
     "OVERRIDE",
+    "SHARED_MEMORY",
     "Cpu",
     "CycleFacts",
     "MemoryRegion",
@@ -37,6 +38,8 @@ __all__ = [
 
 BARE_ISAS = ("thumb", "riscv32", "c99")
 """Microcontrollers. "c99" is whatever a C99 compiler of the user's makes code for, 32-bit."""
+SHARED_MEMORY = ("+atomics", "+bulk-memory")
+"""What WebAssembly needs for two instances in one memory, as LLVM spells it."""
 FEATURES = {
     "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
     "aarch64": ("dotprod", "fp16", "neon"),
@@ -159,6 +162,11 @@ class Target:
         cpu = replace(self.cpu, features=frozenset())
         return replace(self, cpu=cpu, toolchain=replace(self.toolchain, mattr=()))
 
+    def with_shared_memory(self) -> Target:
+        """Of the web, the same target with what instances in one memory need."""
+        mattr = (*self.toolchain.mattr, *SHARED_MEMORY)
+        return replace(self, toolchain=replace(self.toolchain, mattr=mattr))
+
     @property
     def codegen(self) -> str:
         """ "c" for C99 source, "llvm" for an object made by TVM's LLVM."""
@@ -184,45 +192,63 @@ class Target:
 
         if self.codegen == "c":
             return tvm.target.Target("c")
+        self._check_core()
+        mcpu, mattr = self._ordered_for()
         options: dict[str, Any] = {
             "kind": "llvm",
             "mtriple": self.toolchain.triple,
-            "mcpu": self.toolchain.mcpu,
-            "mattr": list(self.toolchain.mattr),
+            "mcpu": mcpu,
+            "mattr": mattr,
             "num-cores": self.cpu.cores,
         }
         if self.is_web:
             # Else TVM warns that it has chosen just that.
             options["vector-width"] = 128
+            # It rewrites addresses so that loads lose their offsets, which cost nothing there.
+            options["cl-opt"] = ["-disable-lsr"]
         if self.cpu.isa == "riscv64":
             # RV64GC: LLVM would pass floats in integer registers.
             options["mabi"] = "lp64d"
         elif self.toolchain.float_abi:
             options["mfloat-abi"] = self.toolchain.float_abi
-        self._check_core()
         return tvm.target.Target(options)
 
-    def _check_core(self) -> None:
-        import tvm
+    def _ordered_for(self) -> tuple[str, list[str]]:
+        """`mcpu` and `mattr` with which LLVM orders instructions by the model of the core that
+        cycles are estimated with (`cycles.core`), and uses none that the core itself lacks.
+
+        AArch64 only: there LLVM orders code for some cores by a model of another, older one.
+        """
         from tvm.target import codegen
 
         chain = self.toolchain
-        plain = tvm.target.Target({"kind": "llvm", "mtriple": chain.triple})
-        known = codegen.llvm_get_cpu_archlist(plain)
-        if chain.mcpu not in known:
-            near = ", ".join(difflib.get_close_matches(chain.mcpu, map(str, known), 3))
-            raise TargetError(
-                f"{self.name}: toolchain.mcpu: LLVM knows no core {chain.mcpu!r} of {chain.triple} "
-                f"({f'did you mean {near}' if near else 'llc -mcpu=help lists them'}?)"
-            )
-        whole = tvm.target.Target(
-            {
-                "kind": "llvm",
-                "mtriple": chain.triple,
-                "mcpu": chain.mcpu,
-                "mattr": list(chain.mattr),
-            }
-        )
+        if self.cpu.isa != "aarch64" or self.cycles is None or self.cycles.core == chain.mcpu:
+            return chain.mcpu, list(chain.mattr)
+
+        def features(mcpu: str) -> set[str]:
+            return set(map(str, codegen.llvm_get_cpu_features(_llvm_core(chain.triple, mcpu, ()))))
+
+        lacking = features(self.cycles.core) - features(chain.mcpu) - _LLVM_ORDER_ONLY
+        wanted = {each.removeprefix("+") for each in chain.mattr}
+        off = [f"-{name}" for name in sorted(lacking - wanted)]
+        return self.cycles.core, [*chain.mattr, *off]
+
+    def _check_core(self) -> None:
+        from tvm.target import codegen
+
+        chain = self.toolchain
+        known = codegen.llvm_get_cpu_archlist(_llvm_core(chain.triple, "", ()))
+        named = {"toolchain.mcpu": chain.mcpu}
+        if self.cpu.isa == "aarch64" and self.cycles is not None:
+            named["cycles.core"] = self.cycles.core
+        for key, core in named.items():
+            if core not in known:
+                near = ", ".join(difflib.get_close_matches(core, map(str, known), 3))
+                raise TargetError(
+                    f"{self.name}: {key}: LLVM knows no core {core!r} of {chain.triple} "
+                    f"({f'did you mean {near}' if near else 'llc -mcpu=help lists them'}?)"
+                )
+        whole = _llvm_core(chain.triple, chain.mcpu, chain.mattr)
         for feature in sorted(self.cpu.features):
             word = _LLVM_FEATURES.get(feature, feature)
             if not codegen.llvm_cpu_has_features(word, whole):
@@ -321,6 +347,19 @@ _OPTIONAL = frozenset({"cycles"})
 
 _LLVM_FEATURES = {"fp16": "fullfp16"}
 """Features that LLVM calls otherwise."""
+_LLVM_ORDER_ONLY = frozenset({"a55", "fuse-address", "neoversen1", "use-postra-scheduler"})
+"""What LLVM lists among a core's features and is no instruction, but how code is ordered."""
+
+
+def _llvm_core(triple: str, mcpu: str, mattr: tuple[str, ...]) -> Any:
+    """A `tvm.target.Target` to ask LLVM about a core; "" is none."""
+    import tvm
+
+    options: dict[str, Any] = {"kind": "llvm", "mtriple": triple}
+    if mcpu:
+        options |= {"mcpu": mcpu, "mattr": list(mattr)}
+    return tvm.target.Target(options)
+
 
 HOST = "host"
 """Stands for the target of `_HOSTS` that uses most of this computer's processor."""

@@ -89,6 +89,11 @@ def as_module(imported: str) -> str | None:
     return imported or None
 
 
+def folders_of(module: str) -> list[str]:
+    """The folders that a module lies in, but for the package itself, from the inside out."""
+    return [str(x).replace("/", ".") for x in Path(module.replace(".", "/")).parents][:-1]
+
+
 EDGES = [
     (name, module, f"{path.relative_to(PACKAGE.parent)}:{line}")
     for name, path in modules()
@@ -126,9 +131,12 @@ def test_only_the_command_line_imports_the_package_itself() -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
+    """Importing a module runs the `__init__.py` of the folders that it lies in, so they count, but
+    for those that run already: the importer's own."""
     targets: dict[str, set[str]] = defaultdict(set)
     for name, imported, _ in EDGES:
-        targets[name].add(imported)
+        entered = set(folders_of(imported)) - {name, *folders_of(name)}
+        targets[name] |= {imported} | entered
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:

@@ -53,6 +53,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow(ci=True)
 def test_add_a_board_as_it_is_written(checkout: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")

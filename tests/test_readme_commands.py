@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,6 +197,7 @@ def test_the_path_of_a_raspberry_pi(onnx: Path, require_tool: Callable[[str], st
     assert re.search(pattern, run(remote, onnx).splitlines(keepends=True)[0])
 
 
+@pytest.mark.slow(ci=True)
 def test_the_path_of_a_float_model(onnx: Path) -> None:
     run_all(FLOAT, onnx)
     run("edgemnv2 compile q.onnx --target host -o int8", onnx)
@@ -208,6 +210,7 @@ def test_just_looking(tmp_path: Path) -> None:
     assert re.search(r"samples +360, .*top-1 +9[789]\.\d %.*PASSED", said, re.DOTALL)
 
 
+@pytest.mark.slow(ci=True)
 def test_the_second_screen_is_the_picture_that_is_drawn(tmp_path: Path) -> None:
     """All but the letters of its labels, which other versions of Pillow draw otherwise."""
     image = pytest.importorskip("PIL.Image")
@@ -220,6 +223,7 @@ def test_the_second_screen_is_the_picture_that_is_drawn(tmp_path: Path) -> None:
     assert np.any(drawn != shown, axis=2).mean() < LETTERS
 
 
+@pytest.mark.slow(ci=True)
 def test_checking_and_measuring(
     tflite: Path, require_module: Callable[[str], None], require_tool: Callable[[str], str]
 ) -> None:
@@ -234,6 +238,7 @@ def test_checking_and_measuring(
     run_all(CHECKING, tflite, {"DIR": "photos", "help TOPIC": "help results"})
 
 
+@pytest.mark.slow(ci=True)
 def test_comparing(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     """The workflow's commands too, as they are written in it."""
     require_tool("arm-none-eabi-gcc")
@@ -267,12 +272,21 @@ def test_comparing(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
 
 def workflow_commands() -> list[str]:
     """The lines of the step "figures" in the page about comparing."""
-    text = (REPOSITORY / "edgemnv2" / "help" / "compare.md").read_text(encoding="utf-8")
-    found = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    job = yaml.safe_load(found[1])["jobs"]["compare"]
+    job = workflow(REPOSITORY / "edgemnv2" / "help" / "compare.md")["jobs"]["compare"]
     (step,) = (step for step in job["steps"] if step.get("name") == "figures")
     return list(step["run"].splitlines())
+
+
+def workflow(page: Path) -> Any:
+    """What the YAML of a page says."""
+    found = re.search(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return yaml.safe_load(found[1])
+
+
+def test_the_readmes_workflow_is_that_of_its_page() -> None:
+    (step,) = workflow(REPOSITORY / "README.md")
+    assert step["name"] == "figures" and step["run"].splitlines() == workflow_commands()
 
 
 def test_the_first_screen_is_what_is_printed(

@@ -22,9 +22,11 @@ from edgemnv2.model import QuantParams
 
 __all__ = [
     "ADD_LEFT_SHIFT",
+    "COMPARISON_LEFT_SHIFT",
     "DIFFERENCE_LEFT_SHIFT",
     "add_rescale",
     "clamp_limits",
+    "comparison_rescale",
     "convolution_requantize",
     "dense_requantize",
     "exp_table",
@@ -38,6 +40,7 @@ Array = NDArray[Any]
 DIFFERENCE_LEFT_SHIFT = 7
 """Of SQUARED_DIFFERENCE: squares of what is shifted by it fit in 32 bits."""
 ADD_LEFT_SHIFT = 20
+COMPARISON_LEFT_SHIFT = 8
 SOFTMAX_INTEGER_BITS = 5
 
 
@@ -88,6 +91,11 @@ def squared_difference_rescale(
         *add_rescale(a, b, y)[:2],
         make_requantize([twice * twice / ((1 << 2 * DIFFERENCE_LEFT_SHIFT) * y.scale)]),
     )
+
+
+def comparison_rescale(a: QuantParams, b: QuantParams) -> tuple[Requantize, Requantize]:
+    """The factors of a comparison's two operands: their scales, at its left shift."""
+    return make_requantize([a.scale]), make_requantize([b.scale])
 
 
 def rescale_requantize(x: QuantParams, y: QuantParams) -> Requantize:

@@ -32,6 +32,11 @@ _SHORTEST_REPEATS = 4
 _ENCODED = re.compile(r"\s*(.*?)\s+(?://|@|#|;)\s*encoding: \[([0-9a-fxA-FX,]*)\]")
 # The first half of a Thumb instruction of 32 bits, its upper byte: from here on.
 _WIDE = 0xE8
+# x86-64: behind each piece of code, `movl $0x7e57c0de, %eax`. LLVM writes many instructions in
+# other bytes than those that it read, so bytes do not say where a piece ends. The `nop` before it
+# complete what a page cuts: no instruction has more than 15 bytes.
+_MARK = bytes.fromhex("b8dec0577e")
+_NOPS = 15
 # A call is 100 cycles to the models of Cortex-M, since they do not know what is called; a jump is
 # what it takes. The assembler refuses `.w` where the offset is negative, and makes the same code.
 _CALLS = {"bl": "b", "blx": "bx", "blr": "br"}
@@ -78,7 +83,9 @@ class CoreModel:
         """The instructions of each piece of code as text, without those that LLVM does not know."""
         if self.triple.startswith("thumb"):
             codes = [_whole(code) for code in codes]
-        lines = (" ".join(f"0x{byte:02x}" for byte in code) for code in codes)
+        marked = self.triple.startswith("x86_64")
+        pieces = [code + b"\x90" * _NOPS + _MARK for code in codes] if marked else codes
+        lines = (" ".join(f"0x{byte:02x}" for byte in code) for code in pieces)
         features = ["-mattr=+all"] if self.triple.startswith("aarch64") else []
         command = [self.tools.mc, "--disassemble", "-show-encoding", f"-triple={self.triple}"]
         text = _run([*command, f"-mcpu={self.core}", *features], "\n".join(lines) + "\n")
@@ -88,7 +95,7 @@ class CoreModel:
             if match:
                 encoding = bytes(int(word, 16) for word in match[2].split(","))
                 read.append((_plain(match[1]), encoding))
-        return _align(codes, read)
+        return _between_marks(read) if marked else _align(codes, read)
 
     def steady(self, runs: Sequence[Sequence[str]]) -> list[Steady | None]:
         """Each run, as if it were repeated for ever; None where the model knows none of it."""
@@ -194,6 +201,20 @@ def _align(codes: Sequence[bytes], read: Sequence[tuple[str, bytes]]) -> list[li
                 offset += 1
         found.append(texts)
     return found
+
+
+def _between_marks(read: Sequence[tuple[str, bytes]]) -> list[list[str]]:
+    """The instructions in front of each `_MARK`."""
+    found: list[list[str]] = [[]]
+    for text, encoding in read:
+        if encoding == _MARK:
+            for _ in range(_NOPS):
+                if found[-1][-1:] == ["nop"]:
+                    found[-1].pop()
+            found.append([])
+        else:
+            found[-1].append(text)
+    return found[:-1]
 
 
 def _run(command: Sequence[str], text: str) -> str:

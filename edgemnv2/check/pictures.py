@@ -124,6 +124,8 @@ def answer_pictures(
     progress: Count = lambda done, total: None,
 ) -> tuple[PictureAnswer, ...]:
     """See `OpenArtifact.answer`; each picture is drawn as soon as it has been looked at."""
+    if threshold is not None and np.isnan(threshold):
+        raise UsageError(f"threshold={threshold}: expected a number, as in 0.5")
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     task = artifact.manifest.task
     if labels is not None:

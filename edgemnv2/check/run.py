@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
+from edgemnv2.errors import UsageError
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
@@ -63,8 +64,11 @@ def run(
 ) -> RunOutputs:
     """Run the samples that `choice` names; `outputs` is the `.npz` to write.
 
-    Raises InputError for unsuitable inputs, UsageError for an output file that cannot be written.
+    Raises InputError for unsuitable inputs, UsageError for an output file that cannot be written
+    and for less than one class.
     """
+    if top < 1:
+        raise UsageError(f"top={top}: expected at least 1")
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     manifest = artifact.manifest
     inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.frameworks import framework_name, open_source
 from edgemnv2.check.layers import FLOAT_TOLERANCE, LayerErrors, compare_layers
-from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, LITERT_SUM
+from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, LITERT_SUM, QuantParams
 from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.reduce.layer import Reduce
@@ -43,6 +43,10 @@ MOST_SHARE_OF_SOFTMAX = 0.5
 """Of what a softmax makes: TFLite's integer softmax is not onnxruntime's float one."""
 BITS = 127
 """Levels of an activation that is rounded to 8 bits, on either side of zero."""
+
+
+NUMBERS = QuantParams(1.0, 0)
+"""Of integers that are counted, not measured: nothing is rounded to them."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def _drifts(graph: Graph) -> str | None:
         return "float16 is computed in float32"
     if LITERT_SUM in kinds:
         return "its reference kernel of SUM reads int8 as uint8"
-    if graph.format == "onnx" and any(x.quant is not None for x in graph.tensors.values()):
+    quants = {x.quant for x in graph.tensors.values()} - {None, NUMBERS}
+    if graph.format == "onnx" and quants:
         return "onnxruntime computes QDQ networks in floats, whose last bits decide about halves"
     if _rounds_computed_floats(graph):
         return "floats that differ in their last bits are quantised"

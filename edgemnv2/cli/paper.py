@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the tables (or JSON), writes the picture; exit code 0."""
     from edgemnv2.api import write_whole
     from edgemnv2.errors import UsageError
-    from edgemnv2.paper import figure_1_svg, paper
+    from edgemnv2.paper.overview import figure_1_svg, paper
     from edgemnv2.paper.text import render
 
     if args.seed < 0:

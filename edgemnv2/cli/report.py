@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the page or the graphs and prints their paths; exit code 0."""
     from edgemnv2.api import write_whole
-    from edgemnv2.report import report
+    from edgemnv2.report.document import report
     from edgemnv2.report.model_explorer import explorer_files
 
     if args.format == "html":

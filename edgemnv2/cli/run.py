@@ -127,6 +127,8 @@ def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     """What the network says of photographs."""
     from edgemnv2.errors import UsageError
 
+    if args.top < 1:
+        raise UsageError(f"--top {args.top}: expected at least 1")
     for flag in ("images", "inputs", "random", "outputs", "limit"):
         if getattr(args, flag) is not None:
             raise UsageError(f"--{flag}: does not go with a PICTURE (leave one of them out)")

@@ -61,6 +61,7 @@ ARGUMENTS = (
     "task",
     "threads",
     "threshold",
+    "top",
     "trials",
 )
 # `force=True` is a flag alone; so is an argument without a value, as in "leave against= out".

@@ -57,8 +57,9 @@ def emit_code(
 ) -> int:
     """Fill `folder` with `include/` and `lib/` (Linux, the web) or `src/` (bare metal).
 
-    `threads`: what each thread count above one adds, on Linux. `code_size_budget`: the fastest code
-    of at most so many bytes, on bare metal; DoesNotFit, with `source_name`, when there is none.
+    `threads`: what each thread count above one adds, on Linux and the web. `code_size_budget`: the
+    fastest code of at most so many bytes, on bare metal; DoesNotFit, with `source_name`, when there
+    is none.
     `plain`: kernels for browsers without SIMD. `cores`: what two cores of a microcontroller add.
 
     Returns the bytes of machine code (kernels, step loop, entry points; 0 where no compiler for
@@ -71,7 +72,7 @@ def emit_code(
     if target.is_bare_metal:
         return _emit_source(parts, target, folder, code_size_budget, source_name, cores)
     if target.is_web:
-        return emit_module(parts, target, folder, plain)
+        return emit_module(parts, target, folder, plain, threads)
     return _emit_library(parts, target, folder, threads)
 
 

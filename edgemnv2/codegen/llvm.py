@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,17 @@ def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
 
 
 def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, out: Path) -> None:
-    """Write the object with the kernels' functions, named `prefix_symbol`, to `out`."""
+    """Write the object with the kernels' functions, named `prefix_symbol`, to `out`.
+
+    Raises OSError where that fails.
+    """
     from edgemnv2.tir.builder import build_module  # imports TVM
 
-    build_module(named(kernels, prefix), target.tvm_target()).write_to_file(str(out), "o")
+    module = build_module(named(kernels, prefix), target.tvm_target())
+    if not hasattr(os, "memfd_create"):
+        module.write_to_file(str(out), "o")
+        return
+    # LLVM ends the process where a file cannot be written: its file is in memory, ours on the disk.
+    with os.fdopen(os.memfd_create("kernels"), "rb") as memory:
+        module.write_to_file(f"/proc/self/fd/{memory.fileno()}", "o")
+        out.write_bytes(memory.read())

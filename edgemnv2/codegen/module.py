@@ -3,6 +3,7 @@
 `lib/<name>.wasm` is the network; `lib/<name>_plain.wasm` the same without SIMD, for browsers that
 have none. Both take the constants that they start with, `lib/<name>.bin`, from who loads them, and
 have one memory: stack, tables, constants, arena, inputs and outputs, of a size that linking fixes.
+`lib/<name>_two.wasm` is the network for two threads, each an instance in one memory of the page's.
 `bench.wasm` is the bench program, which Node.js runs (WASI), constants and all.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from edgemnv2.codegen.answers import RUNTIME
 from edgemnv2.codegen.entry import EntryParts, entry_source
 from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.threads import ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_module
 from edgemnv2.codegen.wasm import read_wasm
 from edgemnv2.errors import ToolchainError
@@ -24,7 +26,14 @@ from edgemnv2.target import Target
 
 __all__ = ["emit_module"]
 
-_RUNTIME_FILES = ("artifact_names.h", "bench_main.c", "step_loop.h", "web_module.c")
+_RUNTIME_FILES = (
+    "artifact_names.h",
+    "bench_main.c",
+    "step_loop.h",
+    "thread_pool.h",
+    "web_module.c",
+    "web_pool.h",
+)
 _CONSTANTS = """\
 /* The constants, out of the file beside. */
 __asm__(".section .rodata.@,\\"\\",@\\n"
@@ -44,11 +53,12 @@ def emit_module(
     target: Target,
     folder: Path,
     plain: Mapping[str, RowKernel] | None,
+    threads: tuple[ThreadParts, ...] = (),
 ) -> int:
     """Fill `folder` with `lib/` and `bench.wasm`; the header is in `include/` already.
 
     `plain`: kernels without SIMD that take the same
-    constants and scratch, None where `target` has no SIMD itself.
+    constants and scratch, None where `target` has no SIMD itself. `threads`: what two threads add.
 
     Returns the bytes of machine code (kernels, step loop, entry points).
     """
@@ -86,21 +96,36 @@ def emit_module(
             size = f"-DEDGEMNV2_CONSTANTS_BYTES={max(1, len(constants))}"
             main = compiled("web_module.c", device, size)
             link_module(device, [main, entry, work / "kernels.o"], output)
-            imports = read_wasm(output).imports
-            if imports:
-                raise ToolchainError(
-                    f"{output.name}: the module wants {imports} functions of its page (expected "
-                    "none: a bug of ours, report it)"
-                )
+            _check_imports(output, ())
             return sum(read_wasm(obj).code_bytes for obj in (entry, work / "kernels.o"))
 
         if plain is not None:
             module(target.without_features(), plain, library / f"{name}_plain.wasm")
         code_bytes = module(target, parts.kernels, library / f"{name}.wasm")
+        if threads:
+            shared = target.with_shared_memory()
+            text = entry_source(parts, incbin=False, wide=True) + thread_source(parts, threads)
+            (work / f"{name}_two.c").write_text(text, encoding="utf-8", newline="\n")
+            two = {**parts.kernels, **part_kernels(threads)}
+            build_object(two, shared, name, work / "kernels_two.o")
+            more = [f"-DEDGEMNV2_CONSTANTS_BYTES={max(1, len(constants))}", "-DEDGEMNV2_THREADS"]
+            objects = [compiled("web_module.c", shared, *more), compiled(f"{name}_two.c", shared)]
+            output = library / f"{name}_two.wasm"
+            link_module(shared, [*objects, work / "kernels_two.o"], output)
+            _check_imports(output, ("env.memory",))
         bench = [compiled("bench_main.c", target), compiled("constants.c", target)]
         bench += [work / f"{name}.o", work / "kernels.o"]
         link_executable(target, bench, folder / "bench.wasm")
         return code_bytes
+
+
+def _check_imports(module: Path, expected: tuple[str, ...]) -> None:
+    imports = read_wasm(module).imports
+    if imports != expected:
+        raise ToolchainError(
+            f"{module.name}: the module wants {', '.join(imports) or 'nothing'} of its page "
+            f"(expected {', '.join(expected) or 'nothing'}: a bug of ours, report it)"
+        )
 
 
 def _constants_source(name: str, size: int) -> str:

@@ -37,6 +37,8 @@ _SECONDS = 60
 
 # A line of a compiler's or linker's output that has one of these says what is wrong.
 _TELLING = ("error:", "undefined", "will not fit", "overflowed", "overlaps", "no room")
+_NO_ROOM = ("No space left", "File too large", "quota exceeded")
+"""Of the disk: then nothing else that a tool says is the cause."""
 
 
 def installed(name: str) -> Iterator[str]:
@@ -90,5 +92,8 @@ def _problem_of(path: str, changed_ns: int, flags: tuple[str, ...]) -> str:
 def first_error(said: str) -> str:
     """The first line of a tool's output that tells what is wrong, else the last one."""
     lines = said.strip().splitlines() or ["no message"]
+    full = [line for line in lines if any(word in line for word in _NO_ROOM)]
+    if full:
+        return full[0].strip()
     telling = [line for line in lines if any(word in line for word in _TELLING)]
     return next((line for line in telling if "collect2" not in line), lines[-1]).strip()

@@ -191,6 +191,15 @@ int32_t @_pool_stop(struct @_pool *pool) {
   return ^_OK;
 }
 
+#ifdef __wasm__
+void @_pool_serve(struct @_pool *pool, int32_t number);
+
+/* Thread `number` of a page runs this from start to stop of the pool. */
+void @_pool_serve(struct @_pool *pool, int32_t number) {
+  edgemnv2_pool_serve((struct edgemnv2_pool *)(void *)pool, number);
+}
+#endif
+
 int32_t @_run_threads(const struct @_inputs *inputs, const struct @_outputs *outputs, void *arena,
     struct @_pool *pool) {
   struct edgemnv2_pool *own = (struct edgemnv2_pool *)(void *)pool;

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from edgemnv2.codegen.probe import first_error, installed, problem_of
 from edgemnv2.errors import ToolchainError
-from edgemnv2.target import Target
+from edgemnv2.target import SHARED_MEMORY, Target
 
 __all__ = [
     "Compiler",
@@ -182,8 +182,9 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
     isa, mcpu = target.cpu.isa, target.toolchain.mcpu
     if target.is_web:
         # Without the target's features: C is what surrounds kernels, and zig would compile its C
-        # library anew for each set of them.
-        return ("-target", "wasm32-wasi", f"-mcpu={mcpu}")
+        # library anew for each set of them. Those of a shared memory all objects must have.
+        more = [x.replace("-", "_") for x in target.toolchain.mattr if x in SHARED_MEMORY]
+        return ("-target", "wasm32-wasi", "".join([f"-mcpu={mcpu}", *more]))
     if isa == "riscv64":
         # What is around the kernels needs no vectors, and runs where there are none.
         mcpu = "baseline-rv64" if compiler.kind == "zig" else "rv64gc"
@@ -317,11 +318,17 @@ def link_executable(
 def link_module(target: Target, objects: Sequence[Path], output: Path) -> None:
     """Link a stripped WebAssembly module without imports, its stack below all data.
 
+    With shared memory that memory is imported.
+
     What is exported says the source. A stack that overflows so leaves the memory, which traps.
     """
     compiler = find_compiler(target)
     command = [*compiler.command, "cc", *cpu_flags(target, compiler), "-mexec-model=reactor"]
     command += ["-Wl,--gc-sections", "-Wl,--strip-all", f"-Wl,-z,stack-size={MODULE_STACK_BYTES}"]
+    if set(SHARED_MEMORY) <= set(target.toolchain.mattr):
+        # The page brings the memory, and sets the stack of every instance but the first.
+        command += ["-Wl,--import-memory", "-Wl,--shared-memory", "-Wl,--export=__stack_pointer"]
+        command += [f"-Wl,--max-memory={target.ram_bytes}"]
     command += [*map(str, objects), "-o", str(output)]
     _run(command, output, output.name)
 

@@ -12,9 +12,15 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: Path, data: bytes, argument: str) -> None:
-    """All of a file or none of it; `argument` names it in the UsageError where that fails."""
+    """All of a file or none of it; `argument` names it in the UsageError where that fails.
+
+    What is there and no file, a device or a pipe, is written to as it is, never replaced.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:

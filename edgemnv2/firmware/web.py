@@ -16,6 +16,7 @@ from typing import Any
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.answers import RUNTIME
+from edgemnv2.codegen.wasm import read_wasm
 from edgemnv2.firmware.parts import Files
 from edgemnv2.firmware.templates import fill, read_template
 from edgemnv2.manifest import ArtifactTensor
@@ -78,11 +79,12 @@ def web_files(artifact: Artifact) -> Files:
     values["STYLE"] = '<link rel="stylesheet" href="page.css">'
     values["SCRIPT"] = '<script type="module" src="main.js"></script>'
     values["POLICY"] = _SERVED
+    facts = {**web_facts(artifact), "twoPages": _pages_of_two(artifact)}
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
-        **{module: _text(module).encode() for module in (*MODULES, "main.js")},
+        **{module: _text(module).encode() for module in (*MODULES, "main.js", "worker.js")},
         "page.css": page_style().encode(),
-        "facts.js": f"export const facts = {_json(web_facts(artifact))};\n".encode(),
+        "facts.js": f"export const facts = {_json(facts)};\n".encode(),
         "package.json": (json.dumps(package, indent=2) + "\n").encode(),
         "LICENSE": read_template("LICENSE").encode(),
     }
@@ -166,6 +168,12 @@ def _parts(artifact: Artifact) -> dict[str, str]:
     }
 
 
+def _pages_of_two(artifact: Artifact) -> int:
+    """Pages of the memory that the module for two threads wants; 0 where there is none."""
+    module = artifact.path / "lib" / f"{artifact.name}_two.wasm"
+    return read_wasm(module).memory_pages if module.is_file() else 0
+
+
 def _tensor(tensor: ArtifactTensor) -> dict[str, Any]:
     return {
         "name": tensor.name,
@@ -229,7 +237,9 @@ def _fact_rows(artifact: Artifact) -> list[tuple[str, str]]:
     manifest = artifact.manifest
     sizes = {p.name: p.stat().st_size for p in artifact.files("lib")}
     code = [
-        _kib(size) + (" without SIMD" if "_plain." in name else "")
+        _kib(size)
+        + (" without SIMD" if "_plain." in name else "")
+        + (" on two threads" if "_two." in name else "")
         for name, size in sizes.items()
         if name.endswith(".wasm")
     ]

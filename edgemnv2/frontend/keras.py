@@ -225,6 +225,8 @@ def _is_operator(layer: Mapping[str, Any]) -> bool:
 def _remedy(kind: str, known: Mapping[str, Any]) -> str:
     if kind == "Lambda":
         return "replace it by layers of Keras: a Lambda layer is Python code, which no file holds"
+    if kind == "TimeDistributed":
+        return "save the layer inside it alone, and call it for each image of the sequence"
     near = difflib.get_close_matches(kind, known, n=1, cutoff=0.75)
     return f"express it by {near[0]}" if near else "express it by other layers, or cut it off"
 

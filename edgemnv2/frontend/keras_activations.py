@@ -42,6 +42,11 @@ def between(net: OnnxNet, x: str, low: float, high: float) -> str:
     return net.add("Clip", [x, net.operand(low), net.operand(high)])
 
 
+def above(net: OnnxNet, x: str, threshold: float) -> str:
+    """`x` where it is above a threshold, else 0."""
+    return net.add("ThresholdedRelu", [x], alpha=threshold)
+
+
 def softmax(net: OnnxNet, x: str, axis: Any, log: bool = False) -> str:
     """Over one axis, or over several as one."""
     axes = [int(i) for i in axis] if isinstance(axis, list | tuple) else [int(axis)]
@@ -101,12 +106,24 @@ def _activation(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
 
 def _relu(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     top, slope = config.get("max_value"), float(config.get("negative_slope") or 0.0)
-    if float(config.get("threshold") or 0.0):
-        raise net.refuse("ReLU with a threshold", "train with a plain ReLU")
+    threshold = float(config.get("threshold") or 0.0)
+    if threshold:
+        y = above(net, x[0], threshold)
+        y = y if top is None else between(net, y, 0.0, float(top))
+        if slope:
+            under = net.add(
+                "Relu", [net.add("Sub", [net.operand(threshold), x[0]], net.ranks[x[0]])]
+            )
+            y = net.add("Sub", [y, net.add("Mul", [under, net.operand(slope)])])
+        return y
     if slope:
         y = leaky(net, x[0], slope)
         return y if top is None else between(net, y, -np.inf, float(top))
     return net.add("Relu", [x[0]]) if top is None else between(net, x[0], 0.0, float(top))
+
+
+def _thresholded(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    return above(net, x[0], float(config.get("theta", 1.0)))
 
 
 def _leaky_relu(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
@@ -132,5 +149,6 @@ ACTIVATIONS: dict[str, Callable[[OnnxNet, Any, Any, Any], str]] = {
     "PReLU": _prelu,
     "ReLU": _relu,
     "Softmax": _softmax,
+    "ThresholdedReLU": _thresholded,
 }
 """Layers by class, those that may also be the activation of another one."""

@@ -41,11 +41,13 @@ file.visititems(lambda name, item: [None for value in item.attrs.values()])
 """
 """A program that reads all there is in an HDF5 file but the arrays."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "Attention": ("scale",),
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "GroupNormalization": ("gamma", "beta"),
     "LayerNormalization": ("gamma", "beta"),
     "Normalization": ("mean", "variance", "count"),
     "PReLU": ("alpha",),
+    "SeparableConv1D": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
 """Names of a layer's variables in the order in which `.keras` numbers them."""
@@ -203,7 +205,7 @@ class _NamedWeights:
             # A layer's name may have slashes itself; some variables have no owner before theirs.
             if owner == own or owner.endswith(f"/{own}") or (not owner and not path):
                 found[variable.split(":")[0]] = self.arrays.read(group[name])
-        if layer["class_name"] == "DepthwiseConv2D" and "depthwise_kernel" in found:
+        if str(layer["class_name"]).startswith("DepthwiseConv") and "depthwise_kernel" in found:
             found["kernel"] = found.pop("depthwise_kernel")
         return found
 

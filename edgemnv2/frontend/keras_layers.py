@@ -146,6 +146,42 @@ def _permute(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return net.add("Transpose", [x[0]], perm=[0, *config["dims"]])
 
 
+def _repeat(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    axis, times = (net.constant(np.array(v, np.int64)) for v in ([1], [1, int(config["n"]), 1]))
+    return net.add("Tile", [net.add("Unsqueeze", [x[0], axis], 3), times])
+
+
+def _dot(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    """Sums of products along one axis of each operand."""
+    axes = config["axes"]
+    pair = [int(a) for a in axes] if isinstance(axes, list) else [int(axes)] * 2
+    pair = [a % net.ranks[name] for a, name in zip(pair, x, strict=True)]
+    if config.get("normalize"):
+        names = zip(x, pair, strict=True)
+        x = [net.add("LpNormalization", [name], axis=axis, p=2) for name, axis in names]
+    letters = iter("cdefgh")
+    terms = []
+    for name, axis in zip(x, pair, strict=True):
+        inner = ["b" if i == axis else next(letters) for i in range(1, net.ranks[name])]
+        terms.append("".join(["a", *inner]))
+    out = "".join(c for c in "".join(terms) if c not in "ab")
+    if out:
+        return net.add("Einsum", x, len(out) + 1, equation=f"{','.join(terms)}->a{out}")
+    product = net.add("Mul", x)
+    return net.add("ReduceSum", [product, net.constant(np.array([1], np.int64))], keepdims=1)
+
+
+def _attention(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    """Of queries, values, and keys, which are the values where there are none."""
+    if config.get("score_mode", "dot") != "dot":
+        raise net.refuse("attention by sums", "train with score_mode='dot'")
+    query, value, key = (*x, x[1])[:3]
+    scores = net.add("MatMul", [query, net.add("Transpose", [key], perm=[0, 2, 1])])
+    if config.get("use_scale") and weights:
+        scores = net.add("Mul", [scores, net.constant(next(iter(weights.values())))])
+    return net.add("MatMul", [net.add("Softmax", [scores], axis=-1), value])
+
+
 NOTHING = (
     "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "Dropout", "GaussianDropout",
     "GaussianNoise", "Identity", "MixUp", "RandAugment", "RandomBrightness",
@@ -162,10 +198,12 @@ LAYERS: dict[str, Convert] = {
     **WINDOWS,
     **dict.fromkeys(NOTHING, _same),
     "Add": _binary("Add"),
+    "Attention": _attention,
     "Average": _average,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
     "Dense": _dense,
+    "Dot": _dot,
     "Flatten": _flatten,
     "GroupNormalization": _group_norm,
     "LayerNormalization": _layer_norm,
@@ -175,6 +213,7 @@ LAYERS: dict[str, Convert] = {
     "Normalization": _normalization,
     "Permute": _permute,
     "RandomCrop": _random_crop,
+    "RepeatVector": _repeat,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
     "Subtract": _binary("Sub"),

@@ -26,6 +26,7 @@ FUNCTIONS = {
     "clip_by_value": "Clip", "compat.v1.pad": "Pad", "compat.v1.squeeze": "Squeeze",
     "compat.v1.transpose": "Transpose", "concat": "Concatenate", "expand_dims": "ExpandDims",
     "identity": "Identity", "image.resize": "Resize", "math.abs": "Absolute", "math.add": "Add",
+    "linalg.matmul": "Matmul", "math.greater": "Greater", "math.less": "Less",
     "math.argmax": "Argmax", "math.divide": "Divide", "math.exp": "Exp",
     "math.l2_normalize": "Normalize", "math.log": "Log", "math.maximum": "Maximum",
     "math.minimum": "Minimum", "math.multiply": "Multiply", "math.negative": "Negative",
@@ -40,6 +41,7 @@ FUNCTIONS = {
     "nn.softsign": "Softsign", "nn.swish": "Silu", "nn.tanh": "Tanh", "pad": "Pad",
     "reshape": "Reshape", "split": "Split", "squeeze": "Squeeze", "stack": "Stack",
     "stop_gradient": "Identity", "transpose": "Transpose",
+    "where": "Where",
 }  # fmt: skip
 """TensorFlow's functions that Keras 2 files name."""
 
@@ -283,6 +285,29 @@ def _argmax(net: OnnxNet, given: Arguments) -> str:
     return net.add("ArgMax", [x], rank, axis=axis, keepdims=int(keep))
 
 
+def _where(net: OnnxNet, given: Arguments) -> str:
+    operands = [given.get(0, "condition"), given.get(1, "x1", "x"), given.get(2, "x2", "y")]
+    names = [net.operand(x) for x in operands]
+    return net.add("Where", names, max(net.ranks.get(name, 0) for name in names))
+
+
+def _einsum(net: OnnxNet, given: Arguments) -> str:
+    equation = str(given.config["subscripts"])
+    operands = [net.operand(x) for x in given.call.args]
+    rank = len(equation.partition("->")[2].replace(" ", ""))
+    return net.add("Einsum", operands, rank, equation=equation)
+
+
+def _matmul(net: OnnxNet, given: Arguments) -> str:
+    names = [net.operand(given.get(0, "x1", "a")), net.operand(given.get(1, "x2", "b"))]
+    for place, word in enumerate(("transpose_a", "transpose_b")):
+        if given.call.keywords.get(word):
+            rank = net.ranks[names[place]]
+            axes = [*range(rank - 2), rank - 1, rank - 2]
+            names[place] = net.add("Transpose", [names[place]], perm=axes)
+    return net.add("MatMul", names, max(net.ranks.get(name, 2) for name in names))
+
+
 OPERATORS: dict[str, Convert] = {
     "Absolute": _unary("Abs"),
     "Add": _binary("Add"),
@@ -293,19 +318,26 @@ OPERATORS: dict[str, Convert] = {
     "Clip": _clip,
     "Concatenate": _concatenate,
     "Divide": _binary("Div"),
+    "Einsum": _einsum,
     "Elu": _elu,
+    "Equal": _binary("Equal"),
     "Exp": _unary("Exp"),
     "ExpandDims": _expand_dims,
     "Gelu": _gelu,
     "GetItem": _get_item,
+    "Greater": _binary("Greater"),
+    "GreaterEqual": _binary("GreaterOrEqual"),
     "HardSigmoid": _activated("hard_sigmoid"),
     "HardSilu": _activated("hard_silu"),
     "HardTanh": _activated("hard_tanh"),
     "Identity": _same,
     "LeakyRelu": _leaky_relu,
+    "Less": _binary("Less"),
+    "LessEqual": _binary("LessOrEqual"),
     "Log": _unary("Log"),
     "LogSigmoid": _activated("log_sigmoid"),
     "LogSoftmax": _softmax(log=True),
+    "Matmul": _matmul,
     "Max": _reduction("ReduceMax"),
     "MaxPool": _pool("MaxPool"),
     "Maximum": _binary("Max"),
@@ -341,5 +373,6 @@ OPERATORS: dict[str, Convert] = {
     "Tanh": _activated("tanh"),
     "Transpose": _transpose,
     "TrueDivide": _binary("Div"),
+    "Where": _where,
 }
 """By the class names of `keras.ops`."""

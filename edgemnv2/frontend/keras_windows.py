@@ -18,14 +18,25 @@ __all__ = ["WINDOWS", "pooled", "reduced", "resized", "windowed"]
 
 Array = NDArray[Any]
 FURTHEST = np.iinfo(np.int32).max
+MODES: dict[str, dict[str, Any]] = {
+    # TensorFlow's cubic filter is Catmull and Rom's, and leaves out what lies outside.
+    "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1},
+    "bilinear": {"mode": "linear"},
+    "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
+}
+LINE_DIMENSIONS = 3
+"""Of a signal: batch, length, channels."""
 
 
 def windowed(
     net: OnnxNet, op: str, x: str, inputs: list[str], config: Any = None, **attrs: Any
 ) -> str:
-    """An operator of ONNX on images; between transposes, but for a layer of channels first."""
+    """An operator of ONNX on images or signals; between transposes, but for channels first."""
     if _channels_first(config or {}):
         return net.add(op, [x, *inputs], **attrs)
+    if net.ranks[x] == LINE_DIMENSIONS:
+        first = net.add("Transpose", [x], perm=[0, 2, 1])
+        return net.add("Transpose", [net.add(op, [first, *inputs], **attrs)], perm=[0, 2, 1])
     nchw = net.add("Transpose", [x], perm=TO_NCHW)
     return net.add("Transpose", [net.add(op, [nchw, *inputs], **attrs)], perm=TO_NHWC)
 
@@ -64,6 +75,46 @@ def _convolve(net: OnnxNet, x: str, kernel: Array, bias: Any, config: Any, group
 def _conv2d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     kernel = weights["kernel"].transpose(3, 2, 0, 1)
     y = _convolve(net, x[0], kernel, weights.get("bias"), config, int(config.get("groups", 1)))
+    return activate(net, y, config.get("activation"))
+
+
+def _list(value: Any) -> list[int]:
+    return [int(value)] if isinstance(value, int) else [int(x) for x in value]
+
+
+def _convolve_line(net: OnnxNet, x: str, kernel: Array, bias: Any, config: Any, groups: int) -> str:
+    """`kernel` `[O, I, K]`."""
+    dilation = _list(config.get("dilation_rate", 1))
+    pads = _pads(config)
+    if str(config.get("padding")).lower() == "causal":
+        pads = {"pads": [(kernel.shape[2] - 1) * dilation[0], 0]}
+    inputs = [net.constant(np.ascontiguousarray(kernel))]
+    inputs += [] if bias is None else [net.constant(bias)]
+    return windowed(
+        net, "Conv", x, inputs, config, group=groups, dilations=dilation,
+        strides=_list(config.get("strides", 1)), **pads,
+    )  # fmt: skip
+
+
+def _conv1d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    kernel, groups = weights["kernel"].transpose(2, 1, 0), int(config.get("groups", 1))
+    y = _convolve_line(net, x[0], kernel, weights.get("bias"), config, groups)
+    return activate(net, y, config.get("activation"))
+
+
+def _depthwise_1d(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    length, channels, multiplier = weights["kernel"].shape
+    whole = weights["kernel"].transpose(1, 2, 0).reshape(channels * multiplier, 1, length)
+    y = _convolve_line(net, x[0], whole, weights.get("bias"), config, channels)
+    return activate(net, y, config.get("activation"))
+
+
+def _separable_line(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    y = _depthwise_1d(
+        net, x, {**config, "activation": None}, {"kernel": weights["depthwise_kernel"]}
+    )
+    point = weights["pointwise_kernel"].transpose(2, 1, 0)
+    y = _convolve_line(net, y, point, weights.get("bias"), {"padding": "valid"}, 1)
     return activate(net, y, config.get("activation"))
 
 
@@ -132,6 +183,17 @@ def reduced(net: OnnxNet, op: str, x: str, axes: Any, keep: bool) -> str:
     return net.add(op, [x, constant], rank, keepdims=int(keep))
 
 
+def _pool_line(op: str) -> Any:
+    def convert(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+        size = _list(config["pool_size"])
+        strides = _list(config.get("strides") or size)
+        return windowed(
+            net, op, x[0], [], config, kernel_shape=size, strides=strides, **_pads(config)
+        )
+
+    return convert
+
+
 def _pool(op: str) -> Any:
     return lambda net, x, config, weights: pooled(net, op, x[0], config)
 
@@ -183,7 +245,7 @@ def resized(
     net: OnnxNet, x: str, mode: str, size: Sequence[int], config: Any, crop: bool = False
 ) -> str:
     """An image of `size`; `crop` first to the ratio of its sides."""
-    if mode not in ("bilinear", "nearest"):
+    if mode not in MODES:
         raise net.refuse(f"interpolation {mode!r} is not supported", "use bilinear or nearest")
     wanted = [int(e) for e in size]
     if crop:
@@ -193,9 +255,7 @@ def resized(
         columns = min(width, int(height * wanted[1] / wanted[0]))
         starts = [int((height - rows) / 2), int((width - columns) / 2)]
         x = _cut(net, x, axes, starts, [starts[0] + rows, starts[1] + columns])
-    attrs: dict[str, Any] = {"mode": "linear" if mode == "bilinear" else "nearest", "axes": [2, 3]}
-    if mode == "nearest":
-        attrs["nearest_mode"] = "round_prefer_ceil"
+    attrs: dict[str, Any] = {**MODES[mode], "axes": [2, 3]}
     inputs = ["", "", net.constant(np.array(wanted, np.int64))]
     return windowed(
         net, "Resize", x, inputs, config, coordinate_transformation_mode="half_pixel", **attrs
@@ -213,11 +273,36 @@ def _resizing(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return resized(net, x[0], str(config.get("interpolation", "bilinear")), size, config, crop)
 
 
+def _up_sampling_line(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    size = int(config["size"][0] if isinstance(config["size"], list) else config["size"])
+    extents = net.shape(x[0])
+    shape = [net.constant(np.array(s, np.int64)) for s in (
+        [1, extents[1], 1, extents[2]], [1, 1, size, 1], [1, extents[1] * size, extents[2]]
+    )]  # fmt: skip
+    apart = net.add("Reshape", [x[0], shape[0]], 4)
+    return net.add("Reshape", [net.add("Tile", [apart, shape[1]]), shape[2]], 3)
+
+
+def _cropping_line(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    first, last = _both(config["cropping"])
+    return _cut(net, x[0], [1], [first], [-last or FURTHEST])
+
+
+def _zero_padding_line(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    first, last = _both(config["padding"])
+    return net.add("Pad", [x[0], net.constant(np.array([0, first, 0, 0, last, 0], np.int64))])
+
+
+def _both(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
 def _up_sampling(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     mode = str(config.get("interpolation", "nearest"))
-    if mode not in ("bilinear", "nearest"):
+    if mode not in MODES:
         raise net.refuse(f"interpolation {mode!r} is not supported", "use bilinear or nearest")
-    attrs = {
+    attrs: dict[str, Any] = {
+        "bicubic": {**MODES["bicubic"], "coordinate_transformation_mode": "half_pixel"},
         "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
         # Each pixel as often as the factor says.
         "nearest": {
@@ -231,19 +316,27 @@ def _up_sampling(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
 
 
 WINDOWS = {
+    "AveragePooling1D": _pool_line("AveragePool"),
     "AveragePooling2D": _pool("AveragePool"),
     "CenterCrop": _center_crop,
+    "Conv1D": _conv1d,
     "Conv2D": _conv2d,
     "Conv2DTranspose": _transposed,
+    "Cropping1D": _cropping_line,
     "Cropping2D": _cropping,
+    "DepthwiseConv1D": _depthwise_1d,
     "DepthwiseConv2D": _depthwise,
     "GlobalAveragePooling1D": _global("ReduceMean"),
     "GlobalAveragePooling2D": _global("ReduceMean"),
     "GlobalMaxPooling1D": _global("ReduceMax"),
     "GlobalMaxPooling2D": _global("ReduceMax"),
+    "MaxPooling1D": _pool_line("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),
     "Resizing": _resizing,
+    "SeparableConv1D": _separable_line,
     "SeparableConv2D": _separable,
+    "UpSampling1D": _up_sampling_line,
     "UpSampling2D": _up_sampling,
+    "ZeroPadding1D": _zero_padding_line,
     "ZeroPadding2D": _zero_padding,
 }

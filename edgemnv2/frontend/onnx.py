@@ -153,7 +153,9 @@ def _source_nodes(model: Any, file: str) -> tuple[list[SourceNode], dict[str, So
             if dtype == "float16":
                 # Computed in float32, which holds every float16.
                 dtype, value = "float32", None if value is None else value.astype("float32")
-            tensors[name] = SourceTensor(name, tuple(shape), dtype, value)
+            made = SourceTensor(name, tuple(shape), dtype, value)
+            truths = dtype == "bool"
+            tensors[name] = SourceTensor.of_truths(name, made.shape, value) if truths else made
         return tensors[name]
 
     nodes = []

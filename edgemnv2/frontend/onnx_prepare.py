@@ -22,8 +22,11 @@ __all__ = ["attribute", "inferred", "prepare"]
 
 Array = NDArray[Any]
 GROWING = ("ConstantOfShape", "Expand", "Range")
+MOST_SIZES = 64
+"""Of a constant that may be sizes of another one."""
 MOST_COMPUTED = 1 << 26
 """Of a constant that nodes compute: as a weight it would be 256 MiB."""
+POOLS = ("AveragePool", "LpPool", "MaxPool")
 # Nodes that only pass their first input on (Dropout in inference).
 PASSING = ("Identity", "Dropout")
 DOMAIN = "edgemnv2"
@@ -66,9 +69,47 @@ def prepare(
         known = _evaluate_known(model, shapes, file)
         waits = any(node.op_type in ("If", "Shape", "Size") for node in model.graph.node)
         changed = inline_branches(model, known) or (waits and len(model.graph.node) < count)
+        changed = _settle_pool(model, shapes) or changed
     _drop_passing(model)
     _drop_unread_outputs(model)
     return model, notes
+
+
+def _settle_pool(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """The first pool whose last window, rounded up to, begins behind the map, without that window.
+
+    Frameworks leave it out; onnx, which tells the shapes of all that follows, counts it. Its pads
+    then end where the last window does, and `counted_pads` are those of the file. Whether there was
+    such a pool.
+    """
+    import onnx
+
+    for node in model.graph.node:
+        extents = shapes.get(node.input[0], ())[2:] if node.op_type in POOLS else ()
+        if not extents or not attribute(node, "ceil_mode", 0):
+            continue
+        rank = len(extents)
+        kernel = attribute(node, "kernel_shape", ())
+        stride, dilation = (attribute(node, x, (1,) * rank) for x in ("strides", "dilations"))
+        pads = list(attribute(node, "pads", (0,) * 2 * rank))
+        if min(stride) < 1 or not len(kernel) == len(stride) == len(dilation) == len(pads) // 2:
+            continue
+        ends, behind = [], False
+        for axis, extent in enumerate(extents):
+            window = (kernel[axis] - 1) * dilation[axis] + 1
+            before, after = pads[axis], pads[axis + rank]
+            count = -(-(extent + before + after - window) // stride[axis]) + 1
+            if count > 1 and (count - 1) * stride[axis] >= extent + before:
+                count, behind = count - 1, True
+            ends.append(max(0, (count - 1) * stride[axis] + window - extent - before))
+        if behind:
+            kept = [x for x in node.attribute if x.name not in ("ceil_mode", "pads")]
+            del node.attribute[:]
+            new = {"pads": [*pads[:rank], *ends], "counted_pads": pads}
+            node.attribute.extend(kept)
+            node.attribute.extend(onnx.helper.make_attribute(k, v) for k, v in new.items())
+            return True
+    return False
 
 
 def _inputs(model: Any) -> list[Any]:
@@ -117,7 +158,7 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
     for node in model.graph.node:
         # What onnx computes on its way to the shapes, whatever it takes.
         if node.op_type in GROWING and all(not x or x in arrays for x in node.input):
-            _check_count(node, arrays, file)
+            _check_count(node, arrays, model, file)
     unknown = _put_identities(model)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
@@ -193,7 +234,7 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    _check_count(node, arrays, file)
+    _check_count(node, arrays, model, file)
     values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
     inputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in values]
     outputs = [onnx.helper.make_tensor_value_info(x, 0, None) for x in node.output]
@@ -210,12 +251,12 @@ def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[
     return [np.asarray(x) for x in results]
 
 
-def _check_count(node: Any, arrays: Mapping[str, Any], file: str) -> None:
+def _check_count(node: Any, arrays: Mapping[str, Any], model: Any, file: str) -> None:
     """ModelError for a node of constants that makes one which no memory holds."""
     import onnx
 
-    values = [onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x]
-    count = _elements(node, values)
+    values = {x: onnx.numpy_helper.to_array(arrays[x]) for x in node.input if x}
+    count = max(_elements(node, list(values.values())), _inferred(node, values, model))
     if count > MOST_COMPUTED:
         raise ModelError(
             f"{file}: node {node.name or node.output[0]!r}: {node.op_type} makes a constant of "
@@ -234,6 +275,9 @@ def _elements(node: Any, known: Sequence[Array]) -> int:
     if op == "Gather" and known[0].ndim:
         extent = known[0].shape[int(attribute(node, "axis", 0)) % known[0].ndim]
         return int(known[1].size * (known[0].size // max(extent, 1)))
+    if op == "Tile":
+        # Counted here, too: onnx multiplies in 64 bits, which may wrap around.
+        return known[0].size * math.prod(max(int(x), 0) for x in known[1].reshape(-1))
     shapes = [x.shape for x in known]
     if op == "Expand":
         shapes = [known[0].shape, tuple(max(int(x), 1) for x in known[1].reshape(-1))]
@@ -241,6 +285,30 @@ def _elements(node: Any, known: Sequence[Array]) -> int:
     spread = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     # Of elementwise operators each dimension is some operand's; of the others the sum is enough.
     return int(max(math.prod(map(max, zip(*spread, strict=True))), sum(x.size for x in known)))
+
+
+def _inferred(node: Any, values: Mapping[str, Array], model: Any) -> int:
+    """How many values a node makes as onnx infers its shapes; 0 where it cannot."""
+    import onnx
+
+    kind = onnx.helper.np_dtype_to_tensor_dtype
+    ends = [
+        onnx.helper.make_tensor_value_info(k, kind(x.dtype), x.shape) for k, x in values.items()
+    ]
+    # Of sizes, axes and repeats the values count; of all others the shape alone.
+    told = [
+        onnx.numpy_helper.from_array(x, k)
+        for k, x in values.items()
+        if x.size <= MOST_SIZES and x.dtype.kind in "iuf"
+    ]
+    graph = onnx.helper.make_graph([node], "constant", ends, [], told)
+    single = onnx.helper.make_model(graph, opset_imports=list(model.opset_import))
+    try:
+        found = onnx.shape_inference.infer_shapes(single, data_prop=True).graph.value_info
+    except Exception:  # what is wrong with the node is told when it is computed
+        return 0
+    counts = [math.prod(x.dim_value for x in one.type.tensor_type.shape.dim) for one in found]
+    return max(counts, default=0)
 
 
 def _drop_passing(model: Any) -> None:

@@ -27,15 +27,12 @@ REMEDIES = {
         "export without graph optimisation (onnxruntime: ORT_DISABLE_ALL)",
     ),
     "CALL_ONCE": "convert the model without variables (tf.Variable) that are set as it runs",
-    "Einsum": "write it as a matrix product (MatMul) or a 1x1 convolution before the export",
     "IF": "convert the model without control flow",
     "If": "export the model without branches (the condition is computed from the image)",
     "Loop": "export the model without loops (torch.onnx.export traces them away)",
     "MatMulNBits": "export the model with weights of 8 bits or floats",
     "NonMaxSuppression": "cut the model in front of it",
     "Scan": "export the model without loops (torch.onnx.export traces them away)",
-    "TOPK": "cut the model in front of it, and sort the scores on the processor",
-    "TopK": "cut the model in front of it, and sort the scores on the processor",
     "WHILE": "convert the model without control flow",
 }
 MOST_REFUSALS = 8

@@ -108,6 +108,8 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
         if scale.size > 1 and zero.size == 1:
             zero = np.repeat(zero, scale.size)
     name = (tensor.Name() or b"").decode() or f"tensor{index}"
+    if dtype == "bool":
+        return SourceTensor.of_truths(name, shape, value)
     return SourceTensor(name, shape, dtype, value, scale, zero)
 
 

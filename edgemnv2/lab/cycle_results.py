@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.benchmark.cycles import estimate_cycles
+from edgemnv2.errors import UsageError
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.target import load_target
 
@@ -54,8 +55,16 @@ PUBLISHED: tuple[tuple[str, str, str, float, str], ...] = (
 )
 
 
-def measure_cycles(bare_metal: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The runs of `RUNS` on microcontrollers, or those under Linux."""
+def measure_cycles(
+    bare_metal: bool,
+    say: Callable[[str], None],
+    measured: Sequence[Mapping[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """The runs of `RUNS` on microcontrollers, or those under Linux.
+
+    Of `measured`, rows of an earlier run, engines' figures are kept, where LLVM's model is the
+    same: they are traced for many minutes, and do not depend on our kernels.
+    """
     rows = []
     chosen = [run for run in RUNS if load_target(run[0]).is_bare_metal == bare_metal]
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
@@ -68,19 +77,32 @@ def measure_cycles(bare_metal: bool, say: Callable[[str], None]) -> list[dict[st
                 CompileOptions(dtype=dtype),
             )
             manifest = artifact.manifest
-            figures = estimate_cycles(artifact, peers).to_dict()
+            figures = estimate_cycles(artifact, () if measured is not None else peers).to_dict()
             del figures["layers"]
-            rows.append(
-                {
-                    "network": network.removesuffix("-int8"),
-                    "dtype": dtype or ("int8" if network.endswith("-int8") else "float32"),
-                    "core": artifact.target.cpu.core,
-                    "arena_bytes": manifest.arena_bytes,
-                    "flash_bytes": manifest.constants_bytes + manifest.code_bytes,
-                    **figures,
-                }
-            )
+            row = {
+                "network": network.removesuffix("-int8"),
+                "dtype": dtype or ("int8" if network.endswith("-int8") else "float32"),
+                "core": artifact.target.cpu.core,
+                "arena_bytes": manifest.arena_bytes,
+                "flash_bytes": manifest.constants_bytes + manifest.code_bytes,
+                **figures,
+            }
+            if measured is not None and peers:
+                row["against"] = _kept(row, measured)
+            rows.append(row)
     return rows
+
+
+def _kept(row: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Engines' figures beside an earlier measurement of `row`'s network on its target."""
+    facts = ("network", "dtype", "target", "model")
+    for earlier in measured:
+        if all(earlier[name] == row[name] for name in facts):
+            return dict(earlier["against"])
+    raise UsageError(
+        f"{row['network']} {row['dtype']} on {row['target']}: no engine was measured with "
+        f"{row['model']} (run it without --keep-peers)"
+    )
 
 
 def cycles_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -26,7 +26,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.samples.images import to_source
 
-__all__ = ["layer_errors", "main"]
+__all__ = ["layer_errors", "main", "some_inputs"]
 
 Array = NDArray[Any]
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for file in chosen.files:
         try:
             graph = lower(load_model(file))
-            errors = layer_errors(graph, file, _samples(graph, chosen.samples, chosen.seed))
+            errors = layer_errors(graph, file, some_inputs(graph, chosen.samples, chosen.seed))
         except EdgeError as error:
             print(f"{file.name}: {error}")
             good = False
@@ -67,7 +67,7 @@ def layer_errors(graph: Graph, file: Path, batch: Array) -> tuple[LayerErrors, .
     return tuple(found.values())
 
 
-def _samples(graph: Graph, count: int, seed: int) -> Array:
+def some_inputs(graph: Graph, count: int, seed: int) -> Array:
     """Seeded inputs in the graph's own type; floats like normalised images."""
     tensor = graph.tensors[graph.inputs[0]]
     random = np.random.default_rng(seed)

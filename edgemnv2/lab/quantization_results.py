@@ -29,6 +29,7 @@ from edgemnv2.samples.images import Samples, load_images, preprocess, to_nhwc, t
 __all__ = [
     "measure_quantization",
     "onnxruntime_outputs",
+    "peer_file",
     "quantization_table",
     "random_crops",
 ]
@@ -75,7 +76,7 @@ def measure_quantization(
             found = onnxruntime_outputs(ours, graph, held_out)
             _compare(ours, graph, held_out, found)
             theirs = onnxruntime_outputs(
-                _peer(data / MODEL, graph, x, per_channel), graph, held_out
+                peer_file(data / MODEL, graph, x, per_channel), graph, held_out
             )
             rows.append(
                 {
@@ -163,7 +164,7 @@ def onnxruntime_outputs(onnx: bytes, graph: Graph, samples: Samples) -> Array:
     return to_nhwc(np.concatenate(found), result)
 
 
-def _peer(model: Path, graph: Graph, x: Array, per_channel: bool) -> bytes:
+def peer_file(model: Path, graph: Graph, x: Array, per_channel: bool) -> bytes:
     """onnxruntime's own static quantisation: QDQ, int8, min-max, as it is by default."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 

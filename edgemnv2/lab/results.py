@@ -5,8 +5,10 @@
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.lab.results cycles-m      estimated cycles on microcontrollers
     python -m edgemnv2.lab.results cycles-a      the same on Cortex-A, with other engines
+    python -m edgemnv2.lab.results ranks         how estimates order kernels, beside their time
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
+    python -m edgemnv2.lab.results rounding [FOLDER]     ONNX's files, rounded twice and once
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
     python -m edgemnv2.lab.results task-seconds  detector and segmenter beside LiteRT
     python -m edgemnv2.lab.results task-instructions     the same on Raspberry Pis, instructions
@@ -31,10 +33,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.errors import EdgeError
 from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
+from edgemnv2.lab.rank_results import measure_ranks, ranks_table
+from edgemnv2.lab.rounding_results import measure_rounding, rounding_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.lab.task_speed import (
@@ -277,9 +282,11 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles-m": (partial(measure_cycles, True), cycles_table),
     "cycles-a": (partial(measure_cycles, False), cycles_table),
+    "ranks": (measure_ranks, ranks_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),
     "quantization": (measure_quantization, quantization_table),
+    "rounding": (measure_rounding, rounding_table),
     "steps": (measure_steps, steps_table),
     "two-cores": (measure_cores, core_table),
     "web": (measure_web, web_table),
@@ -343,7 +350,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         type=Path,
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
-        "quantization: the data",
+        "quantization: the data; of rounding: the folder of files",
+    )
+    parser.add_argument(
+        "--keep-peers",
+        action="store_true",
+        help="of cycles-a: other engines' figures are those of the last run",
     )
     args = parser.parse_args(arguments)
     if args.what == "readme":
@@ -356,8 +368,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(_TIMED[args.what], int8_model=args.file)
     if args.what == "quantization":
         measure = partial(measure_quantization, data=args.file)
-    rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    if args.keep_peers:
+        if args.what != "cycles-a":
+            parser.error("--keep-peers: only cycles-a has peers that can be kept")
+        measure = partial(measure_cycles, False, measured=load(args.what)["rows"])
+    if args.what == "rounding":
+        measure = partial(measure_rounding, folder=args.file)
+    try:
+        rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    except EdgeError as error:
+        print(f"{args.what}: {error}", file=sys.stderr)
+        return 1
     model = f" {args.file.name}" if args.file is not None else ""
+    model += " --keep-peers" if args.keep_peers else ""
     content = {
         "command": f"python -m edgemnv2.lab.results {args.what}{model}",
         "edgemnv2": __version__,

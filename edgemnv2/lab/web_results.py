@@ -42,6 +42,8 @@ FORMATS = {
     "onnxruntime-web": ("onnxruntime", "model.onnx"),
     "litert.js": ("litert", "model.tflite"),
 }
+# LiteRT.js takes relaxed SIMD where the browser has it, onnxruntime-web does not.
+RUNS = (("float32", "wasm"), ("float32", "wasm-relaxed"), ("int8", "wasm"))
 PACKAGES = {"onnxruntime-web": "onnxruntime-web", "litert.js": "@litertjs/core"}
 ROUNDS = 60
 OPENINGS = 7
@@ -50,7 +52,7 @@ INT8_TOLERANCE = 8
 
 
 def measure_web(say: Callable[[str], None], int8_model: Path | None = None) -> list[dict[str, Any]]:
-    """A row for float32 and one for int8.
+    """A row for each of `RUNS`.
 
     `int8_model`: a .tflite to take instead of the built-in network; LiteRT.js runs that very file.
     Raises RunnerError where there is no Chromium, Node.js or npm.
@@ -59,12 +61,12 @@ def measure_web(say: Callable[[str], None], int8_model: Path | None = None) -> l
         root = Path(folder)
         npm = _peers(root, say)
         rows = []
-        for dtype in PEERS:
+        for dtype, target in RUNS:
             given = int8_model if dtype == "int8" else None
             source = given or (INT8_MODEL if dtype == "int8" else FLOAT_MODEL)
-            say(f"{dtype}: compile {source}")
-            artifact = compile_model(source, "wasm", root / f"artifact-{dtype}")
-            site = _site(artifact, dtype, given, root / dtype, npm)
+            say(f"{dtype}: compile {source} for {target}")
+            artifact = compile_model(source, target, root / f"artifact-{dtype}-{target}")
+            site = _site(artifact, dtype, given, root / f"{dtype}-{target}", npm)
             say(f"{dtype}: run")
             with serve(site) as address:
                 rows.append(_row(artifact, dtype, address, npm))
@@ -116,10 +118,21 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class _Isolated(_Quiet):
+    """Its pages are isolated from other origins, so that they may share memory with workers."""
+
+    def end_headers(self) -> None:
+        """Those that isolate before the end."""
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, *, isolated: bool = False) -> Iterator[str]:
     """The address at which `folder` is served, on this machine only."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    handler = partial(_Isolated if isolated else _Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -144,6 +157,7 @@ def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, A
     row: dict[str, Any] = {
         "network": "1.0-224",
         "dtype": dtype,
+        "target": artifact.target.name,
         "model": artifact.manifest.model.name,
         "machine": machine(),
         "code_bytes": {name: opened[name][0]["code_bytes"] for name in names},
@@ -209,7 +223,7 @@ def web_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         first, code = row["first_answer"], row["code_bytes"]
         lines += [
-            f"| {row['dtype']} | {name} {x['version']} | {x['ours'] * 1e3:.2f}, "
+            f"| {row['dtype']}, {row['target']} | {name} {x['version']} | {x['ours'] * 1e3:.2f}, "
             f"{x['theirs'] * 1e3:.2f} | **{x['ratio']:.3f}** ({x['ratio_p05']:.2f} to "
             f"{x['ratio_p95']:.2f}) | {first[OURS] * 1e3:.0f}, {first[name] * 1e3:.0f} "
             f"| **{x['first_answer_ratio']:.3f}** | {code[OURS] / 1024:.0f}, "

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.memory.grains import expect_checkable
 from edgemnv2.memory.verify import Simulation, declared_fault, part_bytes, placed_fault
 from edgemnv2.program import MemoryPlan, Program
 
 __all__ = ["find_core_fault"]
 
 CORES = 2
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int32]
 ScratchName = Callable[[str, int], str]
 
 
@@ -90,11 +91,12 @@ class _Races:
         self.scratch_name = scratch_name
         sizes = {name: program.tensors[name].size_bytes for name in program.external}
         sizes[""] = plan.arena_bytes
+        expect_checkable("the arena of two cores", 2 * CORES * sum(sizes.values()))
         self.read: dict[str, Counts] = {}
         self.written: dict[str, Counts] = {}
         for home, size in sizes.items():
-            self.read[home] = np.zeros((CORES, size), np.int64)
-            self.written[home] = np.zeros((CORES, size), np.int64)
+            self.read[home] = np.zeros((CORES, size), np.int32)
+            self.written[home] = np.zeros((CORES, size), np.int32)
 
     def fault(self, core: Sequence[int], waits: Sequence[int]) -> str | None:
         """The first two steps that may meet, or a wait for a step that is listed later."""

@@ -10,23 +10,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.memory.thread_memory import ThreadPlan
+from edgemnv2.memory.grains import (
+    NOBODY,
+    Owners,
+    grain_of,
+    ops_in,
+    owner_tables,
+    tensors_in,
+    whole_row,
+)
+from edgemnv2.memory.thread_memory import Ring, ThreadPlan
 from edgemnv2.memory.verify import declared_fault, part_bytes
 from edgemnv2.program import Program
 from edgemnv2.streaming.bands import BandProgram, BandStep, Stage
 
 __all__ = ["find_thread_fault"]
 
-NOBODY = -1
 SCRATCH = -2
 NEVER = -3
 GIVEN = -1
-Owners = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,37 +59,83 @@ def find_thread_fault(
     declared = Program(
         program.tensors, program.ops, (), (), program.inputs, program.outputs, (), frozenset()
     )
-    return declared_fault(declared) or Check(program, plan, scratch_bytes).run()
+    fault = declared_fault(declared)
+    if fault:
+        return fault
+    grain = _grain(program, plan, scratch_bytes)
+    coarse = replace(
+        program, tensors=tensors_in(grain, program.tensors), ops=ops_in(grain, program.ops)
+    )
+    return Check(
+        coarse, _plan_in(grain, plan), lambda step: scratch_bytes(step) // grain, grain
+    ).run()
+
+
+def _grain(program: BandProgram, plan: ThreadPlan, scratch_bytes: Callable[[BandStep], int]) -> int:
+    """The largest one that divides places, sizes, and the parts of maps that are shared."""
+    others = [*plan.shared.values(), *(ring.base for ring in plan.private.values())]
+    others += plan.scratch.values()
+    for stage in program.stages:
+        for step in itertools.chain.from_iterable(stage.steps):
+            others.append(scratch_bytes(step))
+            if step.unit != "rows":
+                op = program.ops[step.op]
+                total = split_total(program, step)
+                for name in (*op.outputs, *(read.tensor for read in op.reads)):
+                    others.append(program.tensors[name].size_bytes // total)
+    return grain_of(program.tensors, program.ops, others)
+
+
+def _plan_in(grain: int, plan: ThreadPlan) -> ThreadPlan:
+    return replace(
+        plan,
+        shared={name: base // grain for name, base in plan.shared.items()},
+        private={k: Ring(ring.base // grain, ring.depth) for k, ring in plan.private.items()},
+        scratch={k: base // grain for k, base in plan.scratch.items()},
+        arena_bytes=-(-plan.arena_bytes // grain),
+    )
+
+
+def split_total(program: BandProgram, step: BandStep) -> int:
+    """Pixels or channels of the map that `step` makes a part of: the parts of all threads."""
+    for stage in program.stages:
+        if stage.first <= step.op < stage.last:
+            return sum(s.count for steps in stage.steps for s in steps if s.op == step.op)
+    raise AssertionError(step)
 
 
 class Check:
     """Owners of all bytes while the stages run; `run` gives the first fault."""
 
     def __init__(
-        self, program: BandProgram, plan: ThreadPlan, scratch_bytes: Callable[[BandStep], int]
+        self,
+        program: BandProgram,
+        plan: ThreadPlan,
+        scratch_bytes: Callable[[BandStep], int],
+        grain: int,
     ) -> None:
+        """All in grains of so many bytes, and alignment in bytes."""
         self.program = program
+        self.grain = grain
         self.plan = plan
         self.scratch_bytes = scratch_bytes
-        self.homes: dict[str, Owners] = {"arena": np.full(plan.arena_bytes, NOBODY, np.int64)}
-        for name in (*program.inputs, *program.outputs):
-            self.homes[name] = np.full(program.tensors[name].size_bytes, NOBODY, np.int64)
+        ends = {n: program.tensors[n].size_bytes for n in (*program.inputs, *program.outputs)}
+        self.homes = owner_tables({"arena": plan.arena_bytes, **ends})
         self._numbers: dict[tuple[str, int, int, int], int] = {}
         self._expected: dict[tuple[str, int, int], Owners] = {}
 
     def owner(self, name: str, row: int, writer: int, rows_held: int = 0) -> int:
         """A number for "row `row` of `name`, last written by operation `writer`"."""
         key = (name, row, writer, rows_held)
-        return self._numbers.setdefault(key, len(self._numbers))
+        return self._numbers.setdefault(key, 1 + len(self._numbers))
 
     def expected(self, name: str, row: int, reader: int) -> Owners:
         """Who must have written each byte of a row for operation `reader` to read it."""
         key = (name, row, reader)
         if key not in self._expected:
             size = self.program.tensors[name].row_bytes
-            found = np.full(size, NEVER, np.int64)
-            if name in self.program.inputs:
-                found[:] = self.owner(name, row, GIVEN)
+            given = name in self.program.inputs
+            found = whole_row(size, self.owner(name, row, GIVEN) if given else NEVER)
             for number, op in enumerate(self.program.ops[:reader]):
                 for index, write in enumerate(op.writes):
                     if write.tensor != name:
@@ -90,8 +143,10 @@ class Check:
                     last = op.rows_made(0 if op.accumulates else op.steps - 1, index)
                     if write.first_row <= row < last.stop:
                         held = op.steps if op.accumulates else 0
-                        mask = part_bytes(write, size)
-                        found[mask] = self.owner(name, row, number, held)
+                        by = whole_row(size, self.owner(name, row, number, held))
+                        found = (
+                            np.where(part_bytes(write, size), by, found) if write.part_bytes else by
+                        )
             self._expected[key] = found
         return self._expected[key]
 
@@ -116,7 +171,7 @@ class Check:
                 yield Place(name, row, home, start, start, start + tensor.row_bytes)
             return
         # The step's share of the whole map; pixels and channels divide it evenly.
-        total = self.split_total(step)
+        total = split_total(self.program, step)
         share = tensor.size_bytes // total
         begin, end = step.first * share, (step.first + step.count) * share
         for row in range(begin // tensor.row_bytes, -(-end // tensor.row_bytes)):
@@ -124,14 +179,6 @@ class Check:
             low = max(begin - row * tensor.row_bytes, 0)
             high = min(end - row * tensor.row_bytes, tensor.row_bytes)
             yield Place(name, row, home, start, start + low, start + high)
-
-    def split_total(self, step: BandStep) -> int:
-        """Pixels or channels of the map that `step` makes a part of: the parts of all threads."""
-        for stage in self.program.stages:
-            if stage.first <= step.op < stage.last:
-                parts = [s.count for steps in stage.steps for s in steps if s.op == step.op]
-                return sum(parts)
-        raise AssertionError(step)
 
     def reads(self, thread: int, step: BandStep) -> list[list[Place]]:
         """What a step reads, by operand."""
@@ -182,7 +229,7 @@ class Check:
 
     def collision_fault(self, number: int, stage: Stage) -> str | None:
         """Whether a byte that one thread writes is touched by another in the same stage."""
-        writers = {home: np.full(len(b), NOBODY, np.int64) for home, b in self.homes.items()}
+        writers = {home: np.zeros(len(b), np.int16) for home, b in self.homes.items()}
         for reading in (False, True):
             for thread, steps in enumerate(stage.steps):
                 for step in steps:
@@ -192,12 +239,12 @@ class Check:
                             return f"{self._name(step)}: leaves the {place.home}"
                         part = content[place.start : place.stop]
                         seen = part if place.mask is None else part[place.mask]
-                        if ((seen != NOBODY) & (seen != thread)).any():
+                        if ((seen != NOBODY) & (seen != 1 + thread)).any():
                             verb = "reads" if reading else "writes"
                             what = f"thread {thread} {verb} what another writes"
                             return f"{self._name(step)}: {what}"
                         if not reading:
-                            part[slice(None) if place.mask is None else place.mask] = thread
+                            part[slice(None) if place.mask is None else place.mask] = 1 + thread
         return None
 
     def _touched(self, number: int, thread: int, step: BandStep, reading: bool) -> list[Place]:
@@ -235,7 +282,7 @@ class Check:
                 found.append((place, self._wanted(place, step.op)))
             elif op.accumulates and step.first > 0:
                 sums = self.owner(place.tensor, place.row, step.op, step.first)
-                found.append((place, np.full(len(self._owners(place)), sums)))
+                found.append((place, whole_row(len(self._owners(place)), sums)))
         return found
 
     def reads_fault(self, wanted: list[tuple[Place, Owners]]) -> str | None:
@@ -275,7 +322,7 @@ class Check:
         """Whether scratch is aligned, and apart from what the step reads and makes."""
         if scratch is None:
             return None
-        if scratch.start % self.plan.align_bytes:
+        if scratch.start * self.grain % self.plan.align_bytes:
             return "scratch is not aligned"
         for place in touched:
             if _meet(scratch, place):

@@ -4,21 +4,32 @@ Shares nothing with the planner: no live ranges, no intervals. Each byte of the 
 tensor in the caller's memory, carries who wrote it last: which operation, for which row of which
 tensor, and for sums how many rows they hold. A step must find every byte of every row that it reads
 written by the last operation before its own that declares to write it; then its scratch and its
-outputs take theirs.
+outputs take theirs. Bytes that are always touched together share an entry (`grains`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.memory.grains import (
+    Owners,
+    expect_checkable,
+    grain_of,
+    ops_in,
+    owner_tables,
+    plan_in,
+    tensors_in,
+    whole_row,
+)
 from edgemnv2.program import MemoryPlan, Program, Read, RowOp, Write
 
 __all__ = ["find_fault", "part_bytes"]
 
-NOBODY = -1
 SCRATCH = -2
 NEVER = -3
 """Expected of a byte that no operation makes: no byte has this owner."""
@@ -26,12 +37,31 @@ ANYBODY = -4
 """Expected of a byte that a step does not look at."""
 GIVEN = -1
 """In place of an operation: the caller, of an input."""
-Owners = NDArray[np.int64]
 
 
 def find_fault(program: Program, plan: MemoryPlan) -> str | None:
-    """None if `plan` is sound for `program`, else the first fault, in words."""
-    return declared_fault(program) or placed_fault(program, plan) or Simulation(program, plan).run()
+    """None if `plan` is sound for `program`, else the first fault, in words.
+
+    DoesNotFit where the plan is too large to be checked.
+    """
+    return (
+        declared_fault(program)
+        or placed_fault(program, plan)
+        or Simulation(*in_grains(program, plan)).run()
+    )
+
+
+def in_grains(program: Program, plan: MemoryPlan) -> tuple[Program, MemoryPlan, int]:
+    """The same in larger units than bytes, where that makes no difference; bytes of a unit."""
+    slots = (slot for placement in plan.placements.values() for slot in placement.slots)
+    scratch = (op.scratch_bytes for op in program.ops)
+    grain = grain_of(
+        program.tensors, program.ops, itertools.chain(slots, scratch, plan.scratch.values())
+    )
+    coarse = replace(
+        program, tensors=tensors_in(grain, program.tensors), ops=ops_in(grain, program.ops)
+    )
+    return coarse, plan_in(grain, plan), grain
 
 
 def part_bytes(write: Write, row_bytes: int) -> NDArray[np.bool_]:
@@ -49,6 +79,10 @@ def part_bytes(write: Write, row_bytes: int) -> NDArray[np.bool_]:
 
 def declared_fault(program: Program) -> str | None:
     """What operations declare that cannot be: ends, rows outside, writers that meet."""
+    grain = grain_of(program.tensors, program.ops, ())
+    program = replace(
+        program, tensors=tensors_in(grain, program.tensors), ops=ops_in(grain, program.ops)
+    )
     for check in (ends_fault, outside_fault, writers_fault):
         fault = check(program)
         if fault:
@@ -101,6 +135,7 @@ def writers_fault(program: Program) -> str | None:
             if not op.accumulates and op.steps * op.rows_per_step > tensor.height:
                 return f"{op.name}: makes more rows than {name} has"
             continue
+        expect_checkable(name, tensor.size_bytes)
         made = np.zeros((tensor.height, tensor.row_bytes), np.bool_)
         for op, index in writers:
             write = op.writes[index]
@@ -168,15 +203,18 @@ def placed_fault(program: Program, plan: MemoryPlan) -> str | None:
 class Simulation:
     """Owners of all bytes while the steps run; `run` gives the first fault."""
 
-    def __init__(self, program: Program, plan: MemoryPlan) -> None:
+    def __init__(self, program: Program, plan: MemoryPlan, grain: int = 1) -> None:
+        """`program` and `plan` in grains of so many bytes, which only messages need."""
         self.program = program
         self.plan = plan
-        self.arena: Owners = np.full(plan.arena_bytes, NOBODY, np.int64)
-        self.outside: dict[str, Owners] = {
-            name: np.full(program.tensors[name].size_bytes, NOBODY, np.int64)
+        self.grain = grain
+        sizes = {
+            name: program.tensors[name].size_bytes
             for name in program.external
             if name in program.tensors
         }
+        self.outside = owner_tables({"": plan.arena_bytes, **sizes})
+        self.arena = self.outside.pop("")
         self.done = [0] * len(program.ops)
         self.fed_rows = dict.fromkeys(program.fed, 0)
         self._numbers: dict[tuple[str, int, int, int], int] = {}
@@ -188,7 +226,7 @@ class Simulation:
 
     def owner(self, name: str, row: int, op: int, rows_held: int = 0) -> int:
         """A number for "row `row` of `name`, written by `op`"; of sums, how many rows they hold."""
-        return self._numbers.setdefault((name, row, op, rows_held), len(self._numbers))
+        return self._numbers.setdefault((name, row, op, rows_held), 1 + len(self._numbers))
 
     def scratch_start(self, number: int) -> int:
         """Where the scratch of operation `number` begins, for the step that runs now."""
@@ -215,9 +253,8 @@ class Simulation:
         key = (name, row, reader)
         if key not in self._expected:
             size = self.program.tensors[name].row_bytes
-            found = np.full(size, NEVER, np.int64)
-            if name in self.program.inputs:
-                found[:] = self.owner(name, row, GIVEN)
+            given = name in self.program.inputs
+            found = whole_row(size, self.owner(name, row, GIVEN) if given else NEVER)
             for number, index in self._writers.get(name, ()):
                 op = self.program.ops[number]
                 write = op.writes[index]
@@ -227,7 +264,11 @@ class Simulation:
                 )
                 if number < reader and row in rows:
                     held = op.steps if op.accumulates else 0
-                    found[part_bytes(write, size)] = self.owner(name, row, number, held)
+                    owner = self.owner(name, row, number, held)
+                    if write.part_bytes:
+                        found = np.where(part_bytes(write, size), np.int32(owner), found)
+                    else:
+                        found = whole_row(size, owner)
             self._expected[key] = found
         return self._expected[key]
 
@@ -315,12 +356,13 @@ class Simulation:
                     wanted = self.expected(write.tensor, r, number)
                 elif op.accumulates and row > 0:
                     sums = self.owner(write.tensor, r, number, row)
-                    wanted = np.full(self.program.tensors[write.tensor].row_bytes, sums)
+                    size = self.program.tensors[write.tensor].row_bytes
+                    wanted = whole_row(size, sums)
                 else:
                     continue
                 # Only its own part must be there.
                 mask = part_bytes(write, len(wanted))
-                found.append((write.tensor, r, np.where(mask, wanted, ANYBODY)))
+                found.append((write.tensor, r, np.where(mask, wanted, np.int32(ANYBODY))))
         return found
 
     def _write(self, number: int, row: int) -> None:
@@ -350,7 +392,7 @@ class Simulation:
 
     def _why(self, name: str, row: int, at: int, owner: int) -> str:
         if owner == NEVER:
-            return f"nobody makes (byte {at})"
+            return f"nobody makes (byte {at * self.grain})"
         return "was overwritten" if self._is_made(name, row, owner) else "is not made yet"
 
     def _is_made(self, name: str, row: int, owner: int) -> bool:

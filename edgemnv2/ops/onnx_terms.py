@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import wraps
 from typing import Any
 
+from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
-__all__ = ["axes_of", "axis_of", "image", "over_one_axis", "spatial"]
+__all__ = ["axes_of", "axis_of", "image", "over_lines", "over_one_axis", "spatial"]
+
+LINE_DIMENSIONS = 3
+"""Of a signal: batch, channels, length."""
+OF_EACH_AXIS = {
+    "dilations": 1,
+    "kernel_shape": 1,
+    "output_padding": 0,
+    "output_shape": 1,
+    "strides": 1,
+}
+"""Attributes with a value for each axis of a window, and what it is along an axis of 1."""
 
 
 def image(node: SourceNode) -> SourceTensor:
@@ -55,6 +69,50 @@ def spatial(node: SourceNode, source: SourceTensor, kernel: tuple[int, int]) -> 
             upper = mode == "SAME_UPPER"
             pads[axis], pads[2 + axis] = (less, more) if upper else (more, less)
     return {"stride": stride, "dilation": dilation, "padding": tuple(pads)}
+
+
+def over_lines(rule: Rule) -> Rule:
+    """`rule`, of a windowed operator on images, for signals too: as images of one row."""
+
+    @wraps(rule)
+    def lifted(node: SourceNode, flow: FlowBuilder) -> None:
+        source, output = node.input(0), node.output
+        if len(source.shape) != LINE_DIMENSIONS:
+            rule(node, flow)
+            return
+        inputs = [_as_row(flow, x, f"{output.name}.input{i}") for i, x in enumerate(node.inputs)]
+        shape = (*output.shape[:2], 1, *output.shape[2:])
+        made = replace(output, name=f"{output.name}.row", shape=shape)
+        attrs = dict(node.attrs)
+        for name, first in OF_EACH_AXIS.items():
+            if name in attrs:
+                attrs[name] = (first, *attrs[name])
+        for name in ("pads", "counted_pads"):
+            if name in attrs:
+                before, after = attrs[name]
+                attrs[name] = (0, before, 0, after)
+        rule(
+            replace(node, inputs=tuple(inputs), outputs=(made, *node.outputs[1:]), attrs=attrs),
+            flow,
+        )
+        flow.move("reshape", [flow.stored(made)], output, {"shape": output.shape})
+
+    return lifted
+
+
+def _as_row(flow: FlowBuilder, tensor: SourceTensor | None, name: str) -> SourceTensor | None:
+    """A signal, or a kernel of one, with an axis of 1 for the height; others as they are."""
+    if tensor is None or len(tensor.shape) != LINE_DIMENSIONS:
+        return tensor
+    shape = (*tensor.shape[:2], 1, tensor.shape[2])
+    seen = replace(tensor, name=name, shape=shape)
+    stored = flow.stored(tensor)
+    if isinstance(stored, Constant):
+        values = stored.reshape(shape)
+        flow.alias(seen, values)
+        return replace(seen, value=values.values)
+    flow.move("reshape", [stored], seen, {"shape": shape})
+    return seen
 
 
 def over_one_axis(op: str) -> Rule:

@@ -56,6 +56,15 @@ class SourceTensor:
     value: Array | None = None
     scale: Array | None = None
     zero_point: Array | None = None
+    truth: bool = False
+    """Whether it is a boolean, which is stored as the number 0 or 1."""
+
+    @classmethod
+    def of_truths(cls, name: str, shape: tuple[int, ...], value: Array | None) -> SourceTensor:
+        """A tensor of booleans: the numbers 0 and 1, stored as uint8 as they are."""
+        stored = None if value is None else value.astype(np.uint8)
+        one, zero = np.ones(1, np.float32), np.zeros(1, np.int64)
+        return cls(name, shape, "uint8", stored, one, zero, truth=True)
 
     @property
     def is_constant(self) -> bool:
@@ -227,6 +236,13 @@ class FlowBuilder:
                 "dequantize", [stored, *self._parameters(tensor)], name, {"axis": 0}
             )
         return self._real[tensor.name]
+
+    def truth(self, op: str, inputs: Sequence[str | Constant], like: SourceTensor) -> str:
+        """A comparison of floats into a new tensor of booleans of the shape of `like`."""
+        self._count += 1
+        made = SourceTensor.of_truths(f"{like.name}.{self._count}", like.shape, None)
+        self.compute(op, inputs, made)
+        return made.name
 
     # -- results ---------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "log": ("Log",),
     "log_softmax": ("LogSoftmax",),
     "lookup": ("Lookup",),
+    "matrix_product": ("MatrixProduct",),
     "negate": ("Negate",),
     "pad": ("Pad",),
     "pool": ("GlobalAveragePool",),
@@ -70,7 +71,9 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "sqrt": ("Sqrt",),
     "square": ("Square",),
     "tanh": ("Tanh",),
+    "top_k": ("TopK",),
     "transpose": ("Transpose",),
+    "where": ("Where",),
     "window_pool": ("AveragePool", "MaxPool"),
 }
 PARTS = (

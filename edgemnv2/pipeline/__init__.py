@@ -11,7 +11,7 @@ from edgemnv2.artifact import Artifact, ArtifactWriter, load_artifact
 from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.codegen.emit import emit_code
 from edgemnv2.codegen.entry import EntryParts
-from edgemnv2.errors import ModelError, UsageError
+from edgemnv2.errors import DoesNotFit, ModelError, UsageError
 from edgemnv2.frontend import copy_source, integer_twin, load_model, source_file
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.meaning.infer import said_by_file, task_of
@@ -159,7 +159,17 @@ def schedule_network(graph: Graph, target: Target, options: CompileOptions) -> S
 
 
 def plan_scheduled(scheduled: Scheduled, options: CompileOptions) -> NetworkPlan:
-    """The programs and arenas of a scheduled network, for one thread and for several."""
+    """The programs and arenas of a scheduled network, for one thread and for several.
+
+    DoesNotFit where an arena is too large to be checked.
+    """
+    try:
+        return _planned(scheduled, options)
+    except DoesNotFit as error:
+        raise DoesNotFit(f"{scheduled.graph.name}: {error}") from None
+
+
+def _planned(scheduled: Scheduled, options: CompileOptions) -> NetworkPlan:
     graph, target, rows = scheduled.graph, scheduled.target, scheduled.rows
     io = options.io or default_io(target)
     counts = thread_counts(target, io, options.threads)

@@ -23,6 +23,8 @@ __all__ = ["plan_thread_parts", "plan_two_cores", "thread_counts"]
 
 DEFAULT_THREADS = (2, 4)
 MOST_THREADS = 64
+WEB_THREADS = 2
+"""The page's own and one worker: more would want what telephones have not."""
 ARENA_GROWTH = 1.25
 """How much larger the arena of two cores may be than that of one."""
 _DEPTHWISE_MAC, _ELEMENT, _STEP = 2.5, 6.0, 200.0
@@ -37,8 +39,11 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
     is only known where the code runs. Raises UsageError for a number that cannot be planned for.
     """
     if wanted is None:
-        if target.is_bare_metal or target.is_web or io != "caller":
+        if target.is_bare_metal or io != "caller":
             return ()
+        if target.is_web:
+            # A browser without SIMD has no shared memory, either.
+            return (WEB_THREADS,) if target.cpu.features else ()
         cores = target.cpu.cores if target.cpu.clock_hz else max(DEFAULT_THREADS)
         return tuple(count for count in DEFAULT_THREADS if count <= cores)
     if not 1 <= wanted <= MOST_THREADS:
@@ -56,10 +61,9 @@ def thread_counts(target: Target, io: str, wanted: int | None) -> tuple[int, ...
         if wanted != CORES:
             raise UsageError(f"threads={wanted}: expected 1 or {CORES} on {target.name}")
         return (CORES,)
-    if target.is_web:
-        raise UsageError(
-            f"threads={wanted}: a module for {target.name} runs on one thread (leave it out)"
-        )
+    if target.is_web and (wanted != WEB_THREADS or not target.cpu.features):
+        most = f"1 or {WEB_THREADS}" if target.cpu.features else "1"
+        raise UsageError(f"threads={wanted}: expected {most} for {target.name}")
     if io != "caller":
         raise UsageError(f"threads={wanted}: with io={io} there is one thread only (use io=caller)")
     return (wanted,)

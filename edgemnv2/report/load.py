@@ -17,6 +17,8 @@ __all__ = ["Result", "Subject", "load"]
 _KINDS = {
     "verify": {"passed", "samples"},
     "bench": {"metric", "median"},
+    "cycles": {"is_estimate", "cycles"},
+    "caches": {"l1_missed_bytes", "instructions"},
     "tune": {"trials", "records"},
     "quantize": {"scheme", "calibration_samples"},
     "run": {"pictures"},
@@ -26,7 +28,10 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Result:
-    """The JSON object that a verb printed: `kind` is the verb, or `other`."""
+    """The JSON object that a verb printed: `kind` is the verb, or `other`.
+
+    What `bench` prints with `--cycles` and with `--caches` has these words as its kind.
+    """
 
     kind: str
     file: str

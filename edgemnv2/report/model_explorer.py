@@ -59,9 +59,7 @@ def _figures(subject: Subject) -> Figures:
     found: Figures = {}
     if subject.plan is not None:
         found[LIVE_BYTES] = _live_bytes(subject.plan)
-    metric, costs = layer_costs(subject)
-    if costs:
-        found[metric] = dict(costs)
+    found |= layer_costs(subject)
     return found
 
 

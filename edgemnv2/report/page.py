@@ -119,9 +119,13 @@ def _compared(subjects: Sequence[Subject]) -> str:
         counts = _schedule_counts(subject)
         link = f'<a href="#artifact-{index}">{escape(label)}</a>'
         cost: Cell = text(None)
+        estimated = subject.of_kind("cycles")
         if benched:
             x = benched[0].content
             cost = Cell(escape(cost_words(x["median"], str(x["metric"]))), float(x["median"]))
+        elif estimated:
+            cycles = float(estimated[0].content["cycles"])
+            cost = number(cycles, f"{si(cycles)} cycles, estimated")
         rows.append(
             [
                 Cell(link, wraps=True),
@@ -199,17 +203,20 @@ def _artifact(index: int, subject: Subject) -> str:
                 f"{subject.folder}/memory_plan.json: its parts contradict each other "
                 f"({type(error).__name__}); compile the model again"
             ) from error
-    metric, costs = layer_costs(subject)
+    costs = layer_costs(subject)
     entries = [{"name": x.name, "op": x.op, "out": x.output, "macs": x.macs} for x in m.layers]
     if m.macs or any(layer.macs for layer in m.layers):
         parts.append(_figure("Work", macs_svg(entries), "Hover for the single layers."))
-    if costs:
-        with_costs = [{**entry, metric: costs.get(str(entry["name"]))} for entry in entries]
-        parts.append(_figure("Cost", macs_svg(with_costs, metric, metric), "As measured by bench."))
+    for metric, of_layers in costs.items():
+        with_costs = [{**entry, metric: of_layers.get(str(entry["name"]))} for entry in entries]
+        said = "Estimated, no time." if metric == "cycles" else "As measured by bench."
+        parts.append(_figure(f"Cost, {metric}", macs_svg(with_costs, metric, metric), said))
         caption = "A layer that is fused into another has its work in that one's bar."
-        parts.append(_figure("Cost by layer", layers_svg(with_costs, metric), caption))
+        parts.append(
+            _figure(f"{metric.capitalize()} by layer", layers_svg(with_costs, metric), caption)
+        )
     if m.layers:
-        parts.append(_layers(subject, metric, costs))
+        parts.append(_layers(subject, costs))
     return "\n".join([*parts, "</section>\n"])
 
 
@@ -252,6 +259,9 @@ def _cards(subject: Subject) -> str:
         x = result.content
         cost = cost_words(x["median"], str(x["metric"]))
         cards.append(("One inference", cost, f"median, {x.get('runner', '')}"))
+    for result in subject.of_kind("cycles")[:1]:
+        x = result.content
+        cards.append(("Cycles, estimated", si(x["cycles"]), f"limit: {x['limit']}"))
     body = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}"
         + (f"<small>{escape(note)}</small>" if note else "")
@@ -347,7 +357,7 @@ def _live_at_peak(plan: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     return sorted(live, key=lambda item: (-item[2], item[0]))
 
 
-def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
+def _layers(subject: Subject, costs: Mapping[str, Mapping[str, float]]) -> str:
     """Every layer: shapes, work, the schedule its kernel got, its cost where one was measured."""
     layers = subject.manifest.layers
     by_name = {
@@ -374,11 +384,10 @@ def _layers(subject: Subject, metric: str, costs: Mapping[str, float]) -> str:
             Cell(badge(words, kinds[kind]) if schedule else ""),
             text(", ".join(f"{k}={v}" for k, v in decisions.items()), wraps=True),
         ]
-        if costs:
-            cost = costs.get(name)
-            row.insert(7, number(cost, "" if cost is None else cost_words(cost, metric)))
+        for at, (metric, of_layers) in enumerate(costs.items(), 7):
+            cost = of_layers.get(name)
+            row.insert(at, number(cost, "" if cost is None else cost_words(cost, metric)))
         rows.append(row)
     headings = ["#", "layer", "op", "in", "out", "MACs", "share", "schedule", "decisions"]
-    if costs:
-        headings.insert(7, metric)
+    headings[7:7] = costs
     return f"<h3>Layers</h3>{table(headings, rows, 'layers')}"

@@ -10,8 +10,12 @@ from edgemnv2.report.answers import agreement_html, pictures_html
 from edgemnv2.report.load import Result, Subject
 from edgemnv2.report.plots import line_svg
 from edgemnv2.report.table import Cell, badge, number, table, text
+from edgemnv2.runners.cache_model import KINDS
 
 __all__ = ["cost_words", "layer_costs", "results_html", "verdict"]
+
+_MISSED = ("all", *KINDS)
+"""What missed bytes `bench --caches` tells apart."""
 
 
 def cost_words(value: float, metric: str) -> str:
@@ -103,6 +107,55 @@ def _bench(results: Sequence[Result]) -> str:
     return f"<h3>Cost of one inference</h3>{table([*headings, 'file'], rows, 'cost')}{note}"
 
 
+def _cycles(results: Sequence[Result]) -> str:
+    rows = []
+    for result in results:
+        x = result.content
+        for engine, y in (("edgemnv2", x), *(x.get("against") or {}).items()):
+            ratio = x["cycles"] / y["cycles"] if y is not x else None
+            rows.append(
+                [
+                    text(engine),
+                    *(_count_cell(y.get(k)) for k in ("cycles", "pipeline", "bound", "memory")),
+                    _count_cell(y.get("instructions")),
+                    text(y.get("limit")),
+                    number(ratio, "" if ratio is None else f"{ratio:.3f}"),
+                    text(result.file),
+                ]
+            )
+    headings = ["engine", "cycles", "pipeline", "bound", "memory", "instructions", "limit"]
+    models = ", ".join(dict.fromkeys(str(r.content.get("model")) for r in results))
+    note = (
+        f'<p class="faint small">An estimate by a model of {escape(models)}, which is no time: '
+        "pipeline and memory add up to cycles; bound is what is left where order does not matter."
+        "</p>"
+    )
+    body = table([*headings, "ours / theirs", "file"], rows, "cycles")
+    return f"<h3>Estimated cycles of one inference</h3>{body}{note}"
+
+
+def _caches(results: Sequence[Result]) -> str:
+    rows = []
+    for result in results:
+        x = result.content
+        for level in ("l1_missed_bytes", "l2_missed_bytes"):
+            parts = x.get(level)
+            if isinstance(parts, Mapping):
+                rows.append(
+                    [
+                        text(level.split("_")[0].upper()),
+                        *(_count_cell(parts.get(k)) for k in _MISSED),
+                        text(result.file),
+                    ]
+                )
+    headings = ["cache", *_MISSED, "file"]
+    return f"<h3>Bytes missed in the caches</h3>{table(headings, rows, 'caches')}"
+
+
+def _count_cell(value: Any) -> Cell:
+    return number(value, "" if value is None else f"{value:,.0f}")
+
+
 def _curve(content: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Best cost so far over trials, from `curve`: costs in order, or pairs (trial, cost)."""
     points: list[tuple[float, float]] = []
@@ -161,6 +214,8 @@ def results_html(results: Sequence[Result]) -> str:
         ("run", pictures_html),
         ("verify", _verify),
         ("bench", _bench),
+        ("cycles", _cycles),
+        ("caches", _caches),
         ("tune", _tune),
     )
     parts = []
@@ -173,15 +228,29 @@ def results_html(results: Sequence[Result]) -> str:
     return "\n".join(parts)
 
 
-def layer_costs(subject: Subject) -> tuple[str, dict[str, float]]:
-    """Metric and cost per layer from the first bench result that has `layers`; else nothing."""
-    for result in subject.of_kind("bench"):
-        costs = {}
-        for layer in result.content.get("layers") or ():
-            metric = str(result.content["metric"])
-            value = next((layer[k] for k in (metric, "median", "value") if k in layer), None)
-            if value is not None and "name" in layer:
-                costs[str(layer["name"])] = float(value)
-        if costs:
-            return str(result.content["metric"]), costs
-    return "", {}
+def layer_costs(subject: Subject) -> dict[str, dict[str, float]]:
+    """Cost per layer by metric: of each metric from the first result that has `layers` with it.
+
+    An estimate of cycles has the instructions that it was made from.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for result in (*subject.of_kind("bench"), *subject.of_kind("cycles")):
+        metric = str(result.content["metric"])
+        own: dict[str, tuple[str, ...]] = {metric: (metric, "median", "value")}
+        if result.kind == "cycles":
+            own["instructions"] = ("instructions",)
+        for name, keys in own.items():
+            costs = _costs(result.content.get("layers") or (), keys)
+            if costs:
+                found.setdefault(name, costs)
+    return found
+
+
+def _costs(layers: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, float]:
+    """Of the layers that have one of `keys`, the first."""
+    costs = {}
+    for layer in layers:
+        value = next((layer[key] for key in keys if key in layer), None)
+        if value is not None and "name" in layer:
+            costs[str(layer["name"])] = float(value)
+    return costs

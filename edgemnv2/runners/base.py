@@ -153,6 +153,8 @@ class Runner(ABC):
 
 def check_threads(artifact: Artifact, threads: int) -> None:
     """UsageError for a number of threads that the artefact has no plan for."""
+    if threads < 1:
+        raise UsageError(f"threads={threads}: expected at least 1")
     planned = artifact.manifest.threads
     if threads not in planned:
         counts = ", ".join(map(str, planned))

@@ -62,6 +62,11 @@ class NodeRunner(Runner):
                 f"runner=node: runs WebAssembly, and {artifact.path} is for {artifact.target.name} "
                 f"(leave it out, or compile for wasm)"
             )
+        if job.threads != 1:
+            raise UsageError(
+                f"runner=node: runs one thread, not threads={job.threads}, which are a page's "
+                "(leave it out)"
+            )
         start = node_command(artifact.target)
         program = str(artifact.path.resolve() / "bench.wasm")
         timeout_seconds = 60 + _SECONDS_PER_INFERENCE * (len(inputs) + job.inferences)

@@ -450,15 +450,33 @@ def write_outputs(network: Network, results: Arrays, path: Path | None) -> None:
             np.savez(file, **named)
 
 
+def whole_number(word: str) -> int:
+    """What counts something: 1 or more."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word}: expected a whole number of at least 1")
+    return int(word)
+
+
+def score(word: str) -> float:
+    """A score to compare with."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = float("nan")
+    if value != value:
+        raise argparse.ArgumentTypeError(f"{word}: expected a number, as in 0.5")
+    return value
+
+
 def main() -> int:
     """Tells what the network says of an image, a folder of them, a camera, or tensors."""
     parser = argparse.ArgumentParser(description="Predict with the network beside this file.")
     parser.add_argument("image", type=Path, nargs="?", help="image, folder of images, .npy or .npz")
     parser.add_argument("--draw", type=Path, help="draw the answer into this file, or folder")
-    parser.add_argument("--threshold", type=float, help="least score that counts")
+    parser.add_argument("--threshold", type=score, help="least score that counts")
     parser.add_argument("--camera", type=int, nargs="?", const=0, metavar="N", help="a camera (0)")
-    parser.add_argument("--frames", type=int, metavar="N", help="stop the camera after N pictures")
-    parser.add_argument("--top", type=int, default=5, metavar="N")
+    parser.add_argument("--frames", type=whole_number, metavar="N", help="of the camera, then end")
+    parser.add_argument("--top", type=whole_number, default=5, metavar="N")
     parser.add_argument("--labels", type=Path, help="text file, one label a line")
     parser.add_argument("--outputs", type=Path, help="write all outputs into this .npz")
     args = parser.parse_args()

@@ -1,4 +1,5 @@
-/* A pool of threads for an artefact, and the step loop of each of them; Linux only.
+/* A pool of threads for an artefact, and the step loop of each of them: Linux's below, a page's
+ * in web_pool.h.
  *
  * Included once by the generated source, behind step_loop.h. It defines before
  *   EDGEMNV2_BARRIER      the operation index at which a thread waits for all others
@@ -14,6 +15,10 @@
  * `generation`. The builtins are those of gcc and clang: C99 has no atomics. */
 #ifndef EDGEMNV2_THREAD_POOL_H
 #define EDGEMNV2_THREAD_POOL_H
+
+#ifdef __wasm__
+#include "web_pool.h"
+#else
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -143,6 +148,8 @@ static int32_t edgemnv2_pool_begin(struct edgemnv2_pool *pool, int32_t threads) 
     }
     return 0;
 }
+
+#endif /* __wasm__ */
 
 /* One thread's part of an inference: `plan` has its own rings and steps. */
 struct edgemnv2_thread_run {

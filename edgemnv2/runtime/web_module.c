@@ -10,7 +10,9 @@
 
 /* Under the name by which the tables of the network know them. */
 uint8_t NET_(constants)[EDGEMNV2_CONSTANTS_BYTES] __attribute__((aligned(64)));
-static struct { unsigned char bytes[NET_CONST(ARENA_BYTES)]; } arena __attribute__((aligned(64)));
+static struct {
+    unsigned char bytes[NET_ANY_THREADS_ARENA_BYTES];
+} arena __attribute__((aligned(64)));
 #if !NET_CONST(IO_IN_ARENA)
 static unsigned char input[SAMPLE_ROOM] __attribute__((aligned(64)));
 static unsigned char output[RESULT_ROOM] __attribute__((aligned(64)));
@@ -40,3 +42,41 @@ int32_t run(void) {
     const struct NET_(outputs) outputs = OUTPUT_POINTERS;
     return NET_(run)(&inputs, &outputs, arena.bytes);
 }
+
+#ifdef EDGEMNV2_THREADS
+/* The same on two threads. A page has a worker with an instance of its own in this memory, whose
+ * stack pointer is `second_stack()`; behind `start()` it calls `serve()`, which returns when the
+ * page calls `stop()`. */
+enum { SECOND_STACK_BYTES = 1 << 16 };
+static unsigned char stack[SECOND_STACK_BYTES] __attribute__((aligned(64)));
+static struct NET_(pool) pool;
+
+void NET_(pool_serve)(struct NET_(pool) *, int32_t number);
+void *EXPORT(second_stack)(void);
+int32_t EXPORT(start)(void);
+void EXPORT(serve)(void);
+int32_t EXPORT(run_two)(void);
+int32_t EXPORT(stop)(void);
+
+void *second_stack(void) {
+    return stack + SECOND_STACK_BYTES;
+}
+
+int32_t start(void) {
+    return NET_(pool_start)(&pool, 2);
+}
+
+void serve(void) {
+    NET_(pool_serve)(&pool, 1);
+}
+
+int32_t run_two(void) {
+    const struct NET_(inputs) inputs = INPUT_POINTERS;
+    const struct NET_(outputs) outputs = OUTPUT_POINTERS;
+    return NET_(run_threads)(&inputs, &outputs, arena.bytes, &pool);
+}
+
+int32_t stop(void) {
+    return NET_(pool_stop)(&pool);
+}
+#endif

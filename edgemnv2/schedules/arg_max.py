@@ -38,7 +38,9 @@ MOST_VECTORS = 8
 class FloatUnit(Protocol):
     """How a vector unit compares floats."""
 
-    lanes: int
+    @property
+    def lanes(self) -> int:
+        """Floats of a vector."""
 
     def larger(self, a: Expr, b: Expr) -> Expr:
         """Lane by lane."""

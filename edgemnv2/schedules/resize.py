@@ -34,7 +34,7 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
         return None
     assert layer.row_weights is not None and layer.column_weights is not None
     wide = STORED.get(source.dtype)
-    if layer.row_weights.dtype != wide or not are_direct(layer, source.height):
+    if wide is None or layer.row_weights.dtype != wide or not are_direct(layer, source.height):
         return None
     pitch, channels = source.width * source.channels, out.channels
     facts = {"pitch": pitch, "width": out.width, "channels": channels, "dtype": source.dtype}

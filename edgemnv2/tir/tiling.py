@@ -29,6 +29,7 @@ __all__ = [
     "pack_columns",
     "panels_of",
     "pixel_tiles",
+    "runs",
     "walk",
     "window_pieces",
 ]
@@ -93,6 +94,16 @@ def panels_of(channels: int, nr: int, granule: int) -> Panels | None:
     return None
 
 
+def runs(k: Builder, total: int, size: int) -> Iterator[tuple[Expr, int]]:
+    """`(first, count)` tiles of at most `size` of `total` items; equal ones are a loop."""
+    for start, count, each in split_tiles(total, size):
+        if count == 1:
+            yield start, each
+        else:
+            with k.loop(count) as i:
+                yield k.let(start + i * each), each
+
+
 def walk(
     k: Builder,
     pixels: int,
@@ -109,20 +120,12 @@ def walk(
     `order` "panel": panels outermost, a panel's weights stay in cache; "pixel": pixels outermost.
     """
 
-    def tiles() -> Iterator[tuple[Expr, int]]:
-        for start, count, size in split_tiles(pixels, mr):
-            if count == 1:
-                yield start, size
-            else:
-                with k.loop(count) as i:
-                    yield k.let(start + i * size), size
-
     if order == "panel":
         for panel in panels.each(k):
-            for first, size in tiles():
+            for first, size in runs(k, pixels, mr):
                 body(first, size, panel)
     else:
-        for first, size in tiles():
+        for first, size in runs(k, pixels, mr):
             if before is not None:
                 before(first, size)
             for panel in panels.each(k):

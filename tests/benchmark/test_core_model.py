@@ -58,6 +58,15 @@ def test_code_is_read_back_in_pieces_without_what_is_none() -> None:
     assert read == [["nop", "nop"], [], [], ["nop"]]
 
 
+def test_x86_code_is_read_whatever_bytes_llvm_would_write() -> None:
+    model = CoreModel.of(load_target("x86-64-v3"))
+    # vpmaddwd %ymm5, %ymm5, %ymm6 in three bytes of prefix, which LLVM writes with two; ret
+    madd, ret = bytes.fromhex("c4e155f5f5"), b"\xc3"
+    read = model.disassemble([madd + ret, b"", ret + madd[:3], madd])
+    assert read[0] == ["vpmaddwd %ymm5, %ymm5, %ymm6", "retq"]
+    assert read[1] == [] and read[2][0] == "retq" and read[3] == read[0][:1]
+
+
 def test_thumb_calls_count_as_jumps_and_wide_names_are_plain() -> None:
     model = CoreModel.of(load_target("mps2-an500"))
     # bl +0; ldr.w r0, [r1, #4]; it eq; moveq r0, #1

@@ -70,6 +70,7 @@ def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return compile_model(NETWORK, request.param, tmp_path_factory.mktemp("cycles") / "net")
 
 
+@pytest.mark.slow(ci=True)
 @pytest.mark.usefixtures("tools")
 def test_layers_add_up_to_the_inference_and_instructions_are_exact(artifact: Artifact) -> None:
     estimate = estimate_cycles(artifact)

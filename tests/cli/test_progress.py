@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
@@ -65,20 +64,6 @@ def test_compile_and_verify_say_where_they_are(
     assert main(["verify", str(tmp_path / "net"), "--random", "2"]) == 0
     said = capsys.readouterr().err
     assert said == "verify: sample 0 of 2\nverify: sample 2 of 2\n"
-
-
-def test_tune_says_a_line_a_round(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], require_tool: Callable[[str], str]
-) -> None:
-    require_tool("arm-none-eabi-gcc")
-    require_tool("qemu-system-arm")
-    words = ["tune", MODEL, "--target", "mps2-an386", "--trials", "2", "--log-dir", str(tmp_path)]
-    assert main(words) == 0
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "tune: import, and measure the default"
-    assert len(lines) > 1
-    for line in lines[1:]:
-        assert re.fullmatch(r"tune: round \d+ of \d+, .+, best [\d.]+ M instructions, .+", line)
 
 
 def test_on_a_terminal_no_line_stays() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -26,11 +29,11 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             missing(request.config, tool, problem)
     folder = tmp_path_factory.mktemp("tuned")
     command = ["tune", MODEL, "--target", "mps2-an386", "--trials", "2", "--log-dir"]
-    with pytest.MonkeyPatch.context() as patch:
-        printed: list[str] = []
-        patch.setattr("builtins.print", lambda *words, **_: printed.append(str(words[0])))
+    said = io.StringIO()
+    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(said):
         assert main([*command, str(folder / "log"), "--json"]) == 0
-    (folder / "out.json").write_text(printed[0])
+    (folder / "out.json").write_text(printed.getvalue())
+    (folder / "said.txt").write_text(said.getvalue())
     return folder
 
 
@@ -42,6 +45,14 @@ def test_tune_prints_its_keys_and_is_not_worse(tuned: Path) -> None:
     assert found["curve"][-1][1] <= found["best_before"]
     session = TuneLog.load(tuned / "log").header["sessions"][0]
     assert session["runner"] == "qemu-system" and session["trials"] == 2
+
+
+def test_tune_says_a_line_a_round(tuned: Path) -> None:
+    lines = (tuned / "said.txt").read_text().splitlines()
+    assert lines[0] == "tune: import, and measure the default"
+    assert len(lines) > 1
+    for line in lines[1:]:
+        assert re.fullmatch(r"tune: round \d+ of \d+, .+, best [\d.]+ M instructions, .+", line)
 
 
 def test_compile_uses_the_log_and_names_its_records(tuned: Path, tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_microcontrollers_source_needs_no_compiler_that_works(
     assert (tmp_path / "net" / "src").is_dir()
 
 
+@pytest.mark.slow(ci=True)
 def test_compile_for_a_pi_does_not_care(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], str]
 ) -> None:

@@ -51,8 +51,25 @@ def assert_pieces_equal_the_whole(
             }, f"budget {budget}"
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
-@pytest.mark.parametrize("target", ["mps2-an500", "mps3-an547", "cortex-m0plus"])
+@pytest.mark.parametrize(
+    ("target", "io"),
+    [
+        ("mps2-an500", "arena"),
+        ("mps3-an547", "input"),
+        ("cortex-m0plus", "caller"),
+        *(
+            pytest.param(target, io, marks=pytest.mark.slow(ci=True))
+            for target, io in (
+                ("mps2-an500", "input"),
+                ("mps2-an500", "caller"),
+                ("mps3-an547", "arena"),
+                ("mps3-an547", "caller"),
+                ("cortex-m0plus", "arena"),
+                ("cortex-m0plus", "input"),
+            )
+        ),
+    ],
+)
 def test_pieces_give_the_bytes_of_the_whole_on_boards(
     target: str, io: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
@@ -69,7 +86,13 @@ def test_pieces_give_the_bytes_of_the_whole_on_the_host(io: str, tmp_path: Path)
     assert_pieces_equal_the_whole(artifact, "local", (1, steps - 1, steps, steps + 1, 2**31 - 1))
 
 
-@pytest.mark.parametrize("name", ["ei_mask-tflite.tflite", "fomo_face_detection.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fomo_face_detection.tflite",
+        pytest.param("ei_mask-tflite.tflite", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_small_shared_models_in_pieces_on_the_host(
     name: str, shared_data: Path, tmp_path: Path
 ) -> None:

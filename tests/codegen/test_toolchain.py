@@ -12,6 +12,8 @@ import pytest
 
 from edgemnv2.codegen import toolchain
 from edgemnv2.codegen.elf import read_elf
+from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.probe import first_error
 from edgemnv2.codegen.toolchain import (
     compile_object,
     find_compiler,
@@ -20,6 +22,9 @@ from edgemnv2.codegen.toolchain import (
     link_shared,
 )
 from edgemnv2.errors import ToolchainError
+from edgemnv2.frontend import load_model
+from edgemnv2.passes import lower
+from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import load_target
 
 LIBRARY = """\
@@ -135,6 +140,31 @@ def test_compile_error_quotes_the_compiler(tmp_path: Path) -> None:
     (tmp_path / "bad.c").write_text("int main(void) { return missing; }\n")
     with pytest.raises(ToolchainError, match=r"^bad\.c: .* failed: .*error: .*missing"):
         compile_object(load_target("host"), tmp_path / "bad.c", tmp_path / "bad.o")
+
+
+def test_a_full_disk_is_the_cause_that_is_told() -> None:
+    """What binutils and lld print there; the driver's own line says nothing."""
+    driver = "collect2: error: ld returned 1 exit status\n"
+    for line in (
+        "/usr/bin/ld: final link failed: No space left on device",
+        "fatal error: error writing to /tmp/x.s: No space left on device",
+        "ld.lld: cannot write: File too large",
+        "as: Disk quota exceeded",
+    ):
+        assert first_error(f"a.c: warning: odd\n{line}\n{driver}") == line
+    assert (
+        first_error(f"a.o: undefined reference to f\n{driver}") == "a.o: undefined reference to f"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+def test_an_object_that_the_disk_does_not_take_ends_no_process() -> None:
+    """LLVM itself would: "IO failure on output stream"."""
+    graph = lower(load_model("mobilenetv2-0.35-32-int8"))
+    target = load_target("host")
+    kernels = schedule_graph(graph, target, ScheduleOptions.default(target)).kernels
+    with pytest.raises(OSError, match="No space left"):
+        build_object(kernels, target, "net", Path("/dev/full"))
 
 
 def test_compiler_tells_its_version() -> None:

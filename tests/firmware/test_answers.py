@@ -64,7 +64,14 @@ def test_on_this_machine(kind: str, tmp_path: Path, require_tool: Need) -> None:
 
 
 @pytest.mark.parametrize("target", ["mps2-an500", "mps3-an547"])
-@pytest.mark.parametrize("model", ["digits", "digits-detector", "digits-segmenter"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "digits",
+        pytest.param("digits-detector", marks=pytest.mark.slow(ci=True)),
+        pytest.param("digits-segmenter", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_on_cortex_m(model: str, target: str, tmp_path: Path, require_tool: Need) -> None:
     for tool in ("cmake", "arm-none-eabi-gcc", "qemu-system-arm"):
         require_tool(tool)

@@ -181,6 +181,7 @@ def build_pico(artifact: Artifact, folder: Path) -> Path:
     return program
 
 
+@pytest.mark.slow(ci=True)
 def test_the_picos_projects_build_and_their_code_passes_on_this_computer(
     pico: Artifact, tmp_path: Path, require_tool: Need
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_pico_project_without_an_sdk_says_what_to_get(pico: Artifact, tmp_path
         run(["cmake", "-B", "b2", "-DCMAKE_SYSTEM_NAME=Generic"], tmp_path / "net")
 
 
+@pytest.mark.slow(ci=True)
 def test_an_rp2040_boots_talks_and_is_exact(
     pico: Artifact,
     pico_two_cores: Artifact,

@@ -55,6 +55,7 @@ def check_board(artifact: Artifact, folder: Path) -> Path:
     return program
 
 
+@pytest.mark.slow(ci=True)
 def test_code_in_ram_is_copied_there_and_runs(tmp_path: Path, require_tool: Need) -> None:
     """A board with RAM for code: an M7's, which QEMU's board has none of its own for."""
     text = (Path(str(resources.files("edgemnv2"))).parent / "targets/mps2-an500.toml").read_text()
@@ -96,6 +97,7 @@ def kernels_in(program: Path) -> list[int]:
     ]
 
 
+@pytest.mark.slow(ci=True)
 def test_the_stm32s_with_tcm_use_it(tmp_path: Path) -> None:
     for target, arena in (("nucleo-f746zg", "sram"), ("nucleo-h743zi", "dtcm")):
         artifact = compiled("digits-int8", target, tmp_path / target)
@@ -134,7 +136,7 @@ def test_m7_and_host_pass_and_a_corrupted_weight_fails(m7: Artifact, tmp_path: P
     [
         pytest.param("cortex-m0plus", marks=pytest.mark.slow),
         pytest.param("mps2-an386", marks=pytest.mark.slow),
-        "mps3-an547",
+        pytest.param("mps3-an547", marks=pytest.mark.slow(ci=True)),
     ],
 )
 def test_each_core_passes_and_its_code_on_the_host(target: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.elf import read_elf
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.toolchain import cpu_flags, find_compiler
 from edgemnv2.errors import UsageError
@@ -23,6 +24,20 @@ from tests.firmware.test_board_firmware import NET, check_over_the_line
 
 EXAMPLE = "examples/selftest"
 IDF_PYTHON = "IDF_PYTHON"
+STAND_IN_PROJECT = """
+cmake_minimum_required(VERSION 3.16)
+project(p C)
+macro(idf_component_register)
+  cmake_parse_arguments(x "" INCLUDE_DIRS SRCS ${ARGN})
+  list(TRANSFORM x_SRCS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set(COMPONENT_LIB net)
+  add_library(net STATIC ${x_SRCS})
+  target_include_directories(net PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/${x_INCLUDE_DIRS})
+endmacro()
+add_subdirectory(@COMPONENT@ net)
+add_library(user STATIC user.c)
+target_link_libraries(user PRIVATE net)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +99,28 @@ def test_every_file_that_cmake_names_is_there(component: Path) -> None:
     (folder,) = re.findall(r"set\(selftest \$\{CMAKE_CURRENT_LIST_DIR\}/(.+)\)", text)
     assert all((main / folder / n).is_file() for n in re.findall(r"\$\{selftest\}/(\S+\.c)", text))
     assert "idf.py -C examples/selftest set-target esp32c3" in (component / "README.md").read_text()
+
+
+def test_the_arena_can_lie_in_external_ram(
+    component: Path, c3: Artifact, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    """The option names the section that EXT_RAM_BSS_ATTR does, and wants what fills it."""
+    require_tool("cmake")
+    require_tool("gcc")
+    project = STAND_IN_PROJECT.replace("@COMPONENT@", str(component))
+    (tmp_path / "CMakeLists.txt").write_text(project)
+    name = c3.name.upper()
+    (tmp_path / "user.c").write_text(
+        f'#include "{c3.name}.h"\n{name}_ARENA_MEMORY unsigned char arena[{name}_ARENA_BYTES];\n'
+    )
+    command = ["cmake", "-S", tmp_path, "-B", tmp_path / "b", "-DEDGEMNV2_ARENA_IN_PSRAM=ON"]
+    with pytest.raises(AssertionError, match="CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"):
+        run(command, tmp_path)
+    run([*command, "-DCONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"], tmp_path)
+    run(["cmake", "--build", tmp_path / "b", "--target", "user"], tmp_path)
+    (made,) = (tmp_path / "b").rglob("user.c.o")
+    sections = {section.name: section.size_bytes for section in read_elf(made).sections}
+    assert sections[".ext_ram.bss"] == c3.manifest.arena_bytes
 
 
 def test_its_firmware_passes_and_is_exact_over_the_line(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.elf import read_elf
 from edgemnv2.firmware.bundle import bundle
 from tests.firmware.firmware_harness import (
     HERE,
@@ -75,7 +76,7 @@ def kconfig_settings(module: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]
     assert not kconf.warnings
     wanted = dict(re.findall(r"^CONFIG_(\w+)=(.*)$", conf_text(module), re.MULTILINE))
     for name, value in wanted.items():
-        assert kconf.syms[name].str_value == value, f"{name}: a dependency is not met"
+        assert kconf.syms[name].str_value == value.strip('"'), f"{name}: a dependency is not met"
     return [f"CONFIG_{name}={kconf.syms[name].str_value}" for name in wanted]
 
 
@@ -114,6 +115,32 @@ def test_zephyr_sample_builds_against_the_stand_in_and_passes(
     require_tool("cmake")
     require_module("kconfiglib")
     check_zephyr(m7, tmp_path, monkeypatch)
+
+
+def test_zephyrs_settings_move_arena_weights_and_code(
+    m7: Artifact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    require_tool: Need,
+    require_module: NeedModule,
+) -> None:
+    require_tool("cmake")
+    require_module("kconfiglib")
+    module = tmp_path / "module"
+    bundle(m7, "zephyr", module)
+    places = {"ARENA": ".arena", "CONSTANTS": ".rodata.far", "CODE": ".text.hot"}
+    lines = [f'CONFIG_EDGEMNV2_{NAME.upper()}_{k}_SECTION="{v}"' for k, v in places.items()]
+    conf = module / "samples/selftest/prj.conf"
+    conf.write_text("\n".join([conf_text(module), *lines, ""]))
+    settings = kconfig_settings(module, monkeypatch)
+    program = build_zephyr(m7, tmp_path, module, settings)
+    assert verdict(boot(program, m7.target.machine)) == "PASS"
+    found = {
+        section.name
+        for path in program.parent.rglob("*.obj")
+        for section in read_elf(path).sections
+    }
+    assert set(places.values()) <= found
 
 
 @pytest.mark.slow

@@ -123,6 +123,7 @@ def test_a_linux_target_gets_the_float_network(
     assert result["samples"] == 360 and result["top1"] >= LEAST_TOP1
 
 
+@pytest.mark.slow(ci=True)
 def test_host_m7_and_reference_give_the_dozen_the_same_classes(
     host: Artifact, m7: Artifact, require_tool: Callable[[str], str]
 ) -> None:

@@ -25,7 +25,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph, compile_model, plan_network
 from edgemnv2.records.log import TuneLog
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.runners import runner_for
 from edgemnv2.samples.images import load_images
 from edgemnv2.samples.inputs import load_npz

@@ -21,6 +21,7 @@ LIMITS = {"ready": 120.0, "file": 10.0, "compile": 60.0}
 """Seconds of a processor that each stage of a file may take."""
 STILL_SECONDS, STILL_USED = 300.0, 3.0
 """A process that in so long computes less than this waits for what never comes."""
+LOOKS = 20
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -110,7 +111,7 @@ class _Worker:
             if self._used() - used > LIMITS[stage]:
                 return "hang"
             still = time.monotonic() - begun > STILL_SECONDS
-            if still and self._used() - used < STILL_USED:
+            if still and self._used() - used < STILL_USED and not self._wants_to_run():
                 return "hang"
 
     def _used(self) -> float:
@@ -121,6 +122,20 @@ class _Worker:
         except OSError:
             return 0.0
         return sum(map(int, text.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def _wants_to_run(self) -> bool:
+        """Whether any process of its session is ready: others may leave it no processor."""
+        assert self._process is not None
+        for _ in range(LOOKS):
+            for path in Path("/proc").glob("[0-9]*/stat"):
+                try:
+                    state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+                except OSError:
+                    continue
+                if int(session) == self._process.pid and state in "RD":
+                    return True
+            time.sleep(0.05)
+        return False
 
     def _why(self, word: str, stage: str) -> tuple[str, str]:
         self._errors.seek(0)

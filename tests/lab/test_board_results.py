@@ -63,6 +63,7 @@ def test_two_cores_stand_beside_one() -> None:
     )
 
 
+@pytest.mark.slow(ci=True)
 def test_a_small_network_is_measured(
     monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], str]
 ) -> None:

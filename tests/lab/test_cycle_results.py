@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgemnv2.errors import UsageError
 from edgemnv2.lab import cycle_results
 from edgemnv2.lab.cycle_results import BARE_PEERS, PUBLISHED, RUNS, cycles_table
 from edgemnv2.target import load_target
@@ -85,10 +86,16 @@ def test_published_times_are_cycles_of_their_clock() -> None:
 def test_one_row_is_one_artefact(monkeypatch: pytest.MonkeyPatch) -> None:
     class Estimate:
         def to_dict(self) -> dict[str, Any]:
-            return {"target": "mps2-an500", "layers": [], "against": {}, **figure(1.0)}
+            return {"target": "mps2-an500", "model": "x", "layers": [], "against": {}} | figure(1.0)
 
-    monkeypatch.setattr(cycle_results, "RUNS", (("mps2-an500", "0.35-32-int8", None, ()),))
+    monkeypatch.setattr(cycle_results, "RUNS", (("mps2-an500", "0.35-32-int8", None, ("ncnn",)),))
     monkeypatch.setattr(cycle_results, "estimate_cycles", lambda artifact, peers: Estimate())
     (made,) = cycle_results.measure_cycles(True, lambda text: None)
     assert (made["network"], made["dtype"], made["core"]) == ("0.35-32", "int8", "cortex-m7")
     assert made["flash_bytes"] > made["arena_bytes"] > 0 and "layers" not in made
+    # Another run keeps what engines took, if it was the same network, target and model.
+    made["against"] = {"ncnn": figure(2.0)}
+    (again,) = cycle_results.measure_cycles(True, lambda text: None, measured=[made])
+    assert again == made
+    with pytest.raises(UsageError, match="no engine was measured with x"):
+        cycle_results.measure_cycles(True, lambda text: None, measured=[made | {"model": "y"}])

@@ -86,3 +86,17 @@ def test_a_network_that_an_engine_computes_otherwise_is_no_figure(
     monkeypatch.setattr(host_results, "FLOAT_TOLERANCE", -1.0)
     with pytest.raises(SystemExit, match="litert: computes something else than"):
         host_results.measure_host(lambda text: None)
+
+
+def test_data_or_a_peer_that_is_missing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert results.main(["quantization", str(tmp_path)]) == 1
+    assert "mobilenet_v2_torchvision.onnx: no such file" in capsys.readouterr().err
+
+    def absent(say: object) -> list[dict[str, object]]:
+        raise ModuleNotFoundError("No module named 'ncnn'", name="ncnn")
+
+    monkeypatch.setattr(results, "RESULTS", {**results.RESULTS, "steps": (absent, list)})
+    assert results.main(["steps"]) == 1
+    assert "steps: ncnn is not installed (pip install" in capsys.readouterr().err

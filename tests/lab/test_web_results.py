@@ -27,6 +27,7 @@ def row() -> dict[str, Any]:
     }
     return {
         "dtype": "int8",
+        "target": "wasm",
         "machine": {"cpu": "A processor"},
         "code_bytes": {"ours": 102400, "litert.js": 9 * 2**20},
         "first_answer": {"ours": 0.1, "litert.js": 0.8},
@@ -38,7 +39,7 @@ def test_seconds_and_bytes_beside_others() -> None:
     lines = web_table([row()])
     assert lines[0] == "A processor, headless Chromium, one thread"
     assert lines[-1] == (
-        "| int8 | litert.js 2.5.3 | 5.00, 20.00 | **0.250** (0.20 to 0.30) | 100, 800 "
+        "| int8, wasm | litert.js 2.5.3 | 5.00, 20.00 | **0.250** (0.20 to 0.30) | 100, 800 "
         "| **0.125** | 100, 9216 |"
     )
 

@@ -105,7 +105,13 @@ def test_the_least_arena_is_taken_where_none_is_small_enough() -> None:
     assert large.cores.span <= small.cores.span
 
 
-@pytest.mark.parametrize("model", ["mobilenetv2-0.35-96-int8", "mobilenetv2-0.5-128-int8"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "mobilenetv2-0.35-96-int8",
+        pytest.param("mobilenetv2-0.5-128-int8", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_a_network_fits_in_a_quarter_more_and_half_the_time(model: str) -> None:
     """The bars of the issue, in the estimate; `tests/runners/test_two_cores.py` counts."""
     target = load_target("rpi-pico2")

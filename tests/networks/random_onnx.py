@@ -432,6 +432,62 @@ def unsqueeze(b: Builder, x: Value) -> Value | None:
     return b.node("Unsqueeze", [x, b.longs([axis])], shape)
 
 
+@operator
+def choice(b: Builder, x: Value) -> Value | None:
+    """An extreme by a comparison: the same where the last bit decides about it."""
+    name, other = b.pick("Greater", "LessOrEqual"), b.constant([b.random.normal()])
+    truth = b.node(name, [x, other], x.shape)
+    if b.pick(False, True):
+        truth = b.node("Not", [truth], x.shape)
+    return b.node("Where", [truth, x, other], x.shape)
+
+
+@operator
+def matmul_of_two(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) not in (3, 4) or x.shape[-2] ** 2 * np.prod(x.shape[:-2]) > MOST_ELEMENTS:
+        return None
+    perm = [*range(len(x.shape) - 2), len(x.shape) - 1, len(x.shape) - 2]
+    turned = b.node("Transpose", [x], [x.shape[i] for i in perm], perm=perm)
+    shape = (*x.shape[:-1], x.shape[-2])
+    return b.node("MatMul", [x, turned], shape, f"of two of {len(x.shape)}")
+
+
+@operator
+def einsum(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) != 4 or x.shape[1] ** 2 > MOST_ELEMENTS:
+        return None
+    equation = b.pick("bchw,bdhw->bcd", "bchw,bchw->bc", "bchw,bdhw->bdc")
+    shape = (1, x.shape[1], x.shape[1]) if "d" in equation else (1, x.shape[1])
+    return b.node("Einsum", [x, x], shape, equation, equation=equation)
+
+
+@operator
+def lp_pool(b: Builder, x: Value) -> Value | None:
+    if len(x.shape) not in (3, 4):
+        return None
+    kernel = [b.integer(1, min(3, e)) for e in x.shape[2:]]
+    shape = (*x.shape[:2], *(e - k + 1 for e, k in zip(x.shape[2:], kernel, strict=True)))
+    power = b.pick(1, 2)
+    cell = f"p {power} of {len(shape)}"
+    return b.node("LpPool", [x], shape, cell, kernel_shape=kernel, p=power)
+
+
+@operator
+def line(b: Builder, x: Value) -> Value | None:
+    """A convolution or a pool of a signal."""
+    if len(x.shape) != 3:
+        return None
+    kernel = b.integer(1, min(3, x.shape[2]))
+    length = x.shape[2] - kernel + 1
+    name = b.pick("Conv", "MaxPool", "AveragePool")
+    if name == "Conv":
+        outer = b.pick(1, 3, 8)
+        weight = b.normal((outer, x.shape[1], kernel), 0.3)
+        return b.node(name, [x, weight, b.normal(outer)], (1, outer, length), "of a signal")
+    shape = (*x.shape[:2], length)
+    return b.node(name, [x], shape, "of a signal", kernel_shape=[kernel])
+
+
 def random_onnx(seed: int, only: tuple[str, ...] = ()) -> RandomNet:
     """The network of a seed; `only` some operators of `OPERATORS`."""
     b = Builder(seed)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-import tests.networks.random_moves  # noqa: F401 - its operators enter the table
+import tests.networks.random_choices
+import tests.networks.random_moves  # noqa: F401 - their operators enter the table
 from tests.networks.random_builder import (
     CHANNELS,
     MOST_ELEMENTS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.networks.differential import Summary, compare_network
@@ -53,3 +54,21 @@ def test_a_run_without_an_accepted_network_of_a_cell_fails(tmp_path: Path) -> No
     assert summary.passed
     summary.cells.add("NOT_THERE int8")
     assert summary.empty == ["NOT_THERE int8"] and not summary.passed
+
+
+def test_floats_beyond_their_range_are_no_fault_and_no_success(tmp_path: Path) -> None:
+    from tests.networks.random_builder import RandomNet
+    from tests.networks.tflite_net import TfliteNet
+
+    net = TfliteNet()
+    x, wide, infinite, more, y = (net.tensor((1, 2, 3)) for _ in range(5))
+    net.add("MUL", [x, net.constant(np.float32(300))], [wide], "MulOptions")
+    net.add("EXP", [wide], [infinite], "ExpOptions")
+    net.add("ADD", [infinite, infinite], [more], "AddOptions")
+    net.add("LOG", [more], [y])
+    made = RandomNet(net.build([x], [y]), (1, 2, 3), "float32", {"EXP float32"})
+    outcome = compare_network(made, 1, tmp_path)
+    assert outcome.kind == "range"
+    summary = Summary()
+    summary.add(1, made, outcome)
+    assert not summary.cells and not summary.accepted

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import edgemnv2
 from edgemnv2.samples import digits
@@ -31,6 +32,7 @@ def test_the_keras_file_is_the_digits_network(tmp_path: Path) -> None:
     assert (found.argmax(axis=1) == labels[:16]).mean() > 0.9
 
 
+@pytest.mark.slow(ci=True)
 def test_cells_run_from_a_keras_file_to_firmware(
     tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

@@ -22,7 +22,7 @@ from edgemnv2.ops.execute import run, run_layer
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.table import OPERATORS, operator_of
 from edgemnv2.passes import lower
-from tests.networks import random_moves  # noqa: F401  (registers its operators)
+from tests.networks import random_choices, random_moves  # noqa: F401  (register operators)
 from tests.networks.detection_net import random_detector
 from tests.networks.onnx_net import one_operator
 from tests.networks.random_tflite import OPERATORS as TFLITE
@@ -58,6 +58,8 @@ def onnx_files() -> Iterator[bytes]:
     yield one_operator("ConvTranspose", IMAGE, {"w": _random(5, 3, 3, 3)}, strides=[2, 2])
     yield one_operator("GlobalAveragePool", IMAGE)
     yield one_operator("Mul", IMAGE, inputs=("x", "x"))
+    yield one_operator("MatMul", (1, 3, 5, 5), inputs=("x", "x"))
+    yield one_operator("ThresholdedRelu", IMAGE, alpha=0.25)
 
 
 def tflite_files() -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from edgemnv2.paper import figure_1_svg
+from edgemnv2.paper.overview import figure_1_svg
 from edgemnv2.paper.spiral import DIMENSIONS, embed, embeddings, spiral
 
 

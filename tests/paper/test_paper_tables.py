@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from edgemnv2.frontend.architecture import architecture
-from edgemnv2.paper import cost, paper, published, tables
+from edgemnv2.paper import cost, published, tables
 from edgemnv2.paper.operators import macs, parameters
+from edgemnv2.paper.overview import paper
 from edgemnv2.paper.peers import mobilenet_v1, shufflenet
 from edgemnv2.paper.text import render
 from edgemnv2.paper.v2 import mobilenet_v2

@@ -7,9 +7,10 @@ import pytest
 from edgemnv2.frontend.deeplab import build_deeplab
 from edgemnv2.frontend.ssdlite import build_ssdlite
 from edgemnv2.ops.graph import Graph
-from edgemnv2.paper import paper, tasks
+from edgemnv2.paper import tasks
 from edgemnv2.paper.heads import deeplab, detector, ssd
 from edgemnv2.paper.operators import Operator, macs, parameters
+from edgemnv2.paper.overview import paper
 from edgemnv2.paper.text import render
 from edgemnv2.passes import lower
 

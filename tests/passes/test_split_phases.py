@@ -87,6 +87,7 @@ def test_fewer_bytes_are_alive() -> None:
     assert needed[1] < needed[0]
 
 
+@pytest.mark.slow(ci=True)
 @pytest.mark.parametrize("target", ["mps2-an500", "mps3-an547"])
 def test_a_board_gives_the_bytes_of_the_host(
     target: str, tmp_path: Path, require_tool: Callable[[str], str]

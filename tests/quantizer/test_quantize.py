@@ -176,6 +176,7 @@ NAMING_KEYS = {"model", "files", "provenance", "seal"}
 REFERENCE_KEYS = {"source", "sha256"}
 
 
+@pytest.mark.slow(ci=True)
 @pytest.mark.parametrize("target", ["host", "mps2-an500"])
 def test_the_file_compiles_to_the_same_bytes_as_the_graph_itself(graph, samples, tmp_path, target):
     equal = equalized(graph, samples)

@@ -67,6 +67,7 @@ def hashes(setting: dict[str, str]) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow(ci=True)
 def test_one_file_for_every_kernel_and_number_of_threads():
     found = {str(setting): hashes(setting) for setting in settings()}
     files = {tuple(lines[1:]) for lines in found.values()}

@@ -293,7 +293,7 @@ log.save()
 """
 
 
-@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("is_new", [True, pytest.param(False, marks=pytest.mark.slow(ci=True))])
 def test_several_writers_of_one_log_lose_nothing(tmp_path: Path, is_new: bool) -> None:
     """Each appends, and now and then writes the folder anew, as `tune` does at its end."""
     folder = tmp_path / "log"

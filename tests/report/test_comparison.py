@@ -10,9 +10,9 @@ import pytest
 
 from edgemnv2.cli.main import main
 from edgemnv2.errors import InputError, UsageError
-from edgemnv2.report import report
 from edgemnv2.report.comparison import compare, limit
 from edgemnv2.report.comparison_text import as_markdown, as_text
+from edgemnv2.report.document import report
 from edgemnv2.report.figures import FIGURES, read_figures
 from tests.report.fabricated_artifact import write_artifact
 

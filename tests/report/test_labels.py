@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.report.labels import labels
 from edgemnv2.report.load import load
 from tests.report.fabricated_artifact import write_artifact

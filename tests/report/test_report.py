@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from edgemnv2.benchmark.cycles import CycleEstimate, CycleFigure, LayerCycles, PeerCycles
+from edgemnv2.benchmark.locality import Locality
 from edgemnv2.cli.report import add_arguments, run
 from edgemnv2.errors import ArtifactError, InputError, UsageError
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.report.load import load
 from tests.report.fabricated_artifact import fabricated_layers, fabricated_manifest, write_artifact
 
@@ -128,6 +130,29 @@ def test_per_layer_costs_join_the_layer_table(one: Path, tmp_path: Path) -> None
     layers = [{"name": "stem", "instructions": 4242}]
     page = report([one], [written(tmp_path / "b.json", BENCH | {"layers": layers})])
     assert "4,242 instructions" in page and "Instructions per block" in page
+
+
+def test_cycles_and_their_instructions_are_drawn_layer_by_layer(one: Path, tmp_path: Path) -> None:
+    stem, total = (CycleFigure(4242 * n, 500.0 * n, 400.0, 25.0, "pipe") for n in (1, 9))
+    peer = PeerCycles("1.2", CycleFigure(99, 9000.0, 1.0, 0.0, "memory"), None)
+    estimate = CycleEstimate(
+        "cortex-m7", "cortex-m7 in LLVM 22", total, (LayerCycles("stem", "conv2d", 9, stem),),
+        {"litert": peer}, (),
+    )  # fmt: skip
+    content = estimate.to_dict() | {"target": fabricated_manifest()["target"]}
+    page = report([one], [written(tmp_path / "c.json", content)])
+    assert "Cycles by layer" in page and "Instructions by layer" in page
+    assert "525 cycles" in page and "4,242 instructions" in page and "which is no time" in page
+    assert "litert" in page and f"{4525 / 9000:.3f}" in page
+    assert "is_estimate" not in page.split('type="application/json"')[0]
+
+
+def test_missed_bytes_are_a_table(one: Path, tmp_path: Path) -> None:
+    missed = {"all": 4321, "weights": 1000, "arena": 2000, "image": 300, "rest": 1021}
+    target = fabricated_manifest()["target"]
+    content = Locality(target, "blocks", 1, 5, 5, 6, missed, missed, 7).to_dict()
+    page = report([one], [written(tmp_path / "c.json", content)])
+    assert "Bytes missed in the caches" in page and "4,321" in page and "2,000" in page
 
 
 def test_a_tuning_curve_is_drawn(one: Path, tmp_path: Path) -> None:

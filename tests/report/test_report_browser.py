@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from tests.report.fabricated_artifact import fabricated_layers, write_artifact
 
 WIDTHS = (400, 1400)

@@ -118,6 +118,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory):
     return compile_model("mobilenetv2-0.35-96-int8", "rpi4", folder, CompileOptions(threads=2))
 
 
+@pytest.mark.slow(ci=True)
 def test_instructions_are_those_of_the_counting_plugin(artifact) -> None:
     sample = random_sample(artifact, 0)
     counted = QemuUserRunner().run(artifact, [sample], repeat=1)
@@ -150,6 +151,7 @@ def test_figures_of_threads_do_not_depend_on_how_they_ran(artifact) -> None:
     assert once.busiest_thread_instructions < 0.6 * alone.instructions
 
 
+@pytest.mark.slow(ci=True)
 def test_streaming_misses_fewer_bytes_in_l2_than_layer_by_layer() -> None:
     blocks, layers = compare_chains("mobilenetv2-0.5-160-int8", "rpi3", ways=("blocks", "layers"))
     assert (blocks.chains, layers.chains) == ("blocks", "layers")

@@ -18,6 +18,9 @@ from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
+# The first of them builds a C library.
+pytestmark = pytest.mark.slow(ci=True)
+
 TARGET = "rv64gcv"
 MODEL = "digits-int8"
 VLENS = (128, 256)

@@ -172,6 +172,7 @@ def slow_board(folder: Path, milliseconds: int) -> str:
     return str(folder)
 
 
+@pytest.mark.slow(ci=True)
 def test_what_is_compared_is_measured_on_one_of_unequal_boards(
     farm: Farm, host, tmp_path: Path
 ) -> None:

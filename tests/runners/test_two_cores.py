@@ -43,7 +43,12 @@ def counted(artifact: Artifact, threads: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("target", "io"), [("rpi-pico2", "arena"), ("rpi-pico", "arena"), ("musca-b1", "caller")]
+    ("target", "io"),
+    [
+        ("rpi-pico2", "arena"),
+        pytest.param("rpi-pico", "arena", marks=pytest.mark.slow(ci=True)),
+        pytest.param("musca-b1", "caller", marks=pytest.mark.slow(ci=True)),
+    ],
 )
 def test_both_cores_give_the_bytes_of_one(target: str, io: str, tmp_path: Path) -> None:
     options = CompileOptions(threads=2, io=io)
@@ -53,6 +58,7 @@ def test_both_cores_give_the_bytes_of_one(target: str, io: str, tmp_path: Path) 
         assert found.exact and found.samples == 3
 
 
+@pytest.mark.slow(ci=True)
 def test_the_busier_core_does_little_more_than_half(tmp_path: Path) -> None:
     one = compile_model("mobilenetv2-0.35-96-int8", "rpi-pico2", tmp_path / "one")
     two = compile_model("mobilenetv2-0.35-96-int8", "rpi-pico2", tmp_path / "two", BOTH)

@@ -70,6 +70,14 @@ def test_damaged_arrays_are_told(content: bytes, artifact: Artifact, tmp_path: P
         assert code == 1 and "cannot be read" in text, text
 
 
+@pytest.mark.parametrize(
+    "words", [("--top", "-3"), ("--top", "0"), ("--frames", "0"), ("--threshold", "nan")]
+)
+def test_numbers_that_make_no_sense_are_told(words: tuple[str, str], artifact: Artifact) -> None:
+    status, error = said(artifact.path, "x.png", *words)
+    assert status == 2 and f"{words[0]}: {words[1]}: expected" in error
+
+
 @pytest.mark.parametrize("kind", ["16 bits", "turned", "8 bits"])
 def test_a_picture_is_what_verify_makes_of_it(kind: str, tmp_path: Path) -> None:
     channels = 1 if kind == "16 bits" else 3

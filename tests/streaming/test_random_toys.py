@@ -44,7 +44,14 @@ def test_the_sample_is_worth_something() -> None:
 
 
 @pytest.mark.parametrize("chains", CHAINS)
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
+@pytest.mark.parametrize(
+    "io",
+    [
+        "arena",
+        pytest.param("input", marks=pytest.mark.slow(ci=True)),
+        pytest.param("caller", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_every_plan_holds(io: str, chains: str) -> None:
     for seed in PLANNED:
         rows = random_toy(seed).rows

@@ -56,6 +56,7 @@ def _networks(target_name: str, counts: tuple[int, ...] = COUNTS) -> list[Thread
     ]
 
 
+@pytest.mark.slow(ci=True)
 def test_every_number_of_threads_gives_the_same_bytes(
     tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
@@ -169,7 +170,9 @@ def _programs(count: int, repeat: int, counts: tuple[int, ...]) -> dict[str, str
     return files
 
 
-@pytest.mark.parametrize("target_name", ["rpi4", "rpi3-32"])
+@pytest.mark.parametrize(
+    "target_name", ["rpi4", pytest.param("rpi3-32", marks=pytest.mark.slow(ci=True))]
+)
 def test_threads_under_the_emulator(
     target_name: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

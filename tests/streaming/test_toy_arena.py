@@ -35,8 +35,18 @@ def test_the_simulation_counts_what_can_be_counted_by_hand() -> None:
     assert least_bytes(_chain(48), frozenset(), frozenset()) == 5 * 8 + 3 * 48 + 2 * 8 + 5
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
-@pytest.mark.parametrize("name", sorted(TOYS))
+# One placement a toy by default; the six heads take longest.
+EVERY = [(name, io) for name in sorted(TOYS) for io in ("arena", "input", "caller")]
+DEFAULT = {("deeplab", "arena"), ("two_heads", "caller"), ("two_inputs", "input")}
+
+
+@pytest.mark.parametrize(
+    ("name", "io"),
+    [
+        pytest.param(*case, marks=() if case in DEFAULT else pytest.mark.slow(ci=True))
+        for case in EVERY
+    ],
+)
 def test_arenas_are_near_what_a_simulation_needs(name: str, io: str) -> None:
     rows = TOYS[name]().rows
     whole, stream = plan_graph(rows, io, "memory", 8)

@@ -150,6 +150,7 @@ def test_a_cost_that_changed_is_a_problem_with_its_remedy(counted: Path) -> None
     assert f"{record.cost:.0f} instructions, {record.cost + 1:.0f} in the log" in problem
 
 
+@pytest.mark.slow(ci=True)
 def test_tuning_again_forgets_tasks_whose_default_costs_something_else(
     counted: Path, host: Target
 ) -> None:
@@ -168,6 +169,7 @@ def test_tuning_again_forgets_tasks_whose_default_costs_something_else(
         assert record.costs[0] == pytest.approx(7 + cost[str(record.decisions)])
 
 
+@pytest.mark.slow(ci=True)
 def test_times_of_other_kernels_are_not_mixed_with_todays(host: Target, tmp_path: Path) -> None:
     """They go, and the task is measured anew; the times of unchanged kernels stay."""
 

@@ -66,7 +66,13 @@ def test_the_best_is_found_kept_and_never_worse_than_the_default(
     assert again.best_after == again.best_before, "one trial is the default alone"
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(x, marks=pytest.mark.slow(ci=True) if x == "evolutionary" else ())
+        for x in STRATEGIES
+    ],
+)
 def test_the_same_seed_gives_the_same_candidates(
     host: Target, tmp_path: Path, strategy: str
 ) -> None:

@@ -46,7 +46,13 @@ try {
   seen.told = await page.evaluate(
     () => document.querySelector('[data-edgemnv2="form"]').textContent,
   );
-  seen.form = await page.evaluate(async () => (await window.edgemnv2).network.form);
+  Object.assign(
+    seen,
+    await page.evaluate(async () => {
+      const { form, threads } = (await window.edgemnv2).network;
+      return { form, threads };
+    }),
+  );
   const file = fs.readFileSync(picture).toString("base64");
   await page.evaluate((text, name) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -19,6 +19,8 @@ from edgemnv2.samples.inputs import SampleChoice
 from tests.conftest import SHARED_DATA, missing
 
 SAMPLES = 2
+LAST_BITS = 1e-6
+"""Of scores in float32, which `expf` rounds otherwise than NumPy."""
 BUILT_IN = (
     "digits-int8",
     "digits-detector-int8",
@@ -43,7 +45,12 @@ def check(source: str | Path, tmp_path: Path, config: pytest.Config) -> None:
         missing(config, "node")
     artifact = compile_model(source, "wasm", tmp_path / "net")
     found = verify(artifact, runner_for(artifact), SampleChoice(random=SAMPLES))
-    assert found.passed and found.exact, found
+    assert found.passed, found
+    if any(tensor.dtype == "float32" for tensor in artifact.outputs):
+        # A softmax of floats behind the integers: a score that one integer changes differs by more.
+        assert found.max_abs_error < LAST_BITS, found
+    else:
+        assert found.exact, found
 
 
 @pytest.mark.slow

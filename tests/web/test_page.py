@@ -23,7 +23,7 @@ from edgemnv2.firmware.web import VALUES
 from edgemnv2.lab.web_results import serve
 from edgemnv2.ops.store import load_graph
 from edgemnv2.pipeline import compile_model
-from edgemnv2.report import report
+from edgemnv2.report.document import report
 from edgemnv2.runners import runner_for
 from edgemnv2.samples.images import open_picture, placement, preprocess
 from tests.conftest import REPOSITORY, missing
@@ -119,12 +119,29 @@ def test_a_served_page_gives_the_same_and_heeds_the_threshold(
     with serve(bundle(artifact, "web", tmp_path / "served").path) as address:
         seen = drive(f"{address}/index.html", picture, request.config)
     assert seen["errors"] == []
+    assert seen["threads"] == 1
     # Every request stays where the page is from.
     assert all(url.startswith((address, "data:")) for url in seen["requests"])
     assert (seen["outputs"], seen["answer"]) == (expected["outputs"], expected["answer"])
     assert len(seen["answer"]) > 1
     assert seen["strict"][0] == "100 %"
     assert len(seen["strict"]) == 2 and seen["strict"][1] not in seen["answer"]
+
+
+def test_an_isolated_page_runs_two_threads_and_gives_the_same(
+    artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    served = bundle(artifact, "web", tmp_path / "served").path
+    seen = {}
+    for isolated in (False, True):
+        with serve(served, isolated=isolated) as address:
+            seen[isolated] = drive(f"{address}/index.html", picture, request.config, "--camera")
+        assert seen[isolated]["errors"] == []
+    assert (seen[False]["threads"], seen[True]["threads"]) == (1, 2)
+    assert "two threads" in seen[True]["told"]
+    assert seen[True]["outputs"] == seen[False]["outputs"]
+    # Inference after inference, the worker asleep or not.
+    assert "frames/s" in seen[True]["camera"]
 
 
 def test_a_small_network_is_a_small_page(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.binary.layer import Binary
+from edgemnv2.ops.binary.layer import COMPARISONS, Binary
 from edgemnv2.ops.elementwise_kernel import zero_point_of
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
@@ -26,7 +26,18 @@ FUNCTIONS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "minimum": tirx.Min,
     "maximum": tirx.Max,
     "squared_difference": lambda a, b: (a - b) * (a - b),
+    "equal": lambda a, b: a == b,
+    "not_equal": lambda a, b: a != b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "greater": lambda a, b: a > b,
+    "greater_equal": lambda a, b: a >= b,
 }
+
+
+def _flag(true: Expr, dtype: str) -> Expr:
+    """1 or 0."""
+    return tirx.Select(true, scalar(1, dtype), scalar(0, dtype))
 
 
 def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
@@ -124,14 +135,16 @@ def _total(
     k: Builder, layer: Binary, operands: list[Expr], factors: list[Expr], out: Tensor
 ) -> Expr:
     function = FUNCTIONS[layer.function]
+    compares = layer.function in COMPARISONS
     if layer.rescale is None:
-        return function(*operands)
+        made = function(*operands)
+        return _flag(made, "float32") if compares else made
     zero = scalar(zero_point_of(out), "int32")
     if layer.function == "multiply":
         product = k.let(operands[0] * operands[1])
         scaled = rescale(k, product, factors[0], factors[1], layer.rescale[0])
         return k.let(scaled) + zero
-    if len(layer.rescale) == 2:
+    if len(layer.rescale) == 2 and not compares:
         products = [
             k.let(cast(value, "int64") * cast(factors[2 * i], "int64"))
             for i, value in enumerate(operands)
@@ -145,5 +158,7 @@ def _total(
     for index, value in enumerate(operands):
         shifted = k.let(value << scalar(layer.left_shift, "int32"))
         parts.append(k.let(rescale(k, shifted, factors[2 * index], factors[2 * index + 1])))
+    if compares:
+        return _flag(function(parts[0], parts[1]), "int32") + zero
     total = k.let(function(parts[0], parts[1]))
     return k.let(rescale(k, total, factors[4], factors[5])) + zero

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer
 
-__all__ = ["FUNCTIONS", "Binary"]
+__all__ = ["COMPARISONS", "FUNCTIONS", "Binary"]
 
 Array = NDArray[Any]
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 FUNCTIONS = (
     "add", "subtract", "multiply", "divide", "minimum", "maximum", "squared_difference",
+    *COMPARISONS,
 )  # fmt: skip
 
 
@@ -28,11 +30,11 @@ class Binary(Layer):
     Floats: float32. Integers with `rescale` follow TFLite. ADD and SUB: each operand, its zero
     point taken off, is shifted left by `left_shift` and rescaled by `rescale[0]` / `rescale[1]`,
     the sum or difference by `rescale[2]`, SQUARED_DIFFERENCE its square. MUL: the product by
-    `rescale[0]`. With factors that
-    round to even they follow ONNX: as MUL, or the sum or difference of two products by factors of
-    one shift is rounded. `constant` then holds
-    stored integers, its zero point taken off (int32). Integers without `rescale` (minimum,
-    maximum): stored values are compared; all ends have one scale.
+    `rescale[0]`. Comparisons give the numbers 1 and 0, of operands shifted and rescaled as ADD's.
+    With factors that round to even they follow ONNX: as MUL, or the sum or difference of two
+    products by factors of one shift is rounded. `constant` then holds stored integers, its zero
+    point taken off (int32). Integers without `rescale` (minimum, maximum): stored values are
+    compared; all ends have one scale.
     """
 
     function: str

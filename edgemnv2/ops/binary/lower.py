@@ -12,12 +12,14 @@ from edgemnv2.arithmetic.fixed_point import make_requantize
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.arithmetic.tflite import (
     ADD_LEFT_SHIFT,
+    COMPARISON_LEFT_SHIFT,
     DIFFERENCE_LEFT_SHIFT,
     add_rescale,
+    comparison_rescale,
     squared_difference_rescale,
 )
 from edgemnv2.model import QuantParams
-from edgemnv2.ops.binary.layer import Binary
+from edgemnv2.ops.binary.layer import COMPARISONS, Binary
 from edgemnv2.ops.flow import Constant, Node
 from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, Site
 from edgemnv2.ops.views import View, Views
@@ -26,7 +28,7 @@ __all__ = ["CLAMPS", "NODES", "arrange", "integer", "is_integer", "lower"]
 
 NODES = (
     "subtract", "multiply", "divide", "minimum", "maximum", "batch_norm", "combine",
-    "squared_difference",
+    "squared_difference", *COMPARISONS,
 )  # fmt: skip
 CLAMPS = True
 COMMUTE = ("add", "multiply", "minimum", "maximum", "squared_difference")
@@ -109,7 +111,11 @@ def _spread_view(node: Node, views: Views, view: View, shape: tuple[int, ...]) -
     """`view` as `shape`, which the constant operand spreads it to."""
     rank = len(shape)
     seen = view.reshaped((1,) * (rank - len(view.shape)) + view.shape)
-    if seen is None or any(e not in (1, n) for e, n in zip(seen.shape, shape, strict=True)):
+    if (
+        seen is None
+        or len(seen.shape) != rank
+        or any(e not in (1, n) for e, n in zip(seen.shape, shape, strict=True))
+    ):
         raise views.refuse(
             node,
             f"{list(view.shape)} and a constant do not make {list(shape)}; export the model again",
@@ -122,7 +128,8 @@ def is_integer(node: Node) -> bool:
     function = node.attrs.get("function", node.op)
     constants = [x for x in node.inputs if isinstance(x, Constant)]
     quantised = all(x.scale is not None and not x.per_axis for x in constants)
-    return quantised and function in ("add", "subtract", "multiply", "squared_difference")
+    known = ("add", "subtract", "multiply", "squared_difference", *COMPARISONS)
+    return quantised and function in known
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
@@ -140,7 +147,9 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         quants, inputs = quants * 2, inputs * 2
     rescale: tuple[Requantize, ...]
     shift = 0
-    if to.format == "onnx":
+    if function in COMPARISONS:
+        shift, rescale = COMPARISON_LEFT_SHIFT, comparison_rescale(quants[0], quants[1])
+    elif to.format == "onnx":
         if function == "multiply":
             rescale = (onnx.product_requantize(quants[0], quants[1], site.y),)
         else:

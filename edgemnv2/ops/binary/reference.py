@@ -1,6 +1,7 @@
 """Two operands in NumPy.
 
-Source: TFLite `reference/{add,sub,mul,maximum_minimum}.h`, `kernels/squared_difference.cc`.
+Source: TFLite `reference/{add,sub,mul,maximum_minimum,comparisons}.h`,
+`kernels/squared_difference.cc`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.fixed_point import rescaled, round_half_even
-from edgemnv2.ops.binary.layer import Binary
+from edgemnv2.ops.binary.layer import COMPARISONS, Binary
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.values import clamp_floats, quant_of
 
@@ -27,6 +28,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "minimum": np.minimum,
     "maximum": np.maximum,
     "squared_difference": lambda a, b: np.square(np.subtract(a, b)),
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
 }
 
 
@@ -50,6 +57,9 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     centred = [_centred(graph, layer, i, x) for i, x in enumerate(operands)]
     if layer.function == "multiply":
         total = _scaled(centred[0] * centred[1], layer, 0)
+    elif layer.function in COMPARISONS:
+        parts = [_scaled(x << layer.left_shift, layer, i) for i, x in enumerate(centred)]
+        total = np.asarray(FUNCTIONS[layer.function](*parts)).astype(np.int64)
     elif len(layer.rescale) == 2:
         products = [
             x * int(factor.multiplier[0]) for x, factor in zip(centred, layer.rescale, strict=True)

@@ -18,6 +18,11 @@ EIGHT_BITS = ("int8", "uint8")
 def add_cast(flow: FlowBuilder, source: SourceTensor, output: SourceTensor) -> None:
     """`output` is `source` as numbers of its own type."""
     stored = flow.stored(source)
+    if output.truth and not source.truth:
+        # Everything but zero is true.
+        zero = Constant(np.zeros((), np.float32))
+        flow.compute("not_equal", [flow.real(source), zero], output)
+        return
     if isinstance(stored, Constant):
         flow.alias(output, Constant(stored.real().astype(output.dtype)))
         return

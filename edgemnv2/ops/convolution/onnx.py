@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.onnx_terms import image, spatial
+from edgemnv2.ops.matrix_product.product import add_product
+from edgemnv2.ops.onnx_terms import image, over_lines, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
 __all__ = ["RULES"]
@@ -95,7 +96,7 @@ def _whole_kernel(weight: Constant, groups: int, dilation: tuple[int, int]) -> C
 
 
 def gemm(node: SourceNode, flow: FlowBuilder) -> None:
-    """One of the two matrices is constant."""
+    """-"""
     alpha, beta = float(node.get("alpha", 1.0)), float(node.get("beta", 1.0))
     turned = [bool(node.get(name, 0)) for name in ("transA", "transB")]
     pair = [
@@ -118,7 +119,7 @@ def gemm(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def matmul(node: SourceNode, flow: FlowBuilder) -> None:
-    """One of the two matrices is constant, and the same for every row of the other."""
+    """A constant matrix is the same for every row of the other."""
     pair = [flow.stored(node.input(i)) for i in (0, 1)]
     out = _multiplied(node, flow, pair, [node.input(i).shape for i in (0, 1)])
     flow.alias(node.output, out)
@@ -149,11 +150,13 @@ def _multiplied(
         out = flow.add("matmul", [turned, matrix], flow.fresh(node.output, shape=made))
         shape = tuple(made[axis] for axis in axes)
         out = flow.add("permute", [out], flow.fresh(node.output, shape=shape), {"axes": axes})
-    else:
+    elif isinstance(left, Constant):
         raise Refusal(
-            f"two computed operands, of {list(shapes[0])} and {list(shapes[1])}",
-            "export the model without attention between tensors, with a plain linear layer",
+            f"a constant vector and a computed one, of {list(shapes[0])} and {list(shapes[1])}",
+            "export the product with the constant on the right",
         )
+    else:
+        return add_product(flow, (left, shapes[0]), (right, shapes[1]), node.output)
     if shape == node.output.shape:
         return out
     attrs = {"shape": node.output.shape}
@@ -225,8 +228,8 @@ def _scalar(value: float) -> Constant:
 
 
 RULES: dict[str, Rule] = {
-    "Conv": conv,
-    "ConvTranspose": conv_transpose,
+    "Conv": over_lines(conv),
+    "ConvTranspose": over_lines(conv_transpose),
     "Gemm": gemm,
     "MatMul": matmul,
 }

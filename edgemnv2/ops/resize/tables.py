@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = [
     "NEAREST_MODES",
     "TRANSFORMATIONS",
+    "onnx_crop",
     "onnx_linear",
     "onnx_nearest",
     "onnx_positions",
@@ -98,6 +99,19 @@ def onnx_positions(size: int, out: int, scale: float, transformation: str) -> Ar
         adjustment = np.float32(out) / (factor * np.float32(size))
         place = np.float32(size) / np.float32(2) * (ONE - adjustment) + place
     return np.asarray(place - HALF, np.float32)
+
+
+def onnx_crop(size: int, out: int, begin: float, end: float) -> Array:
+    """float32 `[out]`: positions of a box that begins and ends at shares of the map."""
+    first, last = np.float32(begin), np.float32(end)
+    whole = np.float32(size - 1)
+    if out == size:
+        # onnxruntime leaves an axis of the same size as it is.
+        return np.arange(out, dtype=np.float32)
+    if out == 1:
+        return np.array([np.float32(0.5) * (first + last) * whole], np.float32)
+    step = (last - first) * whole / np.float32(out - 1)
+    return np.asarray(first * whole + np.arange(out, dtype=np.float32) * step, np.float32)
 
 
 def onnx_nearest(size: int, places: Array, mode: str, *, smaller: bool) -> Array:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.ops.export import OnnxWriter, TfliteWriter, no_form
-from edgemnv2.ops.sigmoid.layer import Sigmoid
-from edgemnv2.ops.sigmoid.quantised import OUTPUT
+from edgemnv2.ops.sigmoid.layer import INT8_OUTPUT, Sigmoid
 
 __all__ = ["onnx", "tflite"]
 
@@ -17,7 +16,7 @@ def onnx(layer: Sigmoid, to: OnnxWriter) -> str:
 def tflite(layer: Sigmoid, to: TfliteWriter) -> None:
     """LOGISTIC; of integers it has one scale."""
     out = to.graph.tensor_out(layer)
-    signed = out.dtype == "int8" and out.quant == OUTPUT
+    signed = out.dtype == "int8" and out.quant == INT8_OUTPUT
     if out.dtype != "float32" and not signed:
         raise no_form(to.graph, layer, "TFLite")
     to.operator("LOGISTIC", [to.signed(layer.inputs[0])], to.result(layer.output))

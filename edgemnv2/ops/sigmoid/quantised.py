@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.sigmoid.layer import INT8_OUTPUT
 
-__all__ = ["OUTPUT", "target"]
-
-OUTPUT = QuantParams(1.0 / 256.0, -128)
-"""All of 0 to 1: what TFLite knows int8 of."""
+__all__ = ["target"]
 
 
 def target(
@@ -18,4 +16,4 @@ def target(
 ) -> QuantParams:
     """All of 0 to 1, whatever was seen: as TFLite has it."""
     del layer, sources, wanted, error
-    return OUTPUT
+    return INT8_OUTPUT

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.ops.onnx_terms import image, spatial
+import numpy as np
+
+from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.onnx_terms import image, over_lines, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
+
+EVERYTHING = (1 << 20,) * 4
+"""Padding around a map that holds any window."""
 
 
 def average_pool(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     attrs = _window(node)
     if node.get("count_include_pad", 0):
-        attrs["counted"] = attrs["padding"]
+        attrs["counted"] = tuple(int(x) for x in node.get("counted_pads", attrs["padding"]))
     flow.move("avg_pool", [flow.stored(node.input(0))], node.output, attrs)
 
 
@@ -29,15 +35,25 @@ def _window(node: SourceNode) -> dict[str, Any]:
     source = image(node)
     size = tuple(int(x) for x in node.get("kernel_shape"))
     attrs = spatial(node, source, (size[0], size[1]))
-    for axis in (0, 1):
-        begin = (node.output.shape[2 + axis] - 1) * attrs["stride"][axis]
-        if node.get("ceil_mode", 0) and begin >= source.shape[2 + axis] + attrs["padding"][axis]:
-            raise Refusal(
-                "ceil_mode=1 with a last window that begins behind the map",
-                "export the model with ceil_mode=False, or with less padding",
-                "Every window begins in the map or in front of it",
-            )
     return {**attrs, "size": size, "layout": "NCHW"}
 
 
-RULES: dict[str, Rule] = {"AveragePool": average_pool, "MaxPool": max_pool}
+def lp_pool(node: SourceNode, flow: FlowBuilder) -> None:
+    """p is 1 or 2."""
+    power, attrs, output = int(node.get("p", 2)), _window(node), node.output
+    if power not in (1, 2):
+        raise Refusal(f"p={power}", "export the model with p=2, or another pool")
+    # A mean that counts what is outside as zero, times the number of elements, is a sum.
+    attrs["counted"] = EVERYTHING
+    each = flow.step("square" if power == 2 else "abs", flow.stored(node.input(0)), node.input(0))
+    mean = flow.add("avg_pool", [each], flow.fresh(output), attrs)
+    count = Constant(np.array(np.prod(attrs["size"]), np.float32))
+    total = flow.add("multiply", [mean, count], flow.fresh(output))
+    flow.result(flow.step("sqrt", total, output) if power == 2 else total, output)
+
+
+RULES: dict[str, Rule] = {
+    "AveragePool": over_lines(average_pool),
+    "LpPool": over_lines(lp_pool),
+    "MaxPool": over_lines(max_pool),
+}

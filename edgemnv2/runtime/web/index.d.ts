@@ -66,7 +66,11 @@ export interface Network {
   readonly facts: Record<string, unknown>;
   /** "simd", or "plain" in a browser without it. */
   readonly form: "simd" | "plain";
+  /** 2 in a page that is isolated from other origins (`crossOriginIsolated`). */
+  readonly threads: 1 | 2;
   run(inputs: Inputs): Outputs;
+  /** Ends the second thread, if there is one. */
+  close(): void;
   decode(outputs: Outputs, threshold?: number): Answer;
   /** RGBA pixels as the input, as `edgemnv2 run` makes them. */
   picture(image: { data: ArrayLike<number>; width: number; height: number }): {
@@ -80,6 +84,7 @@ export const facts: Record<string, unknown>;
 /** The network, from the files beside this module or from bytes. */
 export function load(bytes?: {
   simd?: Uint8Array;
+  two?: Uint8Array;
   plain?: Uint8Array;
   constants?: Uint8Array;
 }): Promise<Network>;

@@ -5,10 +5,17 @@ import { instantiate } from "./network.js";
 
 export { facts };
 
-// The network, from the files beside this one or from bytes { simd, plain, constants }.
+// The network, from the files beside this one or from bytes { simd, two, plain, constants }.
 export function load(bytes = {}) {
-  const names = { simd: "@NAME@.wasm", plain: "@PLAIN@", constants: "@NAME@.bin" };
-  return instantiate(facts, (part) => bytes[part] || read(new URL(names[part], import.meta.url)));
+  const names = {
+    simd: "@NAME@.wasm",
+    two: "@NAME@_two.wasm",
+    plain: "@PLAIN@",
+    constants: "@NAME@.bin",
+  };
+  const files = (part) => bytes[part] || read(new URL(names[part], import.meta.url));
+  const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  return instantiate(facts, files, worker);
 }
 
 async function read(url) {

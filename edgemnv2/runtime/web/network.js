@@ -1,14 +1,15 @@
-// The network as a WebAssembly module: without imports, with one memory of a fixed size.
+// The network as a WebAssembly module: with one memory of a fixed size, and no other import.
 
 import { decodeOutputs, THRESHOLD } from "./decode.js";
 import { ARRAYS, inputOf } from "./pixels.js";
 
 export class Network {
-  constructor(facts, instance, constants, form) {
+  constructor(facts, instance, constants, form, memory = instance.exports.memory) {
     this.facts = facts;
     this.form = form; // "simd" or "plain"
+    this.threads = 1;
     this.exports = instance.exports;
-    this.memory = instance.exports.memory;
+    this.memory = memory;
     if (this.exports._initialize) this.exports._initialize();
     new Uint8Array(this.memory.buffer).set(constants, this.exports.constants());
   }
@@ -27,7 +28,7 @@ export class Network {
       }
       new kind(this.memory.buffer, this.exports.input_place(number), count).set(values);
     });
-    const status = this.exports.run();
+    const status = this.threads === 2 ? this.exports.run_two() : this.exports.run();
     if (status !== 0) throw new Error(`${this.facts.name}: status ${status}`);
     return Object.fromEntries(
       this.facts.outputs.map((tensor, number) => {
@@ -36,6 +37,12 @@ export class Network {
         return [tensor.name, new ARRAYS[tensor.dtype](this.memory.buffer, at, count).slice()];
       }),
     );
+  }
+
+  // Ends the second thread, if there is one; the network still runs on the first.
+  close() {
+    if (this.threads === 2) this.exports.stop();
+    this.threads = 1;
   }
 
   // What the outputs say: classes, boxes, centroids, a mask or an embedding.
@@ -57,9 +64,19 @@ export class Network {
   }
 }
 
-// `files` gives the bytes of "simd", "plain" and "constants", as a promise or at once.
-export async function instantiate(facts, files) {
+// `files` gives the bytes of "simd", "plain", "two" and "constants", as a promise or at once;
+// `startWorker` a new worker of worker.js, where there may be one: then a page that is isolated from
+// other origins runs the network on two threads.
+export async function instantiate(facts, files, startWorker) {
   const constants = files("constants");
+  const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
+  if (startWorker && facts.twoPages && isolated) {
+    try {
+      return await onTwoThreads(facts, await files("two"), await constants, startWorker);
+    } catch (error) {
+      console.warn(`${facts.name}: one thread, since there is no second: ${error.message}`);
+    }
+  }
   let [form, code] = ["plain", null];
   if (facts.forms.includes("simd")) {
     code = await files("simd");
@@ -68,4 +85,21 @@ export async function instantiate(facts, files) {
   if (form === "plain") code = await files("plain");
   const { instance } = await WebAssembly.instantiate(code, {});
   return new Network(facts, instance, await constants, form);
+}
+
+async function onTwoThreads(facts, code, constants, startWorker) {
+  const size = { initial: facts.twoPages, maximum: facts.twoPages, shared: true };
+  const memory = new WebAssembly.Memory(size);
+  const module = await WebAssembly.compile(code);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const network = new Network(facts, instance, constants, "simd", memory);
+  if (instance.exports.start() !== 0) throw new Error("the pool of threads does not start");
+  const worker = startWorker();
+  await new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = (event) => reject(new Error(event.message || "no worker"));
+    worker.postMessage({ module, memory });
+  });
+  network.threads = 2;
+  return network;
 }

@@ -21,7 +21,7 @@ export async function openPage(root, loading) {
   const { facts } = network;
   find("form").textContent =
     network.form === "simd"
-      ? "with SIMD"
+      ? `with SIMD${network.threads === 2 ? ", on two threads" : ""}`
       : facts.forms.includes("simd")
         ? "without SIMD, which this browser has not: slower"
         : "without SIMD";

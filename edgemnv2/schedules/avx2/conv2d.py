@@ -15,7 +15,6 @@ from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.avx2.gemm import LANES, Gemm
-from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
 from edgemnv2.schedules.avx2.pointwise import (
     gemm_of,
     pointwise_space,
@@ -78,9 +77,7 @@ def gathered_kernel(
     rows, columns = layer.kernel
     taps = columns * source.channels
     depth = rows * taps
-    padded, factor, scratch_dtype = depth, 1, gemm.scratch_dtype
-    if isinstance(gemm, Int8Gemm):
-        padded, factor = gemm.padded, gemm.epilogue.doubled
+    padded, factor, scratch_dtype = gemm.padded, gemm.factor, gemm.scratch_dtype
     k, inputs, pointers = stem_builder(graph, layer, gemm, decisions, unsigned="uint8")
     stride, left = layer.stride[1], layer.padding[1]
 

@@ -44,6 +44,16 @@ class Gemm(ABC):
         """Input channels, the distance from one pixel to the next."""
         return int(self.weight.shape[0])
 
+    @property
+    def padded(self) -> int:
+        """Input channels of a gathered pixel."""
+        return self.depth
+
+    @property
+    def factor(self) -> int:
+        """By which gathered pixels are multiplied."""
+        return 1
+
     def key(self) -> dict[str, Any]:
         """What of this shapes the code."""
         return {

@@ -29,19 +29,15 @@ from edgemnv2.tir.builder import (
 )
 from edgemnv2.tir.tiling import Panel, walk
 
-__all__ = ["Int8Gemm"]
+__all__ = ["Int8Gemm", "WidenedGemm"]
 
 Expr = Any
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Int8Gemm(Gemm):
-    """int8 by `vpmaddwd`. `bias` has the input's zero point folded in."""
-
-    requantize: Requantize
-    epilogue: Epilogue
-    weights_dtype: str = "int8"
+class WidenedGemm(Gemm):
+    """int8 pixels that are widened in scratch memory, in pairs of input channels."""
 
     dtype = "int8"
     second_dtype = "int32"
@@ -51,6 +47,56 @@ class Int8Gemm(Gemm):
     def padded(self) -> int:
         """Input channels of a pixel in scratch: an even number."""
         return self.depth + self.depth % 2
+
+    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
+        """Pixels from `first` on into scratch, as int16 times `factor`."""
+
+        def copy(source: Expr, to: Expr, lanes: int) -> None:
+            value = cast(load(p.x, source, f"int8x{lanes}"), f"int16x{lanes}")
+            if self.factor == 2:
+                value = k.let(value)
+                value = value + value
+            k.store(p.scratch, to, value)
+
+        if self.depth % 2 == 0 and pixels * self.depth >= 16:
+            total, count = pixels * self.depth, 1
+        else:
+            total, count = self.depth, pixels
+        for number in range(count):
+            source = k.let((first + number) * self.depth)
+            to = number * self.padded
+            vectors, rest = divmod(total, 16)
+            if vectors > 4:
+                with k.loop(vectors) as i:
+                    copy(source + i * 16, to + i * 16, 16)
+            else:
+                for i in range(vectors):
+                    copy(source + i * 16, to + i * 16, 16)
+            if rest and vectors:
+                copy(source + (total - 16), to + (total - 16), 16)
+            elif rest:
+                self._copy_short(k, p, source, to, rest)
+            if self.padded != self.depth:
+                k.store(p.scratch, to + self.depth, scalar(0, "int16"))
+
+    def _copy_short(self, k: Builder, p: Pointers, source: Expr, to: Expr, count: int) -> None:
+        for i in range(count):
+            value = cast(load(p.x, source + i, "int8"), "int32") * self.factor
+            k.store(p.scratch, to + i, cast(value, "int16"))
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Gemm(WidenedGemm):
+    """int8 by `vpmaddwd`. `bias` has the input's zero point folded in."""
+
+    requantize: Requantize
+    epilogue: Epilogue
+    weights_dtype: str = "int8"
+
+    @property
+    def factor(self) -> int:
+        """That of the epilogue."""
+        return self.epilogue.doubled
 
     def key(self) -> dict[str, Any]:
         """Also the epilogue's form."""
@@ -90,42 +136,6 @@ class Int8Gemm(Gemm):
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """All pixels are in scratch as int16 already."""
         walk(k, pixels, mr, self.panels, order, lambda f, m, q: self._tile(k, p, f, f, m, q))
-
-    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
-        """Pixels from `first` on into scratch, as int16 times the epilogue's factor."""
-
-        def copy(source: Expr, to: Expr, lanes: int) -> None:
-            value = cast(load(p.x, source, f"int8x{lanes}"), f"int16x{lanes}")
-            if self.epilogue.doubled == 2:
-                value = k.let(value)
-                value = value + value
-            k.store(p.scratch, to, value)
-
-        if self.depth % 2 == 0 and pixels * self.depth >= 16:
-            total, count = pixels * self.depth, 1
-        else:
-            total, count = self.depth, pixels
-        for number in range(count):
-            source = k.let((first + number) * self.depth)
-            to = number * self.padded
-            vectors, rest = divmod(total, 16)
-            if vectors > 4:
-                with k.loop(vectors) as i:
-                    copy(source + i * 16, to + i * 16, 16)
-            else:
-                for i in range(vectors):
-                    copy(source + i * 16, to + i * 16, 16)
-            if rest and vectors:
-                copy(source + (total - 16), to + (total - 16), 16)
-            elif rest:
-                self._copy_short(k, p, source, to, rest)
-            if self.padded != self.depth:
-                k.store(p.scratch, to + self.depth, scalar(0, "int16"))
-
-    def _copy_short(self, k: Builder, p: Pointers, source: Expr, to: Expr, count: int) -> None:
-        for i in range(count):
-            value = cast(load(p.x, source + i, "int8"), "int32") * self.epilogue.doubled
-            k.store(p.scratch, to + i, cast(value, "int16"))
 
     def _tile(self, k: Builder, p: Pointers, at: Expr, first: Expr, mr: int, panel: Panel) -> None:
         """`at`: the tile's first pixel in scratch; `first`: in the output."""

@@ -41,7 +41,7 @@ def default_convolution(graph: Graph, layer: Conv2D) -> dict[str, Any]:
         return {"weights": QUADS}
     if HALVES in product.kinds and product.depth <= _HALVES_DEPTH:
         return {"weights": HALVES}
-    return {"weights": product.kinds[0]}
+    return {"weights": product.tile_kind if product.tile_channels is not None else QUADS}
 
 
 def convolution_kernel(
@@ -68,7 +68,7 @@ def convolution_kernel(
     width = out.width * rows_per_step
     tiles = [(0, 1, width)] if kind == QUADS else pixel_tiles(width)
     widest = max(pixels for _, pixels, _ in tiles)
-    words_bytes = product.words_bytes(widest)
+    words_bytes = product.words_bytes(widest, kind)
     patch = 0 if pointwise else product.groups * 4
     patches = words_bytes // 4
     body: list[Call | Loop] = []
@@ -85,6 +85,7 @@ def convolution_kernel(
         else:
             calls += gather(layer, source, start, pixels, patch, patches)
             calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
+        calls += product.sums(kind, pixels)
         quads = "edgemnv2_quads_even" if product.meets_halves else "edgemnv2_quads"
         tile = quads if kind == QUADS else product.tile_name(kind, pixels, channel_rows)
         y = At("out", first + start * step, pixels * step)
@@ -94,6 +95,7 @@ def convolution_kernel(
     parameters = [(f"row_{row}", source.dtype) for row in range(layer.kernel[0])]
     parameters += [("out", "int8"), ("scratch", "int32"), ("stream", "int32")]
     symbol, function = row_function(f"dsp_{layer.op}", parameters, body)
+    even = ("cortex_m_even.h",) if product.meets_halves else ()
     stream = (
         product.quad_stream(next_channel)
         if kind == QUADS
@@ -105,7 +107,7 @@ def convolution_kernel(
         scratch_bytes=words_bytes + widest * patch,
         rows_per_step=rows_per_step,
         prim_func=function,
-        c_requires=(*HEADERS, "cortex_m_even.h") if product.meets_halves else HEADERS,
+        c_requires=(*HEADERS, *even, *product.headers(kind)),
         decisions=dict(decisions),
     )
 

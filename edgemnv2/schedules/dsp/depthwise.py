@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.dsp.matmul import BYTES, HALVES, SIGN_FIX, matmul_of, wrap
+from edgemnv2.schedules.dsp.matmul import HALVES, SIGN_FIX, matmul_of, wrap
 from edgemnv2.schedules.dsp.requantize import (
     SCALE_BITS,
     Channels,
@@ -179,7 +179,7 @@ def depthwise_project_kernel(
         return None
     if channels.halves is not None:
         return None
-    weights = BYTES if BYTES in product.kinds else HALVES
+    weights = product.tile_kind
     assert source.quant is not None
     step, count = layer.stride[1], middle.channels
     pitch = layout.left + source.width + layout.right
@@ -204,6 +204,7 @@ def depthwise_project_kernel(
             calls.append(Call("edgemnv2_clamp_words", (At("scratch"), half * pixels, *narrow)))
         if weights == HALVES and not product.has_common_shift(weights):
             calls.append(Call("edgemnv2_scale_words", (At("scratch"), half * pixels)))
+        calls += product.sums(weights, pixels, split=True)
         y = At("out", start * out.channels, pixels * out.channels)
         tile = product.tile_name(weights, pixels, channel_rows=False)
         calls.append(Call(tile, (At("scratch"), At("project"), y)))
@@ -218,9 +219,9 @@ def depthwise_project_kernel(
             _stream(layer, channels, scale_bits, source.quant.zero_point, out.width, pitch),
             product.stream(weights, out.channels, False, split=True),
         ),
-        scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles)),
+        scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles), weights),
         prim_func=function,
-        c_requires=("cortex_m_depthwise.h", "cortex_m_pointwise.h"),
+        c_requires=("cortex_m_depthwise.h", "cortex_m_pointwise.h", *product.headers(weights)),
         fuses=(layer.name,),
         decisions={**decisions, "weights": weights},
     )

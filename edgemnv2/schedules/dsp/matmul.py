@@ -22,6 +22,7 @@ from edgemnv2.schedules.dsp.requantize import (
 )
 from edgemnv2.schedules.dsp.rows import int8_io, int8_zero_point
 from edgemnv2.schedules.integer import folded_bias
+from edgemnv2.tir.row_function import At, Call
 
 __all__ = ["BYTES", "HALVES", "QUADS", "MatMul", "matmul_of"]
 
@@ -33,6 +34,10 @@ SIGN_FIX, CHANNEL_ROWS, ODD_CHANNELS = 1, 2, 4
 """Flags of `cortex_m_base.h`."""
 GROUP = (0, 2, 1, 3)
 """Order of four input channels after SXTB16."""
+_FEW = 32
+"""Output channels below which weights of uint8 files keep their 16 bits."""
+SUM_WORDS = 126
+"""Pairs of activations whose sum fits into an int16 (`edgemnv2_sums`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +61,46 @@ class MatMul:
         """Groups of four input channels, the last one completed with zeros."""
         return -(-self.depth // 4)
 
-    def words_bytes(self, pixels: int) -> int:
+    @cached_property
+    def offsets(self) -> Array | None:
+        """int16 `[N]`: what is taken off each channel's weights so that they are bytes.
+
+        Weights of uint8 files lie within 255 steps of each other, but not round 0. The sum of the
+        activations times the offset is added again: see `sum_groups`. Zeros where all weights are
+        bytes already; None where bytes do not hold them.
+        """
+        low, high = self.weight.min(axis=0), self.weight.max(axis=0)
+        if low.min(initial=0) >= -128 and high.max(initial=0) <= 127:
+            return np.zeros(low.shape, np.int16)
+        fits = (low >= -127) & (high <= 127)
+        offsets = np.where(fits, 0, (low.astype(np.int16) + high) // 2).astype(np.int16)
+        narrow = self.weight - offsets
+        if np.abs(offsets).max() > 127 or narrow.min() < -128 or narrow.max() > 127:
+            return None
+        return np.asarray(offsets, np.int16)
+
+    def sum_groups(self, kind: str) -> int:
+        """Groups of four sums of activations that follow the activations: one sum for every
+        `SUM_WORDS` pairs, multiplied by the offsets. None where weights keep their 16 bits."""
+        if kind == HALVES or self.offsets is None or not self.offsets.any():
+            return 0
+        return -(-self.groups * 2 // (SUM_WORDS * 4))
+
+    def words_bytes(self, pixels: int, kind: str) -> int:
         """Bytes of the widened activations of a tile."""
-        return self.groups * 8 * pixels
+        return (self.groups + self.sum_groups(kind)) * 8 * pixels
+
+    def headers(self, kind: str) -> tuple[str, ...]:
+        """What `sums` needs."""
+        return ("cortex_m_sums.h",) if self.sum_groups(kind) else ()
+
+    def sums(self, kind: str, pixels: int, *, split: bool = False) -> list[Call]:
+        """What completes a tile's widened activations with their sums; `split` as in `stream`."""
+        count, words, pairs = self.sum_groups(kind), At("scratch"), self.groups * 2
+        if not count:
+            return []
+        blank = Call("edgemnv2_complete", (words, self.depth, pairs, pixels))
+        return [*([blank] if split else []), Call("edgemnv2_sums", (words, pairs, count, pixels))]
 
     @cached_property
     def tile_channels(self) -> Channels | None:
@@ -105,7 +147,7 @@ class MatMul:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The weight layouts that this product can have; none: other kernels must do it."""
-        small = bool(self.weight.min() >= -128 and self.weight.max() <= 127)
+        small = self.offsets is not None
         kinds = []
         fine = self.tile_channels is not None and self.tile_channels.has_fractions
         if self.tile_channels is not None:
@@ -115,15 +157,29 @@ class MatMul:
             kinds.append(QUADS)
         return tuple(kinds)
 
+    @property
+    def tile_kind(self) -> str:
+        """The layout for tiles of pixels that saves flash where that costs little time."""
+        if BYTES not in self.kinds:
+            return HALVES
+        # Summing up the activations takes as long as another channel or two.
+        return HALVES if self.sum_groups(BYTES) and self.weight.shape[1] < _FEW else BYTES
+
     def _pairs_fit(self) -> bool:
         """Whether every two output channels' weights fit into `w0 + 256 * w1`, an int16."""
-        first, second = self._padded(1, 2)[:, 0::2], self._padded(1, 2)[:, 1::2]
+        narrow = _completed(np.concatenate(self._narrowed(self.weight)), 1, 2)
+        first, second = narrow[:, 0::2], narrow[:, 1::2]
         both = first.astype(np.int32) + 256 * second.astype(np.int32)
         return bool(both.min() >= -(1 << 15) and both.max() < 1 << 15)
 
-    def _padded(self, rows: int, columns: int) -> Array:
-        """`weight`, completed with zeros to multiples of `rows` and `columns`."""
-        return _completed(self.weight, rows, columns)
+    def _narrowed(self, weight: Array) -> tuple[Array, Array]:
+        """`weight` without its offsets, and the weights of the sums, `[4 * sum groups, N]`."""
+        assert self.offsets is not None
+        # A constant channel's weights are zeros, which need no offset.
+        offsets = np.where(weight.any(axis=0), self.offsets, 0).astype(weight.dtype)
+        sums = np.zeros((4 * self.sum_groups(BYTES), weight.shape[1]), weight.dtype)
+        sums[: -(-self.groups * 2 // SUM_WORDS)] = offsets
+        return weight - offsets, sums
 
     def tile_name(self, kind: str, pixels: int, channel_rows: bool) -> str:
         """The kernel of `cortex_m_pointwise.h` that reads `stream`."""
@@ -155,7 +211,10 @@ class MatMul:
         reduced, bias = channels.reduced(self.weight, self.bias)
         if self.has_common_shift(kind):
             reduced = (reduced * scale).astype(np.int16)
-        weight = _completed(reduced, 4, 2)
+        sums = np.zeros((0, count), np.int16)
+        if kind != HALVES:
+            reduced, sums = self._narrowed(reduced)
+        weight, sums = _completed(reduced, 4, 2), _completed(sums, 4, 2)
         if split:
             half = -(-self.depth // 2)
             lower = np.zeros((self.groups * 2, even), np.int16)
@@ -163,9 +222,9 @@ class MatMul:
             lower[:half] = weight[:half]
             upper[: self.depth - half] = weight[half : self.depth]
             pairs = np.stack([lower, upper], axis=1).reshape(-1, 2, even // 2, 2)
+            pairs = np.concatenate([pairs, _pairs(sums)])
         else:
-            # [pairs, 2 input channels, N / 2, 2 output channels]
-            pairs = weight.reshape(self.groups, 4, even)[:, GROUP].reshape(-1, 2, even // 2, 2)
+            pairs = _pairs(np.concatenate([weight, sums]))
         if kind == HALVES:
             bias = bias * scale + channels.fractions
         bias = np.pad(bias, (0, count % 2))
@@ -180,12 +239,13 @@ class MatMul:
             packed = pairs.transpose(2, 0, 3, 1)
         body = np.ascontiguousarray(packed).reshape(even // 2, -1).view(np.int32)
         biases = wrap(np.stack([first, second], axis=1))
-        words = np.pad(channels.words(), ((0, count % 2), (0, 0))).reshape(even // 2, 6)
-        records = np.concatenate([biases, body, words], axis=1, dtype=np.int32)
+        factors = np.pad(channels.words(), ((0, count % 2), (0, 0))).reshape(even // 2, 6)
+        records = np.concatenate([biases, body, factors], axis=1, dtype=np.int32)
         record_bytes = records.shape[1] * 4
         flags = SIGN_FIX * channels.sign_fix + CHANNEL_ROWS * channel_rows
         flags += ODD_CHANNELS * (count % 2)
-        header = [self.groups * 2, count // 2 * record_bytes, stride, flags | record_bytes << 8]
+        words = (self.groups + self.sum_groups(kind)) * 2
+        header = [words, count // 2 * record_bytes, stride, flags | record_bytes << 8]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
 
     def quad_stream(self, step: int) -> Array:
@@ -196,18 +256,28 @@ class MatMul:
         blocks = -(-count // 4)
         # [N / 4, groups, 4 output channels, 4 input channels]
         reduced, biases = channels.reduced(self.weight, self.bias)
-        weight = _completed(reduced, 4, 4).astype(np.int8).reshape(self.groups, 4, blocks, 4)
+        reduced, sums = self._narrowed(reduced)
+        weight = np.concatenate([_completed(reduced, 4, 4), _completed(sums, 4, 4)])
+        groups = weight.shape[0] // 4
+        weight = weight.astype(np.int8).reshape(groups, 4, blocks, 4)
         body = np.ascontiguousarray(weight.transpose(2, 0, 3, 1)).reshape(blocks, -1)
         bias = wrap(np.pad(biases, (0, -count % 4))).reshape(blocks, 4)
         words = np.pad(channels.words(), ((0, -count % 4), (0, 0))).reshape(blocks, 12)
         records = np.concatenate([bias, body.view(np.int32), words], axis=1, dtype=np.int32)
-        header = [self.groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
+        header = [groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
 
 
 def _completed(weight: Array, rows: int, columns: int) -> Array:
     depth, count = weight.shape
     return np.pad(weight, ((0, -depth % rows), (0, -count % columns)))
+
+
+def _pairs(weight: Array) -> Array:
+    """`[pairs, 2 input channels, N / 2, 2 output channels]` of `weight` `[4 * groups, N]`."""
+    rows, columns = weight.shape
+    ordered = weight.reshape(rows // 4, 4, columns)[:, GROUP]
+    return ordered.reshape(-1, 2, columns // 2, 2)
 
 
 def wrap(values: Array) -> Array:

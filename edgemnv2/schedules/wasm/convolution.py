@@ -16,7 +16,7 @@ from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, pointwise_kernel_of
 from edgemnv2.schedules.halves import span_of
-from edgemnv2.schedules.integer import folded_bias, largest_sum
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.wasm.gemm import WebFloatGemm, WebInt8Gemm
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
@@ -30,23 +30,32 @@ GRANULE = 2 * BLOCK
 
 
 def _space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
-    """Decision ranges: tile `mr` pixels by `nr` channels, outermost loop, copies of the step."""
+    """Decision ranges: tile `mr` pixels by `nr` channels, copies of the step.
+
+    And the outermost loop (float32), or the pixels whose sums are requantised together (int8).
+    """
     out = graph.tensor_out(layer)
     single = out.width * out.height == 1
-    return {
-        "mr": (1,) if single else (2, 3, 4, 5),
+    ranges: dict[str, tuple[Any, ...]] = {
+        "mr": (1,) if single else (2, 3, 4),
         "nr": (8, 16, 32) if single else (8, 16),
         "order": ("panel", "pixel"),
-        "unroll": (1, 2, 4),
+        "unroll": (1, 2),
     }
+    if layer.requantize is None:
+        return ranges
+    return {**ranges, "order": ("pixel",), "block": (1,) if single else (8, 16, 28, 56)}
 
 
 def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
-    """Eight accumulators of four, for which all browsers' compilers have registers."""
+    """Eight accumulators of four and what one step loads: all that V8 has registers for."""
     out = graph.tensor_out(layer)
-    if out.width * out.height == 1:
-        return {"mr": 1, "nr": 16 if out.channels >= 16 else 8, "order": "panel", "unroll": 2}
-    return {"mr": 4, "nr": 8, "order": "pixel", "unroll": 2}
+    single = out.width * out.height == 1
+    nr = 16 if single and out.channels >= 16 else 8
+    chosen = {"mr": 1 if single else 4, "nr": nr, "order": "pixel", "unroll": 1}
+    if layer.requantize is None:
+        return chosen
+    return {**chosen, "block": 1 if single else 28}
 
 
 def _gemm(
@@ -65,15 +74,13 @@ def _gemm(
         layer.requantize,
         ends.zero_out,
         layer.clamp,
-        largest_sum(weight, bias),
         span_of(weight, bias, ends.source),
     )
     if epilogue is None:
         return None
     # int16 weights are those of uint8 models.
-    return WebInt8Gemm(
-        weight, bias, panels, unroll, layer.requantize, epilogue, str(weight.dtype), isa
-    )
+    block = int(decisions["block"])
+    return WebInt8Gemm(weight, bias, panels, unroll, epilogue, block, str(weight.dtype), isa)
 
 
 def pointwise_kernel(

@@ -20,7 +20,7 @@ from edgemnv2.schedules.avx2.pointwise import supported
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends
 from edgemnv2.schedules.halves import span_of
-from edgemnv2.schedules.integer import folded_bias, largest_sum
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
 from edgemnv2.tir.builder import Builder, cast, constant, load, shuffle, symbol_name
@@ -63,7 +63,6 @@ def depthwise_kernel(
         layer.requantize,
         ends.zero_out,
         layer.clamp,
-        largest_sum(layer.weight, bias),
         span_of(layer.weight, bias),
     )
     if epilogue is None:
@@ -147,17 +146,17 @@ def _int8(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            _pack(layer.weight, blocks, epilogue.doubled),
-            epilogue.pack(bias, layer.requantize, blocks),
+            _pack(layer.weight, blocks),
+            epilogue.pack(bias, blocks),
         ),
         prim_func=k.function(),
         decisions=dict(decisions),
     )
 
 
-def _pack(weight: Array, blocks: list[tuple[int, int]], factor: int) -> Array:
+def _pack(weight: Array, blocks: list[tuple[int, int]]) -> Array:
     """int16 weights by blocks of eight channels: of each pair of taps four channels, then four."""
-    taps = weight.reshape(9, -1).astype(np.int16) * factor
+    taps = weight.reshape(9, -1).astype(np.int16)
     nothing = np.zeros_like(taps[0])
     pairs = [np.stack([taps[a], nothing if b is None else taps[b]], axis=1) for a, b in PAIRS]
     return np.concatenate([pair[c : c + n].ravel() for c, n in blocks for pair in pairs])

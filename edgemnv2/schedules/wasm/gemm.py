@@ -1,7 +1,10 @@
 """Inner loops of 1x1 convolution in WebAssembly: `i32x4.dot_i16x8_s`, or products and sums.
 
-int8: pixels of a tile are widened (and doubled, which requantisation wants) in scratch memory, a
-pair of channels is one splat; weights are widened by the instruction that loads them.
+V8 compiles a basic block with all its loads first, and has 15 vectors: what a step of the inner
+loop loads must fit beside the accumulators, so steps are not copied. int8: the pixels of a block
+are widened in scratch memory, a pair of channels is one splat; weights are widened by the
+instruction that loads them. The sums of a block's pixels are requantised in a loop of their own,
+which keeps the constants of eight channels in vectors.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ from numpy.typing import NDArray
 
 from edgemnv2.schedules.avx2.float_gemm import FloatGemm
 from edgemnv2.schedules.avx2.gemm import reduction
-from edgemnv2.schedules.avx2.int8_gemm import Int8Gemm
+from edgemnv2.schedules.avx2.int8_gemm import WidenedGemm
 from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.schedules.wasm.isa import NO_SIMD, Isa
-from edgemnv2.schedules.wasm.requantize import BLOCK
+from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
 from edgemnv2.tir.builder import Builder, broadcast, cast, element, load, reinterpret
-from edgemnv2.tir.tiling import Panel
+from edgemnv2.tir.tiling import Panel, runs
 
 __all__ = ["WebFloatGemm", "WebInt8Gemm"]
 
@@ -28,10 +31,18 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class WebInt8Gemm(Int8Gemm):
+class WebInt8Gemm(WidenedGemm):
     """int8 by sums of two products. `bias` has the input's zero point folded in."""
 
+    epilogue: WebEpilogue
+    block: int
+    weights_dtype: str = "int8"
     isa: Isa = NO_SIMD
+
+    def key(self) -> dict[str, Any]:
+        """Also the epilogue's form and the size of blocks."""
+        epilogue, weights = self.epilogue.key, self.weights_dtype
+        return {**super().key(), "epilogue": epilogue, "weights": weights, "block": self.block}
 
     def constants(self) -> list[Array]:
         """Per panel `[K/2][NR][2]`; parameters."""
@@ -40,14 +51,51 @@ class WebInt8Gemm(Int8Gemm):
         pairs = weight.reshape(self.padded // 2, 2, -1).transpose(0, 2, 1)
         blocks = self.panels.blocks()
         packed = np.concatenate([pairs[:, n0 : n0 + n].ravel() for n0, n in blocks])
-        return [packed, self.epilogue.pack(self.bias, self.requantize, blocks)]
+        return [packed, self.epilogue.pack(self.bias, blocks)]
 
-    def _tile(self, k: Builder, p: Pointers, at: Expr, first: Expr, mr: int, panel: Panel) -> None:
-        """`at`: the tile's first pixel in scratch; `first`: in the output."""
+    def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
+        """The widened pixels of one block."""
+        return 2 * self.padded * min(self.block, pixels)
+
+    def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
+        """Widen, then multiply, block by block."""
+        for first, size in runs(k, pixels, self.block):
+            self._widen(k, p, first, size)
+            for panel in self.panels.each(k):
+                self._panel(k, p, 0, first, size, mr, panel)
+
+    def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
+        """All pixels are in scratch as int16 already."""
+        for first, size in runs(k, pixels, self.block):
+            for panel in self.panels.each(k):
+                self._panel(k, p, first, first, size, mr, panel)
+
+    def _panel(
+        self, k: Builder, p: Pointers, at: Expr, first: Expr, size: int, mr: int, panel: Panel
+    ) -> None:
+        """`size` pixels, which begin at `at` in scratch, at `first` in the output."""
+        vectors, epilogue = panel.width // BLOCK, self.epilogue
+        q0 = k.let(panel.packed * epilogue.rows)
+        sums = k.registers("int32x4", size * vectors)
+        for begin, count in runs(k, size, mr):
+            self._sums(k, p, at, begin, count, panel, sums)
+        factors = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
+        with k.loop(size) as i:
+            made = [
+                epilogue.rescale(k, k.let(element(sums, i * vectors + j)), factors[j])
+                for j in range(vectors)
+            ]
+            to = k.let((first + i) * self.panels.channels + panel.channel)
+            epilogue.store(k, p.out, to, made)
+
+    def _sums(
+        self, k: Builder, p: Pointers, at: Expr, begin: Expr, mr: int, panel: Panel, sums: Any
+    ) -> None:
+        """`mr` pixels, which begin at `begin` in the block, into `sums`."""
         blocks, epilogue = range(panel.width // BLOCK), self.epilogue
         acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
         w0, q0 = k.let(panel.packed * self.padded), k.let(panel.packed * epilogue.rows)
-        x0 = [k.let((at + r) * self.padded) for r in range(mr)]
+        x0 = k.let((at + begin) * self.padded)
         for j in blocks:
             bias = k.let(epilogue.bias(p.second, q0, j))
             for row in acc:
@@ -56,21 +104,19 @@ class WebInt8Gemm(Int8Gemm):
         def step(pair: Expr) -> None:
             weights = []
             for j in blocks:
-                begin = w0 + pair * (2 * panel.width) + 2 * BLOCK * j
-                stored = load(p.weights, begin, f"{self.weights_dtype}x8")
+                place = w0 + pair * (2 * panel.width) + 2 * BLOCK * j
+                stored = load(p.weights, place, f"{self.weights_dtype}x8")
                 weights.append(k.let(cast(stored, "int16x8")))
             for r, row in enumerate(acc):
-                both = reinterpret(load(p.scratch, x0[r] + pair * 2, "int16x2"), "int32")
-                value = k.let(reinterpret(broadcast(both, BLOCK), "int16x8"))
+                both = load(p.scratch, x0 + pair * 2 + r * self.padded, "int16x2")
+                value = k.let(reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8"))
                 for j in blocks:
                     k.set(row, j, element(row, j) + self.isa.dot(value, weights[j]))
 
         reduction(k, self.padded // 2, self.unroll, step)
-        factors = [epilogue.load(k, p.second, q0, j) for j in blocks]
         for r, row in enumerate(acc):
-            to = k.let((first + r) * self.panels.channels + panel.channel)
-            made = [epilogue.rescale(k, k.let(element(row, j)), factors[j]) for j in blocks]
-            epilogue.store(k, p.out, to, made)
+            for j in blocks:
+                k.set(sums, (begin + r) * len(blocks) + j, element(row, j))
 
 
 @dataclass(frozen=True, eq=False)

@@ -189,6 +189,7 @@ class Network:
         dead: int | None = None,
         weight_dtype: str = "int8",
         weight_limit: int = 127,
+        weight_shift: int = 0,
         heavy: bool = False,
         single_rounding: bool = False,
         nearly_dead: tuple[int, ...] = (),
@@ -210,6 +211,8 @@ class Network:
         weight = np.clip(np.rint(weight), -weight_limit, weight_limit).astype(weight_dtype)
         if heavy:
             weight = self.rng.integers(-weight_limit, weight_limit + 1, shape).astype(weight_dtype)
+        if weight_shift:
+            weight = weight.astype(np.int16) + np.int16(weight_shift)
         bias = self.rng.integers(-3000, 3000, channels).astype(np.int32)
         axes = tuple(range(len(shape) - 1))
         norm = np.sqrt((weight.astype(float) ** 2).sum(axis=axes)) * 74 + 1

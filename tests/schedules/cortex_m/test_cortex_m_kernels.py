@@ -77,10 +77,29 @@ def trained() -> Network:
     return net.convolution(7, weight_dtype="int16", weight_limit=230)
 
 
+def shifted() -> Network:
+    """Weights of uint8 files whose zero point is not 128: bytes, and what was taken off them."""
+    net = Network(11, 6, 7, 3, zero_point=-3)
+    net.convolution(21, 3, relu=True, weight_shift=70, weight_limit=120)
+    net.convolution(45, relu=True, weight_shift=-60, dead=2)
+    net.convolution(0, 3, depthwise=True, relu=True, clamp=(-128, 90))
+    net.convolution(35, weight_shift=100, weight_limit=100)
+    return net.convolution(12, weight_shift=33).convolution(44, weight_shift=-9)
+
+
+def long_sums() -> Network:
+    """So many channels that their activations have more than four sums; the last are one pixel."""
+    net = Network(12, 1, 2, 1203, zero_point=-128)
+    net.convolution(37, weight_shift=90, weight_limit=100, gain=0.5)
+    return net.convolution(33, weight_shift=-120, weight_limit=100)
+
+
 NETWORKS: dict[str, Callable[[], Network]] = {
     "blocks": blocks,
     "irregular": irregular,
     "trained": trained,
+    "shifted": shifted,
+    "long_sums": long_sums,
     **{f"width_{w}": lambda w=w: narrow(w) for w in (1, 2, 3, 5, 7, 9)},
 }
 FAMILIES = {"dsp": dsp, "mve": mve}
@@ -170,11 +189,16 @@ def test_every_layer_rounds_once_to_even(
 
 
 @pytest.mark.parametrize("place", ["host", "m7"])
+@pytest.mark.parametrize("network", [blocks, shifted])
 @pytest.mark.parametrize("weights", ["BYTES", "HALVES", "QUADS"])
 def test_every_weight_layout_gives_the_same_bytes(
-    weights: str, place: str, tmp_path: Path, board: Callable[[str], Board]
+    weights: str,
+    network: Callable[[], Network],
+    place: str,
+    tmp_path: Path,
+    board: Callable[[str], Board],
 ) -> None:
-    kernels = check(dsp, board(place), "-O2", blocks(), tmp_path, {"weights": weights})
+    kernels = check(dsp, board(place), "-O2", network(), tmp_path, {"weights": weights})
     assert {k.decisions["weights"] for k in kernels.values() if "weights" in k.decisions} == {
         weights
     }

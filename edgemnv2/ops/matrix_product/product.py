@@ -1,0 +1,51 @@
+"""What both formats make of a product of two computed matrices, or of an equation of such."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgemnv2.ops.source import FlowBuilder, Refusal, SourceTensor
+
+__all__ = ["add_product", "product_shape", "turned"]
+
+Shape = tuple[int, ...]
+
+
+def product_shape(left: Shape, right: Shape) -> Shape:
+    """Of `[..., M, K]` and `[..., K, N]`; Refusal where they do not fit."""
+    try:
+        batch = np.broadcast_shapes(left[:-2], right[:-2])
+    except ValueError:
+        batch = ()
+    fits = left[-1] == right[-2] and prod(batch) >= max(prod(left[:-2]), prod(right[:-2]))
+    if not fits:
+        raise Refusal(f"operands {list(left)} and {list(right)}", "export the model again")
+    return (*batch, left[-2], right[-1])
+
+
+def turned(flow: FlowBuilder, name: str, shape: Shape, like: SourceTensor) -> tuple[str, Shape]:
+    """The last two axes of a tensor exchanged; and its shape."""
+    rank = len(shape)
+    axes = (*range(rank - 2), rank - 1, rank - 2)
+    new = tuple(shape[axis] for axis in axes)
+    return flow.add("permute", [name], flow.fresh(like, shape=new), {"axes": axes}), new
+
+
+def add_product(
+    flow: FlowBuilder, left: tuple[str, Shape], right: tuple[str, Shape], output: SourceTensor
+) -> str:
+    """The product of two float tensors of 1 to 4 axes, of the shape of `output`."""
+    pair = []
+    for (name, shape), vector in ((left, (1, -1)), (right, (-1, 1))):
+        if len(shape) == 1:
+            shape = tuple(shape[0] if e == -1 else e for e in vector)
+            name = flow.step("reshape", name, output, to_shape=shape, shape=shape)
+        pair.append((name, shape))
+    made = product_shape(pair[0][1], pair[1][1])
+    operands = [name for name, _ in pair]
+    name = flow.add("matrix_product", operands, flow.fresh(output, shape=made))
+    if made == output.shape:
+        return name
+    return flow.step("reshape", name, output, shape=output.shape)
