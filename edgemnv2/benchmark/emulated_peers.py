@@ -114,7 +114,7 @@ def trace_peer(
             raise RunnerError(f"against={name}: did not run in the emulator ({last})")
         trace = BlockTrace.read(folder)
         misses = read_misses(folder) if caches else []
-        seen = len(misses) if caches else (len(trace.sections) - 1) // 2
+        seen = len(misses) if caches else len(trace.sections) // 2
         if seen != MARKED:
             raise RunnerError(f"against={name}: {seen} inferences were seen (expected {MARKED})")
         return PeerTrace(
