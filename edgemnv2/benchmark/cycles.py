@@ -279,6 +279,7 @@ def _peer(
     with tempfile.TemporaryDirectory(prefix="edgemnv2-") as folder:
         file = path or write_model(name, load_graph(artifact.path / REFERENCE_FOLDER), Path(folder))
         run = trace_peer(artifact, name, file, sample)
+    assert run.misses is not None
     costs = PathCosts.of(run.trace, run.inference, model)
     wait = waiting(artifact.target, run.misses)
     error = largest_difference(ours, run.outputs)

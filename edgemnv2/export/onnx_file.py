@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.export.onnx_writer import OnnxNodes
 from edgemnv2.export.quantities import ENDS, activation_of, weight_scales
-from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.graph import Graph, Layer, Tensor
 
 __all__ = ["onnx_file"]
 
@@ -82,16 +82,24 @@ class _Writer(OnnxNodes):
     def _end(self, tensor: str, name: str) -> Any:
         at = self.graph.tensors[tensor]
         stored = name == tensor and at.dtype != "float32"
-        kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(STORED if stored else "float32"))
+        dtype = STORED if stored else "float32"
+        if _is_number(at):
+            dtype = at.dtype
+        kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         shape = [1, at.channels, at.height, at.width]
         return self.helper.make_tensor_value_info(name, kind, shape)
 
     def _finish(self, name: str, value: str) -> None:
         """`value` is the float value of tensor `name`, or, of the input, the stored one."""
         tensor = self.graph.tensors[name]
-        if tensor.dtype != "float32":
+        if tensor.dtype != "float32" and not _is_number(tensor):
             ends = self.quantisation(tensor, STORED)
             if name not in self.graph.inputs:
                 value = self.node("QuantizeLinear", [value, *ends], name)
             value = self.node("DequantizeLinear", [value, *ends], f"{name}.value")
         self.reals[name] = value
+
+
+def _is_number(tensor: Tensor) -> bool:
+    """Whether its values stand for nothing else: numbers of classes."""
+    return tensor.dtype != "float32" and tensor.quant is None

@@ -29,7 +29,11 @@ TYPES = {
 }
 
 # The newest version that LiteRT knows, where that is below 3.
-VERSIONS = {tflite.BuiltinOperator.RESHAPE: 1}
+VERSIONS = {
+    tflite.BuiltinOperator.ARG_MAX: 2,
+    tflite.BuiltinOperator.ARG_MIN: 2,
+    tflite.BuiltinOperator.RESHAPE: 1,
+}
 
 
 @dataclass

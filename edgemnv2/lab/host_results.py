@@ -26,7 +26,7 @@ from edgemnv2.provenance import cpu_model
 from edgemnv2.runners.local import LocalRunner
 from edgemnv2.target import load_target, missing_local_features
 
-__all__ = ["host_table", "machine", "measure_host"]
+__all__ = ["host_table", "machine", "measure_host", "undisturbed"]
 
 FLOAT_MODEL = "mobilenetv2-1.0-224"
 INT8_MODEL = "mobilenetv2-1.0-224-int8"
@@ -84,7 +84,7 @@ def measure_host(
 def _await_near_cores(say: Callable[[str], None]) -> float:
     """The distance of the cores, as soon as they are near or we have waited long enough."""
     for left in reversed(range(WAITS)):
-        with _undisturbed():
+        with undisturbed():
             distance = core_distance()
         if distance <= NEAR_SECONDS or not left:
             break
@@ -94,7 +94,7 @@ def _await_near_cores(say: Callable[[str], None]) -> float:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[str]:
+def undisturbed() -> Iterator[str]:
     """ "real-time" while nothing else may take the cores, "normal" where that is not allowed.
 
     Threads and programs started meanwhile inherit it. Every engine runs under it alike.
@@ -128,7 +128,7 @@ def _rows(
             # One thread does not care.
             distance = _await_near_cores(say) if threads > 1 else 0.0
             given_up = distance > NEAR_SECONDS
-            with _undisturbed() as priority:
+            with undisturbed() as priority:
                 result = against(artifact, peers, models, rounds=ROUNDS, threads=threads)
                 program = bench(artifact, LocalRunner(), repeat=ROUNDS, threads=threads)
                 faster = speed_up(artifact, threads, ROUNDS) if threads > 1 else None

@@ -10,6 +10,8 @@
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
     python -m edgemnv2.lab.results rounding [FOLDER]     ONNX's files, rounded twice and once
     python -m edgemnv2.lab.results host [INT8]   seconds on this computer beside other engines
+    python -m edgemnv2.lab.results task-seconds  detector and segmenter beside LiteRT
+    python -m edgemnv2.lab.results task-instructions     the same on Raspberry Pis, instructions
     python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
     python -m edgemnv2.lab.results web [INT8]    seconds in a browser beside other engines
@@ -40,6 +42,12 @@ from edgemnv2.lab.rank_results import measure_ranks, ranks_table
 from edgemnv2.lab.rounding_results import measure_rounding, rounding_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
+from edgemnv2.lab.task_speed import (
+    measure_task_instructions,
+    measure_task_seconds,
+    task_instructions_table,
+    task_seconds_table,
+)
 from edgemnv2.lab.web_results import measure_web, web_table
 from edgemnv2.version import __version__
 
@@ -268,6 +276,8 @@ Table = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "memory": (measure_memory, memory_table),
     "task-memory": (measure_task_memory, task_memory_table),
+    "task-seconds": (measure_task_seconds, task_seconds_table),
+    "task-instructions": (measure_task_instructions, task_instructions_table),
     "cortex-m": (measure_cortex_m, cortex_m_table),
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles-m": (partial(measure_cycles, True), cycles_table),

@@ -47,15 +47,13 @@ from edgemnv2.samples.canvases import SIZE, Canvas, canvas
 
 WIDTH = 0.35
 BATCH = 32
-CANVASES_AN_EPOCH = 512
+CANVASES_AN_EPOCH = 2048
 EPOCHS = {"detector": 5, "segmenter": 2}
-KEPT_BLOCKS = {"detector": 6, "segmenter": 3}
-"""Behind the stem: what `--resume` leaves as it is. Maps of 12x12 and of 24x24 follow."""
-PASSES = 6
+KEPT_BLOCKS = 3
+"""Behind the stem: what `--resume` leaves as it is. Maps of 24x24 follow."""
+PASSES = 3
 """How often `--resume` goes through the canvases of an epoch, whose features it has at hand."""
-RESUMED_LEARNING_RATE, WARM_UP = 7e-4, 50
-"""Constant behind its first steps, so that what an epoch leaves does not depend on how many follow:
-the average of the weights does what a falling rate would."""
+RESUMED_LEARNING_RATE = 1e-3
 VARIANTS = ((1, (0, 1, 2)), (-1, (2, 0, 1)), (1, (1, 2, 0)), (-1, (2, 1, 0)))
 """Each canvas counts four times, in other colours: light and dark exchanged or not, and the order
 of the channels. Cheaper than making it anew."""
@@ -74,7 +72,6 @@ BOXES = ([(24, 15), (33, 21), (44, 28)], [(44, 28), (54, 36)])
 CODER = (10.0, 10.0, 5.0, 5.0)
 """Scales of what the network says of a box: y, x, height, width; TensorFlow's own."""
 POSITIVE_IOU, NEGATIVE_IOU = 0.5, 0.4
-LABEL_SMOOTHING = 0.05
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al., arXiv 1708.02002)."""
 THRESHOLDS = tuple(round(0.2 + 0.02 * i, 2) for i in range(31))
@@ -136,13 +133,13 @@ class Detector(nn.Module):
             nn.init.constant_(head.pointwise.bias, -math.log(1 / RARE - 1))
 
     def first(self, x: Tensor) -> Tensor:
-        """The layers that `--resume` keeps: `[N, 3, 96, 96]` to `[N, 16, 12, 12]`."""
-        y: Tensor = self.blocks[: KEPT_BLOCKS["detector"]](self.stem(x))
+        """The layers that `--resume` keeps: `[N, 3, 96, 96]` to `[N, 8, 24, 24]`."""
+        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
         return y
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """What the heads look at, from what `first` makes."""
-        x = self.blocks[KEPT_BLOCKS["detector"] : 13](x)
+        x = self.blocks[KEPT_BLOCKS:13](x)
         return [self.blocks[13].expanded(x), self.blocks[13](x)]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,9 +179,7 @@ class Detector(nn.Module):
         sure = torch.exp(-plain)
         focal = ((1 - sure) ** FOCUS * plain * counted[..., None]).sum()
         near = functional.smooth_l1_loss(codes[positive], boxes[positive], reduction="sum")
-        which = functional.cross_entropy(
-            scores[positive], wanted[positive], reduction="sum", label_smoothing=LABEL_SMOOTHING
-        )
+        which = functional.cross_entropy(scores[positive], wanted[positive], reduction="sum")
         return (focal + 0.5 * near + which) / positive.sum().clamp(min=1)
 
     def task(self) -> dict[str, object]:
@@ -276,12 +271,12 @@ class Segmenter(nn.Module):
 
     def first(self, x: Tensor) -> Tensor:
         """The layers that `--resume` keeps, which are the detector's."""
-        y: Tensor = self.blocks[: KEPT_BLOCKS["segmenter"]](self.stem(x))
+        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
         return y
 
     def rest(self, x: Tensor) -> Tensor:
         """Logits `[N, 11, 12, 12]` from what `first` makes."""
-        x = self.blocks[KEPT_BLOCKS["segmenter"] :](x)
+        x = self.blocks[KEPT_BLOCKS:](x)
         whole = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         y: Tensor = self.logits(self.joined(torch.cat([self.local(x), whole], 1)))
         return y
@@ -421,18 +416,11 @@ def train(
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY),
         use_buffers=True,
     )
-    optimiser = torch.optim.AdamW(
-        model.parameters(), RESUMED_LEARNING_RATE, weight_decay=WEIGHT_DECAY
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
     samples = len(VARIANTS) * CANVASES_AN_EPOCH
     steps = samples // BATCH * (1 if whole else PASSES)
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    if whole:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, PEAK_LEARNING_RATE, epochs * steps
-        )
-    else:
-        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1 / WARM_UP, 1.0, WARM_UP)
+    peak = PEAK_LEARNING_RATE if whole else RESUMED_LEARNING_RATE
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, epochs * steps)
     begun = time.monotonic()
     trained = average.module
     assert isinstance(trained, Detector | Segmenter)

@@ -33,9 +33,6 @@ CONTRAST = 90
 """Between ink and what lies below it, of 255, at least."""
 INKED = 64
 """Alpha from which a pixel is the digit's: where its box ends, and what the map calls it."""
-EVERY = 2
-"""Of the digits that `digits` holds out, the first of so many are held out here too. The others are
-trained on, so that the writers are known and the images are not."""
 HELDOUT_SEED = 20_000
 """Of the first held-out canvas; training draws its seeds elsewhere."""
 
@@ -59,8 +56,7 @@ def heldout_canvases(count: int) -> list[Canvas]:
     from edgemnv2.samples import digits
 
     images, labels = digits.heldout()
-    sprites, classes = images[::EVERY, ..., 0], labels[::EVERY]
-    return [canvas(sprites, classes, HELDOUT_SEED + index) for index in range(count)]
+    return [canvas(images[..., 0], labels, HELDOUT_SEED + index) for index in range(count)]
 
 
 def canvas(sprites: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> Canvas:

@@ -90,7 +90,35 @@ def test_dilation_and_groups_are_written(
     assert np.abs(np.sort(engine.outputs()[0]) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "fomo_face_detection.tflite"])
+@pytest.mark.parametrize("peer", ["litert", "onnxruntime"])
+@pytest.mark.parametrize("name", ["ssdlite-mobilenetv2-64-0.35", "deeplabv3-mobilenetv2-33-0.35"])
+def test_a_detector_and_a_segmenter_agree_in_every_output(
+    peer: str, name: str, tmp_path: Path, require_module: RequireModule
+) -> None:
+    require_module(MODULES[peer])
+    graph = lower(load_model(name))
+    x = sample_of(graph)
+    engine = make_peer(peer, write_model(peer, graph, tmp_path), 1, {graph.inputs[0]: x})
+    engine.infer()
+    values = execute.run(graph, x, keep=False)
+    for output, theirs in zip(graph.outputs, engine.outputs(), strict=True):
+        ours = values[output].reshape(-1)
+        if ours.dtype.kind == "f":
+            assert np.abs(theirs - ours).max() <= 1e-5 * np.abs(ours).max()
+        else:
+            # Two channels of a pixel may be as near as a rounding.
+            assert np.mean(theirs == ours) > 0.999
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenetv2-0.35-96-int8",
+        "ssdlite-mobilenetv2-64-0.35-int8",
+        "deeplabv3-mobilenetv2-33-0.35-os8-aspp-int8",
+        "fomo_face_detection.tflite",
+    ],
+)
 def test_reference_kernels_of_litert_give_our_bytes(
     name: str, tmp_path: Path, require_module: RequireModule, request: pytest.FixtureRequest
 ) -> None:
@@ -110,9 +138,10 @@ def test_reference_kernels_of_litert_give_our_bytes(
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
     interpreter.invoke()
-    stored = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(-1)
-    expected = execute.run(graph, x, keep=False)[graph.outputs[0]].reshape(-1)
-    np.testing.assert_array_equal(stored, expected)
+    values = execute.run(graph, x, keep=False)
+    for output, detail in zip(graph.outputs, interpreter.get_output_details(), strict=True):
+        stored = interpreter.get_tensor(detail["index"]).reshape(-1)
+        np.testing.assert_array_equal(stored, values[output].reshape(-1))
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "digits-int8"])

@@ -49,7 +49,8 @@ class LiteRT:
     def _real_values(self, entry: Mapping[str, Any]) -> Array:
         stored: Array = self._interpreter.get_tensor(entry["index"]).reshape(-1)
         scale, zero_point = entry["quantization"]
-        if not np.issubdtype(stored.dtype, np.integer):
+        # Numbers of classes are integers without a scale.
+        if not np.issubdtype(stored.dtype, np.integer) or not scale:
             return stored
         real: Array = (stored.astype(np.float64) - zero_point) * scale
         return real
