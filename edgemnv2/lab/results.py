@@ -379,6 +379,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgeError as error:
         print(f"{args.what}: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        remedy = 'pip install -e ".[test,peers]"'
+        print(f"{args.what}: {error.name} is not installed ({remedy})", file=sys.stderr)
+        return 1
     model = f" {args.file.name}" if args.file is not None else ""
     model += " --keep-peers" if args.keep_peers else ""
     content = {
