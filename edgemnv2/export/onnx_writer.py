@@ -43,11 +43,19 @@ class OnnxNodes(ABC):
     # -- what operators ask for --------------------------------------------------------------------
 
     def node(
-        self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        output: str | None = None,
+        *,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        **attributes: Any,
     ) -> str:
         """A node, and the name of its output: `output`, or the layer's own real value."""
         output = output or self._own_output
-        made = self.helper.make_node(kind, list(inputs), [output], name=output, **attributes)
+        outputs = [*before, output, *after]
+        made = self.helper.make_node(kind, list(inputs), outputs, name=output, **attributes)
         self.nodes.append(made)
         return output
 
@@ -135,9 +143,8 @@ class OnnxNodes(ABC):
             self.constant(f"{name}.scale", scale.astype(np.float32)),
             self.constant(f"{name}.zero_point", np.zeros(scale.shape, values.dtype)),
         ]
-        return self.node(
-            "DequantizeLinear", inputs, name, **({"axis": axis} if scale.shape else {})
-        )
+        along: dict[str, Any] = {"axis": axis} if scale.shape else {}
+        return self.node("DequantizeLinear", inputs, name, **along)
 
     def file(self, name: str, inputs: list[Any], outputs: list[Any], **about: Any) -> bytes:
         """The bytes of the file, the same for the same network."""

@@ -46,9 +46,19 @@ class OnnxWriter(Protocol):
     opset: int
 
     def node(
-        self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        output: str | None = None,
+        *,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        **attributes: Any,
     ) -> str:
-        """A node; the name of its output, which is the layer's own where none is given."""
+        """A node; the name of its output, which is the layer's own where none is given.
+
+        `before` and `after` name outputs that nobody reads, in the order of the operator's.
+        """
 
     def real(self, tensor: str) -> str:
         """The name of a tensor's real value; of stored ones where a layer only moves them."""

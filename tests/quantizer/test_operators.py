@@ -34,6 +34,7 @@ INTEGERS_ONLY = {
     "lookup": "a concatenation of integers makes it",
     "quantize": "between floats and integers",
     "rescale": "between two scales of integers",
+    "where": "what it asks is a byte",
 }
 """Operators that no float network has."""
 SEEDS = (2,)

@@ -12,6 +12,9 @@ from edgemnv2.ops.where.layer import Where
 
 __all__ = ["onnx"]
 
+_BOOL = 9
+"""onnx.proto: TensorProto.BOOL."""
+
 
 def onnx(layer: Where, to: OnnxWriter) -> str:
     """Where, of a condition that is cast to bool."""
@@ -22,7 +25,7 @@ def onnx(layer: Where, to: OnnxWriter) -> str:
             operands.append(to.real(next(places)))
         else:
             operands.append(to.constant(f"{layer.name}.{name}", _spread(constant)))
-    operands[0] = to.cast(operands[0], "bool")
+    operands[0] = to.node("Cast", operands[:1], f"{layer.name}.chosen", to=_BOOL)
     return to.node("Where", operands)
 
 
