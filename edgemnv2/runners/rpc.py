@@ -18,10 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import edgemnv2.runners.rpc_session as rpc_session
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object, link_shared
 from edgemnv2.errors import RunnerError
-from edgemnv2.runners import rpc_session
 from edgemnv2.runners.base import BoardLost, Job, Runner, RunResult, Sample
 from edgemnv2.runners.bench_program import WARMUP, run_bench_program
 from edgemnv2.runners.device_state import DeviceState, state_notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgemnv2.ops.binary.both import comparison, logical_not
 from edgemnv2.ops.binary.powers import add_power
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
@@ -71,30 +72,16 @@ def batch_normalization(node: SourceNode, flow: FlowBuilder) -> None:
     flow.move("batch_norm", operands, node.output, attrs)
 
 
-def _comparison(op: str) -> Rule:
-    def rule(node: SourceNode, flow: FlowBuilder) -> None:
-        """-"""
-        flow.compute(op, [flow.real(node.input(0)), flow.real(node.input(1))], node.output)
-
-    return rule
-
-
-def logical_not(node: SourceNode, flow: FlowBuilder) -> None:
-    """-"""
-    zero = Constant(np.zeros((), np.float32))
-    flow.compute("equal", [flow.real(node.input(0)), zero], node.output)
-
-
 RULES: dict[str, Rule] = {
     "And": _plain("minimum"),
-    "Equal": _comparison("equal"),
-    "Greater": _comparison("greater"),
-    "GreaterOrEqual": _comparison("greater_equal"),
-    "Less": _comparison("less"),
-    "LessOrEqual": _comparison("less_equal"),
+    "Equal": comparison("equal"),
+    "Greater": comparison("greater"),
+    "GreaterOrEqual": comparison("greater_equal"),
+    "Less": comparison("less"),
+    "LessOrEqual": comparison("less_equal"),
     "Not": logical_not,
     "Or": _plain("maximum"),
-    "Xor": _comparison("not_equal"),
+    "Xor": comparison("not_equal"),
     "Sub": _plain("subtract"),
     "Mul": _plain("multiply"),
     "Div": _plain("divide"),

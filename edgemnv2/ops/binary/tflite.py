@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from edgemnv2.ops.binary.both import comparison, logical_not
 from edgemnv2.ops.binary.powers import add_power
-from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 from edgemnv2.ops.tflite_terms import finish
 
@@ -69,20 +67,6 @@ def add_n(node: SourceNode, flow: FlowBuilder) -> None:
         flow.alias(node.output, total)
 
 
-def _comparison(op: str) -> Rule:
-    def rule(node: SourceNode, flow: FlowBuilder) -> None:
-        """-"""
-        flow.compute(op, [flow.real(node.input(0)), flow.real(node.input(1))], node.output)
-
-    return rule
-
-
-def logical_not(node: SourceNode, flow: FlowBuilder) -> None:
-    """-"""
-    zero = Constant(np.zeros((), np.float32))
-    flow.compute("equal", [flow.real(node.input(0)), zero], node.output)
-
-
 RULES: dict[str, Rule] = {
     "ADD_N": add_n,
     "POW": power,
@@ -92,12 +76,12 @@ RULES: dict[str, Rule] = {
     "DIV": _plain("divide"),
     "MINIMUM": _compare("minimum"),
     "MAXIMUM": _compare("maximum"),
-    "EQUAL": _comparison("equal"),
-    "GREATER": _comparison("greater"),
-    "GREATER_EQUAL": _comparison("greater_equal"),
-    "LESS": _comparison("less"),
-    "LESS_EQUAL": _comparison("less_equal"),
-    "NOT_EQUAL": _comparison("not_equal"),
+    "EQUAL": comparison("equal"),
+    "GREATER": comparison("greater"),
+    "GREATER_EQUAL": comparison("greater_equal"),
+    "LESS": comparison("less"),
+    "LESS_EQUAL": comparison("less_equal"),
+    "NOT_EQUAL": comparison("not_equal"),
     "LOGICAL_AND": _compare("minimum"),
     "LOGICAL_NOT": logical_not,
     "LOGICAL_OR": _compare("maximum"),

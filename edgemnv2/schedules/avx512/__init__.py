@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import edgemnv2.schedules.avx2 as avx2
 from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules import avx2
 from edgemnv2.schedules.avx512.add import add_kernel
 from edgemnv2.schedules.avx512.depthwise import DEPTHWISE
 from edgemnv2.schedules.avx512.float_pointwise import FLOAT_POINTWISE

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import edgemnv2.schedules.dsp as dsp
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules import dsp
 from edgemnv2.schedules.dsp.depthwise import channel_rows
 from edgemnv2.schedules.dsp.depthwise import depthwise_channels as dsp_depthwise_channels
 from edgemnv2.schedules.dsp.matmul import matmul_of
