@@ -15,13 +15,31 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.target import Target
 
-__all__ = ["Decision", "Decisions", "Family", "LayerKind", "Space", "nothing_decided", "of_kind"]
+__all__ = [
+    "Decision",
+    "Decisions",
+    "Family",
+    "Form",
+    "LayerKind",
+    "Space",
+    "nothing_decided",
+    "of_kind",
+]
 
 Decision = int | str | bool
 Decisions = Mapping[str, Any]
 """Name -> `Decision`. Each kernel knows the names and types of its own."""
 Space = Mapping[str, tuple[Any, ...]]
 """Name -> the decisions that there are."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way in which a kernel's constants can lie: what it decides otherwise than the kernel has
+    it, and how many instructions more an inference then takes, about."""
+
+    decisions: Decisions
+    instructions: int
 
 
 class Family(Protocol):

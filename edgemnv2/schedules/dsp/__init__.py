@@ -24,11 +24,12 @@ from edgemnv2.schedules.dsp.depthwise import (
     depthwise_kernel,
     depthwise_project_kernel,
 )
+from edgemnv2.schedules.dsp.forms import forms
 from edgemnv2.schedules.dsp.matmul import matmul_of
 from edgemnv2.schedules.family import Decisions, LayerKind, Space, of_kind
 from edgemnv2.target import Target
 
-__all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
+__all__ = ["default", "forms", "fused_kernel", "layouts", "row_kernel", "space"]
 
 
 def layouts(graph: Graph, target: Target) -> dict[str, RowLayout]:
