@@ -89,7 +89,10 @@ def within_flash(
         chosen[step.layer] = step.form
         bought[step.layer] = bought.get(step.layer, 0) + step.size_bytes
     bought = {name: bought[name] for name in ladders if name in bought}
-    return _scheduled(graph, target, options, ladders, chosen), FlashUse(room, least, bought)
+    use = FlashUse(room, least, bought)
+    if not any(chosen.values()):
+        return fastest, use
+    return _scheduled(graph, target, options, ladders, chosen), use
 
 
 def _scheduled(
