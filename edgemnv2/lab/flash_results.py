@@ -94,8 +94,8 @@ def _facts(artifact: Artifact) -> dict[str, Any]:
 
 def _plain_bytes(graph: Graph) -> int:
     """Of int8 weights, and of nine bytes a channel."""
-    weights = [layer.weight for layer in graph.layers if hasattr(layer, "weight")]
-    return sum(int(each.size) + _BYTES_A_CHANNEL * int(each.shape[-1]) for each in weights)
+    learned = [layer.parameters for layer in graph.layers if layer.parameters]
+    return sum(weight.size + _BYTES_A_CHANNEL * bias.size for weight, bias in learned)
 
 
 def flash_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.family import Family, Form
+from edgemnv2.schedules.family import Family, Form, one_form
 from edgemnv2.target import Target
 
 __all__ = ["Schedule", "ScheduleOptions", "family_of", "forms_of", "schedule_graph"]
@@ -82,7 +82,7 @@ def forms_of(graph: Graph, layer: Layer, target: Target, kernel: RowKernel) -> t
     from edgemnv2.schedules import dsp
 
     if family_of(target) is not dsp:
-        return (Form({}, 0),)
+        return one_form()
     return dsp.forms(graph, layer, kernel)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Space",
     "nothing_decided",
     "of_kind",
+    "one_form",
 ]
 
 Decision = int | str | bool
@@ -90,6 +91,11 @@ def nothing_decided(*arguments: Any) -> dict[str, Any]:
     return {}
 
 
+def one_form(*arguments: Any) -> tuple[Form, ...]:
+    """The forms of a kernel whose constants lie in one way."""
+    return (Form({}, 0),)
+
+
 @dataclass(frozen=True)
 class LayerKind:
     """The functions of one kind of layer (`Layer.op`), each of `(graph, layer, ...)`.
@@ -100,6 +106,7 @@ class LayerKind:
     kernel: Callable[..., RowKernel | None]
     space: Callable[..., dict[str, tuple[Any, ...]]] = nothing_decided
     default: Callable[..., dict[str, Any]] = nothing_decided
+    forms: Callable[..., tuple[Form, ...]] = one_form
     whole_maps: bool = False
 
     def make(self, *arguments: Any, rows_per_step: int) -> RowKernel | None:
