@@ -280,6 +280,14 @@ def test_values_that_are_no_numbers(
             ["compile", "digits", "--target", "mps2-an386", "--code-size-budget", "-5"],
             "--code-size-budget -5: expected at least 1",
         ),
+        (
+            ["compile", "digits", "--target", "rpi4", "--flash-budget", "2M"],
+            "--flash-budget: rpi4 is a Linux target",
+        ),
+        (
+            ["tune", "digits", "--target", "rpi4", "--flash-budget", "2M"],
+            "--flash-budget: rpi4 is a Linux target",
+        ),
     ],
 )
 def test_values_out_of_range_end_with_2(
