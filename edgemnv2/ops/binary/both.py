@@ -21,6 +21,6 @@ def comparison(op: str) -> Rule:
 
 
 def logical_not(node: SourceNode, flow: FlowBuilder) -> None:
-    """1 where the operand is 0."""
+    """-"""
     zero = Constant(np.zeros((), np.float32))
     flow.compute("equal", [flow.real(node.input(0)), zero], node.output)
