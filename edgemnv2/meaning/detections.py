@@ -33,7 +33,9 @@ class DetectionOutputs:
 def detection_outputs(graph: Graph) -> DetectionOutputs | None:
     """The boxes, classes, scores and count among the four outputs; None where they are others."""
     specs = graph.output_specs
-    if len(specs) != len(PARTS) or any(spec.dtype != "float32" for spec in specs):
+    if {len(specs), len(graph.outputs)} != {len(PARTS)}:
+        return None
+    if any(spec.dtype != "float32" for spec in specs):
         return None
     told = [_part(graph, name) for name in graph.outputs]
     makers = {id(layer): layer for layer, _ in told if layer is not None}
