@@ -143,7 +143,6 @@ def test_large_ones_too(kind: str, tmp_path: Path, require_module: Callable[[str
     compare(kind, tmp_path, FEW)
 
 
-@pytest.mark.slow(ci=True)
 @pytest.mark.parametrize(
     ("target", "runner", "tools"),
     [
@@ -154,7 +153,14 @@ def test_large_ones_too(kind: str, tmp_path: Path, require_module: Callable[[str
     ],
     ids=lambda x: str(x),
 )
-@pytest.mark.parametrize("kind", ["float", "uint8, regular", "pyramid int8"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("float", marks=pytest.mark.slow),
+        pytest.param("uint8, regular", marks=pytest.mark.slow(ci=True)),
+        pytest.param("pyramid int8", marks=pytest.mark.slow),
+    ],
+)
 def test_artefacts_give_litert_s_detections(
     kind: str,
     target: str,
@@ -169,7 +175,7 @@ def test_artefacts_give_litert_s_detections(
         require_tool(tool)
     graph = read(kind, tmp_path)
     if runner == "qemu-system" and not graph.is_integer:
-        return
+        pytest.skip("microcontrollers run int8 networks")
     given = samples(kind, graph, FEW)
     artifact = compile_graph(graph, load_target(target), tmp_path / "net")
     found = make_runner(runner).run(artifact, given).results

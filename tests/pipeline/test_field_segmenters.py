@@ -69,7 +69,7 @@ KINDS = {
 }
 LARGE = {
     "deeplab int8 of 513": Kind("deeplab", "int8", 513),
-    "deeplab float of 513": Kind("deeplab", "float32", 513, net={"ending": "int32"}),
+    "deeplab float of 513": Kind("deeplab", "float32", 513, net={"ending": "scores"}),
     "deeplab uint8 of 257": Kind("deeplab", "uint8", 257, net=ASPP),
     "u-net of 224": Kind("unet", "int8", 224, net={"width": 0.5}),
 }
@@ -138,7 +138,6 @@ def test_the_task_is_known(
     assert task.pixels is not None or one.dtype == "float32"
 
 
-@pytest.mark.slow(ci=True)
 @pytest.mark.parametrize(
     ("target", "runner", "tools"),
     [
@@ -149,7 +148,14 @@ def test_the_task_is_known(
     ],
     ids=lambda x: str(x),
 )
-@pytest.mark.parametrize("kind", ["deeplab int8, ASPP", "u-net int8", "fomo int8, grey"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("deeplab int8, ASPP", marks=pytest.mark.slow),
+        pytest.param("u-net int8", marks=pytest.mark.slow(ci=True)),
+        pytest.param("fomo int8, grey", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_artefacts_give_litert_s_map(
     kind: str,
     target: str,
