@@ -14,8 +14,9 @@ from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import are_direct, line_of
 from edgemnv2.ops.values import quant_of
 from edgemnv2.tir.builder import Builder, cast, constant, load, reinterpret, scalar, symbol_name
+from edgemnv2.tir.settled import Settled
 
-__all__ = ["FIXED_BITS", "even_parity", "kernels", "to_even"]
+__all__ = ["FIXED_BITS", "even_parity", "is_rounded_next", "kernels", "to_even"]
 
 Array = NDArray[Any]
 Expr = Any
@@ -81,13 +82,15 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
     weight_dtype = str(layer.row_weights.dtype)
     direct = are_direct(layer, source.height)
     even = even_parity(graph, layer)
-    facts = {} if even is None else {"even": even}
+    facts: dict[str, Any] = {} if even is None else {"even": even}
+    facts |= {"settled": True} if is_rounded_next(graph, layer) else {}
     k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct, **facts)
     pitch = source.width * source.channels
     scratch = None if direct else k.pointer("scratch", source.dtype)
     pointers = k.pointer("pointers", "int32")
     down, across = k.pointer("down", weight_dtype), k.pointer("across", weight_dtype)
     columns = k.pointer("columns", "int32")
+    settled = Settled(k, k.pointer("zero", "int64")) if is_rounded_next(graph, layer) else None
     lines: list[tuple[Any, int]] = [(rows[0], 0), (rows[-1], 0)]
     if scratch is not None:
         lines = [(scratch, 0), (scratch, pitch)]
@@ -107,7 +110,7 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
                 for column in (0, 1)
             ]
             types = weight_dtype, source.dtype, out.dtype
-            k.store(target, to + c, _between(k, values, below, right, types, even))
+            k.store(target, to + c, _between(k, values, below, right, types, even, settled))
     return RowKernel(
         k.symbol,
         (
@@ -115,12 +118,20 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
             layer.row_weights.reshape(-1),
             layer.column_weights.reshape(-1),
             layer.columns.reshape(-1),
+            *([] if settled is None else [np.zeros(1, np.int64)]),
         ),
         scratch_bytes=0 if direct else 2 * pitch * source.itemsize,
         takes_row_number=True,
         prim_func=k.function(),
         schedule="fallback",
     )
+
+
+def is_rounded_next(graph: Graph, layer: Resize) -> bool:
+    """Whether its floats become integers, whose halves hang on the last bits of floats."""
+    if graph.tensor_out(layer).dtype != "float32" or not layer.is_linear:
+        return False
+    return any(x.op == "quantize" for x in graph.layers if layer.output in x.inputs)
 
 
 def even_parity(graph: Graph, layer: Resize) -> int | None:
@@ -161,6 +172,7 @@ def _between(
     right: list[Expr],
     types: tuple[str, str, str],
     even: int | None,
+    settled: Settled | None,
 ) -> Expr:
     """The weighted sum of `values[column][row]`, as `Resize` defines it for its weights.
 
@@ -171,6 +183,11 @@ def _between(
     if stored.startswith("float"):
         wide = [[v if stored == "float32" else cast(v, "float32") for v in vs] for vs in values]
         parts = [wide[column][row] * below[row] * right[column] for column, row in pairs]
+        if settled is not None:
+            parts = [
+                settled.product(wide[column][row] * below[row], right[column], "float32")
+                for column, row in pairs
+            ]
         total = parts[0] + parts[1] + parts[2] + parts[3]
         return total if out == "float32" else cast(total, out)
     if weights == "float32":
