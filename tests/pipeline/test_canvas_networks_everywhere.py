@@ -25,13 +25,14 @@ from edgemnv2.target import load_target
 
 NETWORKS = ("digits-detector-int8", "digits-segmenter-int8")
 CORTEX_M = ("qemu-system-arm", "arm-none-eabi-gcc")
+# target, runner, tools, canvases
 PLACES = (
-    ("host", "local", ("gcc",)),
-    ("rpi4", "qemu-user", ("qemu-aarch64",)),
-    ("mps2-an500", "qemu-system", CORTEX_M),
-    ("mps3-an547", "qemu-system", CORTEX_M),
+    ("host", "local", ("gcc",), 40),
+    ("rpi4", "qemu-user", ("qemu-aarch64",), 8),
+    ("mps2-an500", "qemu-system", CORTEX_M, 2),
+    ("mps3-an547", "qemu-system", CORTEX_M, 2),
 )
-COUNT = 2
+MOST = 40
 """Canvases, the first held-out ones."""
 
 
@@ -39,7 +40,7 @@ COUNT = 2
 def reference(network: str) -> tuple[Graph, Any, tuple[Mapping[str, Any], ...]]:
     """The network, canvases as its input `[N, H, W, C]`, and for each what the outputs must be."""
     graph = lower_source(network)
-    x = heldout_samples(network, graph.tensors[graph.inputs[0]], "raw", limit=COUNT).x
+    x = heldout_samples(network, graph.tensors[graph.inputs[0]], "raw", limit=MOST).x
     return graph, x, tuple(by_source(graph, run(graph, one[None], keep=False)) for one in x)
 
 
@@ -51,7 +52,7 @@ def assert_same_answer(found: Answer, wanted: Answer) -> None:
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
-    ("target", "runner", "tools"),
+    ("target", "runner", "tools", "count"),
     [
         PLACES[0],
         *(pytest.param(*place, marks=pytest.mark.slow(ci=True)) for place in PLACES[1:]),
@@ -62,6 +63,7 @@ def test_every_output_is_the_same_bytes(
     target: str,
     runner: str,
     tools: tuple[str, ...],
+    count: int,
     network: str,
     tmp_path: Path,
     require_tool: Callable[[str], str],
@@ -70,9 +72,9 @@ def test_every_output_is_the_same_bytes(
         require_tool(tool)
     graph, x, expected = reference(network)
     artifact = compile_graph(graph, load_target(target), tmp_path / "net")
-    made = make_runner(runner).run(artifact, list(x)).results
-    assert len(made) == len(expected) == COUNT
-    for found, wanted in zip(made, expected, strict=True):
+    made = make_runner(runner).run(artifact, list(x[:count])).results
+    assert len(made) == count
+    for found, wanted in zip(made, expected[:count], strict=True):
         assert sorted(found) == sorted(wanted)
         for name, array in wanted.items():
             assert found[name].dtype == array.dtype and array.dtype.kind in "iu", name
@@ -88,7 +90,7 @@ def test_what_is_compared_are_answers(network: str) -> None:
     from edgemnv2.lab.canvas_results import answers_of
 
     graph, _, _ = reference(network)
-    answers, canvases = answers_of(graph, COUNT), heldout_canvases(COUNT)
+    answers, canvases = answers_of(graph, MOST), heldout_canvases(MOST)
     if network.startswith("digits-detector"):
         assert box_scores([x.detections for x in answers], canvases)[2] > 0.7
     else:
