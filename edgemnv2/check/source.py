@@ -197,6 +197,7 @@ def _is_wrong(graph: Graph, found: LayerErrors) -> bool:
     makers = {x.output: x for x in graph.layers}
     near = [layer, *(makers[name] for name in layer.inputs if name in makers)]
     share = MOST_SHARE_OF_SOFTMAX if any(x.makes_probabilities for x in near) else MOST_SHARE
+    share += layer.share_of_halves
     # A step off is what `excess` lets pass; more is of layers that are not judged.
     steps = found.integer and found.largest <= ONE_STEP
     return steps and found.different > max(share * found.values, FEW)

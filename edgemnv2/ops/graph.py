@@ -174,6 +174,14 @@ class Layer:
         return False
 
     @property
+    def share_of_halves(self) -> float:
+        """Of values spread evenly, the share that is rounded from an exact half, one way or other.
+
+        Who computes in floats decides about them by the last bits.
+        """
+        return 0.0
+
+    @property
     def is_pixelwise(self) -> bool:
         """Whether a pixel of the output is made of the same pixel of each input alone."""
         return False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.values import quant_of
 
 __all__ = ["run"]
 
@@ -39,5 +40,13 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
             return np.asarray(total, x.dtype)
         return np.floor(total + np.float32(0.5)).astype(np.int64).astype(x.dtype)
     half = np.int64(1) << (FIXED_BITS - 1)
+    if layer.rounding == "even":
+        whole = total >> FIXED_BITS
+        rest, odd = total - (whole << FIXED_BITS), (whole - _zero_point(graph, layer)) & 1
+        return np.asarray(whole + ((rest > half) | ((rest == half) & (odd == 1))), x.dtype)
     rounded = np.sign(total) * ((np.abs(total) + half) >> FIXED_BITS)
     return np.asarray(rounded, x.dtype)
+
+
+def _zero_point(graph: Graph, layer: Resize) -> int:
+    return quant_of(graph.tensor_out(layer)).zero_point
