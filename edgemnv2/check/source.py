@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.frameworks import framework_name, open_source
 from edgemnv2.check.layers import FLOAT_TOLERANCE, LayerErrors, compare_layers
-from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, LITERT_SUM, QuantParams
+from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, FLOAT64, LITERT_SUM, QuantParams
 from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.reduce.layer import Reduce
@@ -165,6 +165,8 @@ def _drifts(graph: Graph) -> str | None:
         return "it rounds the activations of dynamic-range networks to 8 bits on the way"
     if FLOAT16 in kinds:
         return "float16 is computed in float32"
+    if FLOAT64 in kinds:
+        return "float64 is computed in float32"
     if LITERT_SUM in kinds:
         return "its reference kernel of SUM reads int8 as uint8"
     quants = {x.quant for x in graph.tensors.values()} - {None, NUMBERS}

@@ -27,9 +27,7 @@ def assigned(shape: Any, taken: Any, depth: int, onto: str, indices: Any = None)
     last = "negative"
     for axis, indices_of_axis in enumerate(taken):
         constants[f"taken{axis}"] = np.array(indices_of_axis, np.int64)
-        nodes.append(
-            helper.make_node("Gather", [last, f"taken{axis}"], [f"part{axis}"], axis=axis)
-        )
+        nodes.append(helper.make_node("Gather", [last, f"taken{axis}"], [f"part{axis}"], axis=axis))
         last = f"part{axis}"
     if indices is None:
         grid = np.meshgrid(*taken[:depth], indexing="ij")
