@@ -41,7 +41,7 @@ def _padded(
     axis: int,
     value: float,
 ) -> list[str]:
-    """The computed operands, each padded by the constants behind it, the first by those in front."""
+    """The computed operands, each padded by constants behind it, the first by those in front."""
     found: list[str] = []
     sizes: list[list[int]] = []
     front = 0

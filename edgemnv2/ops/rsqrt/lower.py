@@ -40,8 +40,8 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
     if as_litert and not -31 <= math.frexp(factor)[1] - FINE_BITS <= 30:
         raise to.refuse(
             node,
-            f"RSQRT has scale {x:g} before and {y:g} behind it: LiteRT's integers do not hold the factor "
-            f"{factor:g} between them; quantise the model again",
+            f"RSQRT has scale {x:g} before and {y:g} behind it: LiteRT's integers do not hold "
+            f"the factor {factor:g} between them; quantise the model again",
         )
     multiplier, shift = quantize_multiplier(factor * 2.0**-FINE_BITS)
 
