@@ -224,6 +224,9 @@ class Graph:
     sha256: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> the tensor of the source file that it is, where there is one."""
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Tensor -> the order in memory of that tensor's axes, where it is neither the file's own nor
+    that with the second axis behind the others."""
     format: str = ""
     """Whose integer arithmetic it is: "tflite" or "onnx"."""
     notes: tuple[Note, ...] = ()

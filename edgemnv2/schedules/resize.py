@@ -30,7 +30,7 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
     assert isinstance(layer, Resize)
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     lanes = next((size for size in LANES if size <= out.channels), 0)
-    if not layer.is_linear or source.dtype != out.dtype or not lanes:
+    if not layer.is_linear or layer.truncates or source.dtype != out.dtype or not lanes:
         return None
     assert layer.row_weights is not None and layer.column_weights is not None
     wide = STORED.get(source.dtype)

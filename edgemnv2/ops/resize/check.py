@@ -27,4 +27,8 @@ def check(graph: Graph, layer: Layer) -> None:
         if weights is not None:
             expect(weights.shape == table.shape, layer, "weights of another shape")
             fixed = weights.dtype == np.int32
-            expect(fixed == (x.dtype == "int8"), layer, f"{weights.dtype} weights for {x.dtype}")
+            expect(
+                fixed == (x.dtype == "int8" and not layer.truncates),
+                layer,
+                f"{weights.dtype} weights for {x.dtype}",
+            )

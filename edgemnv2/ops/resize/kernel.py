@@ -77,7 +77,8 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
     assert layer.row_weights is not None and layer.column_weights is not None
     weight_dtype = str(layer.row_weights.dtype)
     direct = are_direct(layer, source.height)
-    k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct)
+    more = {"truncates": True} if layer.truncates else {}
+    k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct, **more)
     pitch = source.width * source.channels
     scratch = None if direct else k.pointer("scratch", source.dtype)
     pointers = k.pointer("pointers", "int32")
@@ -101,7 +102,11 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
                 [load(line, places[column] + (c + start), source.dtype) for line, start in lines]
                 for column in (0, 1)
             ]
-            k.store(target, to + c, _between(k, values, below, right, source.dtype, out.dtype))
+            if layer.truncates:
+                made = _truncated(k, values, below, right, out.dtype)
+            else:
+                made = _between(k, values, below, right, source.dtype, out.dtype)
+            k.store(target, to + c, made)
     return RowKernel(
         k.symbol,
         (
@@ -165,3 +170,16 @@ def _between(
     half = scalar(1 << 19, "int32")
     nudged = k.let(tirx.Select(total > scalar(0, "int32"), total + half, total - half))
     return cast(tirx.truncdiv(nudged, scalar(1 << 20, "int32")), out)
+
+
+def _truncated(
+    k: Builder, values: list[list[Expr]], below: list[Expr], right: list[Expr], out: str
+) -> Expr:
+    """The weighted sum of `values[column][row]` in float32, without what is behind the point."""
+    total = None
+    for row in (0, 1):
+        for column in (0, 1):
+            weight = _as_float32(k, _double(right[column]) * _double(below[row]))
+            part = _as_float32(k, weight * cast(values[column][row], "float64"))
+            total = part if total is None else _as_float32(k, total + part)
+    return cast(cast(total, "int32"), out)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.graph import Layer, Tensor, added_field
 
 __all__ = ["Resize"]
 
@@ -23,12 +23,15 @@ class Resize(Layer):
     `row_weights` and `column_weights` of the same shape. float32 weights give the weighted sum,
     for uint8 rounded half up (LiteRT computes it in float32, product by product); int32 weights
     are 1024ths, and the sum in 2**20ths is rounded half away from zero (LiteRT on int8).
+    `truncates`: integers of either type lose what is behind the point, and the weights of a corner
+    are multiplied with one another first, all in float32 (onnxruntime).
     """
 
     rows: Array
     columns: Array
     row_weights: Array | None = None
     column_weights: Array | None = None
+    truncates: bool = added_field(default=False)
 
     @property
     def keeps_storage(self) -> bool:

@@ -12,7 +12,7 @@ from edgemnv2.ops.views import NCHW, NHWC, Views
 __all__ = ["NODES", "arrange", "integer", "is_integer", "lower"]
 
 NODES = ("resize",)
-TABLES = ("rows", "columns", "row_weights", "column_weights")
+TABLES = ("rows", "columns", "row_weights", "column_weights", "truncates")
 
 
 def arrange(node: Node, views: Views) -> None:
