@@ -16,6 +16,8 @@ def concatenate(
     flow: FlowBuilder, operands: Sequence[str | Constant], output: SourceTensor, axis: int
 ) -> None:
     """`output` of what is stored; a constant of one value is a padding."""
+    if not output.is_quantized:
+        operands = [x.decoded() if isinstance(x, Constant) else x for x in operands]
     constants = [x for x in operands if isinstance(x, Constant)]
     if not constants or len(constants) == len(operands):
         flow.move("concat", operands, output, {"axis": axis})
