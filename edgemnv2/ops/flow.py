@@ -151,10 +151,10 @@ class Flow:
     """Of integer tensors, where the file says it of the tensor itself."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> the tensor of the file that it is, where there is one."""
-    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Tensor -> the order of the file's axes in memory, as `Graph.orders`."""
     notes: tuple[Note, ...] = ()
     """What is computed otherwise than the file's framework does."""
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Tensor -> the order of the file's axes in memory, as `Graph.orders`."""
 
     def with_nodes(self, nodes: Iterable[Node]) -> Flow:
         """The flow with other nodes."""

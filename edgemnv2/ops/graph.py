@@ -105,6 +105,13 @@ class Layer:
         """
         return False
 
+    def averages(self, source: Tensor) -> int:
+        """How many values of `source` an output value is the mean of, 1 of what is no mean.
+
+        The smallest even count where they differ: these means meet halves.
+        """
+        return 1
+
     def stored_higher(self, by: int) -> Layer:
         """The layer whose stored output values are all `by` higher."""
         low, high = self.clamp_ends

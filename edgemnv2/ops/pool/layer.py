@@ -45,6 +45,10 @@ class GlobalAveragePool(Layer):
         """Halves are rounded away from zero; only even counts make some."""
         return self.requantize is None and source.height * source.width % 2 == 0
 
+    def averages(self, source: Tensor) -> int:
+        """The whole map; of parts, two at least."""
+        return source.height * source.width if len(self.inputs) == 1 else 2
+
     @property
     def block_role(self) -> BlockRole:
         """Between head and classifier."""

@@ -29,6 +29,10 @@ class Reduce(Layer):
         """The largest of what is stored is stored."""
         return self.function in ("max", "min")
 
+    def averages(self, source: Tensor) -> int:
+        """The axes' extents, of a mean."""
+        return reduced_count(source, self.axes) if self.function == "mean" else 1
+
 
 def reduced_count(source: Tensor, axes: tuple[int, ...]) -> int:
     """How many values of `source` make one."""

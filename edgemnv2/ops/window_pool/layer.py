@@ -69,6 +69,10 @@ class AveragePool(Window):
         """Halves are rounded away from zero."""
         return self.requantize is None
 
+    def averages(self, source: Tensor) -> int:
+        """The window; at an edge, two at least."""
+        return 2 if any(self.padding) else self.kernel[0] * self.kernel[1]
+
 
 def axis_counts(layer: Window, axis: int, extent: int, out: int, before: int, after: int) -> Array:
     """int32 `[out]`: how many elements of each window along `axis` (0 or 1) lie in the map.
