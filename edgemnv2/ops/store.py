@@ -17,7 +17,7 @@ import numpy as np
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.errors import ArtifactError
 from edgemnv2.model import Note, QuantParams, TensorSpec
-from edgemnv2.npz import read_npz
+from edgemnv2.npz import read_npz, write_npz
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.table import layer_type
 from edgemnv2.ops.validate import validate
@@ -94,7 +94,7 @@ def save_graph(graph: Graph, folder: Path) -> None:
         json.dumps(structure, indent=1) + "\n", encoding="utf-8", newline="\n"
     )
     with (folder / ARRAYS).open("wb") as file:
-        np.savez(file, **arrays)
+        write_npz(file, arrays)
     source = {
         "file": graph.source,
         "sha256": graph.sha256,
@@ -102,6 +102,8 @@ def save_graph(graph: Graph, folder: Path) -> None:
         "origins": dict(sorted(graph.origins.items())),
         "notes": [dataclasses.asdict(note) for note in graph.notes],
     }
+    if graph.orders:
+        source["orders"] = {name: list(order) for name, order in sorted(graph.orders.items())}
     if said := graph.said.to_dict():
         source["said"] = said
     (folder / SOURCE).write_text(
@@ -121,6 +123,7 @@ def load_graph(folder: Path) -> Graph:
         return dataclasses.replace(
             graph,
             origins=dict(source["origins"]),
+            orders={name: tuple(order) for name, order in source.get("orders", {}).items()},
             format=str(source["format"]),
             notes=tuple(Note(**note) for note in source["notes"]),
             said=said_from(source.get("said", {})),
