@@ -13,11 +13,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
+from edgemnv2.drafts import draft_folder
 from edgemnv2.errors import ArtifactError
 from edgemnv2.manifest import ArtifactTensor, LongestStep, Manifest, decode, encode
 from edgemnv2.target import Target, parse_target
@@ -77,18 +79,16 @@ class ArtifactWriter:
         self.output = output
         self.manifest: Manifest | None = None
         self._force = force
+        self._draft = ExitStack()
         self._check_output()
 
     def __enter__(self) -> ArtifactWriter:
         try:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            name = tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent)
+            self.folder = self._draft.enter_context(draft_folder(self.output))
         except OSError as error:
             raise ArtifactError(
                 f"{self.output}: cannot be written ({error.strerror}), choose another with output="
             ) from error
-        self.folder = Path(name)
-        self.folder.chmod(0o755)  # mkdtemp makes it private
         return self
 
     def __exit__(
@@ -112,7 +112,7 @@ class ArtifactWriter:
                 "choose another with output="
             ) from failure
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._draft.close()
 
     def _check_output(self) -> None:
         if self.output.is_dir():

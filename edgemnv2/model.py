@@ -8,6 +8,7 @@ from typing import Literal
 __all__ = [
     "DYNAMIC_RANGE",
     "FLOAT16",
+    "FLOAT64",
     "LITERT_SUM",
     "Note",
     "QuantParams",
@@ -18,7 +19,8 @@ __all__ = [
 
 SourceFormat = Literal["onnx", "tflite"]
 
-DYNAMIC_RANGE, FLOAT16, LITERT_SUM = "dynamic range", "float16", "sum of int8"
+DYNAMIC_RANGE, FLOAT16, FLOAT64 = "dynamic range", "float16", "float64"
+LITERT_SUM = "sum of int8"
 """Kinds of notes."""
 
 

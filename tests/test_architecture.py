@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "edgemnv2"
 FLOORS = (
     ("runtime", "errors", "version"),
     ("task",),
-    ("cache", "manifest", "model", "target", "npz", "provenance", "program"),
+    ("cache", "drafts", "manifest", "model", "target", "npz", "provenance", "program"),
     ("artifact",),
     ("arithmetic",),
     ("tir",),

@@ -17,7 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.arithmetic.fixed_point import quantize_multiplier, rescaled, round_half_even
+from edgemnv2.arithmetic.fixed_point import (
+    make_requantize,
+    quantize_multiplier,
+    rescaled,
+    round_half_even,
+)
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams
 
@@ -25,6 +30,7 @@ __all__ = [
     "FRACTION_BITS",
     "add_rescale",
     "clamp_limits",
+    "comparison_rescale",
     "convolution_requantize",
     "mean_requantize",
     "product_requantize",
@@ -87,6 +93,18 @@ def convolution_requantize(
     scales = np.broadcast_to(weight_scale.astype(np.float32).reshape(-1), (channels,))
     outer = _exact(x.scale) / _exact(y.scale)
     return requantize_of([outer * _exact(scale) for scale in scales])
+
+
+def comparison_rescale(
+    a: QuantParams, b: QuantParams, largest: int
+) -> tuple[int, tuple[Requantize, Requantize]]:
+    """The left shift and the factors of a comparison's two operands, of `largest` steps at most.
+
+    Both in steps of the coarser scale, as finely as 30 bits hold them; of one scale exactly.
+    """
+    coarser = max(_exact(a.scale), _exact(b.scale))
+    factors = [make_requantize([float(_exact(x.scale) / (2 * coarser))]) for x in (a, b)]
+    return 30 - largest.bit_length(), (factors[0], factors[1])
 
 
 def rescale_requantize(x: QuantParams, y: QuantParams) -> Requantize:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.frameworks import framework_name, open_source
 from edgemnv2.check.layers import FLOAT_TOLERANCE, LayerErrors, compare_layers
-from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, LITERT_SUM, QuantParams
+from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, FLOAT64, LITERT_SUM, QuantParams
 from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.reduce.layer import Reduce
@@ -165,6 +165,8 @@ def _drifts(graph: Graph) -> str | None:
         return "it rounds the activations of dynamic-range networks to 8 bits on the way"
     if FLOAT16 in kinds:
         return "float16 is computed in float32"
+    if FLOAT64 in kinds:
+        return "float64 is computed in float32"
     if LITERT_SUM in kinds:
         return "its reference kernel of SUM reads int8 as uint8"
     quants = {x.quant for x in graph.tensors.values()} - {None, NUMBERS}
@@ -197,7 +199,7 @@ def _is_wrong(graph: Graph, found: LayerErrors) -> bool:
     makers = {x.output: x for x in graph.layers}
     near = [layer, *(makers[name] for name in layer.inputs if name in makers)]
     share = MOST_SHARE_OF_SOFTMAX if any(x.makes_probabilities for x in near) else MOST_SHARE
-    share += layer.share_of_halves
+    share += max(x.share_of_halves(graph.tensor_in(x)) for x in near)
     # A step off is what `excess` lets pass; more is of layers that are not judged.
     steps = found.integer and found.largest <= ONE_STEP
     return steps and found.different > max(share * found.values, FEW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,5 +37,28 @@ def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, 
         return
     # LLVM ends the process where a file cannot be written: its file is in memory, ours on the disk.
     with os.fdopen(os.memfd_create("kernels"), "rb") as memory:
-        module.write_to_file(f"/proc/self/fd/{memory.fileno()}", "o")
+        _emit(module, f"/proc/self/fd/{memory.fileno()}")
         out.write_bytes(memory.read())
+
+
+def _emit(module: Any, path: str) -> None:
+    """Write the object; OSError where that goes beyond the process's limit of a file's size.
+
+    That limit holds of memory files, too, and LLVM ends the process at it: where there is one, a
+    child writes.
+    """
+    import resource  # no module of Windows, which has no memory files either
+
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
+        module.write_to_file(path, "o")
+        return
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            module.write_to_file(path, "o")
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

@@ -6,13 +6,12 @@ holds a date or a path; two bundles of one artefact are byte-identical.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.drafts import draft_folder
 from edgemnv2.errors import ArtifactError, UsageError
 from edgemnv2.firmware.arduino import arduino_files
 from edgemnv2.firmware.cmake import cmake_files
@@ -115,22 +114,15 @@ def _check_output(output: Path) -> None:
 
 def _write(files: Files, output: Path) -> None:
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        with draft_folder(output) as staging:
+            for path, content in files.items():
+                file = staging / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            if output.is_dir():
+                output.rmdir()
+            staging.rename(output)
     except OSError as error:
         raise ArtifactError(
             f"{output}: cannot be written ({error.strerror}), choose another with output="
         ) from error
-    try:
-        staging.chmod(0o755)  # mkdtemp makes it private
-        for path, content in files.items():
-            file = staging / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        if output.is_dir():
-            output.rmdir()
-        staging.rename(output)
-    except OSError as error:
-        raise ArtifactError(f"{output}: cannot be written ({error.strerror})") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
-from edgemnv2.frontend.onnx_float16 import widen
+from edgemnv2.frontend.onnx_floats import NARROW, WIDE, to_float32
 from edgemnv2.frontend.onnx_inline import inline_branches
 from edgemnv2.model import Note
 
@@ -59,7 +59,7 @@ def prepare(
 
     model = onnx.ModelProto()
     model.CopyFrom(proto)
-    notes = widen(model)
+    notes = to_float32(model, NARROW)
     _settle_inputs(model, file, input_shapes or {})
     # What one round computes, the size of a padding for instance, tells the shapes of the next.
     changed = True
@@ -70,6 +70,8 @@ def prepare(
         waits = any(node.op_type in ("If", "Shape", "Size") for node in model.graph.node)
         changed = inline_branches(model, known) or (waits and len(model.graph.node) < count)
         changed = _settle_pool(model, shapes) or changed
+    # What is known has been computed in double by now.
+    notes += to_float32(model, WIDE)
     _drop_passing(model)
     _drop_unread_outputs(model)
     return model, notes

@@ -6,7 +6,7 @@ where the batch is a factor of an extent (9 pixels as 9 rows of a matrix), that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 
@@ -27,36 +27,134 @@ ELEMENTWISE = (
 
 
 def settle(node: SourceNode, signatures: Mapping[str, Shape]) -> SourceNode:
-    """The node, its only output of the shape that its operands give where the file leaves it open.
+    """The node, its outputs of the shapes that its operands give where the file leaves them open.
 
     Its inputs are settled already.
     """
-    if len(node.outputs) != 1 or min(signatures.get(node.output.name, ()), default=0) >= 0:
+    if all(min(signatures.get(x.name, ()), default=0) >= 0 for x in node.outputs):
         return node
-    shape = _shape(node)
-    if shape is None or shape == node.output.shape:
+    shapes = _shapes(node)
+    if shapes is None or len(shapes) != len(node.outputs):
         return node
-    return replace(node, outputs=(replace(node.output, shape=shape),))
+    outputs = tuple(replace(x, shape=shape) for x, shape in zip(node.outputs, shapes, strict=True))
+    return replace(node, outputs=outputs)
 
 
-def _shape(node: SourceNode) -> Shape | None:
+def _shapes(node: SourceNode) -> list[Shape] | None:
+    """Of every output; None where they are not known here."""
     sources = [x for x in node.inputs if x is not None]
     if not sources:
         return None
     if node.operator in ELEMENTWISE:
-        return tuple(int(e) for e in np.broadcast_shapes(*(x.shape for x in sources)))
-    if node.operator == "RESHAPE":
-        return _reshaped(node, sources)
-    if node.operator == "FULLY_CONNECTED" and len(sources) > 1 and sources[1].shape:
-        outer, inner = sources[1].shape[0], sources[1].shape[-1]
-        x = sources[0].shape
-        if node.get("keep_num_dims", False):
-            return (*x[:-1], outer)
-        return prod(x) // max(inner, 1), outer
-    return None
+        return [tuple(int(e) for e in np.broadcast_shapes(*(x.shape for x in sources)))]
+    rule = RULES.get(node.operator)
+    return None if rule is None else rule(node, sources)
 
 
-def _reshaped(node: SourceNode, sources: list[SourceTensor]) -> Shape | None:
+def _values(tensor: SourceTensor) -> list[int] | None:
+    return None if tensor.value is None else [int(x) for x in tensor.value.reshape(-1)]
+
+
+def _connected(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    if len(sources) < 2 or not sources[1].shape:
+        return None
+    outer, inner = sources[1].shape[0], sources[1].shape[-1]
+    x = sources[0].shape
+    if node.get("keep_num_dims", False):
+        return [(*x[:-1], outer)]
+    return [(prod(x) // max(inner, 1), outer)]
+
+
+def _joined(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    shape = list(sources[0].shape)
+    axis = int(node.get("axis", 0)) % max(len(shape), 1)
+    if any(len(x.shape) != len(shape) for x in sources) or not shape:
+        return None
+    shape[axis] = sum(x.shape[axis] for x in sources)
+    return [tuple(shape)]
+
+
+def _packed(node: SourceNode, sources: list[SourceTensor]) -> list[Shape]:
+    shape = list(sources[0].shape)
+    shape.insert(int(node.get("axis", 0)) % (len(shape) + 1), len(sources))
+    return [tuple(shape)]
+
+
+def _unpacked(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    shape = list(sources[0].shape)
+    if not shape:
+        return None
+    del shape[int(node.get("axis", 0)) % len(shape)]
+    return [tuple(shape)] * len(node.outputs)
+
+
+def _transposed(_: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    axes, shape = _values(sources[-1]), sources[0].shape
+    if axes is None or sorted(axes) != list(range(len(shape))):
+        return None
+    return [tuple(shape[axis] for axis in axes)]
+
+
+def _split(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    """SPLIT (axis, x) into equal parts, SPLIT_V (x, sizes, axis)."""
+    equal = node.operator == "SPLIT"
+    x, axes = (sources[-1], _values(sources[0])) if equal else (sources[0], _values(sources[-1]))
+    if axes is None or len(axes) != 1 or not x.shape:
+        return None
+    axis = axes[0] % len(x.shape)
+    extent, count = x.shape[axis], len(node.outputs)
+    sizes = [extent // count] * count if equal else _values(sources[1])
+    if sizes is None:
+        return None
+    left = extent - sum(size for size in sizes if size >= 0)
+    return [(*x.shape[:axis], left if size < 0 else size, *x.shape[axis + 1 :]) for size in sizes]
+
+
+def _reduced(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    axes, shape = _values(sources[-1]), sources[0].shape
+    if axes is None or not shape:
+        return None
+    gone = {axis % len(shape) for axis in axes}
+    if node.get("keep_dims", False):
+        return [tuple(1 if axis in gone else extent for axis, extent in enumerate(shape))]
+    return [tuple(extent for axis, extent in enumerate(shape) if axis not in gone)]
+
+
+def _sliced(_: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    if len(sources) != 3:
+        return None
+    begins, sizes = _values(sources[1]), _values(sources[2])
+    if begins is None or sizes is None or not len(begins) == len(sizes) == len(sources[0].shape):
+        return None
+    ranges = zip(sources[0].shape, begins, sizes, strict=True)
+    return [tuple(extent - begin if size < 0 else size for extent, begin, size in ranges)]
+
+
+def _strided(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    bounds = [_values(x) for x in sources[1:4]]
+    if len(bounds) != 3 or any(x is None for x in bounds):
+        return None
+    unusual = any(node.get(f"{name}_mask", 0) for name in ("ellipsis", "new_axis"))
+    if unusual or node.get("offset", False):
+        return None
+    masks = [int(node.get(f"{name}_mask", 0)) for name in ("begin", "end", "shrink_axis")]
+    made: list[int] = []
+    for place, extent in enumerate(sources[0].shape):
+        if any(x is None or place >= len(x) for x in bounds):
+            made.append(extent)
+            continue
+        begin, end, step = (0 if x is None else x[place] for x in bounds)
+        from_end, to_end, shrinks = (bool(mask >> place & 1) for mask in masks)
+        if shrinks:
+            continue
+        if step == 0:
+            return None
+        limits = slice(None if from_end else begin, None if to_end else end, step)
+        made.append(len(range(extent)[limits]))
+    return [tuple(made)]
+
+
+def _reshaped(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
     wanted = [int(x) for x in node.get("new_shape", ())]
     if len(sources) > 1:
         value = sources[1].value
@@ -67,4 +165,23 @@ def _reshaped(node: SourceNode, sources: list[SourceTensor]) -> Shape | None:
     known = prod(x for x in wanted if x >= 0)
     if wanted.count(-1) == 1 and known and total % known == 0:
         wanted[wanted.index(-1)] = total // known
-    return tuple(wanted) if prod(wanted) == total and min(wanted, default=1) >= 0 else None
+    return [tuple(wanted)] if prod(wanted) == total and min(wanted, default=1) >= 0 else None
+
+
+Shaping = Callable[[SourceNode, list[SourceTensor]], list[Shape] | None]
+RULES: dict[str, Shaping] = {
+    "CONCATENATION": _joined,
+    "FULLY_CONNECTED": _connected,
+    "MEAN": _reduced,
+    "PACK": _packed,
+    "REDUCE_MAX": _reduced,
+    "REDUCE_MIN": _reduced,
+    "RESHAPE": _reshaped,
+    "SLICE": _sliced,
+    "SPLIT": _split,
+    "SPLIT_V": _split,
+    "STRIDED_SLICE": _strided,
+    "SUM": _reduced,
+    "TRANSPOSE": _transposed,
+    "UNPACK": _unpacked,
+}

@@ -91,7 +91,8 @@ def _dequantize(node: Node, source: str) -> Constant:
 
 def _quantize(node: Node) -> Constant:
     """Weights kept as floats in front of a quantise node (quantisation-aware training)."""
-    values, scale, zero_point = (node.constant(i).values for i in range(3))
+    values = node.constant(0).real()
+    scale, zero_point = (node.constant(i).values for i in (1, 2))
     limits = np.iinfo(node.attrs["dtype"])
     frame = Constant(values, scale, zero_point, node.attrs["axis"])
     ratio = values / frame.along_axis(scale)

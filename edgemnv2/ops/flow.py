@@ -61,6 +61,10 @@ class Constant:
         real: Array = self.along_axis(self.scale) * self.centred().astype(np.float32)
         return real.astype(np.float32)
 
+    def decoded(self) -> Constant:
+        """The real numbers, which need no scale any more."""
+        return self if self.scale is None else Constant(self.real())
+
     def reshape(self, shape: tuple[int, ...]) -> Constant:
         """The constant in another shape; ValueError if that would split the quantised axis."""
         values = self.values.reshape(shape)
@@ -149,6 +153,8 @@ class Flow:
     """Tensor -> the tensor of the file that it is, where there is one."""
     notes: tuple[Note, ...] = ()
     """What is computed otherwise than the file's framework does."""
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Tensor -> the order of the file's axes in memory, as `Graph.orders`."""
 
     def with_nodes(self, nodes: Iterable[Node]) -> Flow:
         """The flow with other nodes."""

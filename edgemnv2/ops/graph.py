@@ -173,8 +173,7 @@ class Layer:
         """Whether scores of classes become probabilities; exponentials need all of float32."""
         return False
 
-    @property
-    def share_of_halves(self) -> float:
+    def share_of_halves(self, source: Tensor) -> float:
         """Of values spread evenly, the share that is rounded from an exact half, one way or other.
 
         Who computes in floats decides about them by the last bits.
@@ -232,6 +231,9 @@ class Graph:
     sha256: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> the tensor of the source file that it is, where there is one."""
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Tensor -> the order in memory of that tensor's axes, where it is neither the file's own nor
+    that with the second axis behind the others."""
     format: str = ""
     """Whose integer arithmetic it is: "tflite" or "onnx"."""
     notes: tuple[Note, ...] = ()

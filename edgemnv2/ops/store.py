@@ -102,6 +102,8 @@ def save_graph(graph: Graph, folder: Path) -> None:
         "origins": dict(sorted(graph.origins.items())),
         "notes": [dataclasses.asdict(note) for note in graph.notes],
     }
+    if graph.orders:
+        source["orders"] = {name: list(order) for name, order in sorted(graph.orders.items())}
     if said := graph.said.to_dict():
         source["said"] = said
     (folder / SOURCE).write_text(
@@ -121,6 +123,7 @@ def load_graph(folder: Path) -> Graph:
         return dataclasses.replace(
             graph,
             origins=dict(source["origins"]),
+            orders={name: tuple(order) for name, order in source.get("orders", {}).items()},
             format=str(source["format"]),
             notes=tuple(Note(**note) for note in source["notes"]),
             said=said_from(source.get("said", {})),

@@ -196,6 +196,18 @@ class Views:
             f"{self.flow.source}: {node.place or node.op} with output shape {shape}: {why}"
         )
 
+    def unusual_orders(self) -> dict[str, tuple[int, ...]]:
+        """Of what is made in neither the source's order nor with the second axis innermost."""
+        found = {}
+        for name, view in self._views.items():
+            if view.name != name or name not in self._makers:
+                continue
+            axes = tuple(range(len(view.order)))
+            second_last = (*axes[:1], *axes[2:], *axes[1:2])
+            if not view.is_plain and not view.lies_as(second_last):
+                found[name] = view.order
+        return found
+
     # -- what is made ----------------------------------------------------------------------------
 
     def declare(self, name: str, view: View) -> None:

@@ -38,6 +38,7 @@ def name_layers(graph: Graph) -> Graph:
         inputs=tuple(names[x] for x in graph.inputs),
         outputs=tuple(names[x] for x in graph.outputs),
         origins={names[x]: origin for x, origin in graph.origins.items() if x in names},
+        orders={names[x]: order for x, order in graph.orders.items() if x in names},
     )
 
 

@@ -86,6 +86,7 @@ def to_layers(flow: Flow, model: Model) -> Graph:
         source=model.source,
         sha256=model.sha256,
         origins={x: origin for x, origin in flow.origins.items() if x in to.tensors},
+        orders={x: order for x, order in flow.orders.items() if x in to.tensors},
         format=model.format,
         notes=flow.notes,
     )

@@ -77,6 +77,7 @@ def to_maps(
         shapes=views.shapes,
         dtypes=views.dtypes,
         outputs=tuple(names),
+        orders=views.unusual_orders(),
     )
     return mapped, tuple(specs)
 

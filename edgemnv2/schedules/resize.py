@@ -29,7 +29,7 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
     assert isinstance(layer, Resize)
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     lanes = next((size for size in LANES if size <= out.channels), 0)
-    if not layer.is_linear or source.dtype != out.dtype or not lanes:
+    if not layer.is_linear or layer.rounding == "zero" or source.dtype != out.dtype or not lanes:
         return None
     if is_rounded_next(graph, layer):
         # The plain kernel's sums are those of the reference to the last bit.

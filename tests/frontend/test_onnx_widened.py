@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgemnv2.check.source import check_source
 from edgemnv2.cli.main import main
 from edgemnv2.frontend import load_model
-from edgemnv2.model import DYNAMIC_RANGE, FLOAT16
+from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, FLOAT64
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
@@ -28,12 +28,14 @@ def _onnxruntime(require_module: Callable[[str], None]) -> None:
     require_module("onnxruntime")
 
 
-def _model(nodes: list[Any], constants: dict[str, Any], kind: int, out: list[int]) -> Any:
+def _model(
+    nodes: list[Any], constants: dict[str, Any], kind: int, out: list[int], out_kind: int = 0
+) -> Any:
     graph = helper.make_graph(
         nodes,
         "net",
         [helper.make_tensor_value_info("x", kind, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", kind, out)],
+        [helper.make_tensor_value_info("y", out_kind or kind, out)],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -63,6 +65,31 @@ def _half(io_float: bool) -> Any:
     return _model([x for x in nodes if x], constants, kind, [1, 4, 8, 8])
 
 
+def _double() -> Any:
+    """Conv of floats, a cast to double, and a grid of doubles that the file computes."""
+    random = np.random.default_rng(0)
+    constants = {
+        "w": random.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "start": np.array(0, np.int64),
+        "end": np.array(8, np.int64),
+        "step": np.array(1, np.int64),
+        "half": np.array(0.5),
+        "third": np.array(1 / 3),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w"], ["conv"], pads=[1, 1, 1, 1]),
+        node("Clip", ["conv"], ["clip"]),
+        node("Range", ["start", "end", "step"], ["range"]),
+        node("Cast", ["range"], ["range64"], to=TensorProto.DOUBLE),
+        node("Add", ["range64", "half"], ["grid"]),
+        node("Cast", ["clip"], ["clip64"], to=TensorProto.DOUBLE),
+        node("Add", ["clip64", "grid"], ["sum"]),
+        node("Mul", ["sum", "third"], ["y"]),
+    ]
+    return _model(nodes, constants, TensorProto.FLOAT, [1, 4, 8, 8], out_kind=TensorProto.DOUBLE)
+
+
 def _dynamic(per_channel: bool) -> Any:
     """DynamicQuantizeLinear, ConvInteger, Cast, factor, bias."""
     random = np.random.default_rng(1)
@@ -89,6 +116,7 @@ def _dynamic(per_channel: bool) -> Any:
 MODELS = {
     "float16": (lambda: _half(False), FLOAT16),
     "float16 between casts": (lambda: _half(True), FLOAT16),
+    "float64": (_double, FLOAT64),
     "dynamic range": (lambda: _dynamic(False), DYNAMIC_RANGE),
 }
 

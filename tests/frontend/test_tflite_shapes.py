@@ -79,3 +79,63 @@ def test_files_of_keras_equal_litert(name: str, channels: int, tmp_path: Path) -
     blob = path.read_bytes()
     _, ours = reference(blob, ".tflite", samples, tmp_path)
     np.testing.assert_array_equal(ours, litert(blob, samples)[0])
+
+
+# Operator -> operands behind the rows (in front for SPLIT), options, shapes as the file has them.
+BEHIND: dict[str, tuple[list[Any], tuple[str, dict[str, Any]], list[Any]]] = {
+    "CONCATENATION": ([], ("ConcatenationOptions", {"axis": 2}), [(1, 1, 8)]),
+    "LOGISTIC": ([], ("", {}), [(1, 1, 4)]),
+    "MEAN": ([[1]], ("ReducerOptions", {"keep_dims": True}), [(1, 1, 4)]),
+    "PACK": ([], ("PackOptions", {"axis": 1, "values_count": 2}), [(1, 2, 1, 4)]),
+    "REDUCE_MAX": ([[2]], ("ReducerOptions", {"keep_dims": False}), [(1, 1)]),
+    "SLICE": ([[0, 2, 1], [1, -1, 2]], ("SliceOptions", {}), [(1, 1, 2)]),
+    "SPLIT": ([2], ("SplitOptions", {"num_splits": 2}), [(1, 1, 2)] * 2),
+    "SPLIT_V": ([[1, -1], 2], ("SplitVOptions", {"num_splits": 2}), [(1, 1, 1), (1, 1, 3)]),
+    "STRIDED_SLICE": (
+        [[0, 0, 0], [0, 0, 3], [1, 2, 1]],
+        ("StridedSliceOptions", {"begin_mask": 3, "end_mask": 3}),
+        [(1, 1, 3)],
+    ),
+    "TRANSPOSE": ([[0, 2, 1]], ("TransposeOptions", {}), [(1, 4, 1)]),
+    "UNPACK": ([], ("UnpackOptions", {"axis": 2, "num": 4}), [(1, 1)] * 4),
+}
+
+
+def rows_of_a_detector(name: str, dtype: str) -> bytes:
+    """Maps as rows of boxes, all rows behind one another, then operator `name`.
+
+    How many rows there are, the file leaves open, and says 1.
+    """
+    net = TfliteNet()
+    quant: dict[str, Any] = {} if dtype == "float32" else {"scale": 1 / 256, "zero_point": -128}
+    x = net.tensor((1, 3, 2, 8), dtype, signature=(-1, 3, 2, 8), **quant)
+    parts = []
+    for _ in range(2):
+        rows = net.tensor((1, 1, 4), dtype, signature=(-1, -1, 4), **quant)
+        net.add("RESHAPE", [x, _ints(net, [1, -1, 4])], [rows], "ReshapeOptions")
+        parts.append(rows)
+    every = net.tensor((1, 1, 4), dtype, signature=(-1, -1, 4), **quant)
+    net.add("CONCATENATION", parts, [every], "ConcatenationOptions", axis=1)
+    more, (kind, options), shapes = BEHIND[name]
+    operands = [every, *(_ints(net, values) for values in more)]
+    if name == "SPLIT":
+        operands.reverse()
+    if name in ("CONCATENATION", "PACK"):
+        operands = [every, every]
+    made = []
+    for shape in shapes:
+        signature = tuple(-1 if extent == 1 else extent for extent in shape)
+        made.append(net.tensor(shape, dtype, signature=signature, **quant))
+    net.add(name, operands, made, kind, **options)
+    return net.build([x], made)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", BEHIND)
+def test_rows_of_a_detector_equal_litert(name: str, dtype: str, tmp_path: Path) -> None:
+    blob = rows_of_a_detector(name, dtype)
+    samples = random_samples((1, 3, 2, 8), dtype, 2, 0)
+    graph, ours = reference(blob, ".tflite", samples, tmp_path)
+    theirs = litert(blob, samples)
+    assert [spec.shape for spec in graph.output_specs] == [x.shape[1:] for x in theirs]
+    np.testing.assert_allclose(ours, theirs[0], rtol=1e-5, atol=1e-5)

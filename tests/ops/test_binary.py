@@ -111,6 +111,54 @@ def test_onnx_operands_are_broadcast(name: str, small: Any, tmp_path: Path) -> N
         np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], rtol=1e-5)
 
 
+COMPARED = ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
+
+
+def compared(name: str, dtype: str, scales: Any, seed: int) -> bytes:
+    """ONNX: two halves of the channels between QDQ pairs of `scales`, compared."""
+    random, limits = np.random.default_rng(seed), np.iinfo(dtype)
+    arrays, nodes = [], [helper.make_node("Split", ["x"], ["a", "b"], axis=1)]
+    for part, scale in zip("ab", scales, strict=True):
+        zero = np.array(random.integers(limits.min, limits.max + 1), dtype)
+        values = {f"{part}_scale": np.float32(scale), f"{part}_zero": zero}
+        arrays += [numpy_helper.from_array(np.asarray(v), k) for k, v in values.items()]
+        q = [f"{part}_scale", f"{part}_zero"]
+        nodes.append(helper.make_node("QuantizeLinear", [part, *q], [f"{part}_q"]))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{part}_q", *q], [f"{part}_r"]))
+    nodes.append(helper.make_node(name, ["a_r", "b_r"], ["truth"]))
+    nodes.append(helper.make_node("Cast", ["truth"], ["y"], to=TensorProto.FLOAT))
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, 9, 8])
+        for n, c in (("x", 6), ("y", 3))
+    ]
+    graph = helper.make_graph(nodes, "compared", ends[:1], ends[1:], arrays)
+    imports = [helper.make_opsetid("", 16)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize("name", COMPARED)
+def test_onnx_compares_real_numbers(name: str, dtype: str, tmp_path: Path) -> None:
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        # Of one scale every second pair or so is equal; down to steps far below one.
+        first = float(10 ** random.uniform(-6, 1))
+        scales = (first, first if seed % 2 else first * random.uniform(0.2, 3))
+        blob = compared(name, dtype, scales, 99 if seed % 2 else seed)
+        spread = np.random.default_rng(seed).integers(-3, 4, (2, 1, 6, 9, 8))
+        samples = [(x * first).astype(np.float32) for x in spread]
+        samples += [
+            x * np.float32(40 * first) for x in random_samples((1, 6, 9, 8), "float32", 2, seed)
+        ]
+        _, ours = reference(blob, ".onnx", samples, tmp_path)
+        np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0], str(seed))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_compiled_comparisons_agree(target: str, tmp_path: Path) -> None:
+    assert verified(compared("Less", "uint8", (0.002, 0.003), 3), ".onnx", target, tmp_path).passed
+
+
 @pytest.mark.parametrize("target", TARGETS[:3])
 @pytest.mark.parametrize(
     ("name", "small"),

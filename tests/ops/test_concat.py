@@ -141,6 +141,25 @@ def test_a_constant_of_one_value_is_padding(first: bool, tmp_path: Path) -> None
     np.testing.assert_array_equal(ours, litert(blob, samples)[0])
 
 
+def test_constants_between_computed_operands_are_paddings(tmp_path: Path) -> None:
+    for seed in range(20):
+        random, net = np.random.default_rng(seed), TfliteNet()
+        x = net.tensor((1, 5, 4, 3), "int8", 0.1, 3)
+        operands, channels = [], 0
+        for is_constant in (*random.integers(0, 2, random.integers(1, 5)), 0, 1):
+            width = int(random.integers(1, 4)) if is_constant else 3
+            zeros = np.full((1, 5, 4, width), 3, np.int8)
+            operands.append(net.constant(zeros, scale=0.1, zero_point=3) if is_constant else x)
+            channels += width
+        random.shuffle(operands)
+        y = net.tensor((1, 5, 4, channels), "int8", 0.1, 3)
+        net.add("CONCATENATION", operands, [y], "ConcatenationOptions", axis=3)
+        blob = net.build([x], [y])
+        samples = random_samples((1, 5, 4, 3), "int8", 2, 0)
+        _, ours = reference(blob, ".tflite", samples, tmp_path)
+        np.testing.assert_array_equal(ours, litert(blob, samples)[0], err_msg=str(seed))
+
+
 def test_a_constant_of_several_values_is_refused(tmp_path: Path) -> None:
     values = np.arange(40, dtype=np.int8).reshape(1, 5, 4, 2)
     net = TfliteNet()
@@ -148,7 +167,7 @@ def test_a_constant_of_several_values_is_refused(tmp_path: Path) -> None:
     operands = [x, net.constant(values, scale=0.1, zero_point=3)]
     net.add("CONCATENATION", operands, [y], "ConcatenationOptions", axis=3)
     samples = random_samples((1, 5, 4, 3), "int8", 1, 0)
-    with pytest.raises(EdgeError, match="CONCATENATION with a constant operand of several"):
+    with pytest.raises(EdgeError, match="CONCATENATION with constant operands of several"):
         reference(net.build([x], [y]), ".tflite", samples, tmp_path)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import line_of
@@ -93,6 +94,53 @@ def test_onnx_modes_equal_onnxruntime(
     samples = random_samples((1, 3, 7, 6), "float32", 2, 0)
     _, ours = reference(blob, ".onnx", samples, tmp_path)
     np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], atol=1e-5)
+
+
+def stored_resize(dtype: str, sizes: Any, transformation: str, seed: int) -> bytes:
+    """ONNX Resize of the integers between QuantizeLinear and DequantizeLinear."""
+    random = np.random.default_rng(seed)
+    limits = np.iinfo(dtype)
+    constants = {
+        "sizes": np.array([1, 3, *sizes], np.int64),
+        "scale": np.float32(random.uniform(0.01, 0.1)),
+        "zero": np.array(random.integers(limits.min, limits.max + 1), dtype),
+    }
+    mode = {"mode": "linear", "coordinate_transformation_mode": transformation}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("Resize", ["q", "", "", "sizes"], ["r"], **mode),
+        helper.make_node("DequantizeLinear", ["r", "scale", "zero"], ["y"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 7, 6]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, *sizes]),
+    ]
+    arrays = [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()]
+    graph = helper.make_graph(nodes, "stored", ends[:1], ends[1:], arrays)
+    imports = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize("transformation", ["half_pixel", "align_corners", "asymmetric"])
+@pytest.mark.parametrize("sizes", [(14, 12), (5, 13), (9, 3), (1, 1), (23, 6)])
+def test_onnx_integers_lose_what_is_behind_the_point(
+    sizes: Any, transformation: str, dtype: str, tmp_path: Path
+) -> None:
+    for seed in range(6):
+        blob = stored_resize(dtype, sizes, transformation, seed)
+        samples = random_samples((1, 3, 7, 6), "float32", 3, seed)
+        # Constant areas, whose sums of weights are one but for the last bit.
+        samples = [*samples, np.full((1, 3, 7, 6), 1.7, np.float32)]
+        _, ours = reference(blob, ".onnx", samples, tmp_path)
+        np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_stored_integers_compile(dtype: str, target: str, tmp_path: Path) -> None:
+    blob = stored_resize(dtype, (11, 13), "align_corners", 1)
+    assert verified(blob, ".onnx", target, tmp_path).exact
 
 
 @pytest.mark.parametrize("scales", [(2.0, 2.0), (3.0, 1.0), (0.5, 0.7), (1.3, 2.7)])

@@ -100,7 +100,7 @@ def test_the_share_of_halves_is_about_what_is_seen(
     (layer,) = graph.layers
     x = np.concatenate(random_samples((8, *SHAPE[1:]), dtype, 4, factor)[:4])
     _, halves = exact(x, factor, mode, zero, dtype)
-    assert 0.5 < layer.share_of_halves / halves.mean() < 2.0
+    assert 0.5 < layer.share_of_halves(graph.tensor_in(layer)) / halves.mean() < 2.0
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -129,7 +129,7 @@ def test_what_is_no_sum_of_1024ths_stays_one_of_floats(blob: bytes, tmp_path: Pa
     graph = lowered(blob, tmp_path)
     assert [layer.op for layer in graph.layers] == ["dequantize", "resize", "quantize"]
     (layer,) = (x for x in graph.layers if isinstance(x, Resize))
-    assert layer.rounding == "away" and layer.share_of_halves == 0.0
+    assert layer.rounding == "away" and layer.share_of_halves(graph.tensor_in(layer)) == 0.0
 
 
 @pytest.mark.parametrize("target", ["host", "rpi4"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgemnv2.errors import UnsupportedOperator
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
@@ -76,6 +77,28 @@ def test_integers_equal_litert(name: str, dtype: str, tmp_path: Path) -> None:
         blob = one(name, dtype, seed)
         _, ours = reference(blob, ".tflite", [every], tmp_path)
         assert (ours == litert(blob, [every])[0]).all(), f"seed {seed}"
+
+
+def test_inverse_roots_between_any_scales_equal_litert(tmp_path: Path) -> None:
+    every = np.arange(-128, 128).astype(np.int8).reshape(1, 16, 16, 1)
+    refused = 0
+    for seed in range(300):
+        random, net = np.random.default_rng(seed), TfliteNet()
+        before, behind = (float(np.float32(10 ** random.uniform(-9, 4))) for _ in range(2))
+        x = net.tensor(every.shape, "int8", before, -128)
+        y = net.tensor(every.shape, "int8", behind, random_zero_point(random, "int8"))
+        net.add("RSQRT", [x], [y])
+        blob = net.build([x], [y])
+        try:
+            _, ours = reference(blob, ".tflite", [every], tmp_path)
+        except UnsupportedOperator as refusal:
+            # What is refused is shifted by 32 bits and more there.
+            assert "LiteRT's integers do not hold the factor" in str(refusal)
+            assert not 2**-12 <= 1 / (before**0.5 * behind) < 2**50
+            refused += 1
+            continue
+        assert (ours == litert(blob, [every])[0]).all(), f"seed {seed}"
+    assert 0 < refused < 60
 
 
 @pytest.mark.parametrize("name", TFLITE)

@@ -31,6 +31,8 @@ NODES = (
     "squared_difference", *COMPARISONS,
 )  # fmt: skip
 CLAMPS = True
+FURTHEST_STEP = 255
+"""From a zero point of 8 bits."""
 COMMUTE = ("add", "multiply", "minimum", "maximum", "squared_difference")
 
 
@@ -147,7 +149,11 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         quants, inputs = quants * 2, inputs * 2
     rescale: tuple[Requantize, ...]
     shift = 0
-    if function in COMPARISONS:
+    if function in COMPARISONS and to.format == "onnx":
+        values = [x.centred() for x in constants]
+        largest = max([FURTHEST_STEP, *(int(np.abs(x.astype(np.int64)).max()) for x in values)])
+        shift, rescale = onnx.comparison_rescale(quants[0], quants[1], largest)
+    elif function in COMPARISONS:
         shift, rescale = COMPARISON_LEFT_SHIFT, comparison_rescale(quants[0], quants[1])
     elif to.format == "onnx":
         if function == "multiply":

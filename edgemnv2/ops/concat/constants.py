@@ -16,32 +16,53 @@ def concatenate(
     flow: FlowBuilder, operands: Sequence[str | Constant], output: SourceTensor, axis: int
 ) -> None:
     """`output` of what is stored; a constant of one value is a padding."""
+    if not output.is_quantized:
+        operands = [x.decoded() if isinstance(x, Constant) else x for x in operands]
     constants = [x for x in operands if isinstance(x, Constant)]
     if not constants or len(constants) == len(operands):
         flow.move("concat", operands, output, {"axis": axis})
         return
-    if len(constants) == len(operands) - 1:
-        values = np.unique(np.concatenate([x.values.reshape(-1) for x in constants]))
-        if values.size == 1:
-            _pad(flow, operands, output, axis, float(values[0]))
-            return
-    raise Refusal(
-        "a constant operand of several values",
-        "add it to the image in front of the network",
-        "Constants are of one value, and beside one operand that is computed",
-    )
+    values = np.unique(np.concatenate([x.values.reshape(-1) for x in constants]))
+    if values.size != 1:
+        raise Refusal(
+            "constant operands of several values",
+            "add them to the image in front of the network",
+            "Constants are of one value",
+        )
+    padded = _padded(flow, operands, output, axis, float(values[0]))
+    if len(padded) == 1:
+        flow.alias(output, padded[0])
+    else:
+        flow.move("concat", padded, output, {"axis": axis})
 
 
-def _pad(
+def _padded(
     flow: FlowBuilder,
     operands: Sequence[str | Constant],
     output: SourceTensor,
     axis: int,
     value: float,
-) -> None:
-    place = next(i for i, x in enumerate(operands) if isinstance(x, str))
-    sizes = [x.values.shape[axis] if isinstance(x, Constant) else 0 for x in operands]
-    pairs = [(0, 0)] * len(output.shape)
-    pairs[axis] = (sum(sizes[:place]), sum(sizes[place:]))
-    attrs = {"pairs": tuple(pairs), "value": value, "mode": "constant"}
-    flow.move("pad", [operands[place]], output, attrs)
+) -> list[str]:
+    """The computed operands, each padded by constants behind it, the first by those in front."""
+    found: list[str] = []
+    sizes: list[list[int]] = []
+    front = 0
+    for operand in operands:
+        if isinstance(operand, str):
+            found.append(operand)
+            sizes.append([0 if sizes else front, 0])
+        elif found:
+            sizes[-1][1] += operand.values.shape[axis]
+        else:
+            front += operand.values.shape[axis]
+    padded = []
+    for x, (before, behind) in zip(found, sizes, strict=True):
+        shape, pairs = list(flow.shapes[x]), [(0, 0)] * len(output.shape)
+        shape[axis] += before + behind
+        pairs[axis] = (before, behind)
+        attrs = {"pairs": tuple(pairs), "value": value, "mode": "constant"}
+        name = flow.fresh(output, output.dtype, shape)
+        if output.quant is not None:
+            flow.quants[name] = output.quant
+        padded.append(flow.add("pad", [x], name, attrs) if before + behind else x)
+    return padded

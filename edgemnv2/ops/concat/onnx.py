@@ -1,7 +1,8 @@
-"""Import rules of ONNX: concatenations."""
+"""Import rules of ONNX: concatenations, assignments to slices."""
 
 from __future__ import annotations
 
+from edgemnv2.ops.concat.assign import scatter_nd
 from edgemnv2.ops.concat.constants import concatenate
 from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 
@@ -18,4 +19,4 @@ def concat(node: SourceNode, flow: FlowBuilder) -> None:
     concatenate(flow, operands, node.output, axis)
 
 
-RULES: dict[str, Rule] = {"Concat": concat}
+RULES: dict[str, Rule] = {"Concat": concat, "ScatterND": scatter_nd}

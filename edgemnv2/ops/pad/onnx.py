@@ -51,7 +51,7 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
         fill = flow.stored(node.input(2))
         if not isinstance(fill, Constant):
             raise Refusal("a fill value that is computed", "pad with a constant")
-        value = float(fill.values.reshape(-1)[0])
+        value = float(fill.real().reshape(-1)[0])
     attrs = {"pairs": tuple(pairs), "value": value, "mode": mode}
     flow.move("pad", [flow.stored(source)], node.output, attrs)
 

@@ -7,6 +7,7 @@ from math import prod
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.values import halves_of_means
 
 __all__ = ["Reduce", "reduced_count"]
 
@@ -28,6 +29,11 @@ class Reduce(Layer):
     def keeps_storage(self) -> bool:
         """The largest of what is stored is stored."""
         return self.function in ("max", "min")
+
+    def share_of_halves(self, source: Tensor) -> float:
+        """Of means over the axes' extents."""
+        mean = self.function == "mean"
+        return halves_of_means(reduced_count(source, self.axes)) if mean else 0.0
 
 
 def reduced_count(source: Tensor, axes: tuple[int, ...]) -> int:

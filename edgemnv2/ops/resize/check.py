@@ -27,6 +27,10 @@ def check(graph: Graph, layer: Layer) -> None:
         if weights is not None:
             expect(weights.shape == table.shape, layer, "weights of another shape")
             fixed, even = weights.dtype == np.int32, layer.rounding == "even"
-            suits = x.dtype in ("int8", "uint8") if even else x.dtype == "int8"
+            suits = {
+                "even": x.dtype in ("int8", "uint8"),
+                "zero": False,
+                "away": x.dtype == "int8",
+            }[layer.rounding]
             expect(fixed == suits, layer, f"{weights.dtype} weights for {x.dtype}")
             expect(not even or x.quant == y.quant, layer, "two scales")

@@ -84,6 +84,7 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
     even = even_parity(graph, layer)
     facts: dict[str, Any] = {} if even is None else {"even": even}
     facts |= {"settled": True} if is_rounded_next(graph, layer) else {}
+    facts |= {"rounding": layer.rounding} if layer.rounding == "zero" else {}
     k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct, **facts)
     pitch = source.width * source.channels
     scratch = None if direct else k.pointer("scratch", source.dtype)
@@ -109,8 +110,12 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
                 [load(line, places[column] + (c + start), source.dtype) for line, start in lines]
                 for column in (0, 1)
             ]
-            types = weight_dtype, source.dtype, out.dtype
-            k.store(target, to + c, _between(k, values, below, right, types, even, settled))
+            if layer.rounding == "zero":
+                made = _truncated(k, values, below, right, out.dtype)
+            else:
+                types = weight_dtype, source.dtype, out.dtype
+                made = _between(k, values, below, right, types, even, settled)
+            k.store(target, to + c, made)
     return RowKernel(
         k.symbol,
         (
@@ -208,3 +213,16 @@ def _between(
     half = scalar(1 << 19, "int32")
     nudged = k.let(tirx.Select(total > scalar(0, "int32"), total + half, total - half))
     return cast(tirx.truncdiv(nudged, scalar(1 << 20, "int32")), out)
+
+
+def _truncated(
+    k: Builder, values: list[list[Expr]], below: list[Expr], right: list[Expr], out: str
+) -> Expr:
+    """The weighted sum of `values[column][row]` in float32, without what is behind the point."""
+    total = None
+    for row in (0, 1):
+        for column in (0, 1):
+            weight = _as_float32(k, _double(right[column]) * _double(below[row]))
+            part = _as_float32(k, weight * cast(values[column][row], "float64"))
+            total = part if total is None else _as_float32(k, total + part)
+    return cast(cast(total, "int32"), out)

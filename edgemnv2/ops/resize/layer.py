@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.graph import Layer, Tensor, added_field
 
 __all__ = ["FIXED_ONE", "Resize"]
 
@@ -27,14 +27,16 @@ class Resize(Layer):
     for uint8 rounded half up (LiteRT computes it in float32, product by product); int32 weights
     are 1024ths, and the sum in 2**20ths is rounded as `rounding` says: "away", half away from zero
     (LiteRT on int8), or "even", to an even distance from the zero point (what ONNX makes of it in
-    floats, where these weights are exact).
+    floats, where these weights are exact). "zero": integers of either type lose what is behind the
+    point, and the weights of a corner are multiplied with one another first, all in float32
+    (onnxruntime on stored integers).
     """
 
     rows: Array
     columns: Array
     row_weights: Array | None = None
     column_weights: Array | None = None
-    rounding: str = "away"
+    rounding: str = added_field(default="away")
 
     @property
     def keeps_storage(self) -> bool:
@@ -50,8 +52,7 @@ class Resize(Layer):
         """Whether outputs lie between two positions."""
         return self.row_weights is not None
 
-    @property
-    def share_of_halves(self) -> float:
+    def share_of_halves(self, source: Tensor) -> float:
         """One in as many as the weights have parts, where these parts are halves of halves."""
         if self.rounding != "even" or self.row_weights is None or self.column_weights is None:
             return 0.0

@@ -15,7 +15,7 @@ __all__ = ["NODES", "arrange", "integer", "is_integer", "keeps_scale", "lower"]
 
 NODES = ("resize",)
 WEIGHTS = ("row_weights", "column_weights")
-TABLES = ("rows", "columns", *WEIGHTS)
+TABLES = ("rows", "columns", *WEIGHTS, "rounding")
 
 
 def arrange(node: Node, views: Views) -> None:
@@ -56,4 +56,4 @@ def integer(node: Node, site: Site, to: Lowering) -> None:
         return
     for name in WEIGHTS:
         tables[name] = np.rint(tables[name] * FIXED_ONE).astype(np.int32)
-    to.add(Resize(**site.common, **tables, rounding="even"))
+    to.add(Resize(**site.common, **{**tables, "rounding": "even"}))

@@ -101,13 +101,14 @@ def _resized(
             return
         result = name
     else:
-        attrs: dict[str, Any] = {"layout": "NCHW"}
+        truncates = node.output.dtype in ("int8", "uint8") and mode != "nearest"
+        attrs: dict[str, Any] = {"layout": "NCHW", **({"rounding": "zero"} if truncates else {})}
         for axis, name, weights in ((2, "rows", "row_weights"), (3, "columns", "column_weights")):
             size, mine = source.shape[axis], places[axis - 2]
             if mode == "nearest":
                 attrs[name] = onnx_nearest(size, mine, nearest, smaller=scales[axis] < 1)
             else:
-                attrs[name], attrs[weights] = onnx_linear(size, mine)
+                attrs[name], attrs[weights] = onnx_linear(size, mine, halves=truncates)
         flow.add("resize", [stored], fresh, attrs)
     if cropped:
         _with_outside(node, flow, result, places)

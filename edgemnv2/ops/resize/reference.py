@@ -23,6 +23,8 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     x = inputs[0]
     if layer.row_weights is None or layer.column_weights is None:
         return np.ascontiguousarray(x[:, layer.rows[:, 0]][:, :, layer.columns[:, 0]])
+    if layer.rounding == "zero":
+        return _truncated(layer, x)
     fixed = layer.row_weights.dtype == np.int32
     compute: Any = np.int64 if fixed else np.float32
     down, across = layer.row_weights.astype(compute), layer.column_weights.astype(compute)
@@ -50,3 +52,16 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
 
 def _zero_point(graph: Graph, layer: Resize) -> int:
     return quant_of(graph.tensor_out(layer)).zero_point
+
+
+def _truncated(layer: Resize, x: Array) -> Array:
+    """In onnxruntime's order: along the upper row, then along the lower one."""
+    assert layer.row_weights is not None and layer.column_weights is not None
+    total: Array | None = None
+    for row in (0, 1):
+        for column in (0, 1):
+            weights = np.outer(layer.row_weights[:, row], layer.column_weights[:, column])
+            values = x[:, layer.rows[:, row]][:, :, layer.columns[:, column]]
+            part: Array = weights[:, :, np.newaxis] * values.astype(np.float32)
+            total = part if total is None else total + part
+    return np.asarray(np.trunc(np.asarray(total)), x.dtype)

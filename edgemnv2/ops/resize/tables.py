@@ -131,13 +131,16 @@ def onnx_nearest(size: int, places: Array, mode: str, *, smaller: bool) -> Array
     return _table(np.clip(found.astype(np.int64), 0, size - 1))
 
 
-def onnx_linear(size: int, places: Array) -> tuple[Array, Array]:
-    """int32 and float32 `[out, 2]`."""
+def onnx_linear(size: int, places: Array, *, halves: bool = False) -> tuple[Array, Array]:
+    """int32 and float32 `[out, 2]`; `halves`: of the last position twice, as onnxruntime has it."""
     inside = np.clip(places, np.float32(0), np.float32(size - 1))
     low = np.minimum(inside.astype(np.int64), size - 1)
     high = np.minimum(low + 1, size - 1)
     share = inside - low.astype(np.float32)
-    return _table(low, high), np.stack([ONE - share, share], axis=1).astype(np.float32)
+    weights = np.stack([ONE - share, share], axis=1).astype(np.float32)
+    if halves:
+        weights[low == high] = np.float32(0.5)
+    return _table(low, high), weights
 
 
 def _ratio(size: int, out: int) -> np.float32:

@@ -30,16 +30,27 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """By a table, of LiteRT's fixed point; what has no root gives the highest value there."""
+    """By a table, of LiteRT's fixed point; what has no root gives the highest value there.
+
+    Refuses scales between which LiteRT would shift by more bits than its integers have.
+    """
     x, y = np.float32(site.x[0].scale), np.float32(site.y.scale)
-    multiplier, shift = quantize_multiplier(1.0 / float(np.float32(math.sqrt(float(x))) * y))
+    factor = 1.0 / float(np.float32(math.sqrt(float(x))) * y)
+    as_litert = to.format == "tflite" and not site.of_floats
+    if as_litert and not -31 <= math.frexp(factor)[1] - FINE_BITS <= 30:
+        raise to.refuse(
+            node,
+            f"RSQRT has scale {x:g} before and {y:g} behind it: LiteRT's integers do not hold "
+            f"the factor {factor:g} between them; quantise the model again",
+        )
+    multiplier, shift = quantize_multiplier(factor * 2.0**-FINE_BITS)
 
     def exact(steps: int) -> int:
         if steps <= 0:
             return HIGHEST
         root, root_shift = inverse_root(steps)
         fine = scaled(1, root, root_shift + FINE_BITS)
-        return scaled(fine, multiplier, shift - FINE_BITS)
+        return scaled(fine, multiplier, shift)
 
     integer_unary(Rsqrt, site, to, _function, exact)
 

@@ -19,6 +19,8 @@ def add_where(
 ) -> None:
     """`output` is `when` where `condition` is true, else `otherwise`; of what is stored."""
     operands = [condition, when, otherwise]
+    if not output.is_quantized:
+        operands = [x.decoded() if isinstance(x, Constant) else x for x in operands]
     if all(isinstance(x, Constant) for x in operands):
         values = [x.values for x in operands if isinstance(x, Constant)]
         chosen = np.where(values[0] != 0, values[1], values[2])
