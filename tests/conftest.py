@@ -92,6 +92,20 @@ def require_tool(request: pytest.FixtureRequest) -> Callable[[str], str]:
 
 
 @pytest.fixture
+def require_runner(require_tool: Callable[[str], str]) -> Callable[[str], None]:
+    """`require_runner("rpi4")` skips without what compiles for that target and runs its code."""
+
+    def require(target: str) -> None:
+        if target.startswith("mps"):
+            require_tool("qemu-system-arm")
+            require_tool("arm-none-eabi-gcc")
+        elif target != "host":
+            require_tool("qemu-aarch64")
+
+    return require
+
+
+@pytest.fixture
 def require_module(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """`require_module("onnxruntime")` skips (fails under --require-tools) where it is missing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zipfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemnv2.npz import read_npz
+from edgemnv2.npz import read_npz, write_npz
 from tests.fuzz.mutate import BOMB_BYTES, _zipped
 
 
@@ -30,6 +31,30 @@ def test_what_numpy_writes_comes_back(save: object, tmp_path: Path) -> None:
     for name, array in arrays.items():
         assert found[name].dtype == np.asarray(array).dtype
         assert np.array_equal(found[name], array)
+
+
+def test_what_is_written_hangs_on_the_arrays_alone(tmp_path: Path) -> None:
+    """Not on the release of Python, whose `savez` once said zip 2.0 and now says 4.5."""
+    arrays = {
+        "file": np.arange(6, dtype=np.int32).reshape(2, 3),
+        "a/b": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "none": np.empty((0, 3), np.int8),
+        "scalar": np.array(2.5, np.float32),
+    }
+    with (tmp_path / "x.npz").open("wb") as file:
+        write_npz(file, arrays)
+    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
+        for info in archive.infolist():
+            facts = (info.extract_version, info.create_system, info.extra, info.date_time)
+            assert facts == (20, 3, b"", (1980, 1, 1, 0, 0, 0))
+    written = hashlib.sha256((tmp_path / "x.npz").read_bytes()).hexdigest()
+    assert written == "9b6c6f8e6870b08b9b27d840f655933285df879a47cf1114f375273b894192a1"
+    with np.load(tmp_path / "x.npz") as theirs:
+        ours = read_npz(tmp_path / "x.npz")
+        assert list(theirs) == list(ours) == list(arrays)
+        for name, array in arrays.items():
+            assert ours[name].dtype == theirs[name].dtype == array.dtype
+            assert np.array_equal(ours[name], array) and np.array_equal(theirs[name], array)
 
 
 def member(header: str, data: bytes) -> bytes:

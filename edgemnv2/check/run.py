@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
 from edgemnv2.errors import UsageError
 from edgemnv2.export.whole_file import write_whole
 from edgemnv2.manifest import ArtifactTensor
+from edgemnv2.npz import write_npz
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
 from edgemnv2.samples.images import to_source
@@ -76,7 +76,7 @@ def run(
     source = {spec.name: to_source(stored[spec.name], spec) for spec in graph.output_specs}
     if outputs is not None:
         buffer = io.BytesIO()
-        _save(buffer, source)
+        write_npz(buffer, source)
         write_whole(outputs, buffer.getvalue(), "outputs")
     tensor = artifact.outputs[score_index(graph)]
     scored = tensor.dtype in SCORE_TYPES
@@ -113,14 +113,6 @@ def _real(stored: Array, tensor: ArtifactTensor) -> Array:
     if tensor.scale is not None and tensor.zero_point is not None:
         real = (real - tensor.zero_point) * tensor.scale
     return real
-
-
-def _save(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """As `numpy.savez` writes it, of arrays with any names."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def _predict(sample: str, scores: Array, top: int) -> Prediction:

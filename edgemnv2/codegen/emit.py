@@ -25,6 +25,7 @@ from edgemnv2.codegen.toolchain import (
     has_compiler,
     link_executable,
     link_shared,
+    static_differs,
 )
 from edgemnv2.errors import DoesNotFit, ToolchainError
 from edgemnv2.memory.core_plan import CorePlan
@@ -238,9 +239,10 @@ def _emit_library(
             library / f"lib{name}.so",
             exports(parts.interface),
         )
-        compile_object(
-            target, work / f"{name}.c", work / "entry_static.o", flags, static=True, plain=plain
-        )
+        entry = objects[0]
+        if static_differs(target):
+            entry = work / "entry_static.o"
+            compile_object(target, work / f"{name}.c", entry, flags, static=True, plain=plain)
         main = [*flags, f"-DEDGEMNV2_NAME={name}", f"-DEDGEMNV2_UPPER={name.upper()}"]
         main.append(f'-DEDGEMNV2_HEADER="{name}.h"')
         main += ["-DEDGEMNV2_THREADS"] if threads else []
@@ -249,7 +251,7 @@ def _emit_library(
         )
         link_executable(
             target,
-            [work / "main.o", work / "entry_static.o", work / "kernels.o"],
+            [work / "main.o", entry, work / "kernels.o"],
             folder / "bench",
         )
         shutil.copy(runtime_file("run.py"), folder / "run.py")

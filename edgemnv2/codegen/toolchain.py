@@ -37,6 +37,7 @@ __all__ = [
     "link_module",
     "link_shared",
     "plainest",
+    "static_differs",
     "system_of",
 ]
 
@@ -207,6 +208,15 @@ def cpu_flags(target: Target, compiler: Compiler, *, static: bool = False) -> tu
         # The library's headers come with its specs.
         return (f"-march={mcpu}", f"-mabi={abi}", _C_LIBRARY[isa])
     return ("-mthumb", f"-mcpu={mcpu}", f"-mfloat-abi={target.toolchain.float_abi}")
+
+
+def static_differs(target: Target) -> bool:
+    """Whether an object for a static program is another than one for a shared library.
+
+    With zig it is: the C libraries differ.
+    """
+    compiler = find_compiler(target)
+    return cpu_flags(target, compiler, static=True) != cpu_flags(target, compiler)
 
 
 def plainest(target: Target) -> Target:

@@ -17,7 +17,7 @@ import numpy as np
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.errors import ArtifactError
 from edgemnv2.model import Note, QuantParams, TensorSpec
-from edgemnv2.npz import read_npz
+from edgemnv2.npz import read_npz, write_npz
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.table import layer_type
 from edgemnv2.ops.validate import validate
@@ -94,7 +94,7 @@ def save_graph(graph: Graph, folder: Path) -> None:
         json.dumps(structure, indent=1) + "\n", encoding="utf-8", newline="\n"
     )
     with (folder / ARRAYS).open("wb") as file:
-        np.savez(file, **arrays)
+        write_npz(file, arrays)
     source = {
         "file": graph.source,
         "sha256": graph.sha256,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from types import TracebackType
 from typing import Any
 
 from edgemnv2.errors import RunnerError, ToolchainError
+from edgemnv2.runners.line_port import LinePort
 
 __all__ = ["AnyPort"]
 
@@ -15,7 +14,7 @@ _SLICE_SECONDS = 0.05
 """How long one read waits: pyserial's time-outs are the port's, not the call's."""
 
 
-class AnyPort:
+class AnyPort(LinePort):
     """The open port `device`, ours alone until it is closed.
 
     Raises RunnerError when it is not there, is no serial port, or another program has it;
@@ -30,8 +29,7 @@ class AnyPort:
                 "serial ports of this system are opened by pyserial, which is not installed "
                 "(pip install pyserial)"
             ) from error
-        self.device = device
-        self._buffer = b""
+        super().__init__(device)
         self._refused: type[Exception] = serial.SerialTimeoutException
         try:
             self._port: Any = serial.Serial(device, BAUD, timeout=_SLICE_SECONDS, exclusive=True)
@@ -51,30 +49,11 @@ class AnyPort:
         except OSError as error:
             raise RunnerError(f"{self.device}: was lost ({error})") from error
 
-    def read_line(self, timeout_seconds: float) -> bytes | None:
-        """The next line without its end; None when none is complete in that time."""
-        deadline = time.monotonic() + timeout_seconds
-        while b"\n" not in self._buffer:
-            try:
-                self._buffer += self._port.read(max(1, self._port.in_waiting))
-            except OSError as error:
-                raise RunnerError(f"{self.device}: was lost ({error})") from error
-            if b"\n" not in self._buffer and time.monotonic() >= deadline:
-                return None
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.strip()
+    def _receive(self, timeout_seconds: float) -> bytes:
+        try:
+            return bytes(self._port.read(max(1, self._port.in_waiting)))
+        except OSError as error:
+            raise RunnerError(f"{self.device}: was lost ({error})") from error
 
-    def pending(self) -> bytes:
-        """What has come in without a line end."""
-        return self._buffer
-
-    def __enter__(self) -> AnyPort:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self) -> None:
         self._port.close()

@@ -7,10 +7,9 @@ import os
 import select
 import sys
 import termios
-import time
-from types import TracebackType
 
 from edgemnv2.errors import RunnerError
+from edgemnv2.runners.line_port import LinePort
 
 __all__ = ["PosixPort"]
 
@@ -18,15 +17,14 @@ __all__ = ["PosixPort"]
 assert sys.platform != "win32"
 
 
-class PosixPort:
+class PosixPort(LinePort):
     """The open port `device`, ours alone until it is closed.
 
     Raises RunnerError when it is not there, is no serial port, or another program has it.
     """
 
     def __init__(self, device: str) -> None:
-        self.device = device
-        self._buffer = b""
+        super().__init__(device)
         try:
             self._file = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError as error:
@@ -73,37 +71,18 @@ class PosixPort:
             except OSError as error:
                 raise RunnerError(f"{self.device}: was lost ({error.strerror})") from error
 
-    def read_line(self, timeout_seconds: float) -> bytes | None:
-        """The next line without its end; None when none is complete in that time."""
-        deadline = time.monotonic() + timeout_seconds
-        while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            ready = left > 0 and select.select([self._file], [], [], left)[0]
-            if not ready:
-                return None
-            try:
-                data = os.read(self._file, 4096)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise RunnerError(f"{self.device}: was lost ({error.strerror})") from error
-            if not data:
-                raise RunnerError(f"{self.device}: was lost (unplugged?)")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.strip()
+    def _receive(self, timeout_seconds: float) -> bytes:
+        if not select.select([self._file], [], [], timeout_seconds)[0]:
+            return b""
+        try:
+            data = os.read(self._file, 4096)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise RunnerError(f"{self.device}: was lost ({error.strerror})") from error
+        if not data:
+            raise RunnerError(f"{self.device}: was lost (unplugged?)")
+        return data
 
-    def pending(self) -> bytes:
-        """What has come in without a line end."""
-        return self._buffer
-
-    def __enter__(self) -> PosixPort:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self) -> None:
         os.close(self._file)

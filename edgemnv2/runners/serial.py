@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from edgemnv2.artifact import Artifact
 from edgemnv2.errors import RunnerError, UsageError
 from edgemnv2.runners.base import Job, Runner, RunResult, Sample, pack_inputs, unpack_outputs
-from edgemnv2.runners.serial_port import SerialPort, open_port
+from edgemnv2.runners.line_port import LinePort
+from edgemnv2.runners.serial_port import open_port
 
 __all__ = ["MODEL_DIGITS", "SerialRunner"]
 
@@ -94,7 +95,7 @@ class _Run:
 class _Board:
     """The commands of the protocol, each waiting for its own `m-ready`."""
 
-    def __init__(self, port: SerialPort, artifact: Artifact) -> None:
+    def __init__(self, port: LinePort, artifact: Artifact) -> None:
         self._port = port
         # Another session's numbers are far away.
         self._number = random.randrange(10_000_000, 900_000_000)

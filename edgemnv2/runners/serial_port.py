@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
-from typing import Protocol
 
-__all__ = ["SerialPort", "open_port"]
+from edgemnv2.runners.line_port import LinePort
 
-
-class SerialPort(Protocol):
-    """An open port, ours alone."""
-
-    device: str
-
-    def write(self, data: bytes, timeout_seconds: float) -> None:
-        """Send everything; RunnerError when the line takes nothing for that long."""
-
-    def read_line(self, timeout_seconds: float) -> bytes | None:
-        """The next line without its end; None when none is complete in that time."""
-
-    def pending(self) -> bytes:
-        """What has come in without a line end."""
+__all__ = ["open_port"]
 
 
-def open_port(device: str) -> AbstractContextManager[SerialPort]:
+def open_port(device: str) -> LinePort:
     """The port `device` (`/dev/ttyACM0`, `COM3`), ours alone until the block is left.
 
     Raises RunnerError when it is not there, is no serial port, or another program has it.

@@ -18,7 +18,7 @@ from edgemnv2.runners import make_runner
 from edgemnv2.tuner.boards import board_count
 from tests.conftest import missing, tool_problem
 
-MODEL = "mobilenetv2-0.35-32-int8"
+MODEL = "digits-int8"
 KEYS = ["best_after", "best_before", "curve", "log", "metric", "records", "rejected", "tasks"]
 
 

@@ -45,6 +45,7 @@ def with_memories(artifact: Artifact, **lengths: int) -> Artifact:
     return replace(artifact, target=replace(artifact.target, memories=memories))
 
 
+@pytest.mark.slow(ci=True)
 def test_two_bundles_of_one_artefact_are_byte_identical(
     m7: Artifact, rpi4: Artifact, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.firmware.bundle import bundle
+from tests.firmware.archives import unpack_tar
 from tests.firmware.firmware_harness import MODEL, NAME, compiled, fact, run, verdict
 
 Need = Callable[[str], str]
@@ -41,8 +42,7 @@ int main(int count, char **words) {
 def unpack(artifact: Artifact, folder: Path) -> Path:
     bundle(artifact, "linux", folder / "bundle")
     (archive,) = (folder / "bundle").glob("*.tar")
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder / "pi", filter="data")
+    unpack_tar(archive, folder / "pi")
     (inside,) = (folder / "pi").iterdir()
     assert archive.stem == inside.name
     return inside

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.cli.main import main
+from tests.firmware.archives import unpack_tar
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+    unpack_tar(archive, folder)
     return folder
 
 

@@ -123,13 +123,9 @@ def _close(blob: bytes, shape: tuple[int, ...], folder: Path) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_compiled_products_are_the_reference(
-    target: str, require_tool: Callable[[str], str], tmp_path: Path
+    target: str, require_runner: Callable[[str], None], tmp_path: Path
 ) -> None:
-    if target.startswith("mps"):
-        require_tool("qemu-system-arm")
-        require_tool("arm-none-eabi-gcc")
-    elif target != "host":
-        require_tool("qemu-aarch64")
+    require_runner(target)
     found = verified(product("int8", (1, 3, 5, 7), (False, True)), ".tflite", target, tmp_path)
     assert found.passed and found.exact
     if target == "host":

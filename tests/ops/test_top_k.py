@@ -83,13 +83,9 @@ def test_both_outputs_are_onnxruntime_s(
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_compiled_sorting_is_the_reference(
-    target: str, require_tool: Callable[[str], str], tmp_path: Path
+    target: str, require_runner: Callable[[str], None], tmp_path: Path
 ) -> None:
-    if target.startswith("mps"):
-        require_tool("qemu-system-arm")
-        require_tool("arm-none-eabi-gcc")
-    elif target != "host":
-        require_tool("qemu-aarch64")
+    require_runner(target)
     for numbers in (False, True):
         folder = tmp_path / str(numbers)
         folder.mkdir()

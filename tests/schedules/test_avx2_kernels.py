@@ -4,6 +4,7 @@ rounding."""
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ float64."""
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64" or "avx2" not in CPU_FLAGS, reason="this processor has no AVX2"
 )
+
+
+@pytest.fixture(autouse=True)
+def compiler(require_tool: Callable[[str], str]) -> None:
+    """Every test here compiles a program around the kernel."""
+    require_tool("gcc")
 
 
 def run_case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,14 @@ def copy_function(symbol: str = "copy") -> Builder:
     return k
 
 
-def test_objects_have_one_symbol_and_nothing_undefined(tmp_path: Path) -> None:
+def test_objects_have_one_symbol_and_nothing_undefined(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    nm = require_tool("nm")
     module = build_module({"copy": copy_function().function()}, MACHINES["avx2"].llvm())
     module.write_to_file(str(tmp_path / "k.o"), "o")
     listing = subprocess.run(
-        ["nm", str(tmp_path / "k.o")], capture_output=True, text=True, check=True
+        [nm, str(tmp_path / "k.o")], capture_output=True, text=True, check=True
     ).stdout
     strong = [line.split()[-2:] for line in listing.splitlines() if " T " in line]
     undefined = [line for line in listing.splitlines() if " U " in line]

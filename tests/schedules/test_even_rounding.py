@@ -53,7 +53,10 @@ def pairs() -> list[tuple[str, str]]:
 )
 @pytest.mark.parametrize(("name", "kind"), pairs())
 @pytest.mark.parametrize("machine", ["avx2", "vnni"])
-def test_avx_rows_round_to_even(machine: str, name: str, kind: str, tmp_path: Path) -> None:
+def test_avx_rows_round_to_even(
+    machine: str, name: str, kind: str, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("gcc")
     if machine == "vnni" and not {"avx512_vnni", "avx512vbmi"} <= CPU_FLAGS:
         pytest.skip("this processor has no AVX-512 VNNI and VBMI")
     run_case(machine, name, kind, tmp_path)

@@ -170,9 +170,8 @@ def _programs(count: int, repeat: int, counts: tuple[int, ...]) -> dict[str, str
     return files
 
 
-@pytest.mark.parametrize(
-    "target_name", ["rpi4", pytest.param("rpi3-32", marks=pytest.mark.slow(ci=True))]
-)
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize("target_name", ["rpi4", "rpi3-32"])
 def test_threads_under_the_emulator(
     target_name: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

@@ -44,7 +44,9 @@ def test_plans_hold(name: str, chains: str, io: str) -> None:
         assert planned.plan.lower_bound_bytes <= planned.plan.arena_bytes
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.slow(ci=True) if x == "ssd" else ()) for x in NAMES]
+)
 def test_on_this_machine(name: str, tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("gcc")
     target = load_target("host")

@@ -69,7 +69,7 @@ def test_the_best_is_found_kept_and_never_worse_than_the_default(
 @pytest.mark.parametrize(
     "strategy",
     [
-        pytest.param(x, marks=pytest.mark.slow(ci=True) if x == "evolutionary" else ())
+        pytest.param(x, marks=() if x == "neighbours" else pytest.mark.slow(ci=True))
         for x in STRATEGIES
     ],
 )
@@ -128,6 +128,7 @@ def test_a_wrong_schedule_that_is_faster_is_counted_and_never_recorded(
     assert not any(w["decisions"].get("pixels") == 1 for w in result.winners)
 
 
+@pytest.mark.slow(ci=True)
 def test_a_candidate_that_does_not_build_is_found_among_its_neighbours(
     host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_candidate_that_does_not_build_is_found_among_its_neighbours(
     assert all(r["decisions"]["pixels"] == 2 for r in _rejected(result))
 
 
+@pytest.mark.slow(ci=True)
 def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_path: Path) -> None:
     for boards in (1, 3):
         meeting = Meeting(boards)
@@ -234,9 +236,8 @@ def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Pa
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize(
-    ("kind", "after"), [(TrackerLost, 2), pytest.param(BoardLost, 5, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize(("kind", "after"), [(TrackerLost, 2), (BoardLost, 5)])
 def test_a_place_that_is_gone_ends_the_session_and_no_candidate_is_blamed(
     kind: type[RunnerError], after: int, host: Target, tmp_path: Path
 ) -> None:
@@ -254,6 +255,7 @@ def test_a_place_that_is_gone_ends_the_session_and_no_candidate_is_blamed(
     assert not _rejected(resumed), "nothing was held against a candidate"
 
 
+@pytest.mark.slow(ci=True)
 def test_a_board_that_was_lost_once_costs_a_candidate_nothing(host: Target, tmp_path: Path) -> None:
     runner = FakeRunner(after=3, ending=BoardLost("it went away"), endings=1)
     runner.lost = ("10.0.0.7:9090 went away",)

@@ -100,6 +100,7 @@ def test_a_dropped_picture_gives_the_hosts_bytes(
     assert "frames/s" in seen["camera"]
 
 
+@pytest.mark.slow(ci=True)
 def test_a_browser_without_simd_gives_the_same_bytes(
     artifact: Artifact, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
