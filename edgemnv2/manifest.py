@@ -139,6 +139,9 @@ class Manifest:
     """Of the row program of a whole image, on one thread."""
     longest_step: LongestStep | None = None
     """None where it was not counted."""
+    flash: Mapping[str, Any] | None = None
+    """On a microcontroller: `budget_bytes` for constants, `least_bytes` that they take in their
+    smallest form, and the bytes that were `bought` for speed, by layer."""
     network_records: Mapping[str, str] = field(default_factory=dict)
     """Tuning records that decided about the network as a whole, by what they decided."""
     tuning_notes: tuple[str, ...] = ()
@@ -212,6 +215,7 @@ def encode(manifest: Manifest) -> dict[str, Any]:
         ],
         "steps": manifest.steps,
         "longest_step": None if manifest.longest_step is None else asdict(manifest.longest_step),
+        **({} if manifest.flash is None else {"flash": dict(manifest.flash)}),
         "network_records": dict(manifest.network_records),
         "tuning_notes": list(manifest.tuning_notes),
         "notes": list(manifest.notes),
@@ -270,6 +274,7 @@ def decode(content: Mapping[str, Any], place: str, *, partial: bool = False) -> 
         kernels=entry.each("kernels", _kernel),
         steps=entry.integer("steps"),
         longest_step=entry.inner_or_none("longest_step", _longest_step),
+        flash=entry.mapping("flash") if "flash" in content else None,
         network_records=entry.mapping("network_records"),
         tuning_notes=entry.texts("tuning_notes"),
         notes=entry.texts("notes"),

@@ -94,18 +94,20 @@ def tune(
     strategy: str | None = None,
     place: Place | None = None,
     metric: str | None = None,
+    flash_budget: int | None = None,
     input_shapes: InputShapes | None = None,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> TuneResult:
     """Search for better schedules; what is measured is kept in the log `log_dir`.
 
     At most `trials` candidates for each task; what the log has is not measured again. `metric`
-    "cycles" estimates them in the emulator; None measures what `place` does. Raises UsageError,
-    TuneLogError (the log is of another target or metric), RunnerError.
+    "cycles" estimates them in the emulator; None measures what `place` does. `flash_budget` is what
+    constants may take on a microcontroller, None: of each layer no more than by default. Raises
+    UsageError, TuneLogError (the log is of another target or metric), RunnerError.
     """
     from edgemnv2.tuner import tuner
 
-    options = tuner.TuneOptions(trials, seed, strategy)
+    options = tuner.TuneOptions(trials, seed, strategy, flash_budget)
     options.check()
     hardware = load_target(target)
     graph = as_network(source, input_shapes).graph

@@ -199,11 +199,7 @@ def _is_wrong(graph: Graph, found: LayerErrors) -> bool:
     makers = {x.output: x for x in graph.layers}
     near = [layer, *(makers[name] for name in layer.inputs if name in makers)]
     share = MOST_SHARE_OF_SOFTMAX if any(x.makes_probabilities for x in near) else MOST_SHARE
-    for averaging in near:
-        count = averaging.averages(graph.tensor_in(averaging))
-        if count % 2 == 0:
-            # One of `count` means is a half, of which onnxruntime's floats go either way.
-            share = max(share, 1 / count)
+    share += max(x.share_of_halves(graph.tensor_in(x)) for x in near)
     # A step off is what `excess` lets pass; more is of layers that are not judged.
     steps = found.integer and found.largest <= ONE_STEP
     return steps and found.different > max(share * found.values, FEW)

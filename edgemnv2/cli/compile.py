@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgemnv2.cli.progress import Stages
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.sizes import size_bytes
 from edgemnv2.cli.words import as_flags
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="most bytes of machine code on Cortex-M (no limit, which is the fastest)",
+    )
+    parser.add_argument(
+        "--flash-budget",
+        type=size_bytes,
+        metavar="SIZE",
+        help="most bytes of constants on Cortex-M, whose faster forms take more: 2M, 1800K (what "
+        "the board has)",
     )
     parser.add_argument(
         "--preprocess",
@@ -184,6 +192,7 @@ def _compiled(
         threads=args.threads,
         dtype=args.dtype,
         code_size_budget=args.code_size_budget,
+        flash_budget=args.flash_budget,
         input_shapes=input_shapes(args),
         force=args.force,
         keep_source=args.keep_source,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from typing import TYPE_CHECKING
+
+from edgemnv2.cli.sizes import size_bytes
 
 if TYPE_CHECKING:
     from edgemnv2.target import Target
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for memory in ("ram", "flash"):
         parser.add_argument(
             f"--{memory}",
-            type=_bytes,
+            type=size_bytes,
             default=0,
             metavar="SIZE",
             help=f"those with at least so much {memory if memory == 'flash' else 'RAM'}: 256K, 1M",
@@ -60,15 +61,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 _NUMBERS = (3, 4)
-_FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-
-
-def _bytes(text: str) -> int:
-    """Bytes of `256K`, `1.5M` or a plain number."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", text, re.IGNORECASE)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size (expected 256K, 1M or bytes)")
-    return int(float(found[1]) * _FACTORS[found[2].upper()])
 
 
 def _holds(target: Target, ram: int, flash: int) -> bool:

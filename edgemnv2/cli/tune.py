@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edgemnv2.cli.progress import Bar
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
+from edgemnv2.cli.sizes import size_bytes
 
 if TYPE_CHECKING:
     from edgemnv2.tuner.tuner import Progress, TuneResult
@@ -51,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an estimate of the core's cycles, in the emulator (what the runner measures)",
     )
     parser.add_argument(
+        "--flash-budget",
+        type=size_bytes,
+        metavar="SIZE",
+        help="what constants may take on Cortex-M: candidates with larger ones are tried, too (of "
+        "each layer no more than by default)",
+    )
+    parser.add_argument(
         "--log-dir",
         type=Path,
         metavar="DIR",
@@ -81,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             strategy=args.strategy,
             place=place_of(args),
             metric=args.metric,
+            flash_budget=args.flash_budget,
             input_shapes=input_shapes(args),
             progress=bar.report,
         )

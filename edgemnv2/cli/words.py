@@ -19,6 +19,7 @@ ARGUMENTS = (
     "emulate",
     "every",
     "fit",
+    "flash_budget",
     "force",
     "format",
     "head",

@@ -39,7 +39,7 @@ ACTIVATIONS = {
     "sigmoid": "EDGEMNV2_SIGMOID",
 }
 KINDS = {"float32": "EDGEMNV2_FLOAT32", "int8": "EDGEMNV2_INT8", "uint8": "EDGEMNV2_UINT8"}
-COUNTED = ("int8", "int32", "int64", "uint8")
+COUNTED = ("float32", "int8", "int32", "int64", "uint8")
 """Types of a map of classes."""
 MOST_CLASSES = 256
 """Of a mask, whose pixels are bytes."""

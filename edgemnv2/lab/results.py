@@ -5,6 +5,7 @@
     python -m edgemnv2.lab.results cortex-a      instructions under qemu-aarch64
     python -m edgemnv2.lab.results cycles-m      estimated cycles on microcontrollers
     python -m edgemnv2.lab.results cycles-a      the same on Cortex-A, with other engines
+    python -m edgemnv2.lab.results flash         what flash buys on microcontrollers
     python -m edgemnv2.lab.results ranks         how estimates order kernels, beside their time
     python -m edgemnv2.lab.results locality      bytes missed in the caches, by a model
     python -m edgemnv2.lab.results quantization [DATA]   accuracy of int8 beside float
@@ -36,6 +37,7 @@ from typing import Any
 from edgemnv2.errors import EdgeError
 from edgemnv2.lab.core_results import core_table, measure_cores
 from edgemnv2.lab.cycle_results import cycles_table, measure_cycles
+from edgemnv2.lab.flash_results import flash_table, measure_flash
 from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.lab.rank_results import measure_ranks, ranks_table
@@ -282,6 +284,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "cortex-a": (measure_cortex_a, cortex_a_table),
     "cycles-m": (partial(measure_cycles, True), cycles_table),
     "cycles-a": (partial(measure_cycles, False), cycles_table),
+    "flash": (measure_flash, flash_table),
     "ranks": (measure_ranks, ranks_table),
     "locality": (measure_locality, locality_table),
     "host": (measure_host, host_table),

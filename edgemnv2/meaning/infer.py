@@ -17,6 +17,7 @@ from typing import Any
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
+from edgemnv2.meaning.detections import detection_outputs, last_maker
 from edgemnv2.meaning.labels import labels_beside, labels_inside
 from edgemnv2.meaning.normalisation import preset_inside
 from edgemnv2.model import TensorSpec
@@ -29,8 +30,6 @@ __all__ = ["METADATA", "said_by_file", "said_in_metadata", "task_of"]
 
 METADATA = "edgemnv2"
 """Key of an ONNX file's metadata that holds what `Said` holds, as JSON."""
-PASSING = ("copy", "dequantize", "quantize", "rescale", "reshape", "transpose")
-"""Operators behind which an output means what it meant before."""
 COARSE = 4
 """Input pixels that a cell of a grid stands for, at least; finer maps are of pixels."""
 BACKGROUND_WORDS = ("background", "???", "__background__")
@@ -129,19 +128,19 @@ def _form(graph: Graph, said: Said) -> Task:
 
 def _detections(graph: Graph, said: Said) -> Task | None:
     """Boxes, classes, scores and count, as TFLite_Detection_PostProcess gives them."""
-    specs = graph.output_specs
-    if len(specs) != 4 or any(spec.dtype != "float32" for spec in specs):
+    found = detection_outputs(graph)
+    if found is None:
         return None
-    boxes, classes, scores, count = (spec.sample_shape for spec in specs)
-    if len(boxes) != 2 or boxes[1] != 4 or classes != boxes[:1] or scores != boxes[:1]:
-        return None
-    if math.prod(count) != 1:
-        return None
-    roles = dict(
-        zip(("boxes", "classes", "scores", "count"), ((x.name,) for x in specs), strict=True)
-    )
-    size = len(said.labels)
-    return Task("detector", "boxes, classes, scores and their count", roles, size, "probabilities")
+    # Names are of the operator's classes, without the background that some lists begin with.
+    size = len(_without_background(said.labels, found.classes)) or found.classes
+    told = "boxes, classes, scores and their count"
+    return Task("detector", told, found.roles, size, "probabilities")
+
+
+def _without_background(labels: tuple[str, ...], classes: int) -> tuple[str, ...]:
+    """The labels of an operator that tells `classes` classes and no background."""
+    extra = classes and len(labels) == classes + 1 and labels[0].lower() in BACKGROUND_WORDS
+    return labels[1:] if extra else labels
 
 
 def _raw_heads(graph: Graph, said: Said) -> Task | None:
@@ -251,15 +250,16 @@ def _one_output(graph: Graph, said: Said) -> Task | None:
         return None
     (name,), (spec,) = graph.outputs, graph.output_specs
     tensor = graph.tensors[name]
-    makers = {layer.output: layer for layer in graph.layers}
     source = graph.tensors[graph.inputs[image_input(graph)]]
-    last = _maker(graph, name)
-    op = makers[last].op if last in makers else ""
+    last = last_maker(graph, name)
+    op = "" if last is None else last.op
     if op == "argmax" or spec.dtype in ("int32", "int64"):
         size = [x for x in spec.sample_shape if x != 1]
         if len(size) != 2:
             return None
-        classes = graph.tensor_in(makers[last]).channels if op == "argmax" else len(said.labels)
+        classes = len(said.labels)
+        if last is not None and op == "argmax":
+            classes = graph.tensor_in(last).channels
         told = "the largest class of each pixel"
         return Task("segmenter", told, {"mask": (spec.name,)}, classes)
     if tensor.channels < 2:
@@ -296,18 +296,9 @@ def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> T
     return Task("classifier", told, scores, size, "softmax" if made == "none" else made)
 
 
-def _maker(graph: Graph, name: str) -> str:
-    """The tensor that an output is, but for operators that only pass it on."""
-    makers = {layer.output: layer for layer in graph.layers}
-    while name in makers and makers[name].op in PASSING:
-        name = makers[name].inputs[0]
-    return name
-
-
 def _activation(graph: Graph, name: str) -> str:
     """ "probabilities" behind a softmax or a sigmoid, else "none"."""
-    makers = {layer.output: layer for layer in graph.layers}
-    last = makers.get(_maker(graph, name))
+    last = last_maker(graph, name)
     sure = last is not None and (last.makes_probabilities or last.op == "sigmoid")
     if last is not None and last.op == "lookup":
         # A table of 256 values; a sigmoid's has a step of 1/256.
@@ -319,6 +310,8 @@ def _activation(graph: Graph, name: str) -> str:
 def _with_labels(task: Task, said: Said) -> Task:
     """The labels, where their number is that of the classes; one fewer leaves out a background."""
     labels = said.labels
+    if "count" in task.roles:
+        labels = _without_background(labels, task.classes)
     with_background = task.background if task.kind == "detector" else True
     if labels and with_background and len(labels) == task.classes - 1:
         labels = ("background", *labels)

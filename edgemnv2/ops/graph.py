@@ -105,13 +105,6 @@ class Layer:
         """
         return False
 
-    def averages(self, source: Tensor) -> int:
-        """How many values of `source` an output value is the mean of, 1 of what is no mean.
-
-        The smallest even count where they differ: these means meet halves.
-        """
-        return 1
-
     def stored_higher(self, by: int) -> Layer:
         """The layer whose stored output values are all `by` higher."""
         low, high = self.clamp_ends
@@ -179,6 +172,13 @@ class Layer:
     def makes_probabilities(self) -> bool:
         """Whether scores of classes become probabilities; exponentials need all of float32."""
         return False
+
+    def share_of_halves(self, source: Tensor) -> float:
+        """Of values spread evenly, the share that is rounded from an exact half, one way or other.
+
+        Who computes in floats decides about them by the last bits.
+        """
+        return 0.0
 
     @property
     def is_pixelwise(self) -> bool:

@@ -214,7 +214,23 @@ class Lowering:
             return False
         if self.computes_floats(node) and not getattr(module, "TABLES", False):
             return False
+        scaled = hasattr(module, "keeps_scale") and module.keeps_scale(node)
+        if scaled and not self._has_one_scale(node):
+            return False
         return not hasattr(module, "is_integer") or bool(module.is_integer(node))
+
+    def _has_one_scale(self, node: Node) -> bool:
+        """Whether `node` gives what it reads the same scale and type, and nothing is clamped."""
+        quantizer = self.quantizer(node)
+        assert quantizer is not None
+        dtype = self.flow.dtypes[quantizer.output]
+        limits = np.iinfo(dtype)
+        bottom, top = quantizer.attrs["clamp"]
+        sources = [self.resolve(str(self.dequantized(name))) for name in node.tensors]
+        return (bottom <= limits.min and top >= limits.max) and all(
+            self.quant_of(x) == self.quant[quantizer.output] and self.tensors[x].dtype == dtype
+            for x in sources
+        )
 
     # -- writing ---------------------------------------------------------------------------------
 

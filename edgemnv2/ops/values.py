@@ -12,7 +12,14 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.model import QuantParams
 from edgemnv2.ops.graph import Tensor
 
-__all__ = ["clamp_floats", "index_of", "product_table", "quant_of", "rescale_table"]
+__all__ = [
+    "clamp_floats",
+    "halves_of_means",
+    "index_of",
+    "product_table",
+    "quant_of",
+    "rescale_table",
+]
 
 Array = NDArray[Any]
 
@@ -21,6 +28,11 @@ def clamp_floats(out: Array, clamp: tuple[float, float]) -> None:
     """Limit `out` to `clamp` in place."""
     if clamp != (-np.inf, np.inf):
         np.clip(out, np.float32(clamp[0]), np.float32(clamp[1]), out=out)
+
+
+def halves_of_means(count: int) -> float:
+    """Which share of the means of `count` integers, spread evenly, is an exact half."""
+    return 1 / count if count % 2 == 0 else 0.0
 
 
 def quant_of(tensor: Tensor) -> QuantParams:

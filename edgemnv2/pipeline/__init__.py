@@ -25,6 +25,7 @@ from edgemnv2.passes.share_channels import share_channels
 from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.passes.to_float16 import to_float16
 from edgemnv2.pipeline.describe import interface_of, manifest_of
+from edgemnv2.pipeline.flash import within_flash
 from edgemnv2.pipeline.options import CompileOptions, check_options
 from edgemnv2.pipeline.plan import NetworkPlan, Scheduled, check_fit, decisions
 from edgemnv2.pipeline.threads import plan_thread_parts, plan_two_cores, thread_counts
@@ -153,9 +154,13 @@ def schedule_network(graph: Graph, target: Target, options: CompileOptions) -> S
     if options.dtype == "float16":
         graph = to_float16(graph, target)
     chosen, cuts, tuned = decisions(graph, target, options)
-    schedule = schedule_graph(graph, target, chosen)
+    flash = None
+    if target.is_bare_metal and options.schedule is None:
+        schedule, flash = within_flash(graph, target, chosen, options.flash_budget)
+    else:
+        schedule = schedule_graph(graph, target, chosen)
     rows = lower_to_rows(graph, schedule.kernels, schedule.layouts)
-    return Scheduled(graph, target, schedule, rows, cuts, tuned)
+    return Scheduled(graph, target, schedule, rows, cuts, tuned, flash)
 
 
 def plan_scheduled(scheduled: Scheduled, options: CompileOptions) -> NetworkPlan:

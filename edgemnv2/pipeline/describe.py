@@ -155,6 +155,7 @@ def manifest_of(
         ),
         kernels=tuple(_kernel(plan, op) for op in plan.whole.program.ops),
         steps=interface.step_count,
+        flash=None if scheduled.flash is None else scheduled.flash.to_dict(),
         network_records=dict(tuned.network_records),
         tuning_notes=tuple(tuned.notes),
         notes=tuple(note.text for note in graph.notes),

@@ -24,7 +24,8 @@ class CompileOptions:
     compare with), `thread_chains` the same for several threads; `preprocess` names how images
     become inputs, recorded for `run.py`;
     `threads` is the number of threads that there shall be a plan for, besides one.
-    `code_size_budget`: most bytes of machine code on bare metal.
+    `code_size_budget`: most bytes of machine code on bare metal. `flash_budget`: most bytes of
+    constants there, None: what the target has for them.
     `dtype` "float16" computes a float32 network in half precision.
     `keep_source` puts the model's file into the artefact, for `verify`.
     `said` is what the user says of the network's task: labels, anchors, how pictures are fitted.
@@ -42,6 +43,7 @@ class CompileOptions:
     threads: int | None = None
     dtype: str | None = None
     code_size_budget: int | None = None
+    flash_budget: int | None = None
     input_shapes: InputShapes | None = None
     schedule: ScheduleOptions | None = None
     force: bool = False
@@ -54,10 +56,9 @@ def check_options(options: CompileOptions, target: Target) -> None:
     """UsageError for what can be told without a network."""
     if options.name is not None:
         check_name(options.name)
-    budget = options.code_size_budget
-    if budget is not None and budget < 1:
-        raise UsageError(f"code_size_budget={budget}: expected at least 1")
-    if budget is not None and not target.is_bare_metal:
-        raise UsageError(
-            f"code_size_budget=: {target.name} is a Linux target (leave the budget out)"
-        )
+    for name in ("code_size_budget", "flash_budget"):
+        budget = getattr(options, name)
+        if budget is not None and budget < 1:
+            raise UsageError(f"{name}={budget}: expected at least 1")
+        if budget is not None and not target.is_bare_metal:
+            raise UsageError(f"{name}=: {target.name} is a Linux target (leave the budget out)")

@@ -13,6 +13,7 @@ from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.report import cores_message, does_not_fit_message, flash_message
 from edgemnv2.memory.variants import default_chains
 from edgemnv2.ops.graph import Graph
+from edgemnv2.pipeline.flash import FlashUse
 from edgemnv2.pipeline.options import CompileOptions
 from edgemnv2.records.lookup import Tuned, tuned_or_default
 from edgemnv2.schedules import Schedule, ScheduleOptions
@@ -36,7 +37,8 @@ class Scheduled:
     """A network with the kernels of one target, as row operations.
 
     `graph` is the network as it is computed, which float16 makes another one. `tuned` is what a
-    tuning log had to say.
+    tuning log had to say, `flash` what was bought on a microcontroller (None for a schedule that
+    decides everything).
     """
 
     graph: Graph
@@ -45,6 +47,7 @@ class Scheduled:
     rows: RowOps
     cuts: Cuts
     tuned: Tuned
+    flash: FlashUse | None = None
 
     @cached_property
     def constants(self) -> ConstantBlob:

@@ -34,13 +34,14 @@ def task_html(task: Task) -> str:
         more = ", …" if len(task.labels) > SHOWN_LABELS else ""
         shown = ", ".join(task.labels[:SHOWN_LABELS])
         labels = f"{len(task.labels)} from {task.labels_from}: {shown}{more}"
+    features = task.kind == "embedding"
     facts = [
         ("task", task.kind + (f": {task.told_by}" if task.told_by else "")),
         ("outputs", "; ".join(f"{role}: {', '.join(names)}" for role, names in task.roles.items())),
-        ("classes", str(task.classes) if task.classes else ""),
+        ("numbers" if features else "classes", str(task.classes) if task.classes else ""),
         ("pixels", wants),
         ("pictures of another shape", task.fit),
-        ("labels", labels),
+        ("labels", "" if features else labels),
     ]
     rows = [[text(key), text(value, True)] for key, value in facts if value]
     return f"<h3>Task</h3>{table(['', 'what is known'], rows, 'task')}"
@@ -106,15 +107,20 @@ def _said(one: Mapping[str, Any]) -> str:
     """The answer in words."""
     if "shares" in one:
         shares = sorted(one["shares"].items(), key=lambda pair: -pair[1])
-        return ", ".join(f"{label} {share:.0%}" for label, share in shares)
+        return ", ".join(f"{label}: {_share(share)}" for label, share in shares)
     if "neighbours" in one:
-        near = ", ".join(f"{x['name']} {x['similarity']:.2f}" for x in one["neighbours"])
+        near = ", ".join(f"{x['name']}: {x['similarity']:.2f}" for x in one["neighbours"])
         return near or f"embedding of {len(one.get('embedding', ()))} numbers"
     for kind, most in (("classes", 3), ("detections", None), ("centroids", None)):
         if kind in one:
             found = one[kind][:most]
-            return ", ".join(f"{x['label']} {x['score']:.0%}" for x in found) or "nothing found"
+            return ", ".join(f"{x['label']}: {x['score']:.0%}" for x in found) or "nothing found"
     return ""
+
+
+def _share(part: float) -> str:
+    """In whole percent, but nothing that is there is 0 %."""
+    return f"{part:.0%}" if part >= 0.005 else "<1%"
 
 
 def _image(path: Any) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
-from edgemnv2.schedules.family import Family
+from edgemnv2.schedules.family import Family, Form, one_form
 from edgemnv2.target import Target
 
-__all__ = ["Schedule", "ScheduleOptions", "family_of", "schedule_graph"]
+__all__ = ["Schedule", "ScheduleOptions", "family_of", "forms_of", "schedule_graph"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,15 @@ def family_of(target: Target) -> Family | None:
 
         return dsp
     return None
+
+
+def forms_of(graph: Graph, layer: Layer, target: Target, kernel: RowKernel) -> tuple[Form, ...]:
+    """The forms of the constants of `kernel`, from its own to the smallest."""
+    from edgemnv2.schedules import dsp
+
+    if family_of(target) is not dsp:
+        return one_form()
+    return dsp.forms(graph, layer, kernel)
 
 
 def schedule_graph(graph: Graph, target: Target, options: ScheduleOptions) -> Schedule:

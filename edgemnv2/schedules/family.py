@@ -15,13 +15,32 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.target import Target
 
-__all__ = ["Decision", "Decisions", "Family", "LayerKind", "Space", "nothing_decided", "of_kind"]
+__all__ = [
+    "Decision",
+    "Decisions",
+    "Family",
+    "Form",
+    "LayerKind",
+    "Space",
+    "nothing_decided",
+    "of_kind",
+    "one_form",
+]
 
 Decision = int | str | bool
 Decisions = Mapping[str, Any]
 """Name -> `Decision`. Each kernel knows the names and types of its own."""
 Space = Mapping[str, tuple[Any, ...]]
 """Name -> the decisions that there are."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way in which a kernel's constants can lie: what it decides otherwise than the kernel has
+    it, and how many instructions more an inference then takes, about."""
+
+    decisions: Decisions
+    instructions: int
 
 
 class Family(Protocol):
@@ -72,6 +91,11 @@ def nothing_decided(*arguments: Any) -> dict[str, Any]:
     return {}
 
 
+def one_form(*arguments: Any) -> tuple[Form, ...]:
+    """The forms of a kernel whose constants lie in one way."""
+    return (Form({}, 0),)
+
+
 @dataclass(frozen=True)
 class LayerKind:
     """The functions of one kind of layer (`Layer.op`), each of `(graph, layer, ...)`.
@@ -82,6 +106,7 @@ class LayerKind:
     kernel: Callable[..., RowKernel | None]
     space: Callable[..., dict[str, tuple[Any, ...]]] = nothing_decided
     default: Callable[..., dict[str, Any]] = nothing_decided
+    forms: Callable[..., tuple[Form, ...]] = one_form
     whole_maps: bool = False
 
     def make(self, *arguments: Any, rows_per_step: int) -> RowKernel | None:

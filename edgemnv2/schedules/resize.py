@@ -11,6 +11,7 @@ from typing import Any
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
+from edgemnv2.ops.resize.kernel import FIXED_BITS, even_parity, is_rounded_next, to_even
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import are_direct
 from edgemnv2.tir.builder import Builder, broadcast, cast, constant, load, symbol_name
@@ -19,9 +20,7 @@ __all__ = ["resize_kernel"]
 
 Expr = Any
 LANES = (8, 4)
-FIXED_BITS = 20
-"""Of the product of two weights."""
-STORED = {"float32": "float32", "int8": "int32"}
+STORED = {"float32": "float32", "int8": "int32", "uint8": "int32"}
 """What sums are of, and weights, by what is stored."""
 
 
@@ -30,14 +29,19 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
     assert isinstance(layer, Resize)
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     lanes = next((size for size in LANES if size <= out.channels), 0)
-    if not layer.is_linear or layer.truncates or source.dtype != out.dtype or not lanes:
+    if not layer.is_linear or layer.rounding == "zero" or source.dtype != out.dtype or not lanes:
+        return None
+    if is_rounded_next(graph, layer):
+        # The plain kernel's sums are those of the reference to the last bit.
         return None
     assert layer.row_weights is not None and layer.column_weights is not None
     wide = STORED.get(source.dtype)
     if wide is None or layer.row_weights.dtype != wide or not are_direct(layer, source.height):
         return None
     pitch, channels = source.width * source.channels, out.channels
+    even = even_parity(graph, layer)
     facts = {"pitch": pitch, "width": out.width, "channels": channels, "dtype": source.dtype}
+    facts |= {} if even is None else {"even": even}
     k = Builder(symbol_name("resize", facts))
     rows = [k.pointer(f"row{i}", source.dtype) for i in range(2)]
     target, number = k.pointer("out", out.dtype), k.number("row")
@@ -61,7 +65,8 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
             values = [load(between, place + at, f"{wide}x{lanes}") for place in places]
             total = k.let(values[0] * right[0] + values[1] * right[1])
             if wide == "int32":
-                total = cast(_rounded(total, lanes), f"{out.dtype}x{lanes}")
+                whole = _rounded(total, lanes) if even is None else to_even(total, even, lanes)
+                total = cast(whole, f"{out.dtype}x{lanes}")
             k.store(target, to + at, total)
 
         _cover(k, channels, lanes, between_columns)

@@ -28,7 +28,7 @@ def plain_fused(
     decisions: Decisions,
 ) -> RowKernel | None:
     """`Family.fused_kernel` in plain TIR, on rows of plain NHWC."""
-    if depthwise.inputs[0] in layouts or depthwise.output in layouts:
+    if not layouts.keys().isdisjoint((depthwise.inputs[0], depthwise.output, project.output)):
         return None
     return depthwise_project_kernel(graph, depthwise, project)
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
 from edgemnv2.check.verify import traced_tensors
+from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.errors import RunnerError
 from edgemnv2.memory.variants import default_chains
 from edgemnv2.ops import execute
@@ -72,7 +73,12 @@ class TrialBench:
     """Builds, checks and measures programs of one network; each runner serves one at a time."""
 
     def __init__(
-        self, graph: Graph, target: Target, runners: Sequence[Runner], seed: int = 0
+        self,
+        graph: Graph,
+        target: Target,
+        runners: Sequence[Runner],
+        seed: int = 0,
+        flash_budget: int | None = None,
     ) -> None:
         self.graph, self.target = graph, target
         self.boards, self.runner_name = len(runners), runners[0].name
@@ -81,6 +87,7 @@ class TrialBench:
         for runner in runners:
             self._free.put(runner)
         self.base = ScheduleOptions.default(target)
+        self.flash_budget = flash_budget
         self.sample = random_set(graph, 1, seed).batch(0, 1)
         self.expected = execute.run(graph, self.sample)
         self._index = {layer.name: i for i, layer in enumerate(graph.layers)}
@@ -203,8 +210,9 @@ class TrialBench:
             plan = plan_network(self.graph, self.target, self.options(candidates))
         return max(plan.whole.plan.arena_bytes, 1)
 
-    def _too_big(self, candidate: Candidate) -> str:
-        """Why a microcontroller does not take the candidate: constants that outgrow the default's.
+    def too_big(self, candidate: Candidate) -> str:
+        """Why a microcontroller does not take the candidate: constants that outgrow the default's,
+        or a budget that the user gave for those of the whole network.
 
         Flash is what a board has least of; a percent of speed is not worth weights of twice the
         size. "" where the candidate may stay, and always on Linux.
@@ -217,7 +225,19 @@ class TrialBench:
         )
         if own <= default:
             return ""
+        if self.flash_budget is not None:
+            total = self._constants_with(candidate)
+            if total <= self.flash_budget:
+                return ""
+            return f"{total} bytes of constants with it, the budget is {self.flash_budget}"
         return f"takes {own - default} bytes more of flash than the default"
+
+    def _constants_with(self, candidate: Candidate) -> int:
+        """Bytes of all constants of the default program with `candidate`."""
+        decisions = dict.fromkeys(candidate.task.layers, candidate.decisions)
+        options = replace(self.base, decisions=decisions)
+        schedule = schedule_graph(self.graph, self.target, options)
+        return len(pack_constants(schedule.kernels).data)
 
     def _measure(self, artifact: Artifact, candidates: Sequence[Candidate], pairs: int) -> Trial:
         with self.runner() as runner:
@@ -237,7 +257,7 @@ class TrialBench:
             reasons = [wrong[name] for name in own if name in wrong]
             if reasons:
                 rejected[task.name] = reasons[0]
-            elif too_big := self._too_big(candidate):
+            elif too_big := self.too_big(candidate):
                 rejected[task.name] = too_big
             elif fallback & set(task.layers):
                 rejected[task.name] = "the schedule does not apply"

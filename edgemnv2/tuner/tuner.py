@@ -15,6 +15,8 @@ from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.passes.split_phases import split_phases
+from edgemnv2.pipeline import CompileOptions
+from edgemnv2.pipeline.options import check_options
 from edgemnv2.provenance import provenance
 from edgemnv2.records.log import PROVENANCE, Record, TuneLog
 from edgemnv2.records.lookup import applies
@@ -42,12 +44,14 @@ SCREEN = 7
 class TuneOptions:
     """`trials` at most for each task, the default included; `seed` of the candidates' order.
 
-    `strategy` out of `search.STRATEGIES`; None: the one that suits the metric.
+    `strategy` out of `search.STRATEGIES`; None: the one that suits the metric. `flash_budget`: what
+    the constants may take on a microcontroller; None: of each layer no more than by default.
     """
 
     trials: int = 64
     seed: int = 0
     strategy: str | None = None
+    flash_budget: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for what no session can be made with."""
@@ -150,12 +154,13 @@ def tune_graph(
     """
     options = options or TuneOptions()
     options.check()
+    check_options(CompileOptions(flash_budget=options.flash_budget), target)
     log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
     if log is not None:
         log.check_target(target)
     if target.is_bare_metal:
         graph = split_phases(graph)
-    bench = TrialBench(graph, target, runners, options.seed)
+    bench = TrialBench(graph, target, runners, options.seed, options.flash_budget)
     tasks = find_tasks(graph, target, bench.base)
     try:
         first = bench.start(tasks)

@@ -193,13 +193,16 @@ def test_no_two_centroids_of_a_class_touch() -> None:
                 assert a.index != b.index or apart
 
 
-@pytest.mark.parametrize("dtype", [*QUANT, "int64"])
-def test_masks(dtype: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "of_classes"),
+    [*((x, False) for x in QUANT), ("int64", True), ("int32", True), ("float32", True)],
+)
+def test_masks(dtype: str, of_classes: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
-    if dtype == "int64":
+    if of_classes:
         task = Task("segmenter", "", {"mask": ("out",)}, 6)
         one = end("out", (1, 7, 9), dtype)
-        array = rng.integers(0, 6, (1, 1, 7, 9), np.int64)
+        array = rng.integers(0, 6, (1, 1, 7, 9)).astype(dtype)
     else:
         task = Task("segmenter", "", {"scores": ("out",)}, 6)
         one = end("out", (7, 9, 6), dtype, QUANT[dtype])

@@ -72,6 +72,23 @@ def test_float_layers_are_declined(family: ModuleType) -> None:
 
 
 @FAMILIES
+def test_no_fused_kernel_writes_plain_rows_where_another_layer_wants_channels(
+    family: ModuleType,
+) -> None:
+    """As in a detector's head: depthwise behind a pair that begins with a tensor of two readers."""
+    network = Network(1, 8, 8, 8).convolution(24, relu=True)
+    start = network.current
+    network.convolution(0, 3, depthwise=True).convolution(24, relu=True)
+    middle = network.current
+    graph = network.convolution(0, 3, depthwise=True).add(start).graph()
+    layouts = family.layouts(graph, None)
+    assert set(layouts) == {middle}
+    depthwise, project = graph.layers[1:3]
+    decisions = family.default(graph, project, None)
+    assert family.fused_kernel(graph, depthwise, project, layouts, None, decisions) is None
+
+
+@FAMILIES
 def test_default_decisions_are_in_the_space(family: ModuleType) -> None:
     graph = block().graph()
     for layer in graph.layers:

@@ -24,6 +24,7 @@ LAST_BITS = 1e-6
 BUILT_IN = (
     "digits-int8",
     "digits-detector-int8",
+    "digits-segmenter-int8",
     "mobilenetv2-0.35-96-int8",
     "ssdlite-mobilenetv2-320-int8",
     "deeplabv3-mobilenetv2-257-int8",

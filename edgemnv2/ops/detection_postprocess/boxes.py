@@ -1,8 +1,6 @@
 """Decoding and overlap of boxes, as code that gives the same bits on every machine.
 
-Where a product is added to, the sum would be rounded once or twice, as the processor and compiler
-have it. So products pass through the integers on their way, with a zero added that no compiler
-knows: `Settled`.
+Products are rounded before they are added to: `edgemnv2/tir/settled.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ from tvm import tirx
 
 from edgemnv2.arithmetic.reproducible import EXP_TERMS, LN2_HIGH, LN2_LOW
 from edgemnv2.tir.builder import Builder, cast, load, reinterpret, scalar
+from edgemnv2.tir.settled import Settled
 
-__all__ = ["Box", "Settled", "corners", "overlaps", "stored_box"]
+__all__ = ["Box", "corners", "overlaps", "stored_box"]
 
 Expr = Any
 Box = tuple[Expr, Expr, Expr, Expr]
@@ -23,21 +22,6 @@ Box = tuple[Expr, Expr, Expr, Expr]
 LARGEST_POWER = 700.0
 """Boxes of exp(700) are as infinite in float32 as larger ones."""
 EXPONENT_BIAS, MANTISSA_BITS = 1023, 52
-
-
-class Settled:
-    """Rounds products before they are added to; `zeros` is a buffer of one int64 zero."""
-
-    def __init__(self, k: Builder, zeros: Any) -> None:
-        self.k = k
-        self._zero = {"float64": k.let(load(zeros, 0, "int64"))}
-        self._zero["float32"] = k.let(cast(self._zero["float64"], "int32"))
-
-    def product(self, a: Expr, b: Expr, dtype: str) -> Expr:
-        """`a * b` rounded to `dtype`."""
-        k, bits = self.k, "int64" if dtype == "float64" else "int32"
-        rounded = reinterpret(k.keep(a * b, dtype), bits)
-        return k.keep(reinterpret(k.keep(rounded + self._zero[dtype], bits), dtype), dtype)
 
 
 def corners(settled: Settled, encoded: Box, anchor: Box, scales: tuple[float, ...]) -> Box:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tvm import tirx
 
-from edgemnv2.ops.detection_postprocess.boxes import Box, Settled, corners, overlaps, stored_box
+from edgemnv2.ops.detection_postprocess.boxes import Box, corners, overlaps, stored_box
 from edgemnv2.ops.detection_postprocess.heap import Heap
 from edgemnv2.ops.detection_postprocess.layer import (
     CLASS,
@@ -26,6 +26,7 @@ from edgemnv2.ops.detection_postprocess.layer import (
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, reinterpret, scalar, symbol_name
+from edgemnv2.tir.settled import Settled
 
 __all__ = ["kernels"]
 

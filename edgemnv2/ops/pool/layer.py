@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import BlockRole, Graph, Layer, Tensor
+from edgemnv2.ops.values import halves_of_means
 
 __all__ = ["GlobalAveragePool"]
 
@@ -45,9 +46,9 @@ class GlobalAveragePool(Layer):
         """Halves are rounded away from zero; only even counts make some."""
         return self.requantize is None and source.height * source.width % 2 == 0
 
-    def averages(self, source: Tensor) -> int:
-        """The whole map; of parts, two at least."""
-        return source.height * source.width if len(self.inputs) == 1 else 2
+    def share_of_halves(self, source: Tensor) -> float:
+        """Of means of the whole map; of parts, of two at least."""
+        return halves_of_means(source.height * source.width if len(self.inputs) == 1 else 2)
 
     @property
     def block_role(self) -> BlockRole:

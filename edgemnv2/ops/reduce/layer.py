@@ -7,6 +7,7 @@ from math import prod
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.values import halves_of_means
 
 __all__ = ["Reduce", "reduced_count"]
 
@@ -29,9 +30,10 @@ class Reduce(Layer):
         """The largest of what is stored is stored."""
         return self.function in ("max", "min")
 
-    def averages(self, source: Tensor) -> int:
-        """The axes' extents, of a mean."""
-        return reduced_count(source, self.axes) if self.function == "mean" else 1
+    def share_of_halves(self, source: Tensor) -> float:
+        """Of means over the axes' extents."""
+        mean = self.function == "mean"
+        return halves_of_means(reduced_count(source, self.axes)) if mean else 0.0
 
 
 def reduced_count(source: Tensor, axes: tuple[int, ...]) -> int:

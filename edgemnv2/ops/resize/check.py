@@ -26,9 +26,11 @@ def check(graph: Graph, layer: Layer) -> None:
         expect(bool((np.diff(table, axis=0) >= 0).all()), layer, "positions go back")
         if weights is not None:
             expect(weights.shape == table.shape, layer, "weights of another shape")
-            fixed = weights.dtype == np.int32
-            expect(
-                fixed == (x.dtype == "int8" and not layer.truncates),
-                layer,
-                f"{weights.dtype} weights for {x.dtype}",
-            )
+            fixed, even = weights.dtype == np.int32, layer.rounding == "even"
+            suits = {
+                "even": x.dtype in ("int8", "uint8"),
+                "zero": False,
+                "away": x.dtype == "int8",
+            }[layer.rounding]
+            expect(fixed == suits, layer, f"{weights.dtype} weights for {x.dtype}")
+            expect(not even or x.quant == y.quant, layer, "two scales")

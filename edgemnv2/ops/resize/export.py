@@ -37,7 +37,7 @@ def onnx(layer: Resize, to: OnnxWriter) -> str:
     source, out = to.graph.tensor_in(layer), to.graph.tensor_out(layer)
     sizes = np.array([1, out.channels, out.height, out.width], np.int64)
     names = [to.real(layer.inputs[0]), "", "", to.constant(f"{layer.name}.sizes", sizes)]
-    for words in () if layer.truncates else _words(layer.is_linear):
+    for words in () if layer.rounding == "zero" else _words(layer.is_linear):
         if _says(layer, source, out, words):
             return to.node("Resize", names, **words)
     raise no_form(to.graph, layer, "ONNX")
@@ -49,7 +49,9 @@ def tflite(layer: Resize, to: TfliteWriter) -> None:
     kind = "RESIZE_BILINEAR" if layer.is_linear else "RESIZE_NEAREST_NEIGHBOR"
     form = "ResizeBilinearOptions" if layer.is_linear else "ResizeNearestNeighborOptions"
     size = to.constant(f"{layer.name}.size", np.array([out.height, out.width], np.int32))
-    for align, half in () if layer.truncates else ((False, True), (True, False), (False, False)):
+    for align, half in (
+        () if layer.rounding == "zero" else ((False, True), (True, False), (False, False))
+    ):
         if _has_tables_of(layer, source, out, align=align, half=half):
             inputs = [to.signed(layer.inputs[0]), size]
             options = {"AlignCorners": align, "HalfPixelCenters": half}

@@ -12,12 +12,16 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import are_direct, line_of
-from edgemnv2.tir.builder import Builder, cast, load, reinterpret, scalar, symbol_name
+from edgemnv2.ops.values import quant_of
+from edgemnv2.tir.builder import Builder, cast, constant, load, reinterpret, scalar, symbol_name
+from edgemnv2.tir.settled import Settled
 
-__all__ = ["kernels"]
+__all__ = ["FIXED_BITS", "even_parity", "is_rounded_next", "kernels", "to_even"]
 
 Array = NDArray[Any]
 Expr = Any
+FIXED_BITS = 20
+"""Of the product of two int32 weights."""
 MANTISSA_REST = 29
 """Bits that a float64 has more than a float32 behind the point."""
 
@@ -77,13 +81,17 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
     assert layer.row_weights is not None and layer.column_weights is not None
     weight_dtype = str(layer.row_weights.dtype)
     direct = are_direct(layer, source.height)
-    more = {"truncates": True} if layer.truncates else {}
-    k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct, **more)
+    even = even_parity(graph, layer)
+    facts: dict[str, Any] = {} if even is None else {"even": even}
+    facts |= {"settled": True} if is_rounded_next(graph, layer) else {}
+    facts |= {"rounding": layer.rounding} if layer.rounding == "zero" else {}
+    k, rows, target, number = _begin(graph, layer, weights=weight_dtype, direct=direct, **facts)
     pitch = source.width * source.channels
     scratch = None if direct else k.pointer("scratch", source.dtype)
     pointers = k.pointer("pointers", "int32")
     down, across = k.pointer("down", weight_dtype), k.pointer("across", weight_dtype)
     columns = k.pointer("columns", "int32")
+    settled = Settled(k, k.pointer("zero", "int64")) if is_rounded_next(graph, layer) else None
     lines: list[tuple[Any, int]] = [(rows[0], 0), (rows[-1], 0)]
     if scratch is not None:
         lines = [(scratch, 0), (scratch, pitch)]
@@ -102,10 +110,11 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
                 [load(line, places[column] + (c + start), source.dtype) for line, start in lines]
                 for column in (0, 1)
             ]
-            if layer.truncates:
+            if layer.rounding == "zero":
                 made = _truncated(k, values, below, right, out.dtype)
             else:
-                made = _between(k, values, below, right, source.dtype, out.dtype)
+                types = weight_dtype, source.dtype, out.dtype
+                made = _between(k, values, below, right, types, even, settled)
             k.store(target, to + c, made)
     return RowKernel(
         k.symbol,
@@ -114,12 +123,34 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
             layer.row_weights.reshape(-1),
             layer.column_weights.reshape(-1),
             layer.columns.reshape(-1),
+            *([] if settled is None else [np.zeros(1, np.int64)]),
         ),
         scratch_bytes=0 if direct else 2 * pitch * source.itemsize,
         takes_row_number=True,
         prim_func=k.function(),
         schedule="fallback",
     )
+
+
+def is_rounded_next(graph: Graph, layer: Resize) -> bool:
+    """Whether its floats become integers, whose halves hang on the last bits of floats."""
+    if graph.tensor_out(layer).dtype != "float32" or not layer.is_linear:
+        return False
+    return any(x.op == "quantize" for x in graph.layers if layer.output in x.inputs)
+
+
+def even_parity(graph: Graph, layer: Resize) -> int | None:
+    """The last bit of the zero point that halves are rounded to an even distance of, or None."""
+    return quant_of(graph.tensor_out(layer)).zero_point & 1 if layer.rounding == "even" else None
+
+
+def to_even(total: Expr, parity: int, lanes: int = 1) -> Expr:
+    """An int32 sum in 2**20ths as whole steps, halves to those whose last bit is `parity`."""
+    bits, one, parities, half = (
+        scalar(value, "int32") if lanes == 1 else constant(value, "int32", lanes)
+        for value in (FIXED_BITS, 1, parity, (1 << (FIXED_BITS - 1)) - 1)
+    )
+    return (total + half + (((total >> bits) + parities) & one)) >> bits
 
 
 def _double(value: Expr) -> Expr:
@@ -144,17 +175,27 @@ def _between(
     values: list[list[Expr]],
     below: list[Expr],
     right: list[Expr],
-    stored: str,
-    out: str,
+    types: tuple[str, str, str],
+    even: int | None,
+    settled: Settled | None,
 ) -> Expr:
-    """The weighted sum of `values[column][row]`, as `Resize` defines it for the stored type."""
+    """The weighted sum of `values[column][row]`, as `Resize` defines it for its weights.
+
+    `types` of weights, source and output; `even` as `even_parity` gives it.
+    """
+    weights, stored, out = types
     pairs = [(column, row) for column in (0, 1) for row in (0, 1)]
     if stored.startswith("float"):
         wide = [[v if stored == "float32" else cast(v, "float32") for v in vs] for vs in values]
         parts = [wide[column][row] * below[row] * right[column] for column, row in pairs]
+        if settled is not None:
+            parts = [
+                settled.product(wide[column][row] * below[row], right[column], "float32")
+                for column, row in pairs
+            ]
         total = parts[0] + parts[1] + parts[2] + parts[3]
         return total if out == "float32" else cast(total, out)
-    if stored == "uint8":
+    if weights == "float32":
         total = None
         for column, row in pairs:
             value = _as_float32(k, cast(values[column][row], "float64") * _double(below[row]))
@@ -167,6 +208,8 @@ def _between(
         cast(values[column][row], "int32") * below[row] * right[column] for column, row in pairs
     ]
     total = k.let(parts[0] + parts[1] + parts[2] + parts[3])
+    if even is not None:
+        return cast(to_even(total, even), out)
     half = scalar(1 << 19, "int32")
     nudged = k.let(tirx.Select(total > scalar(0, "int32"), total + half, total - half))
     return cast(tirx.truncdiv(nudged, scalar(1 << 20, "int32")), out)

@@ -102,7 +102,7 @@ def _resized(
         result = name
     else:
         truncates = node.output.dtype in ("int8", "uint8") and mode != "nearest"
-        attrs: dict[str, Any] = {"layout": "NCHW", **({"truncates": True} if truncates else {})}
+        attrs: dict[str, Any] = {"layout": "NCHW", **({"rounding": "zero"} if truncates else {})}
         for axis, name, weights in ((2, "rows", "row_weights"), (3, "columns", "column_weights")):
             size, mine = source.shape[axis], places[axis - 2]
             if mode == "nearest":

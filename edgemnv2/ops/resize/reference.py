@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.values import quant_of
 
 __all__ = ["run"]
 
@@ -22,7 +23,7 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     x = inputs[0]
     if layer.row_weights is None or layer.column_weights is None:
         return np.ascontiguousarray(x[:, layer.rows[:, 0]][:, :, layer.columns[:, 0]])
-    if layer.truncates:
+    if layer.rounding == "zero":
         return _truncated(layer, x)
     fixed = layer.row_weights.dtype == np.int32
     compute: Any = np.int64 if fixed else np.float32
@@ -41,8 +42,16 @@ def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
             return np.asarray(total, x.dtype)
         return np.floor(total + np.float32(0.5)).astype(np.int64).astype(x.dtype)
     half = np.int64(1) << (FIXED_BITS - 1)
+    if layer.rounding == "even":
+        whole = total >> FIXED_BITS
+        rest, odd = total - (whole << FIXED_BITS), (whole - _zero_point(graph, layer)) & 1
+        return np.asarray(whole + ((rest > half) | ((rest == half) & (odd == 1))), x.dtype)
     rounded = np.sign(total) * ((np.abs(total) + half) >> FIXED_BITS)
     return np.asarray(rounded, x.dtype)
+
+
+def _zero_point(graph: Graph, layer: Resize) -> int:
+    return quant_of(graph.tensor_out(layer)).zero_point
 
 
 def _truncated(layer: Resize, x: Array) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer, Tensor
+from edgemnv2.ops.values import halves_of_means
 
 __all__ = ["AveragePool", "MaxPool", "Window", "axis_counts"]
 
@@ -69,9 +70,9 @@ class AveragePool(Window):
         """Halves are rounded away from zero."""
         return self.requantize is None
 
-    def averages(self, source: Tensor) -> int:
-        """The window; at an edge, two at least."""
-        return 2 if any(self.padding) else self.kernel[0] * self.kernel[1]
+    def share_of_halves(self, source: Tensor) -> float:
+        """Of means of the window; at an edge, of two at least."""
+        return halves_of_means(2 if any(self.padding) else self.kernel[0] * self.kernel[1])
 
 
 def axis_counts(layer: Window, axis: int, extent: int, out: int, before: int, after: int) -> Array:

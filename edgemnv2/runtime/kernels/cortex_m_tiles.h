@@ -58,6 +58,17 @@
     "smlad r8, r11, r12, r8\n ldr r12, [r1, #-4]\n smlad r3, r10, lr, r3\n"                        \
     "smlad r2, r5, lr, r2\n"
 #define EDGEMNV2_GROUP_BYTES_3_BYTES 80
+#define EDGEMNV2_GROUP_4_BYTES                                                                     \
+    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n ldr r11, [r0, #-20]\n"                       \
+    "smlad r2, r10, lr, r2\n ldr r10, [r0, #-24]\n smlad r9, r11, r12, r9\n"                       \
+    "smlad r4, r10, lr, r4\n smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n"                         \
+    "smlad r5, r11, lr, r5\n ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n"                         \
+    "smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n"                     \
+    "ldr r11, [r0, #-4]\n smlad r6, r10, r12, r6\n ldr r10, [r0, #-8]\n"                           \
+    "smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n smlad r8, r10, r12, r8\n"                    \
+    "ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
+#define EDGEMNV2_GROUP_BYTES_4_BYTES 104
 #define EDGEMNV2_SCALE_4_HALVES "mov r12, lr\n"
 #else
 #define EDGEMNV2_FIRST_4_HALVES                                                                    \
@@ -95,6 +106,16 @@
     "smlad r3, r10, lr, r3\n smlad r7, r10, r12, r7\n smlad r8, r11, r12, r8\n"                    \
     "ldr r12, [r1, #-4]\n smlad r4, r11, lr, r4\n"
 #define EDGEMNV2_GROUP_BYTES_3_BYTES 72
+#define EDGEMNV2_GROUP_4_BYTES                                                                     \
+    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
+    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n"                     \
+    "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n"                         \
+    "ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n smlad r7, r11, r12, r7\n"                        \
+    "smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n smlad r6, r10, r12, r6\n"                     \
+    "ldrd r10, r11, [r0, #-8]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                  \
+    "smlad r8, r10, r12, r8\n ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
+#define EDGEMNV2_GROUP_BYTES_4_BYTES 96
 #define EDGEMNV2_SCALE_4_HALVES "ldr r12, [r1], #4\n"
 #endif
 #define EDGEMNV2_FIRST_4_BYTES                                                                     \
@@ -107,16 +128,6 @@
     "smlad r7, r11, r12, r7\n smlad r3, r11, lr, r3\n ldrd r10, r11, [r0, #-8]\n"                  \
     "smlad r5, r11, lr, r5\n smlad r8, r10, r12, r8\n smlad r9, r11, r12, r9\n"                    \
     "ldr r12, [r1, #-4]\n smlad r4, r10, lr, r4\n"
-#define EDGEMNV2_GROUP_4_BYTES                                                                     \
-    "ldrd r10, r11, [r0], #32\n sxtb16 lr, r12\n smlad r6, r10, r12, r6\n"                         \
-    "smlad r3, r11, lr, r3\n smlad r7, r11, r12, r7\n smlad r2, r10, lr, r2\n"                     \
-    "ldrd r10, r11, [r0, #-24]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                 \
-    "smlad r8, r10, r12, r8\n ldr r12, [r1], #8\n smlad r5, r11, lr, r5\n"                         \
-    "ldrd r10, r11, [r0, #-16]\n sxtb16 lr, r12\n smlad r7, r11, r12, r7\n"                        \
-    "smlad r2, r10, lr, r2\n smlad r3, r11, lr, r3\n smlad r6, r10, r12, r6\n"                     \
-    "ldrd r10, r11, [r0, #-8]\n smlad r9, r11, r12, r9\n smlad r4, r10, lr, r4\n"                  \
-    "smlad r8, r10, r12, r8\n ldr r12, [r1, #-4]\n smlad r5, r11, lr, r5\n"
-#define EDGEMNV2_GROUP_BYTES_4_BYTES 96
 #define EDGEMNV2_FIRST_3_HALVES                                                                    \
     "ldrd r4, r8, [r1], #8\n ldm.w r0!, {r5, r10, r11}\n ldrd lr, r12, [r1], #8\n"                 \
     "smlad r2, r5, lr, r4\n smlad r6, r5, r12, r8\n smlad r3, r10, lr, r4\n"                       \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 __all__ = ["colour", "drawn"]
 
 Colour = tuple[int, int, int]
+Beside = Callable[[Any, float, float], list[tuple[float, float]]]
 LEAST_SIDE = 480
 """A smaller picture is enlarged by a whole factor first, so that words can be read."""
 GOLDEN = 0.618033988749895
@@ -53,6 +54,8 @@ def drawn(
         page.box(found)
     for found in reversed(answer.centroids):
         page.centroid(found)
+    page.tags(answer.detections, page.beside_box)
+    page.tags(answer.centroids, page.beside_point)
     if answer.kind == "classifier":
         bars = [(page.name(x.index), x.score, colour(x.index)) for x in answer.classes[:SHOWN]]
         page.bars(bars or [("nothing above the threshold", 0.0, SHADE)])
@@ -84,23 +87,17 @@ class _Page:
         return self.names.get(index) or str(index)
 
     def box(self, found: Any) -> None:
-        """A frame with the class and its score above it, or inside where there is no room."""
-        top, left, bottom, right = self._scaled(
-            self.placement.box_to_picture((found.top, found.left, found.bottom, found.right))
-        )
+        """A frame."""
+        left, top, right, bottom = ends = self._ends(found)
         hue = colour(found.index)
-        ends = left, top, max(right, left + 1), max(bottom, top + 1)
         # A dark line around the bright one shows on light ground, too.
         self.pen.rectangle(ends, outline=INK, width=self.width + 2)
-        inner = left + 1, top + 1, max(ends[2] - 1, left + 1), max(ends[3] - 1, top + 1)
+        inner = left + 1, top + 1, max(right - 1, left + 1), max(bottom - 1, top + 1)
         self.pen.rectangle(inner, outline=hue, width=self.width)
-        self._tag(f"{self.name(found.index)} {found.score:.0%}", left, top, hue)
 
     def centroid(self, found: Any) -> None:
-        """A ring with a point in it, and the class beside."""
-        y, x = self.placement.to_picture(found.y, found.x)
-        y, x = y * self.times, x * self.times
-        radius = self.text_size * 0.75
+        """A ring with a point in it."""
+        y, x, radius = self._point(found)
         hue = colour(found.index)
         for grown, shade in ((1, INK), (0, hue)):
             reach = radius + grown
@@ -108,7 +105,54 @@ class _Page:
             self.pen.ellipse(ends, outline=shade, width=self.width + 2 * grown)
         dot = self.width * 1.2
         self.pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=hue)
-        self._tag(f"{self.name(found.index)} {found.score:.0%}", x + radius + 2, y, hue)
+
+    def tags(self, answers: Sequence[Any], beside: Beside) -> None:
+        """The class and score of each, best first, where no better one has its own already.
+
+        Dark words on a plate of the colour, inside the picture.
+        """
+        taken: list[tuple[float, float, float]] = []
+        tags = []
+        pad, high = max(2, self.text_size // 6), self.text_size * 1.25
+        for found in answers:
+            words = f"{self.name(found.index)}: {found.score:.0%}"
+            wide = self.pen.textlength(words, self.font) + 2 * pad
+            far, low = self.image.width - wide, self.image.height - high
+            asked = [(max(0.0, min(x, far)), y) for x, y in beside(found, wide, high)]
+            places = [(x, y) for x, y in asked if 0 <= y <= low]
+            places = places or [(x, max(0.0, min(y, low))) for x, y in asked]
+            left, top = next((x for x in places if not _meets((*x, wide), taken, high)), places[0])
+            taken.append((left, top, left + wide))
+            tags.append((words, left, top, wide, colour(found.index)))
+        # Where two lie on one another all the same, the better one is on top.
+        for words, left, top, wide, hue in reversed(tags):
+            self.pen.rectangle((left, top, left + wide, top + high), fill=hue)
+            self.pen.text((left + pad, top + high / 2), words, INK, self.font, anchor="lm")
+
+    def beside_box(self, found: Any, wide: float, high: float) -> list[tuple[float, float]]:
+        """Left and top of a plate of that size at a box: where it is looked for first, first."""
+        left, top, right, bottom = self._ends(found)
+        places = [(left, top - high), (left, top), (left, bottom), (left, bottom - high)]
+        return [*places, (right - wide, top - high), (right - wide, bottom)]
+
+    def beside_point(self, found: Any, wide: float, high: float) -> list[tuple[float, float]]:
+        """The same at a centroid."""
+        y, x, radius = self._point(found)
+        right, left, middle = x + radius + 2, x - radius - 2 - wide, x - wide / 2
+        places = [(right, y - high), (right, y), (left, y - high), (left, y)]
+        return [*places, (middle, y + radius + 2), (middle, y - radius - 2 - high)]
+
+    def _ends(self, found: Any) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of a box on the page; never of no size."""
+        top, left, bottom, right = self._scaled(
+            self.placement.box_to_picture((found.top, found.left, found.bottom, found.right))
+        )
+        return left, top, max(right, left + 1), max(bottom, top + 1)
+
+    def _point(self, found: Any) -> tuple[float, float, float]:
+        """Y and x of a centroid on the page, and the radius of its ring."""
+        y, x = self.placement.to_picture(found.y, found.x)
+        return y * self.times, x * self.times, self.text_size * 0.75
 
     def mask(self, classes: np.ndarray[Any, Any]) -> None:
         """Each class in its colour, half transparent, and a legend of those that are there.
@@ -132,11 +176,11 @@ class _Page:
         self.image.paste(whole, (0, 0), alpha)
         shares = sorted(zip(counts.tolist(), present.tolist(), strict=True), reverse=True)
         rows = [
-            (f"{self.name(i)} {_share(count / classes.size)}", colour(i))
+            (self.name(i), _share(count / classes.size), colour(i))
             for count, i in shares
             if not (plain and i == 0)
         ]
-        self._legend(rows[:LEGEND] or [("background alone", SHADE)])
+        self._legend(rows[:LEGEND] or [("background alone", "", SHADE)])
 
     def bars(self, rows: Sequence[tuple[str, float, Colour]]) -> None:
         """A panel at the lower edge: a bar for each, as long as its score, and words on it."""
@@ -157,7 +201,8 @@ class _Page:
             if length >= 1:
                 self.pen.rectangle((pad, y, pad + length, y + line - 3), fill=_dimmed(hue))
             middle = y + (line - 3) / 2
-            number = f"{score:.1%}" if abs(score) <= 1 else f"{score:.3g}"
+            # A similarity of floats is 1 and a little now and then.
+            number = f"{score:.1%}" if abs(score) < 1.0005 else f"{score:.3g}"
             taken = self.pen.textlength(number, self.font)
             self._words(pad * 1.5, middle, words, room - taken - 2 * pad)
             self._words(pad + room - taken - pad / 2, middle, number, taken + pad)
@@ -172,29 +217,22 @@ class _Page:
         self.pen.rectangle((left, top, left + wide, top + high), fill=SHADE)
         self.pen.text((left + pad, top + pad), words, PAPER, self.font)
 
-    def _legend(self, rows: Sequence[tuple[str, Colour]]) -> None:
+    def _legend(self, rows: Sequence[tuple[str, str, Colour]]) -> None:
+        """A colour, a name and a share in each row, the shares below one another."""
         line, pad = round(self.text_size * 1.35), self.text_size // 2
-        wide = max(self.pen.textlength(words, self.font) for words, _ in rows)
         block = self.text_size
-        ends = (0, 0, wide + block + 3 * pad, line * len(rows) + pad)
-        self.pen.rectangle(ends, fill=SHADE)
-        for index, (words, hue) in enumerate(rows):
+        share = max(self.pen.textlength(share, self.font) for _, share, _ in rows)
+        named = max(self.pen.textlength(words, self.font) for words, _, _ in rows)
+        named = min(named, max(self.image.width - block - share - 5 * pad, block))
+        end = block + named + (share + 2 * pad if share else 0) + 2 * pad
+        self.pen.rectangle((0, 0, end + pad, line * len(rows) + pad), fill=SHADE)
+        for index, (words, part, hue) in enumerate(rows):
             y = pad / 2 + index * line
             self.pen.rectangle(
                 (pad, y + (line - block) / 2, pad + block, y + (line + block) / 2), fill=hue
             )
-            self._words(2 * pad + block, y + line / 2, words, wide + 1)
-
-    def _tag(self, words: str, left: float, y: float, hue: Colour) -> None:
-        """Dark words on a plate of the colour, its lower edge at `y`, kept inside the picture."""
-        pad = max(2, self.text_size // 6)
-        wide = self.pen.textlength(words, self.font) + 2 * pad
-        high = self.text_size * 1.25
-        left = max(0.0, min(left, self.image.width - wide))
-        top = y - high if y >= high else y
-        top = max(0.0, min(top, self.image.height - high))
-        self.pen.rectangle((left, top, left + wide, top + high), fill=hue)
-        self.pen.text((left + pad, top + high / 2), words, INK, self.font, anchor="lm")
+            self._words(2 * pad + block, y + line / 2, words, named + 1)
+            self.pen.text((end, y + line / 2), part, PAPER, self.font, anchor="rm")
 
     def _words(self, x: float, middle: float, words: str, room: float) -> None:
         """Light words, cut to the room that there is."""
@@ -204,6 +242,16 @@ class _Page:
 
     def _scaled(self, ends: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(end * self.times for end in ends)
+
+
+def _meets(
+    plate: tuple[float, float, float], taken: Sequence[tuple[float, float, float]], high: float
+) -> bool:
+    """Whether a plate (left, top, width) lies on one of those (left, top, right) that are there."""
+    left, top, wide = plate
+    return any(
+        left < right and start < left + wide and abs(top - y) < high for start, y, right in taken
+    )
 
 
 def _share(part: float) -> str:

@@ -56,6 +56,8 @@ export function draw(canvas, picture, answer, task, place, note = "") {
   if (answer.mask) drawMask(page, answer.mask);
   for (const found of [...answer.detections].reverse()) drawBox(page, found);
   for (const found of [...answer.centroids].reverse()) drawCentroid(page, found);
+  drawTags(page, answer.detections, besideBox);
+  drawTags(page, answer.centroids, besidePoint);
   if (bars.length) drawBars(page, bars, line);
   const empty = !answer.detections.length && !answer.centroids.length;
   if (["detector", "grid"].includes(answer.kind) && empty) corner(page, "nothing found", true);
@@ -63,9 +65,8 @@ export function draw(canvas, picture, answer, task, place, note = "") {
 }
 
 function drawBox(page, found) {
-  const { pen, times, stroke } = page;
-  const ends = [found.top, found.left, found.bottom, found.right];
-  const [top, left, bottom, right] = page.place.boxToPicture(ends).map((x) => x * times);
+  const { pen, stroke } = page;
+  const [left, top, right, bottom] = boxEnds(page, found);
   const hue = css(colour(found.index));
   for (const [shade, width] of [
     [INK, stroke + 2],
@@ -73,21 +74,20 @@ function drawBox(page, found) {
   ]) {
     pen.strokeStyle = shade;
     pen.lineWidth = width;
-    pen.strokeRect(left, top, Math.max(right - left, 1), Math.max(bottom - top, 1));
+    pen.strokeRect(left, top, right - left, bottom - top);
   }
-  tag(page, found, left, top, hue);
 }
 
 function drawCentroid(page, found) {
-  const { pen, size, stroke } = page;
-  const [y, x] = page.place.toPicture(found.y, found.x).map((v) => v * page.times);
+  const { pen, stroke } = page;
+  const [y, x, radius] = pointEnds(page, found);
   const hue = css(colour(found.index));
   for (const [shade, width] of [
     [INK, stroke + 2],
     [hue, stroke],
   ]) {
     pen.beginPath();
-    pen.arc(x, y, size * 0.75, 0, 2 * Math.PI);
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
     pen.strokeStyle = shade;
     pen.lineWidth = width;
     pen.stroke();
@@ -96,7 +96,74 @@ function drawCentroid(page, found) {
   pen.arc(x, y, stroke * 1.2, 0, 2 * Math.PI);
   pen.fillStyle = hue;
   pen.fill();
-  tag(page, found, x + size * 0.75 + 2, y, hue);
+}
+
+// Left, top, right and bottom of a box on the page; never of no size.
+function boxEnds({ place, times }, found) {
+  const ends = [found.top, found.left, found.bottom, found.right];
+  const [top, left, bottom, right] = place.boxToPicture(ends).map((x) => x * times);
+  return [left, top, Math.max(right, left + 1), Math.max(bottom, top + 1)];
+}
+
+// Y and x of a centroid on the page, and the radius of its ring.
+function pointEnds({ place, times, size }, found) {
+  const [y, x] = place.toPicture(found.y, found.x).map((v) => v * times);
+  return [y, x, size * 0.75];
+}
+
+// The class and score of each, best first, where no better one has its own already.
+function drawTags({ pen, task, width, height, size, ...rest }, answers, beside) {
+  const [pad, high] = [Math.max(2, Math.floor(size / 6)), size * 1.25];
+  const taken = [];
+  for (const found of answers) {
+    const words = `${label(task, found.index)}: ${percent(found.score)}`;
+    const wide = pen.measureText(words).width + 2 * pad;
+    const asked = beside({ size, ...rest }, found, wide, high).map(([x, y]) => [
+      Math.max(0, Math.min(x, width - wide)),
+      y,
+    ]);
+    const inside = asked.filter(([, y]) => y >= 0 && y <= height - high);
+    const places = inside.length
+      ? inside
+      : asked.map(([x, y]) => [x, Math.max(0, Math.min(y, height - high))]);
+    const meets = ([x, y]) =>
+      taken.some((t) => x < t.x + t.wide && t.x < x + wide && Math.abs(y - t.y) < high);
+    const [x, y] = places.find((place) => !meets(place)) || places[0];
+    taken.push({ words, x, y, wide, hue: css(colour(found.index)) });
+  }
+  // Where two lie on one another all the same, the better one is on top.
+  for (const { words, x, y, wide, hue } of taken.reverse()) {
+    pen.fillStyle = hue;
+    pen.fillRect(x, y, wide, high);
+    text(pen, words, x + pad, y + high / 2, INK);
+  }
+}
+
+// Left and top of a plate at a box: where it is looked for first, first.
+function besideBox(page, found, wide, high) {
+  const [left, top, right, bottom] = boxEnds(page, found);
+  return [
+    [left, top - high],
+    [left, top],
+    [left, bottom],
+    [left, bottom - high],
+    [right - wide, top - high],
+    [right - wide, bottom],
+  ];
+}
+
+// The same at a centroid.
+function besidePoint(page, found, wide, high) {
+  const [y, x, radius] = pointEnds(page, found);
+  const [right, left, middle] = [x + radius + 2, x - radius - 2 - wide, x - wide / 2];
+  return [
+    [right, y - high],
+    [right, y],
+    [left, y - high],
+    [left, y],
+    [middle, y + radius + 2],
+    [middle, y - radius - 2 - high],
+  ];
 }
 
 function drawMask(page, { classes, width, height }) {
@@ -121,8 +188,8 @@ function drawMask(page, { classes, width, height }) {
   const shares = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0]);
   const rows = shares
     .filter(([index]) => !(plain && index === 0))
-    .map(([index, n]) => [`${label(task, index)} ${share(n / classes.length)}`, colour(index)]);
-  legend(page, rows.length ? rows.slice(0, LEGEND) : [["background alone", [16, 18, 22]]]);
+    .map(([index, n]) => [label(task, index), share(n / classes.length), colour(index)]);
+  legend(page, rows.length ? rows.slice(0, LEGEND) : [["background alone", "", [16, 18, 22]]]);
 }
 
 function drawBars({ pen, width, height, size }, bars, line) {
@@ -136,7 +203,7 @@ function drawBars({ pen, width, height, size }, bars, line) {
     pen.fillRect(pad, y, room, line - 3);
     pen.fillStyle = css(hue.map((c) => Math.floor((c * 5) / 9)));
     pen.fillRect(pad, y, Math.max(0, Math.min(score, 1)) * room, line - 3);
-    const number = Math.abs(score) <= 1 ? `${(score * 100).toFixed(1)}%` : score.toPrecision(3);
+    const number = Math.abs(score) < 1.0005 ? `${(score * 100).toFixed(1)}%` : score.toPrecision(3);
     const taken = pen.measureText(number).width;
     const middle = y + (line - 3) / 2;
     text(pen, cut(pen, words, room - taken - 2 * pad), pad * 1.5, middle, PAPER);
@@ -144,16 +211,21 @@ function drawBars({ pen, width, height, size }, bars, line) {
   });
 }
 
-function legend({ pen, size }, rows) {
+// A colour, a name and a share in each row, the shares below one another.
+function legend({ pen, width, size }, rows) {
   const [line, pad] = [Math.round(size * 1.35), Math.floor(size / 2)];
-  const wide = Math.max(...rows.map(([words]) => pen.measureText(words).width));
+  const widest = (column) => Math.max(...rows.map((row) => pen.measureText(row[column]).width));
+  const shares = widest(1);
+  const named = Math.min(widest(0), Math.max(width - size - shares - 5 * pad, size));
+  const end = size + named + (shares ? shares + 2 * pad : 0) + 2 * pad;
   pen.fillStyle = SHADE;
-  pen.fillRect(0, 0, wide + size + 3 * pad, line * rows.length + pad);
-  rows.forEach(([words, hue], index) => {
+  pen.fillRect(0, 0, end + pad, line * rows.length + pad);
+  rows.forEach(([words, part, hue], index) => {
     const y = pad / 2 + index * line;
     pen.fillStyle = css(hue);
     pen.fillRect(pad, y + (line - size) / 2, size, size);
-    text(pen, words, 2 * pad + size, y + line / 2, PAPER);
+    text(pen, cut(pen, words, named + 1), 2 * pad + size, y + line / 2, PAPER);
+    text(pen, part, end - pen.measureText(part).width, y + line / 2, PAPER);
   });
 }
 
@@ -164,17 +236,6 @@ function corner({ pen, width, height, size }, words, bottom) {
   pen.fillStyle = SHADE;
   pen.fillRect(left, top, wide, high);
   text(pen, words, left + pad, top + high / 2, PAPER);
-}
-
-function tag({ pen, task, width, height, size }, found, left, y, hue) {
-  const words = `${label(task, found.index)} ${percent(found.score)}`;
-  const pad = Math.max(2, Math.floor(size / 6));
-  const [wide, high] = [pen.measureText(words).width + 2 * pad, size * 1.25];
-  const x = Math.max(0, Math.min(left, width - wide));
-  const top = Math.max(0, Math.min(y >= high ? y - high : y, height - high));
-  pen.fillStyle = hue;
-  pen.fillRect(x, top, wide, high);
-  text(pen, words, x + pad, top + high / 2, INK);
 }
 
 function cut(pen, words, room) {

@@ -24,11 +24,12 @@ from edgemnv2.schedules.dsp.depthwise import (
     depthwise_kernel,
     depthwise_project_kernel,
 )
+from edgemnv2.schedules.dsp.forms import convolution_forms, depthwise_forms
 from edgemnv2.schedules.dsp.matmul import matmul_of
-from edgemnv2.schedules.family import Decisions, LayerKind, Space, of_kind
+from edgemnv2.schedules.family import Decisions, Form, LayerKind, Space, of_kind, one_form
 from edgemnv2.target import Target
 
-__all__ = ["default", "fused_kernel", "layouts", "row_kernel", "space"]
+__all__ = ["default", "forms", "fused_kernel", "layouts", "row_kernel", "space"]
 
 
 def layouts(graph: Graph, target: Target) -> dict[str, RowLayout]:
@@ -58,11 +59,13 @@ def _add(
     return add_kernel(graph, layer, decisions)
 
 
-CONVOLUTION = LayerKind(_convolution, convolution_space, default_convolution, whole_maps=True)
+CONVOLUTION = LayerKind(
+    _convolution, convolution_space, default_convolution, convolution_forms, whole_maps=True
+)
 KINDS = {
     "pointwise": CONVOLUTION,
     "conv2d": CONVOLUTION,
-    "depthwise": LayerKind(depthwise_kernel),
+    "depthwise": LayerKind(depthwise_kernel, forms=depthwise_forms),
     "add": LayerKind(_add),
 }
 
@@ -77,6 +80,12 @@ def default(graph: Graph, layer: Layer, target: Target) -> Decisions:
     """The decisions that `row_kernel` gets without tuning."""
     kind = of_kind(KINDS, layer)
     return {} if kind is None else kind.default(graph, layer)
+
+
+def forms(graph: Graph, layer: Layer, kernel: RowKernel) -> tuple[Form, ...]:
+    """In which forms the constants of `kernel`, which makes `layer`, can lie; its own first."""
+    kind = of_kind(KINDS, layer)
+    return one_form() if kind is None else kind.forms(graph, layer, kernel)
 
 
 def row_kernel(

@@ -17,6 +17,7 @@ from edgemnv2.schedules.dsp.rows import (
     pixel_tiles,
     row_layout,
 )
+from edgemnv2.schedules.dsp.short import SHORT
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
 __all__ = ["convolution_kernel", "convolution_space", "default_convolution", "gather"]
@@ -61,7 +62,9 @@ def convolution_kernel(
     pointwise = layer.op == "pointwise"
     if rows_per_step != 1 and (channel_rows or not pointwise):
         return None
-    kind = str(decisions["weights"])
+    kind, short = str(decisions["weights"]), decisions.get("records") == SHORT
+    if short and product.short(kind) is None:
+        return None
     pitch = layout.left + out.width + layout.right
     step, next_channel = (1, pitch) if channel_rows else (out.channels, 1)
     first = layout.left if channel_rows else 0
@@ -87,7 +90,8 @@ def convolution_kernel(
             calls.append(Call(widen, (At("scratch", patches), At("scratch"), patch, patch)))
         calls += product.sums(kind, pixels)
         quads = "edgemnv2_quads_even" if product.meets_halves else "edgemnv2_quads"
-        tile = quads if kind == QUADS else product.tile_name(kind, pixels, channel_rows)
+        quads += "_short" if short else ""
+        tile = quads if kind == QUADS else product.tile_name(kind, pixels, channel_rows, short)
         y = At("out", first + start * step, pixels * step)
         calls.append(Call(tile, (At("scratch"), At("stream"), y)))
         body.append(Loop(count, tuple(calls)))
@@ -97,9 +101,9 @@ def convolution_kernel(
     symbol, function = row_function(f"dsp_{layer.op}", parameters, body)
     even = ("cortex_m_even.h",) if product.meets_halves else ()
     stream = (
-        product.quad_stream(next_channel)
+        product.quad_stream(next_channel, short=short)
         if kind == QUADS
-        else product.stream(kind, next_channel if channel_rows else step, channel_rows)
+        else product.stream(kind, next_channel if channel_rows else step, channel_rows, short=short)
     )
     return RowKernel(
         symbol=symbol,
@@ -107,7 +111,7 @@ def convolution_kernel(
         scratch_bytes=words_bytes + widest * patch,
         rows_per_step=rows_per_step,
         prim_func=function,
-        c_requires=(*HEADERS, *even, *product.headers(kind)),
+        c_requires=(*HEADERS, *even, *product.headers(kind, short)),
         decisions=dict(decisions),
     )
 

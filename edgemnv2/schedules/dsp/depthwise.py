@@ -22,6 +22,7 @@ from edgemnv2.schedules.dsp.requantize import (
     room_bits,
 )
 from edgemnv2.schedules.dsp.rows import clamp_and_pad, clamps, int8_io, pixel_tiles
+from edgemnv2.schedules.dsp.short import SHORT, Short, short_of
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.tir.row_function import At, Call, Loop, row_function
 
@@ -32,14 +33,15 @@ __all__ = [
     "depthwise_layout",
     "depthwise_project_kernel",
     "depthwise_rows",
+    "short_depthwise",
 ]
 
 Array = NDArray[Any]
 
 _ROWS = tuple((f"row_{i}", "int8") for i in range(3))
 _LEAST_SCALE_BITS = 6
-_HEADER = 8
-"""Words before the first channel's record, eight words each."""
+_HEADER, _LONG_WORDS, _SHORT_WORDS = 8, 8, 5
+"""Words before the first channel's record, and of a record."""
 
 
 def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
@@ -62,6 +64,15 @@ def depthwise_channels(graph: Graph, layer: DepthwiseConv2D) -> Channels | None:
     if channels is None or (channels.sign_fix and scale_bits != SCALE_BITS):
         return None
     return channels
+
+
+def short_depthwise(graph: Graph, layer: DepthwiseConv2D) -> Short | None:
+    """The requantisation in records that take less flash, or None where there are none."""
+    channels, out = depthwise_channels(graph, layer), graph.tensor_out(layer)
+    if channels is None or room_bits(layer.weight) != SCALE_BITS:
+        return None
+    assert out.quant is not None
+    return short_of(channels, out.quant.zero_point, SCALE_BITS)
 
 
 def _common_shift(graph: Graph, layer: DepthwiseConv2D) -> tuple[Channels, Array] | None:
@@ -131,7 +142,17 @@ def depthwise_kernel(
     kind = "FIXED" if channels.sign_fix else "PLAIN"
     arguments = (At("row_0"), At("row_1"), At("row_2"), At("out"), At("stream"))
     headers: tuple[str, ...] = ("cortex_m_depthwise.h",)
-    if channels.halves is not None:
+    assert source.quant is not None
+    ends = source.quant.zero_point, out.width, pitch
+    stream = _stream(layer, channels, room_bits(layer.weight), *ends)
+    if decisions.get("records") == SHORT:
+        short = short_depthwise(graph, layer)
+        if short is None or out.width == 1:
+            return None
+        stream = _short_stream(layer, channels, short, *ends)
+        call = Call(f"edgemnv2_depthwise_short_{step}_{short.kernel}", arguments)
+        headers += ("cortex_m_short_depthwise.h",)
+    elif channels.halves is not None:
         call = Call("edgemnv2_depthwise_even", (*arguments, step))
         headers += ("cortex_m_even.h",)
     elif out.width == 1:
@@ -141,14 +162,9 @@ def depthwise_kernel(
     body = [call, *clamp_and_pad(layer.clamp, RowLayout(), out)]
     parameters = [*_ROWS, ("out", "int8"), ("stream", "int32")]
     symbol, function = row_function("dsp_depthwise", parameters, body)
-    assert source.quant is not None
     return RowKernel(
         symbol=symbol,
-        constants=(
-            _stream(
-                layer, channels, room_bits(layer.weight), source.quant.zero_point, out.width, pitch
-            ),
-        ),
+        constants=(stream,),
         prim_func=function,
         c_requires=headers,
         decisions=dict(decisions),
@@ -185,9 +201,24 @@ def depthwise_project_kernel(
     pitch = layout.left + source.width + layout.right
     kind = "FIXED" if channels.sign_fix else "PLAIN"
     scale_bits: int | Array = room_bits(layer.weight)
+    ends = source.quant.zero_point, out.width, pitch
+    headers: tuple[str, ...] = ("cortex_m_depthwise.h",)
+    records, words = "edgemnv2_window", _LONG_WORDS
     common = _common_shift(graph, layer)
-    if common is not None:
-        kind, (channels, scale_bits) = "COMMON", common
+    if decisions.get("window_records") == SHORT:
+        short = short_depthwise(graph, layer)
+        if short is None:
+            return None
+        stream = _short_stream(layer, channels, short, *ends)
+        kind, records, words = short.kernel, "edgemnv2_window_short", _SHORT_WORDS
+        headers += ("cortex_m_short_depthwise.h",)
+    else:
+        if common is not None:
+            kind, (channels, scale_bits) = "COMMON", common
+        stream = _stream(layer, channels, scale_bits, *ends)
+    brief = decisions.get("records") == SHORT
+    if brief and product.short(weights) is None:
+        return None
     tiles = pixel_tiles(out.width)
     half = -(-count // 2)
     body: list[Call | Loop] = []
@@ -195,10 +226,10 @@ def depthwise_project_kernel(
         calls = []
         for part, (begin, size) in enumerate(((0, half), (half, count - half))):
             rows = [At(f"row_{i}", begin * pitch + start * step, pixels * step) for i in range(3)]
-            records = At("depthwise", _HEADER + 8 * begin)
-            window = f"edgemnv2_window_{step}_{pixels}_{kind}"
+            first = At("depthwise", _HEADER + words * begin)
+            window = f"{records}_{step}_{pixels}_{kind}"
             if size:
-                calls.append(Call(window, (*rows, At("scratch", part), records, pitch, size)))
+                calls.append(Call(window, (*rows, At("scratch", part), first, pitch, size)))
         narrow = clamps(layer.clamp)
         if narrow:
             calls.append(Call("edgemnv2_clamp_words", (At("scratch"), half * pixels, *narrow)))
@@ -206,7 +237,7 @@ def depthwise_project_kernel(
             calls.append(Call("edgemnv2_scale_words", (At("scratch"), half * pixels)))
         calls += product.sums(weights, pixels, split=True)
         y = At("out", start * out.channels, pixels * out.channels)
-        tile = product.tile_name(weights, pixels, channel_rows=False)
+        tile = product.tile_name(weights, pixels, False, brief)
         calls.append(Call(tile, (At("scratch"), At("project"), y)))
         body.append(Loop(repeats, tuple(calls)))
     body += clamp_and_pad(project.clamp, RowLayout(), out)
@@ -216,12 +247,12 @@ def depthwise_project_kernel(
     return RowKernel(
         symbol=symbol,
         constants=(
-            _stream(layer, channels, scale_bits, source.quant.zero_point, out.width, pitch),
-            product.stream(weights, out.channels, False, split=True),
+            stream,
+            product.stream(weights, out.channels, False, split=True, short=brief),
         ),
         scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles), weights),
         prim_func=function,
-        c_requires=("cortex_m_depthwise.h", "cortex_m_pointwise.h", *product.headers(weights)),
+        c_requires=(*headers, "cortex_m_pointwise.h", *product.headers(weights, brief)),
         fuses=(layer.name,),
         decisions={**decisions, "weights": weights},
     )
@@ -236,8 +267,6 @@ def _stream(
     pitch: int,
 ) -> Array:
     """The constants of `cortex_m_depthwise.h`, int32; sums are scaled by `2**scale_bits`."""
-    count = layer.weight.shape[2]
-    step = layer.stride[1]
     scale = np.int64(1) << scale_bits
     weight = layer.weight.astype(np.int64)
     weight, bias = channels.reduced(weight, folded_bias(layer.bias, weight, zero_point))
@@ -266,6 +295,36 @@ def _stream(
         axis=1,
         dtype=np.int32,
     )
+    return np.concatenate([_header(layer, channels, width, pitch), records.reshape(-1)])
+
+
+def _short_stream(
+    layer: DepthwiseConv2D,
+    channels: Channels,
+    short: Short,
+    zero_point: int,
+    width: int,
+    pitch: int,
+) -> Array:
+    """The constants of `cortex_m_short_depthwise.h`, int32."""
+    wide = layer.weight.astype(np.int64)
+    weight, bias = channels.reduced(wide, folded_bias(layer.bias, wide, zero_point))
+    taps = weight.astype(np.int8)
+    scaled = (bias + short.bias << SCALE_BITS) + channels.fractions
+    ends = [np.full(taps.shape[2:], short.twice & 0xFF), np.full(taps.shape[2:], short.twice >> 8)]
+    order = [taps[y, x] for y, x in _TAPS]
+    spelled = np.stack([*order, short.byte, *ends], axis=1).astype(np.uint8)
+    words = [wrap(scaled)[:, None], short.multiplier[:, None], spelled.view(np.int32)]
+    records = np.concatenate(words, axis=1, dtype=np.int32)
+    return np.concatenate([_header(layer, channels, width, pitch), records.reshape(-1)])
+
+
+_TAPS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 0), (2, 0), (1, 2), (2, 2), (2, 1))
+"""Rows and columns of the taps in a short record."""
+
+
+def _header(layer: DepthwiseConv2D, channels: Channels, width: int, pitch: int) -> Array:
+    count, step = layer.weight.shape[2], layer.stride[1]
     header = [
         count,
         width // 4,
@@ -276,4 +335,4 @@ def _stream(
         width,
         pitch,
     ]
-    return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
+    return np.array(header, np.int32)

@@ -21,6 +21,7 @@ from edgemnv2.schedules.dsp.requantize import (
     room_bits,
 )
 from edgemnv2.schedules.dsp.rows import int8_io, int8_zero_point
+from edgemnv2.schedules.dsp.short import Short, short_of
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.tir.row_function import At, Call
 
@@ -48,7 +49,7 @@ class MatMul:
     bias: Array
     span: tuple[Array, Array]
     factor: Requantize
-    zero_point: int
+    out_zero_point: int
     clamp: tuple[float, float]
 
     @property
@@ -90,9 +91,24 @@ class MatMul:
         """Bytes of the widened activations of a tile."""
         return (self.groups + self.sum_groups(kind)) * 8 * pixels
 
-    def headers(self, kind: str) -> tuple[str, ...]:
-        """What `sums` needs."""
-        return ("cortex_m_sums.h",) if self.sum_groups(kind) else ()
+    def headers(self, kind: str, short: bool) -> tuple[str, ...]:
+        """What `sums` and short records need."""
+        sums = ("cortex_m_sums.h",) if self.sum_groups(kind) else ()
+        return (*sums, "cortex_m_short.h") if short else sums
+
+    def short(self, kind: str) -> Short | None:
+        """The requantisation in records that take less flash, or None where there are none."""
+        channels, bits = self._requantised(kind)
+        return None if channels is None else short_of(channels, self.out_zero_point, bits)
+
+    def _requantised(self, kind: str) -> tuple[Channels | None, int | Array]:
+        """What the kernels of `kind` take, and the scale of their sums as a power of two."""
+        if kind == QUADS:
+            return self.quad_channels, self.scale_bits
+        if self.has_common_shift(kind):
+            assert self.common is not None
+            return self.common
+        return self.tile_channels, SCALE_BITS
 
     def sums(self, kind: str, pixels: int, *, split: bool = False) -> list[Call]:
         """What completes a tile's widened activations with their sums; `split` as in `stream`."""
@@ -105,21 +121,21 @@ class MatMul:
     @cached_property
     def tile_channels(self) -> Channels | None:
         """The requantisation of tiles of pixels, at their fixed scale."""
-        return channels_of(self.factor, self.span, self.zero_point, self.clamp)
+        return channels_of(self.factor, self.span, self.out_zero_point, self.clamp)
 
     @cached_property
     def common(self) -> tuple[Channels, Array] | None:
         """The requantisation of "halves" with one shift of all channels, and the scales of their
         weights as powers of two; None where there is none."""
         bits = room_bits(self.weight)
-        return common_shift(self.factor, self.span, self.zero_point, self.clamp, bits)
+        return common_shift(self.factor, self.span, self.out_zero_point, self.clamp, bits)
 
     @cached_property
     def _quad_choice(self) -> tuple[Channels | None, int]:
         for scale_bits in range(SCALE_BITS, 1, -1):
             channels = self.tile_channels if scale_bits == SCALE_BITS else None
             if channels is None:
-                ends = self.span, self.zero_point, self.clamp
+                ends = self.span, self.out_zero_point, self.clamp
                 channels = channels_of(self.factor, *ends, scale_bits, halves=True)
             if channels is not None:
                 return channels, scale_bits
@@ -181,34 +197,46 @@ class MatMul:
         sums[: -(-self.groups * 2 // SUM_WORDS)] = offsets
         return weight - offsets, sums
 
-    def tile_name(self, kind: str, pixels: int, channel_rows: bool) -> str:
-        """The kernel of `cortex_m_pointwise.h` that reads `stream`."""
+    def tile_name(self, kind: str, pixels: int, channel_rows: bool, short: bool) -> str:
+        """The kernel of `cortex_m_pointwise.h` or `cortex_m_short.h` that reads `stream`."""
+        order = "ROWS" if channel_rows else "PIXELS"
+        if short:
+            words = self.short(kind)
+            assert words is not None
+            return f"edgemnv2_tile_{pixels}_{kind}_{words.kernel}_SHORT_{order}"
         channels = self.tile_channels
         assert channels is not None
         fix = "FIXED" if channels.sign_fix else "PLAIN"
         if self.has_common_shift(kind):
             fix = "COMMON"
-        return f"edgemnv2_tile_{pixels}_{kind}_{fix}_{'ROWS' if channel_rows else 'PIXELS'}"
+        return f"edgemnv2_tile_{pixels}_{kind}_{fix}_{order}"
 
     def has_common_shift(self, kind: str) -> bool:
         """Whether the kernel shifts by a number in its code: activations then come unscaled."""
         return kind == HALVES and self.common is not None
 
-    def stream(self, kind: str, stride: int, channel_rows: bool, *, split: bool = False) -> Array:
+    def stream(
+        self,
+        kind: str,
+        stride: int,
+        channel_rows: bool,
+        *,
+        split: bool = False,
+        short: bool = False,
+    ) -> Array:
         """The constants of `cortex_m_pointwise.h`, int32, for tiles of pixels.
 
         `split`: words hold two input channels that lie half of all channels apart, as the
-        depthwise windows write them.
+        depthwise windows write them. `short`: with the records of `cortex_m_short.h`.
         """
-        channels, scale = self.tile_channels, np.array(1 << SCALE_BITS, np.int64)
-        if self.has_common_shift(kind):
-            assert self.common is not None
-            channels, bits = self.common
-            scale = np.int64(1) << bits
+        channels, bits = self._requantised(kind)
+        scale = np.int64(1) << bits
         assert channels is not None
+        words = self.short(kind) if short else None
         count = self.weight.shape[1]
         even = count + count % 2
         reduced, bias = channels.reduced(self.weight, self.bias)
+        bias = bias if words is None else bias + words.bias
         if self.has_common_shift(kind):
             reduced = (reduced * scale).astype(np.int16)
         sums = np.zeros((0, count), np.int16)
@@ -240,16 +268,21 @@ class MatMul:
         body = np.ascontiguousarray(packed).reshape(even // 2, -1).view(np.int32)
         biases = wrap(np.stack([first, second], axis=1))
         factors = np.pad(channels.words(), ((0, count % 2), (0, 0))).reshape(even // 2, 6)
+        if words is not None:
+            factors = words.pairs()
         records = np.concatenate([biases, body, factors], axis=1, dtype=np.int32)
         record_bytes = records.shape[1] * 4
         flags = SIGN_FIX * channels.sign_fix + CHANNEL_ROWS * channel_rows
         flags += ODD_CHANNELS * (count % 2)
-        words = (self.groups + self.sum_groups(kind)) * 2
-        header = [words, count // 2 * record_bytes, stride, flags | record_bytes << 8]
+        pairs_read = (self.groups + self.sum_groups(kind)) * 2
+        header = [pairs_read, count // 2 * record_bytes, stride, flags | record_bytes << 8]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
 
-    def quad_stream(self, step: int) -> Array:
-        """The constants of `edgemnv2_quads`, int32; `step` from one output to the next."""
+    def quad_stream(self, step: int, *, short: bool = False) -> Array:
+        """The constants of `edgemnv2_quads`, or of `edgemnv2_quads_short`, int32.
+
+        `step` from one output to the next.
+        """
         channels = self.quad_channels
         assert channels is not None
         count = self.weight.shape[1]
@@ -261,10 +294,21 @@ class MatMul:
         groups = weight.shape[0] // 4
         weight = weight.astype(np.int8).reshape(groups, 4, blocks, 4)
         body = np.ascontiguousarray(weight.transpose(2, 0, 3, 1)).reshape(blocks, -1)
+        header = [groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
+        brief = self.short(QUADS) if short else None
+        if brief is not None:
+            biases = biases + brief.bias
+            header += [brief.twice, brief.half]
         bias = wrap(np.pad(biases, (0, -count % 4))).reshape(blocks, 4)
         words = np.pad(channels.words(), ((0, -count % 4), (0, 0))).reshape(blocks, 12)
+        if brief is not None:
+            multiplier, shifts = (
+                np.pad(each, (0, -count % 4)).reshape(blocks, 4)
+                for each in (brief.multiplier, brief.byte)
+            )
+            packed = np.ascontiguousarray(shifts, np.uint8).view(np.int32)
+            words = np.concatenate([multiplier, packed], axis=1, dtype=np.int32)
         records = np.concatenate([bias, body.view(np.int32), words], axis=1, dtype=np.int32)
-        header = [groups, count, SIGN_FIX * channels.sign_fix, self.scale_bits, step]
         return np.concatenate([np.array(header, np.int32), records.reshape(-1)])
 
 

@@ -85,3 +85,62 @@ def test_colours_of_neighbours_differ() -> None:
     for index in range(40):
         near = np.abs(np.subtract(colour(index), colour(index + 1)))
         assert near.max() > 60
+
+
+def plates(page: np.ndarray, hue: tuple[int, int, int]) -> np.ndarray:
+    """Where a plate lies: pixels of its colour with more of it on every side."""
+    same = (page == hue).all(axis=2)
+    return same[:-8, :-8] & same[8:, 8:] & same[8:, :-8] & same[:-8, 8:]
+
+
+def test_no_tag_hides_another_where_there_is_room() -> None:
+    """Boxes of one corner, as a detector has them for one thing, and others below one another."""
+    picture = ground((960, 960), light=True)
+    place = placed(960, 960, (96, 96), "letterbox")
+    boxes = [(0.3, 0.3, 0.6, 0.6), (0.3, 0.3, 0.7, 0.7), (0.305, 0.31, 0.5, 0.9), (0.0, 0.0, 1, 1)]
+    found = tuple(Detection(*box, index, 0.9) for index, box in enumerate(boxes))
+    sizes = []
+    for chosen in (*((one,) for one in found), found):
+        page = np.asarray(drawn(picture, Answer("detector", detections=chosen), {}, place))
+        sizes.append([int(plates(page, colour(one.index)).sum()) for one in chosen])
+    alone, together = [size for (size,) in sizes[:-1]], sizes[-1]
+    # Frames cross plates here and there; a plate below another one would be gone.
+    assert all(now > 0.6 * before for now, before in zip(together, alone, strict=True))
+
+
+def test_tags_stay_inside_the_picture() -> None:
+    picture = ground((480, 480), light=True)
+    place = placed(480, 480, (96, 96), "letterbox")
+    corners = [(0.0, 0.0, 0.02, 0.02), (0.98, 0.98, 1, 1), (0.98, 0.0, 1, 0.02), (0, 0.98, 0.02, 1)]
+    for number, (top, left, bottom, right) in enumerate(corners):
+        box = Detection(top, left, bottom, right, number, 0.9)
+        point = Centroid(top, left, top, left, bottom, right, number, 0.9)
+        for answer in (
+            Answer("detector", detections=(box,)),
+            Answer("grid", centroids=(point,)),
+        ):
+            page = np.asarray(drawn(picture, answer, {number: "a long name"}, place))
+            rows, columns = np.nonzero(plates(page, colour(number)))
+            assert np.ptp(columns) > 60 and np.ptp(rows) > 5, answer
+
+
+def test_a_legend_cuts_names_that_are_longer_than_the_picture() -> None:
+    picture = ground((480, 480), light=True)
+    place = placed(480, 480, (8, 8), "letterbox")
+    mask = np.full((8, 8), 2, np.uint8)
+    page = np.asarray(drawn(picture, Answer("segmenter", mask=mask), NAMES, place))
+    # The share stands at the end of the plate, whole, a gap in front of it.
+    bright = (page[:24] > 200).all(axis=2).any(axis=0)
+    ends = np.flatnonzero(bright)
+    assert 8 < len(bright) - ends[-1] < 16
+    assert np.diff(ends).max() > 12
+
+
+def test_a_similarity_of_a_little_more_than_one_is_one() -> None:
+    picture, place = ground((480, 480), light=True), placed(480, 480, (8, 8), "letterbox")
+    answer = Answer("embedding", embedding=np.ones(4, np.float32))
+    pages = [
+        np.asarray(drawn(picture, answer, {}, place, neighbours=[("one", near)]))
+        for near in (1.0, 1.0 + 2e-7)
+    ]
+    np.testing.assert_array_equal(*pages)

@@ -370,14 +370,22 @@ def laid_out(values: np.ndarray, layout: RowLayout, zero_point: int) -> np.ndarr
 
 
 def kernels_of(
-    family: Any, graph: Graph, decisions: Mapping[str, Any] | None = None, fuse: bool = False
+    family: Any,
+    graph: Graph,
+    decisions: Mapping[str, Any] | None = None,
+    fuse: bool = False,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[dict[str, RowLayout], dict[str, RowKernel]]:
-    """The layouts of a graph, and a kernel of the family for every layer by its name."""
+    """The layouts of a graph, and a kernel of the family for every layer by its name.
+
+    `decisions` for all layers that have them in their space; `own` by layer, as they are.
+    """
     layouts = family.layouts(graph, None)
 
     def chosen(layer: Layer) -> dict[str, Any]:
-        own = dict(family.default(graph, layer, None))
-        return own | {k: v for k, v in (decisions or {}).items() if k in own}
+        known = dict(family.default(graph, layer, None))
+        known |= {k: v for k, v in (decisions or {}).items() if k in known}
+        return known | dict((own or {}).get(layer.name, {}))
 
     kernels = {}
     if fuse:
