@@ -51,6 +51,16 @@ COMPILERS = {
     "aarch64-linux-gnu-gcc": "rpi4",
     "arm-linux-gnueabihf-gcc": "rpi3-32",
     "arm-none-eabi-gcc": "mps2-an386",
+    "arm-none-eabi-g++": "mps2-an386",
+}
+# What runs code of an instruction set, and what links it where zig cannot.
+RUNNERS = {
+    "aarch64": ("qemu-aarch64",),
+    "armv7a": ("qemu-arm",),
+    "thumb": ("qemu-system-arm", "arm-none-eabi-gcc"),
+    "riscv32": ("qemu-system-riscv32", "riscv64-unknown-elf-gcc"),
+    "riscv64": ("qemu-riscv64",),
+    "wasm32": ("node",),
 }
 
 
@@ -96,11 +106,10 @@ def require_runner(require_tool: Callable[[str], str]) -> Callable[[str], None]:
     """`require_runner("rpi4")` skips without what compiles for that target and runs its code."""
 
     def require(target: str) -> None:
-        if target.startswith("mps"):
-            require_tool("qemu-system-arm")
-            require_tool("arm-none-eabi-gcc")
-        elif target != "host":
-            require_tool("qemu-aarch64")
+        from edgemnv2.target import load_target
+
+        for tool in RUNNERS.get(load_target(target).cpu.isa, ()) if target != "host" else ():
+            require_tool(tool)
 
     return require
 

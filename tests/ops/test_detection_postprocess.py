@@ -105,6 +105,7 @@ def test_the_detectors_hold_every_case() -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.usefixtures("c_compiler")
 def test_kernels_give_the_reference_to_the_bit(dtype: str, tmp_path: Path) -> None:
     graphs, inputs = [], []
     for seed in range(6):
@@ -180,6 +181,7 @@ def test_the_header_names_the_scratch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 77, 254, 255, 256])
+@pytest.mark.usefixtures("c_compiler")
 def test_a_stored_score_passes_where_the_real_one_does(threshold: int, tmp_path: Path) -> None:
     """On the threshold itself, a step below, a step above."""
     detector = random_detector(2, "uint8")

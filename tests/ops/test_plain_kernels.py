@@ -132,6 +132,7 @@ def _input(graph: Graph, name: str) -> Any:
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.usefixtures("c_compiler")
 def test_plain_kernels_give_the_reference(operator: str, tmp_path: Path) -> None:
     mine = [case for name in OPERATORS[operator] for case in cases().get(name, [])]
     made = {type(layer).__name__ for _, layer, _ in mine}
@@ -150,6 +151,7 @@ def test_plain_kernels_give_the_reference(operator: str, tmp_path: Path) -> None
             np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE * largest)
 
 
+@pytest.mark.usefixtures("c_compiler")
 def test_a_kernel_that_computes_something_else_is_found(tmp_path: Path) -> None:
     graph, layer, inputs = cases()["Conv2D"][0]
     changed = replace(layer, weight=np.roll(layer.weight, 1, axis=-1))

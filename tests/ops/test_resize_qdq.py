@@ -6,7 +6,6 @@ computes in floats, whose last bits decide about halves: only there may it diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +109,7 @@ def test_every_target_gives_the_same_bytes(
     factor: int,
     target: str,
     tmp_path: Path,
-    require_runner: Callable[[str], None],
 ) -> None:
-    require_runner(target)
     blob = resized(dtype, (factor, factor), "half_pixel", 7)
     found = verified(blob, ".onnx", target, tmp_path)
     assert found.exact and found.passed
@@ -135,10 +132,9 @@ def test_what_is_no_sum_of_1024ths_stays_one_of_floats(blob: bytes, tmp_path: Pa
 @pytest.mark.parametrize("target", ["host", "rpi4"])
 @pytest.mark.parametrize("seed", range(3))
 def test_floats_that_are_rounded_next_are_the_reference_s_to_the_last_bit(
-    seed: int, target: str, tmp_path: Path, require_runner: Callable[[str], None]
+    seed: int, target: str, tmp_path: Path
 ) -> None:
     """Among so many values some hang on one bit: added in another way they would differ."""
-    require_runner(target)
     factors = ((2.4, 3), (1.8, 5), (6.6, 2))[seed]
     net = QdqNet((1, 64, 5, 6), SCALE, 7)
     scales = net.constant("scales", np.array([1, 1, *factors], np.float32))
