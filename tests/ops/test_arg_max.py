@@ -89,15 +89,13 @@ def cast(source: str, target: str, quantised: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("quantised", [False, True])
-@pytest.mark.parametrize(("source", "target"), CASTS)
-def test_conversions_equal_litert(
-    source: str, target: str, quantised: bool, tmp_path: Path
-) -> None:
-    blob = cast(source, target, quantised and source != "float32")
+@pytest.mark.parametrize(("source", "made"), CASTS)
+def test_conversions_equal_litert(source: str, made: str, quantised: bool, tmp_path: Path) -> None:
+    blob = cast(source, made, quantised and source != "float32")
     samples = random_samples(SHAPE, source, 3, 0)
     if source == "float32":
         samples = [x * 40 for x in samples]
-        samples = [np.abs(x) if target == "uint8" else x for x in samples]
+        samples = [np.abs(x) if made == "uint8" else x for x in samples]
     _, ours = reference(blob, ".tflite", samples, tmp_path)
     theirs = litert(blob, samples)[0]
     assert ours.dtype == theirs.dtype

@@ -245,7 +245,7 @@ def test_softmax_equals_the_scalar_kernel(dtype, scale, channels):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "zx", "target", "zy"),
+    ("dtype", "zx", "made", "zy"),
     [
         ("uint8", 128, "int8", 0),
         ("int8", -3, "uint8", 90),
@@ -253,8 +253,8 @@ def test_softmax_equals_the_scalar_kernel(dtype, scale, channels):
     ],
 )
 @pytest.mark.parametrize("real", [1.0, 0.37, 1.9])
-def test_rescale_equals_the_scalar_kernel(dtype, zx, target, zy, real):
-    limits = np.iinfo(target)
+def test_rescale_equals_the_scalar_kernel(dtype, zx, made, zy, real):
+    limits = np.iinfo(made)
     factor = make_requantize([real])
     layer = Rescale("rescale", ("x",), "y", requantize=factor, clamp=(limits.min, limits.max))
     x = np.arange(256, dtype=np.uint8).view(dtype).reshape(1, 16, 16, 1)
@@ -262,14 +262,14 @@ def test_rescale_equals_the_scalar_kernel(dtype, zx, target, zy, real):
         layer,
         x,
         tensor("x", (16, 16, 1), dtype, zero_point=zx),
-        tensor("y", (16, 16, 1), target, zero_point=zy),
+        tensor("y", (16, 16, 1), made, zero_point=zy),
     )
     expected = [
         scalar.clip(scalar.scaled(int(v) - zx, *pairs(factor)[0]) + zy, limits.min, limits.max)
         for v in x.flat
     ]
     assert out.reshape(-1).tolist() == expected
-    assert out.dtype == target
+    assert out.dtype == made
 
 
 def test_quantize_rounds_halves_as_its_source_does():
