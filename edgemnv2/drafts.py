@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: what is left there stays
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["MARK", "draft_folder"]
 
@@ -65,8 +61,10 @@ def _clear(folder: Path) -> None:
 
 def _locked(folder: Path) -> int | None:
     """The folder, open and locked; None where another process has it, or there are no locks."""
-    if fcntl is None:
-        return None
+    if sys.platform == "win32":
+        return None  # no such locks: what is left there stays
+    import fcntl
+
     try:
         opened = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -26,7 +26,7 @@ POSIX_FUNCTIONS = {
     "nice", "openpty", "setsid", "sysconf", "sched_getaffinity", "sched_setaffinity",
     "sched_getscheduler", "sched_setscheduler", "uname", "wait3", "wait4",
 }  # fmt: skip
-GUARDED = {"lab.host_results", "lab.speed_up"}
+GUARDED = {"codegen.llvm", "lab.host_results", "lab.speed_up"}
 """Ask for the system first; mypy for win32 and darwin (.ci/run) holds them to it."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def _emit(module: Any, path: str) -> None:
     That limit holds of memory files, too, and LLVM ends the process at it: where there is one, a
     child writes.
     """
-    import resource  # no module of Windows, which has no memory files either
+    if sys.platform == "win32":
+        raise NotImplementedError("there are neither memory files nor such limits")
+    import resource
 
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
         module.write_to_file(path, "o")
