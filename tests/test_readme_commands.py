@@ -186,6 +186,7 @@ def test_two_cores_of_a_pico(tflite: Path, require_tool: Callable[[str], str]) -
     run_all(TWO_CORES, tflite)
 
 
+@pytest.mark.slow(ci=True)
 def test_the_path_of_a_raspberry_pi(onnx: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("qemu-aarch64")
     commands = dict(RASPBERRY)

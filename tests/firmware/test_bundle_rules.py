@@ -91,6 +91,7 @@ def test_every_bundle_has_licence_readme_header_and_weights(
             assert weights in files
 
 
+@pytest.mark.slow(ci=True)
 def test_the_readmes_code_runs(
     m7: Artifact, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

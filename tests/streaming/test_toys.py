@@ -20,6 +20,9 @@ from tests.streaming.toys import TOYS
 
 COUNTS = (1, 2, 4)
 NAMES = sorted(TOYS)
+LONGEST_LATER = [
+    pytest.param(x, marks=pytest.mark.slow(ci=True) if x == "ssd" else ()) for x in NAMES
+]
 
 
 def _check(built: Built, emulator: Sequence[str], counts: Sequence[int]) -> None:
@@ -44,9 +47,7 @@ def test_plans_hold(name: str, chains: str, io: str) -> None:
         assert planned.plan.lower_bound_bytes <= planned.plan.arena_bytes
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(x, marks=pytest.mark.slow(ci=True) if x == "ssd" else ()) for x in NAMES]
-)
+@pytest.mark.parametrize("name", LONGEST_LATER)
 def test_on_this_machine(name: str, tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("gcc")
     target = load_target("host")
@@ -68,7 +69,7 @@ def test_on_a_raspberry_pi(name: str, tmp_path: Path, require_tool: Callable[[st
     _check(built, emulator, COUNTS)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LONGEST_LATER)
 def test_on_a_cortex_m7(name: str, tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("arm-none-eabi-gcc")
     emulator = [require_tool("qemu-system-arm")]

@@ -156,6 +156,7 @@ def test_boards_measure_at_the_same_time_and_find_the_same(host: Target, tmp_pat
     assert _records(tmp_path / "1") == _records(tmp_path / "3")
 
 
+@pytest.mark.slow(ci=True)
 def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_path: Path) -> None:
     def cut(manifest: Manifest) -> float:
         return 0.5 if manifest.chains == "memory" else 1.0
@@ -171,6 +172,7 @@ def test_the_cut_of_the_whole_network_is_tuned_and_checked(host: Target, tmp_pat
     assert best_decisions(graph, host, tmp_path / "log", options).network["chains"] == "memory"
 
 
+@pytest.mark.slow(ci=True)
 def test_a_cut_that_saves_next_to_nothing_does_not_replace_the_default(
     host: Target, tmp_path: Path
 ) -> None:
@@ -183,6 +185,7 @@ def test_a_cut_that_saves_next_to_nothing_does_not_replace_the_default(
     assert tuned.network["chains"] == "blocks", "the log says the same"
 
 
+@pytest.mark.slow(ci=True)
 def test_a_count_takes_no_cut_that_needs_a_larger_arena(host: Target, tmp_path: Path) -> None:
     cheap = FakeRunner(network=lambda manifest: 0.5 if manifest.chains == "layers" else 1.0)
     result = _tune(host, tmp_path / "log", cheap, trials=6)

@@ -145,6 +145,7 @@ def test_an_isolated_page_runs_two_threads_and_gives_the_same(
     assert "frames/s" in seen[True]["camera"]
 
 
+@pytest.mark.slow(ci=True)
 def test_a_small_network_is_a_small_page(
     tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
