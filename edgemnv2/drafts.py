@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["MARK", "draft_folder"]
@@ -61,7 +62,7 @@ def _clear(folder: Path) -> None:
 
 def _locked(folder: Path) -> int | None:
     """The folder, open and locked; None where another process has it, or there are no locks."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or find_spec("fcntl") is None:
         return None  # no such locks: what is left there stays
     import fcntl
 

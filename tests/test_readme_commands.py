@@ -172,6 +172,7 @@ def test_every_command_of_the_readme_is_run_here() -> None:
     assert set(commands_in_readme()) == known
 
 
+@pytest.mark.slow(ci=True)
 def test_the_path_of_a_microcontroller(tflite: Path, require_tool: Callable[[str], str]) -> None:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")

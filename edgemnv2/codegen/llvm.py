@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, 
     from edgemnv2.tir.builder import build_module  # imports TVM
 
     module = build_module(named(kernels, prefix), target.tvm_target())
-    if not hasattr(os, "memfd_create"):
+    if not hasattr(os, "memfd_create") or find_spec("resource") is None:
         module.write_to_file(str(out), "o")
         return
     # LLVM ends the process where a file cannot be written: its file is in memory, ours on the disk.

@@ -85,6 +85,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return compile_model("digits", "x86-64-v4-vnni", tmp_path_factory.mktemp("wide") / "net")
 
 
+@pytest.mark.slow(ci=True)
 def test_the_manifest_names_the_target_and_not_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], str]
 ) -> None:

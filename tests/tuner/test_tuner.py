@@ -98,6 +98,7 @@ def test_after_ctrl_c_all_is_kept_and_a_rerun_resumes(host: Target, tmp_path: Pa
     assert second.best_after == whole.best_after
 
 
+@pytest.mark.slow(ci=True)
 def test_a_wrong_schedule_that_is_faster_is_counted_and_never_recorded(
     host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
     assert not any(record.decisions.get("chains") == "memory" for record in records)
 
 
+@pytest.mark.slow(ci=True)
 def test_times_end_at_or_below_the_defaults(host: Target, tmp_path: Path) -> None:
     result = _tune(host, tmp_path / "log", LocalRunner(), trials=2)
     assert result.metric == "seconds" and 0 < result.best_after <= result.best_before
