@@ -11,8 +11,8 @@ from typing import Any
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.ops.resize.kernel import FIXED_BITS, even_parity, is_rounded_next, to_even
-from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.resize.kernel import even_parity, is_rounded_next, to_even
+from edgemnv2.ops.resize.layer import FIXED_BITS, Resize
 from edgemnv2.ops.resize.rows import are_direct
 from edgemnv2.tir.builder import Builder, broadcast, cast, constant, load, symbol_name
 

@@ -21,9 +21,10 @@ from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
-from edgemnv2.runners import make_runner
+from edgemnv2.runners import runner_for
 from edgemnv2.runtime.vision.decode import Detection, decode
 from edgemnv2.target import load_target
+from tests.networks.compiled import TARGETS
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
 from tests.networks.ssd_net import ORDERS, fpn_heads, ssd_file, ssd_heads
@@ -143,15 +144,7 @@ def test_large_ones_too(kind: str, tmp_path: Path, require_module: Callable[[str
     compare(kind, tmp_path, FEW)
 
 
-@pytest.mark.parametrize(
-    ("target", "runner"),
-    [
-        ("host", "local"),
-        ("rpi4", "qemu-user"),
-        ("mps2-an500", "qemu-system"),
-        ("mps3-an547", "qemu-system"),
-    ],
-)
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -163,7 +156,6 @@ def test_large_ones_too(kind: str, tmp_path: Path, require_module: Callable[[str
 def test_artefacts_give_litert_s_detections(
     kind: str,
     target: str,
-    runner: str,
     tmp_path: Path,
     require_runner: Callable[[str], None],
     require_module: Callable[[str], None],
@@ -171,11 +163,11 @@ def test_artefacts_give_litert_s_detections(
     require_module("ai_edge_litert")
     require_runner(target)
     graph = read(kind, tmp_path)
-    if runner == "qemu-system" and not graph.is_integer:
+    if target.startswith("mps") and not graph.is_integer:
         pytest.skip("microcontrollers run int8 networks")
     given = samples(kind, graph, FEW)
     artifact = compile_graph(graph, load_target(target), tmp_path / "net")
-    found = make_runner(runner).run(artifact, given).results
+    found = runner_for(artifact).run(artifact, given).results
     for ours, theirs in zip(found, litert_outputs(made(kind), given), strict=True):
         assert_detections(kind, graph, ours, theirs)
 

@@ -20,8 +20,9 @@ from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
-from edgemnv2.runners import make_runner
+from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target
+from tests.networks.compiled import TARGETS
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
 from tests.networks.segmentation_net import deeplab, fomo, unet
@@ -138,15 +139,7 @@ def test_the_task_is_known(
     assert task.pixels is not None or one.dtype == "float32"
 
 
-@pytest.mark.parametrize(
-    ("target", "runner"),
-    [
-        ("host", "local"),
-        ("rpi4", "qemu-user"),
-        ("mps2-an500", "qemu-system"),
-        ("mps3-an547", "qemu-system"),
-    ],
-)
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -158,7 +151,6 @@ def test_the_task_is_known(
 def test_artefacts_give_litert_s_map(
     kind: str,
     target: str,
-    runner: str,
     tmp_path: Path,
     require_runner: Callable[[str], None],
     require_module: Callable[[str], None],
@@ -168,6 +160,6 @@ def test_artefacts_give_litert_s_map(
     graph = read(kind, tmp_path)
     given = [stored(x, graph.input_specs[0]) for x in samples(kind, FEW)]
     artifact = compile_graph(graph, load_target(target), tmp_path / "net")
-    found = make_runner(runner).run(artifact, given).results
+    found = runner_for(artifact).run(artifact, given).results
     for ours, theirs in zip(found, litert_outputs(made(kind), given), strict=True):
         assert_litert(ours, graph.output_specs, theirs)

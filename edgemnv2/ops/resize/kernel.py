@@ -10,18 +10,16 @@ from tvm import tirx
 
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.resize.layer import FIXED_BITS, Resize
 from edgemnv2.ops.resize.rows import are_direct, line_of
 from edgemnv2.ops.values import quant_of
 from edgemnv2.tir.builder import Builder, cast, constant, load, reinterpret, scalar, symbol_name
 from edgemnv2.tir.settled import Settled
 
-__all__ = ["FIXED_BITS", "even_parity", "is_rounded_next", "kernels", "to_even"]
+__all__ = ["even_parity", "is_rounded_next", "kernels", "to_even"]
 
 Array = NDArray[Any]
 Expr = Any
-FIXED_BITS = 20
-"""Of the product of two int32 weights."""
 MANTISSA_REST = 29
 """Bits that a float64 has more than a float32 behind the point."""
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Layer, Tensor, added_field
 
-__all__ = ["FIXED_ONE", "Resize"]
+__all__ = ["FIXED_BITS", "FIXED_ONE", "Resize"]
 
 Array = NDArray[Any]
 FIXED_ONE = 1024
 """The sum of a position's weights, where they are int32."""
+FIXED_BITS = 20
+"""Of the product of two such weights."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.resize.layer import Resize
+from edgemnv2.ops.resize.layer import FIXED_BITS, Resize
 from edgemnv2.ops.values import quant_of
 
 __all__ = ["run"]
 
 Array = NDArray[Any]
-FIXED_BITS = 20
 
 
 def run(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
