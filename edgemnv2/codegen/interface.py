@@ -31,7 +31,7 @@ _KEYWORDS = frozenset(
     operator or private protected public register restrict return short signed sizeof static struct
     switch template this throw true try typedef typeid typename union unsigned using virtual void
     volatile while xor
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905 - a list of literals would be ninety lines
 )
 """Words of C and C++ that no field may be called."""
 

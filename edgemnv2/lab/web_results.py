@@ -108,7 +108,7 @@ def _site(artifact: Artifact, dtype: str, given: Path | None, site: Path, npm: P
 class _Quiet(SimpleHTTPRequestHandler):
     """Serves a folder; tells nobody what it was asked for."""
 
-    extensions_map = {  # noqa: RUF012
+    extensions_map = {  # noqa: RUF012 - the library declares it so
         **SimpleHTTPRequestHandler.extensions_map,
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
