@@ -5,7 +5,7 @@
  * SaturatingRoundingDoublingHighMul, VRSHL rounds halves up, so where results below the zero point
  * survive the clamp negative values are made one smaller first ("sign fix"; shifts are >= 1). The
  * kernels _EVEN round once, as ONNX does where no sum meets a half: VQDMULH cuts off, and shifts
- * are >= 1.
+ * are >= 1. So do the kernels _FINE, whose biases are in 256ths of a sum's step.
  *
  * Stream of a product, int32: groups of 16 input channels - 1, bytes of all even records, bytes
  * from pixel to pixel of the input, zero point, advance of the output for two channels, input
@@ -58,12 +58,17 @@
 #define EDGEMNV2_MVE_RESCALE_EVEN(a, b)                                                            \
     "vqdmulh.s32 " #a ", " #a ", r1\n vqdmulh.s32 " #b ", " #b ", r4\n"                            \
     "vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"
+#define EDGEMNV2_MVE_RESCALE_FINE(a, b) EDGEMNV2_MVE_RESCALE_EVEN(a, b)
+#define EDGEMNV2_MVE_STEPS_TFLITE(a, b)
+#define EDGEMNV2_MVE_STEPS_EVEN(a, b)
+#define EDGEMNV2_MVE_STEPS_FINE(a, b)                                                              \
+    "vshl.i32 " #a ", " #a ", #8\n vshl.i32 " #b ", " #b ", #8\n"
 
 /* Four sums of each channel to q0 and q1, requantised, joined in q2, stored. */
 #define EDGEMNV2_MVE_FINISH(R, a, b)                                                               \
     "vmov " #a "[2], " #a "[0], r0, r4\n vmov " #a "[3], " #a "[1], r2, r6\n"                      \
     "vmov " #b "[2], " #b "[0], r8, r12\n vmov " #b "[3], " #b "[1], r10, lr\n"                    \
-    "ldm r9!, {r0, r1, r2, r3, r4, r5}\n"                                                          \
+    "ldm r9!, {r0, r1, r2, r3, r4, r5}\n" EDGEMNV2_MVE_STEPS_##R(a, b)                             \
     "vadd.i32 " #a ", " #a ", r0\n vadd.i32 " #b ", " #b ", r3\n"                                  \
     EDGEMNV2_MVE_RESCALE_##R(a, b)                                                                 \
     "vqmovnb.s32 q6, " #a "\n vqmovnt.s32 q6, " #b "\n"                                            \
@@ -171,6 +176,11 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 #define EDGEMNV2_MVE_OUT_FIXED                                                                     \
     "vqrdmulh.s32 q0, q0, r7\n vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
 #define EDGEMNV2_MVE_OUT_EVEN "vqdmulh.s32 q0, q0, r7\n"
+#define EDGEMNV2_MVE_OUT_FINE EDGEMNV2_MVE_OUT_EVEN
+#define EDGEMNV2_MVE_STEP_PLAIN
+#define EDGEMNV2_MVE_STEP_FIXED
+#define EDGEMNV2_MVE_STEP_EVEN
+#define EDGEMNV2_MVE_STEP_FINE "vshl.i32 q0, q0, #8\n"
 #define EDGEMNV2_MVE_WINDOWS_1                                                                     \
     "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], #16\n"
 #define EDGEMNV2_MVE_WINDOWS_2                                                                     \
@@ -180,7 +190,7 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
     EDGEMNV2_MVE_WINDOWS_##S                                                                       \
     "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                      \
     "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"              \
-    "vadd.i32 q0, q0, r5\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"                              \
+    EDGEMNV2_MVE_STEP_##Q "vadd.i32 q0, q0, r5\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"        \
     "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
 
 /* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
@@ -214,15 +224,17 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 
 #else
 
-/* How results below zero are rounded: as they are, one smaller first, or once (_EVEN). */
+/* How results below zero are rounded: as they are, one smaller first, or once (_EVEN, _FINE). */
 #define EDGEMNV2_MVE_FIX_PLAIN 0
 #define EDGEMNV2_MVE_FIX_FIXED 1
 #define EDGEMNV2_MVE_FIX_EVEN 2
+#define EDGEMNV2_MVE_FIX_FINE 3
 
 static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *channel, int32_t fix,
                                               int32_t zero_point) {
-    const int64_t product = (int64_t)(int32_t)(sum + (uint32_t)channel[0]) * channel[1];
-    const int64_t half = fix == EDGEMNV2_MVE_FIX_EVEN ? 0 : (int64_t)1 << 30;
+    const uint32_t steps = fix == EDGEMNV2_MVE_FIX_FINE ? sum << 8 : sum;
+    const int64_t product = (int64_t)(int32_t)(steps + (uint32_t)channel[0]) * channel[1];
+    const int64_t half = fix >= EDGEMNV2_MVE_FIX_EVEN ? 0 : (int64_t)1 << 30;
     int64_t high = (product + half) >> 31;
     const int32_t right = -channel[2];
     if (fix == EDGEMNV2_MVE_FIX_FIXED && high < 0) {
@@ -236,9 +248,9 @@ static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *chann
 }
 
 static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *stream, int8_t *y,
-                                              int32_t predicate, int32_t even) {
+                                              int32_t predicate, int32_t rounding) {
     const int32_t groups = stream[0] + 1, depth = stream[5], flags = stream[6];
-    const int32_t fix = even ? EDGEMNV2_MVE_FIX_EVEN : flags & 1;
+    const int32_t fix = rounding ? rounding : flags & 1;
     uint16_t offsets[8];
     memcpy(offsets, stream + 8, sizeof(offsets));
     const int8_t *record = (const int8_t *)(stream + EDGEMNV2_MVE_HEADER);
@@ -275,13 +287,14 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-#define EDGEMNV2_MVE_EVEN_TFLITE 0
-#define EDGEMNV2_MVE_EVEN_EVEN 1
+#define EDGEMNV2_MVE_ROUNDING_TFLITE 0
+#define EDGEMNV2_MVE_ROUNDING_EVEN EDGEMNV2_MVE_FIX_EVEN
+#define EDGEMNV2_MVE_ROUNDING_FINE EDGEMNV2_MVE_FIX_FINE
 #define EDGEMNV2_MVE_SMALL(NAME, R)                                                                \
     static inline void edgemnv2_mve_##NAME(const int8_t *x, const int32_t *stream, int8_t *y,      \
                                            int32_t predicate)                                      \
     {                                                                                              \
-        edgemnv2_mve_tile_portable(x, stream, y, predicate, EDGEMNV2_MVE_EVEN_##R);                \
+        edgemnv2_mve_tile_portable(x, stream, y, predicate, EDGEMNV2_MVE_ROUNDING_##R);            \
     }
 #define EDGEMNV2_MVE_TILE(P, NAME, R) EDGEMNV2_MVE_SMALL(tile_##NAME, R)
 
@@ -356,11 +369,16 @@ EDGEMNV2_MVE_SMALL(small, TFLITE)
 EDGEMNV2_MVE_TILE(3, 3_EVEN, EVEN)
 EDGEMNV2_MVE_TILE(4, 4_EVEN, EVEN)
 EDGEMNV2_MVE_SMALL(small_EVEN, EVEN)
+EDGEMNV2_MVE_TILE(3, 3_FINE, FINE)
+EDGEMNV2_MVE_TILE(4, 4_FINE, FINE)
+EDGEMNV2_MVE_SMALL(small_FINE, FINE)
 EDGEMNV2_MVE_DEPTHWISE(1, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(1, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(2, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(2, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(1, EVEN)
 EDGEMNV2_MVE_DEPTHWISE(2, EVEN)
+EDGEMNV2_MVE_DEPTHWISE(1, FINE)
+EDGEMNV2_MVE_DEPTHWISE(2, FINE)
 
 #endif
