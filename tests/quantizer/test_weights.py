@@ -12,6 +12,7 @@ from edgemnv2.ops.windows import pad, patches
 from edgemnv2.quantizer.weights import (
     CovarianceSum,
     corrected_bias,
+    feedback_of,
     hands_errors_on,
     mean_patch,
     quantize_weights,
@@ -36,7 +37,7 @@ def quantized(layer, per_channel=True, covariance=None):
 
 
 def covariance_of(layer, x):
-    total = CovarianceSum(layer, len(x))
+    total = CovarianceSum(layer, len(x), 1)
     for image in x:
         total.add(image[np.newaxis])
     return total.covariance()
@@ -145,6 +146,8 @@ def test_too_few_pixels_are_no_covariance():
 
 
 def test_layers_whose_covariance_has_room_hand_errors_on():
-    assert hands_errors_on(layer_of(DepthwiseConv2D))
-    assert hands_errors_on(layer_of(Conv2D, channels=160))
-    assert not hands_errors_on(layer_of(Conv2D, channels=161))
+    fine, coarse = feedback_of(per_channel=True), feedback_of(per_channel=False)
+    for feedback, most in ((fine, 160), (coarse, 3)):
+        assert hands_errors_on(layer_of(DepthwiseConv2D), feedback)
+        assert hands_errors_on(layer_of(Conv2D, channels=most), feedback)
+        assert not hands_errors_on(layer_of(Conv2D, channels=most + 1), feedback)
