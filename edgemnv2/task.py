@@ -66,9 +66,9 @@ class Task:
 
     `kind` is one of `KINDS`, `told_by` says how it is known. `roles` has the source's names of the
     outputs by what they are: "scores"; of a detector "scores" and "boxes" of each map in order, or
-    the "boxes", "classes", "scores", "count" of a network that decodes them itself; "mask";
-    "embedding". `scores`: "probabilities" as they are, "softmax" or "sigmoid" to be applied, or
-    "none". With `background`, class 0 is nothing.
+    the "boxes", "classes", "scores", "count" of a network that decodes them itself; "mask" of
+    classes; "foreground", a map of one channel; "embedding". `scores`: "probabilities" as they are,
+    "softmax" or "sigmoid" to be applied, or "none". With `background`, class 0 is nothing.
     """
 
     kind: str
@@ -82,6 +82,9 @@ class Task:
     anchors: tuple[Box, ...] = ()
     scales: Box = (10.0, 10.0, 5.0, 5.0)
     """What a box's code was multiplied by: y, x, height, width; TensorFlow's own."""
+    classes_a_box: tuple[int, int] = (1, 1)
+    """Of a network that decodes boxes itself: how many rows in turn tell classes of one box, and
+    after how many rows the next box begins. Its count is of boxes, not of rows."""
     threshold: float = 0.5
     """The least score that counts, unless the user says otherwise."""
     pixels: tuple[float, float] | None = None
@@ -100,6 +103,9 @@ class Task:
         plain["labels"] = list(self.labels)
         plain["anchors"] = [list(anchor) for anchor in self.anchors]
         plain["scales"] = list(self.scales)
+        del plain["classes_a_box"]
+        if self.classes_a_box != (1, 1):
+            plain["classes_a_box"] = list(self.classes_a_box)
         plain["pixels"] = None if self.pixels is None else list(self.pixels)
         return plain
 
@@ -124,6 +130,7 @@ def task_from(content: Mapping[str, Any], place: str) -> Task:
         return Task("unknown", "")
     try:
         pixels = content["pixels"]
+        told, apart = content.get("classes_a_box", (1, 1))
         return Task(
             kind=str(content["kind"]),
             told_by=str(content["told_by"]),
@@ -135,6 +142,7 @@ def task_from(content: Mapping[str, Any], place: str) -> Task:
             labels_from=str(content["labels_from"]),
             anchors=tuple(_box(anchor) for anchor in content["anchors"]),
             scales=_box(content["scales"]),
+            classes_a_box=(int(told), int(apart)),
             threshold=float(content["threshold"]),
             pixels=None if pixels is None else (float(pixels[0]), float(pixels[1])),
             pixels_told_by=str(content["pixels_told_by"]),

@@ -169,9 +169,21 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
         ]
     if task.kind == "segmenter":
         height, width = _mask_size(answers)
-        return [
+        size = [
             f"#define {name.upper()}_MASK_HEIGHT {height}",
             f"#define {name.upper()}_MASK_WIDTH {width}",
+        ]
+        if "foreground" in task.roles:
+            return [
+                *size,
+                "/* Writes 1 for each pixel of at least `threshold`, else 0, row by row, and into",
+                " * `counts` how many pixels are 0 and 1 (or NULL); returns how many of the two",
+                " * there are. `mask` may be where the output itself lies. */",
+                f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
+                "    uint8_t *mask, uint32_t *counts);",
+            ]
+        return [
+            *size,
             "/* Writes the class of each pixel, row by row, and into `counts` how many pixels each",
             " * class has (or NULL); returns how many classes there are. `mask` may be where the",
             " * output itself lies. */",
@@ -187,12 +199,12 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
 
 
 def _mask_size(answers: Answers) -> tuple[int, int]:
-    """A map of classes has its width where maps of scores have the channels."""
+    """A map of classes may have its width where maps of scores have the channels."""
     roles = answers.task.roles
-    if "mask" not in roles:
+    if "scores" in roles:
         end = answers.ends[roles["scores"][0]]
         return end.height, end.width
-    end = answers.ends[roles["mask"][0]]
+    end = answers.ends[roles["mask" if "mask" in roles else "foreground"][0]]
     sizes = [x for x in (end.height, end.width, end.channels) if x != 1]
     return (sizes[0], sizes[1]) if len(sizes) == 2 else (end.height, end.width)
 
@@ -274,11 +286,14 @@ def _boxes(answers: Answers, name: str) -> list[str]:
         ends = {role: answers.ends[names[0]] for role, names in roles.items()}
         scores = ends["scores"]
         most = scores.height * scores.width * scores.channels
-        fields = ", ".join(f"outputs->{ends[x].field}" for x in ("boxes", "classes", "scores"))
+        told, apart = task.classes_a_box
+        parts = ("boxes", "classes", "scores", "count")
         return [
             *head,
-            f"  return edgemnv2_take_boxes({fields},",
-            f"      outputs->{ends['count'].field}, {most}, threshold, detections, capacity);",
+            "  const struct edgemnv2_decoded decoded = {",
+            *(f"      outputs->{ends[part].field}," for part in parts),
+            f"      {most}, {told}, {apart}}};",
+            "  return edgemnv2_take_boxes(&decoded, threshold, detections, capacity);",
             "}",
             "",
         ]
@@ -335,6 +350,16 @@ def _pixels(answers: Answers, name: str) -> list[str]:
         "}",
         "",
     ]
+    if "foreground" in task.roles:
+        end = answers.ends[task.roles["foreground"][0]]
+        return [
+            f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
+            "    uint8_t *mask, uint32_t *counts) {",
+            f"  const struct edgemnv2_values scores = {_values(end)};",
+            f"  edgemnv2_foreground(&scores, {pixels}, {ACTIVATIONS[task.scores]}, threshold,",
+            "      mask);",
+            *tail,
+        ]
     if "mask" not in task.roles:
         end = answers.ends[task.roles["scores"][0]]
         return [

@@ -31,7 +31,8 @@ export async function openPage(root, loading) {
   find("camera").disabled = !takes || !navigator.mediaDevices;
   find("threshold").value = Math.round(page.threshold * 100);
   find("threshold-value").textContent = `${find("threshold").value} %`;
-  const scored = ["classifier", "detector", "grid"].includes(facts.task.kind);
+  const { kind, roles } = facts.task;
+  const scored = ["classifier", "detector", "grid"].includes(kind) || Boolean(roles.foreground);
   find("threshold").closest("label").hidden = !scored;
   find("threshold").addEventListener("input", (event) => {
     page.threshold = Number(event.target.value) / 100;
