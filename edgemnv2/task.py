@@ -5,6 +5,7 @@ An artefact's manifest has it, as `task`; the C decoder and its twin in NumPy ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -91,6 +92,15 @@ class Task:
     """What black and white are in the input's real numbers; None where nothing says so."""
     pixels_told_by: str = ""
     fit: str = "crop"
+
+    @property
+    def least(self) -> float | None:
+        """Of a map of one channel, the least of its real values that is foreground; else None."""
+        if "foreground" not in self.roles or self.scores != "sigmoid":
+            return self.threshold if "foreground" in self.roles else None
+        if not 0 < self.threshold < 1:
+            return math.copysign(math.inf, self.threshold - 0.5)
+        return math.log(self.threshold / (1 - self.threshold))
 
     def label(self, index: int) -> str:
         """The name of a class, else its number."""

@@ -69,18 +69,26 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
     )
 
 
-def agreement(a: Array, b: Array) -> float:
+def agreement(a: Array, b: Array, least: float | None = None) -> float | None:
     """Percent of positions at which two outputs `[N, H, W, C]` put the same class first.
 
-    Of int32 and int64, which are classes themselves, percent of equal values.
+    Of int32 and int64, which are classes themselves, percent of equal values; of a map of one
+    channel, percent of values on the same side of `least`, from which on they are foreground. None
+    for one channel without it: there is no other class that could be first.
     """
     if a.shape != b.shape:
         raise InputError(
             f"outputs of shapes {list(a.shape)} and {list(b.shape)} cannot agree; "
             "compare the same model on the same inputs"
         )
-    counts = a.dtype in (np.int32, np.int64)
-    same = a == b if counts else a.argmax(axis=-1) == b.argmax(axis=-1)
+    if a.dtype in (np.int32, np.int64):
+        same = a == b
+    elif least is not None:
+        same = (a >= least) == (b >= least)
+    elif a.shape[-1] == 1:
+        return None
+    else:
+        same = a.argmax(axis=-1) == b.argmax(axis=-1)
     return 100.0 * float(same.mean())
 
 

@@ -15,11 +15,13 @@ from edgemnv2.check.compare import Divergence, compare, first_divergence
 from edgemnv2.check.origin import Origin
 from edgemnv2.check.source import SourceCheck, check_source
 from edgemnv2.errors import EdgeError, InputError
+from edgemnv2.model import TensorSpec
 from edgemnv2.ops import execute
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
 from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
+from edgemnv2.task import Task
 
 __all__ = ["OutputCheck", "VerifyResult", "score_index", "traced_tensors", "verify"]
 
@@ -61,7 +63,8 @@ class VerifyResult:
     different_samples: int
     max_abs_error: float
     tolerance: float
-    top1_agreement: float
+    top1_agreement: float | None
+    """In percent, as `accuracy.agreement` counts it."""
     top1: float | None
     top5: float | None
     reference_top1: float | None
@@ -134,7 +137,8 @@ def verify(
         _check_range(graph, inputs.batch(sample, sample + 1))
         divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
     against, why_not = _against_source(graph, origin, inputs)
-    scores = ends[score_index(graph)]
+    index = score_index(graph)
+    scores = ends[index]
     top1, top5 = _accuracy(scores.actual, inputs.labels)
     reference_top1, _ = _accuracy(scores.wanted, inputs.labels)
     return VerifyResult(
@@ -144,7 +148,9 @@ def verify(
         different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
         max_abs_error=worst.comparison.max_abs_error,
         tolerance=worst.comparison.tolerance,
-        top1_agreement=agreement(scores.actual, scores.wanted),
+        top1_agreement=agreement(
+            scores.actual, scores.wanted, _least(manifest.task, graph.output_specs[index])
+        ),
         top1=top1,
         top5=top5,
         reference_top1=reference_top1,
@@ -199,6 +205,13 @@ class _End:
             found.max_abs_error,
             found.tolerance,
         )
+
+
+def _least(task: Task, spec: TensorSpec) -> float | None:
+    """`Task.least` as the output stores it."""
+    if task.least is None or spec.quant is None:
+        return task.least
+    return task.least / spec.quant.scale + spec.quant.zero_point
 
 
 def score_index(graph: Graph) -> int:

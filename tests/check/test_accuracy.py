@@ -46,6 +46,15 @@ def test_agreement_counts_positions():
     assert agreement(a, b) == 75.0
 
 
+def test_agreement_of_one_channel_is_of_the_sides_of_its_threshold():
+    a = np.array([0.1, 0.5, 0.49, 0.9], np.float32).reshape(1, 2, 2, 1)
+    b = np.array([0.4, 0.6, 0.51, 0.5], np.float32).reshape(1, 2, 2, 1)
+    assert agreement(a, b, 0.5) == 75.0
+    assert agreement(a, b, 0.45) == 100.0
+    # No class could be another one: a share would say nothing.
+    assert agreement(a, b) is None
+
+
 def test_agreement_of_classes_counts_equal_ones():
     a = np.array([[[[3, 2, 5, 2]]]], np.int64)
     b = np.array([[[[3, 7, 5, 9]]]], np.int64)
