@@ -68,7 +68,8 @@ class Task:
     `kind` is one of `KINDS`, `told_by` says how it is known. `roles` has the source's names of the
     outputs by what they are: "scores"; of a detector "scores" and "boxes" of each map in order, or
     the "boxes", "classes", "scores", "count" of a network that decodes them itself; "mask" of
-    classes; "foreground", a map of one channel; "embedding". `scores`: "probabilities" as they are,
+    classes; "foreground", one number alone or for each pixel: how sure the second of two classes
+    is; "embedding". `scores`: "probabilities" as they are,
     "softmax" or "sigmoid" to be applied, or "none". With `background`, class 0 is nothing.
     """
 
@@ -95,12 +96,19 @@ class Task:
 
     @property
     def least(self) -> float | None:
-        """Of a map of one channel, the least of its real values that is foreground; else None."""
-        if "foreground" not in self.roles or self.scores != "sigmoid":
-            return self.threshold if "foreground" in self.roles else None
-        if not 0 < self.threshold < 1:
-            return math.copysign(math.inf, self.threshold - 0.5)
-        return math.log(self.threshold / (1 - self.threshold))
+        """The least real value of the one number for two classes that means the second one.
+
+        None for other outputs.
+        """
+        if "foreground" not in self.roles:
+            return None
+        # Of two classes both are told, the likelier one first.
+        threshold = 0.5 if self.kind == "classifier" else self.threshold
+        if self.scores != "sigmoid":
+            return threshold
+        if not 0 < threshold < 1:
+            return math.copysign(math.inf, threshold - 0.5)
+        return math.log(threshold / (1 - threshold))
 
     def label(self, index: int) -> str:
         """The name of a class, else its number."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError
 
-__all__ = ["Accuracy", "accuracy", "agreement", "class_scores", "top_k"]
+__all__ = ["Accuracy", "accuracy", "agreement", "class_scores", "of_two_classes", "top_k"]
 
 Array = NDArray[Any]
 
@@ -90,6 +90,12 @@ def agreement(a: Array, b: Array, least: float | None = None) -> float | None:
     else:
         same = a.argmax(axis=-1) == b.argmax(axis=-1)
     return 100.0 * float(same.mean())
+
+
+def of_two_classes(outputs: Array, least: float) -> Array:
+    """float32 scores of two classes, of outputs whose one channel means the second from `least`."""
+    second = outputs.astype(np.float32) - np.float32(least)
+    return np.concatenate([-second, second], axis=-1)
 
 
 def _flat(outputs: Array) -> Array:

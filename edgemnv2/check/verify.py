@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.check.accuracy import accuracy, agreement
+from edgemnv2.check.accuracy import accuracy, agreement, of_two_classes
 from edgemnv2.check.compare import Divergence, compare, first_divergence
 from edgemnv2.check.origin import Origin
 from edgemnv2.check.source import SourceCheck, check_source
@@ -139,8 +139,13 @@ def verify(
     against, why_not = _against_source(graph, origin, inputs)
     index = score_index(graph)
     scores = ends[index]
-    top1, top5 = _accuracy(scores.actual, inputs.labels)
-    reference_top1, _ = _accuracy(scores.wanted, inputs.labels)
+    actual, wanted_scores = scores.actual, scores.wanted
+    least = _least(manifest.task, graph.output_specs[index])
+    if least is not None and manifest.task.kind == "classifier":
+        actual, wanted_scores = (of_two_classes(x, least) for x in (actual, wanted_scores))
+        least = None
+    top1, top5 = _accuracy(actual, inputs.labels)
+    reference_top1, _ = _accuracy(wanted_scores, inputs.labels)
     return VerifyResult(
         passed=failed is None and (against is None or against.passed),
         samples=count,
@@ -148,9 +153,7 @@ def verify(
         different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
         max_abs_error=worst.comparison.max_abs_error,
         tolerance=worst.comparison.tolerance,
-        top1_agreement=agreement(
-            scores.actual, scores.wanted, _least(manifest.task, graph.output_specs[index])
-        ),
+        top1_agreement=agreement(actual, wanted_scores, least),
         top1=top1,
         top5=top5,
         reference_top1=reference_top1,

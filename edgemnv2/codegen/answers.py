@@ -32,6 +32,8 @@ FILES = {
     "grid": "answer_grid.h",
     "embedding": "answer_embedding.h",
 }
+TWO_CLASSES = "answer_two_classes.h"
+"""Of a classifier that tells one class of two by one number; includes the classifier's."""
 ACTIVATIONS = {
     "probabilities": "EDGEMNV2_AS_THEY_ARE",
     "none": "EDGEMNV2_AS_THEY_ARE",
@@ -82,7 +84,15 @@ def public_struct(file: str, name: str, prefix: str) -> list[str]:
 
 def answers_headers_needed(answers: Answers) -> tuple[str, ...]:
     """The files of `runtime/answers` that the decoder includes."""
-    return ("answer_values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
+    if not answers.has_decoder:
+        return ()
+    file = FILES[answers.task.kind]
+    return ("answer_values.h", file, *([TWO_CLASSES] if _of_two_classes(answers.task) else []))
+
+
+def _of_two_classes(task: Task) -> bool:
+    """Whether one number tells one class of two."""
+    return task.kind == "classifier" and "foreground" in task.roles
 
 
 def answers_exports(answers: Answers) -> list[str]:
@@ -223,7 +233,7 @@ def answers_source(answers: Answers, name: str) -> str:
     if answers.has_decoder:
         if renamed is not None:
             lines.append(f"#define EDGEMNV2_{renamed.upper()} {name}_{renamed}")
-        lines += [f'#include "{FILES[kind]}"', ""]
+        lines += [f'#include "{TWO_CLASSES if _of_two_classes(task) else FILES[kind]}"', ""]
     if task.labels:
         lines += [
             f"const char *const {name}_labels[{len(task.labels)}] = {{",
@@ -264,13 +274,22 @@ def _numbers(values: list[float]) -> list[str]:
 
 def _classes(answers: Answers, name: str) -> list[str]:
     task = answers.task
-    end = answers.ends[task.roles["scores"][0]]
+    (output,) = task.roles["foreground" if _of_two_classes(task) else "scores"]
+    made = ACTIVATIONS[task.scores]
+    call = [
+        f"  return edgemnv2_best_classes(&scores, {task.classes}, {made},",
+        "      threshold, classes, capacity);",
+    ]
+    if _of_two_classes(task):
+        call = [
+            f"  return edgemnv2_two_classes(&scores, {made}, threshold, classes,",
+            "      capacity);",
+        ]
     return [
         f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
         f"    struct {name}_class *classes, int32_t capacity) {{",
-        f"  const struct edgemnv2_values scores = {_values(end)};",
-        f"  return edgemnv2_best_classes(&scores, {task.classes}, {ACTIVATIONS[task.scores]},",
-        "      threshold, classes, capacity);",
+        f"  const struct edgemnv2_values scores = {_values(answers.ends[output])};",
+        *call,
         "}",
         "",
     ]

@@ -62,7 +62,7 @@ def expected_answers(
         return decode(task.to_dict(), records, outputs, threshold, CAPACITY)
 
     threshold = task.threshold
-    if "foreground" in task.roles:
+    if task.kind == "segmenter" and "foreground" in task.roles:
         named = {record["name"]: record for record in records}
         threshold = _in_a_gap(foreground(task.to_dict(), named, outputs), threshold)
     scores = [] if task.kind == "segmenter" else [row[1] for row in _rows(at(0.0))]

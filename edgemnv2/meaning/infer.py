@@ -268,6 +268,8 @@ def _one_output(graph: Graph, said: Said) -> Task | None:
         return Task("segmenter", told, {"mask": (spec.name,)}, classes)
     if _is_one_map(spec, tensor, source):
         return _foreground(graph, said, spec, name)
+    if math.prod(spec.sample_shape) == 1:
+        return _two_classes(graph, said, spec, name)
     if tensor.channels < 2:
         return None
     made = said.scores or _activation(graph, name)
@@ -312,6 +314,24 @@ def _foreground(graph: Graph, said: Said, spec: TensorSpec, name: str) -> Task:
     names = ("background", "foreground")
     task = Task("segmenter", told, {"foreground": (spec.name,)}, 2, made if sure else "sigmoid")
     return replace(task, background=True, labels=names, labels_from="the one channel")
+
+
+def _two_classes(graph: Graph, said: Said, spec: TensorSpec, name: str) -> Task:
+    """One number for a whole picture: how likely the second of two classes is.
+
+    Without a sigmoid it may as well be a size or an age, so somebody must say what it is.
+    """
+    made = said.scores or _activation(graph, name)
+    sure = made in ("probabilities", "sigmoid")
+    if not sure and said.kind != "classifier" and len(said.labels) != 2:
+        return Task(
+            "unknown",
+            "one number without a sigmoid, which may be a quantity as well as a class of two (say "
+            "task=classifier where it is that)",
+        )
+    told = "a sigmoid of one number" if sure else "one score"
+    roles = {"foreground": (spec.name,)}
+    return Task("classifier", told, roles, 2, made if sure else "sigmoid")
 
 
 def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> Task:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.check.accuracy import Accuracy, accuracy, agreement
+from edgemnv2.check.accuracy import Accuracy, accuracy, agreement, of_two_classes
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.infer import task_of
 from edgemnv2.ops.execute import by_source, run
@@ -188,10 +188,17 @@ def quantize(
     integer = _read_back(found.onnx, graph.name)
     before = _outputs(graph, inputs, others, "evaluate float", progress)
     after = _outputs(integer, inputs, others, "evaluate int8", progress)
-    least = task_of(graph).least if len(graph.outputs) == 1 else None
+    first = graph.output_specs[0].name
+    outputs = after[first]
+    least = None
+    if len(graph.outputs) == 1:
+        task = task_of(graph)
+        least = task.least
+        if least is not None and task.kind == "classifier":
+            before, after = ({first: of_two_classes(x[first], least)} for x in (before, after))
+            least = None
     ends = tuple(_compared(name, before[name], after[name], least) for name in before)
     labels = None if inputs.labels is None else inputs.labels[others]
-    first = graph.output_specs[0].name
     return Quantized(
         model=graph.source or graph.name,
         onnx=found.onnx,
@@ -204,7 +211,7 @@ def quantize(
         float_accuracy=None if labels is None else accuracy(before[first], labels),
         int8_accuracy=None if labels is None else accuracy(after[first], labels),
         ends=ends,
-        outputs=after[first],
+        outputs=outputs,
         from_cache=found.from_cache,
         layers=found.layers,
     )

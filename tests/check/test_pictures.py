@@ -21,6 +21,7 @@ from tests.meaning.test_infer import MAPS
 Array = np.ndarray[Any, Any]
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "classifier": forms.classifier,
+    "classifier of two": forms.two_classes,
     "detector": lambda folder: forms.map_heads(folder, {"anchors": MAPS, "labels": list("vwxyz")}),
     "embedding": lambda folder: forms.embedding(folder, True),
     "grid": forms.grid,

@@ -74,3 +74,13 @@ def test_a_map_of_one_channel_agrees_where_it_is_on_the_same_side(
     share = np.mean(wanted < 0.5) if ending else np.mean(wanted >= 0)
     assert 0.05 < share < 0.95
     assert found.top1_agreement == pytest.approx(100 * share)
+
+
+def test_one_number_agrees_where_it_means_the_same_class(tmp_path: Path) -> None:
+    path = forms.two_classes(tmp_path)
+    artifact = compile_model(path, "host", tmp_path / "net")
+    found = verify(artifact, Zeros(), SampleChoice(random=40, seed=0))  # type: ignore[arg-type]
+    graph = lower_source(path)
+    wanted = by_source(graph, run(graph, random_set(graph, 40, seed=0).arrays, keep=False))["out"]
+    # Zero is the first class.
+    assert found.top1_agreement == pytest.approx(100 * np.mean(wanted <= 0.5))

@@ -105,6 +105,27 @@ def test_classes(dtype: str, scores: str, tmp_path: Path) -> None:
     assert seen > 20
 
 
+@pytest.mark.parametrize("scores", ["probabilities", "sigmoid"])
+@pytest.mark.parametrize("dtype", QUANT)
+def test_one_number_for_two_classes(dtype: str, scores: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    task = Task("classifier", "", {"foreground": ("out",)}, 2, scores)
+    quant = {"float32": None, "int8": (1 / 256, -128), "uint8": (1 / 255, 0)}
+    one = end("out", (1, 1, 1), dtype, (quant if scores == "probabilities" else QUANT)[dtype])
+    loaded = library(interface(task, [one]), tmp_path)
+    firsts = set()
+    for chance in (0.5, *rng.uniform(0.01, 0.99, 9)):
+        real = np.array([chance if scores == "probabilities" else np.log(chance / (1 - chance))])
+        for threshold, capacity in ((0.0, 64), (0.0, 1), (0.7, 64)):
+            args = (task, [one], [stored(real, one)], Class, loaded, threshold, capacity)
+            c, numpy = both(*args)
+            assert_equal(c, numpy.classes, ())
+            if threshold == 0.0 and capacity > 1:
+                assert sum(x.score for x in c) == pytest.approx(1)
+                firsts.add(c[0].class_index)
+    assert firsts == {0, 1}
+
+
 def heads(dtype: str, rng: np.random.Generator, classes: int) -> tuple[Any, list[Array]]:
     """Two maps of 6x6 and 3x3 cells: scores and boxes of each, scores with equal ones."""
     ends, arrays = [], []

@@ -66,6 +66,11 @@ def classifier(folder: Path, ending: str = "Softmax", classes: int = 4) -> Path:
     return net.file(folder, {"out": ([1, classes], FLOAT)})
 
 
+def two_classes(folder: Path, ending: str = "Sigmoid") -> Path:
+    """Keras's `Dense(1)` behind pooled features, and `ending` ("" for none)."""
+    return classifier(folder, ending, classes=1)
+
+
 def embedding(folder: Path, normalised: bool) -> Path:
     """Pooled features, of length one or as they are."""
     net = Net()

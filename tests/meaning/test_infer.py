@@ -87,6 +87,45 @@ def test_a_map_of_one_channel_without_a_sigmoid_is_a_segmenter_where_somebody_sa
             assert found.labels == (names if len(names) == 2 else ("background", "road"))
 
 
+def test_one_number_behind_a_sigmoid_is_a_classifier_of_two(tmp_path: Path) -> None:
+    found = task(forms.two_classes(tmp_path))
+    assert (found.kind, found.classes, found.scores) == ("classifier", 2, "probabilities")
+    assert (found.roles, found.labels, found.fit) == ({"foreground": ("out",)}, (), "crop")
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert task(forms.two_classes(tmp_path)).labels == ("cat", "dog")
+
+
+def test_one_number_without_a_sigmoid_is_a_classifier_where_somebody_says_so(
+    tmp_path: Path,
+) -> None:
+    path = forms.two_classes(tmp_path, "")
+    found = task(path)
+    assert found.kind == "unknown" and "task=classifier" in found.told_by
+    assert task(path, said(task="classifier")).scores == "sigmoid"
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert task(path).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scores", "threshold", "least"),
+    [
+        ("segmenter", "probabilities", 0.3, 0.3),
+        ("segmenter", "sigmoid", 0.5, 0.0),
+        ("segmenter", "sigmoid", 0.75, 1.0986123),
+        ("segmenter", "sigmoid", 0.0, -np.inf),
+        ("segmenter", "sigmoid", 1.0, np.inf),
+        ("classifier", "probabilities", 0.0, 0.5),
+        ("classifier", "sigmoid", 0.0, 0.0),
+    ],
+)
+def test_from_where_on_one_number_means_the_second_class(
+    kind: str, scores: str, threshold: float, least: float
+) -> None:
+    roles = {"foreground": ("out",)}
+    assert Task(kind, "", roles, 2, scores, threshold=threshold).least == pytest.approx(least)
+    assert Task(kind, "", {"scores": ("out",)}, 2, scores).least is None
+
+
 def test_what_the_user_calls_unknown_is_unknown(tmp_path: Path) -> None:
     found = task(forms.one_map(tmp_path), said(task="unknown"))
     assert (found.kind, found.told_by) == ("unknown", "told so")

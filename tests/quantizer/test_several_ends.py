@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,16 @@ def test_of_one_channel_the_sides_of_its_threshold_agree(ending: str, tmp_path: 
     # Calibrated and evaluated on the same few.
     assert end.agreement == pytest.approx(same)
     assert 50 < same < 100
+
+
+def test_of_one_number_the_class_of_two_agrees(tmp_path: Path) -> None:
+    graph = lower(load_model(forms.two_classes(tmp_path)))
+    inputs = replace(random_set(graph, 6, seed=2), labels=np.array([0, 1, 0, 1, 0, 1]))
+    result = quantize(graph, inputs)
+    assert result.ends[0].agreement_of == "same class first"
+    assert result.agreement is not None
+    before = by_source(graph, run(graph, inputs.arrays, keep=False))["out"].ravel()
+    assert result.float_accuracy is not None
+    found = (before > 0.5).astype(int)
+    assert result.float_accuracy.top1 == pytest.approx(100 * np.mean(found == inputs.labels))
+    assert result.outputs.shape[-1] == 1

@@ -69,6 +69,16 @@ def scores_of_pixels(rng: np.random.Generator, dtype: str) -> Case:
     return Case(Task("segmenter", "", {"scores": ("out",)}, 4), {"out": x}, quant)
 
 
+def two_classes(rng: np.random.Generator, dtype: str) -> Case:
+    x, quant = _map(rng, (1, 1, 1, 1), dtype)
+    return Case(Task("classifier", "", {"foreground": ("out",)}, 2, "sigmoid"), {"out": x}, quant)
+
+
+def classes(rng: np.random.Generator, dtype: str) -> Case:
+    x, quant = _map(rng, (1, 1, 1, 9), dtype)
+    return Case(Task("classifier", "", {"scores": ("out",)}, 9, "softmax"), {"out": x}, quant)
+
+
 def grid(rng: np.random.Generator, dtype: str) -> Case:
     x, quant = _map(rng, (1, 6, 9, 3), dtype)
     task = Task("grid", "", {"scores": ("out",)}, 3, "softmax", background=True)
@@ -137,7 +147,7 @@ console.log(JSON.stringify(said));
 def makers() -> list[Callable[[np.random.Generator], Case]]:
     made: list[Callable[[np.random.Generator], Case]] = []
     for dtype in ARRAYS:
-        for maker in (foreground, scores_of_pixels, grid, anchored):
+        for maker in (two_classes, classes, foreground, scores_of_pixels, grid, anchored):
             made.append(lambda rng, maker=maker, dtype=dtype: maker(rng, dtype))
     for told in ((1, 1), (2, 2), (2, 3)):
         made.append(lambda rng, told=told: decoded(rng, told))
@@ -158,11 +168,12 @@ def test_pages_read_outputs_as_numpy_does(
             assert said["mask"]["classes"] == answer.mask.ravel().tolist()
             assert [said["mask"]["height"], said["mask"]["width"]] == list(answer.mask.shape)
             continue
-        key = "centroids" if answer.centroids else "detections"
+        key = {"classifier": "classes", "grid": "centroids"}.get(case.task.kind, "detections")
         found: Any = getattr(answer, key)
         assert [x["index"] for x in said[key]] == [x.index for x in found]
         for one, other in zip(said[key], found, strict=True):
-            for name in ("top", "left", "bottom", "right", "score"):
+            ends = ("top", "left", "bottom", "right") if key != "classes" else ()
+            for name in (*ends, "score"):
                 np.testing.assert_allclose(one[name], getattr(other, name), CLOSE, CLOSE)
         places += len(found)
     assert places > 100

@@ -104,6 +104,11 @@ def decode(
         parts = [real(outputs[name], by_name[name]).reshape(-1, last) for name in roles[role]]
         return np.concatenate(parts)
 
+    if kind == "classifier" and "foreground" in roles:
+        chance = foreground(task, by_name, outputs).ravel()
+        return Answer(
+            kind, classes=_best(np.concatenate([1 - chance, chance]), threshold, capacity)
+        )
     if kind == "classifier":
         scores = _activated(values("scores", task["classes"]), task["scores"])[0]
         return Answer(kind, classes=_best(scores, threshold, capacity))
@@ -135,7 +140,7 @@ def real(stored: Array, tensor: Record) -> Array:
 
 
 def foreground(task: Record, tensors: Mapping[str, Record], outputs: Mapping[str, Array]) -> Array:
-    """float32 `[H, W]`: of a map of one channel, how likely each pixel is of the foreground."""
+    """float32 `[H, W]`, or one alone: how likely the second of two classes is."""
     (name,) = task["roles"]["foreground"]
     size = [x for x in tensors[name]["shape"] if x != 1]
     return _activated(real(outputs[name], tensors[name]), task["scores"]).reshape(size)

@@ -21,7 +21,10 @@ export function decodeOutputs(task, tensors, outputs, threshold, capacity = CAPA
   const empty = { kind: task.kind, classes: [], detections: [], centroids: [] };
   switch (task.kind) {
     case "classifier": {
-      const scores = activated(values("scores"), task.classes, task.scores);
+      const [chance] = roles.foreground ? activated(values("foreground"), 1, task.scores) : [];
+      const scores = roles.foreground
+        ? Float32Array.of(1 - chance, chance)
+        : activated(values("scores"), task.classes, task.scores);
       const order = bestFirst(scores.subarray(0, task.classes)).slice(0, capacity);
       const classes = order.map((index) => ({ index, score: scores[index] }));
       return { ...empty, classes: classes.filter((x) => x.score >= threshold) };
