@@ -32,7 +32,7 @@ from edgemnv2.target import Target
 __all__ = ["Sources", "run_reference_kernels"]
 
 Array = NDArray[Any]
-SOURCE = Path(__file__).parent / "tflm_reference.cc"
+SOURCE = RUNTIME / "tflm_reference.cc"
 COMMON = "tensorflow/lite/kernels/internal/common.cc"
 START = {"thumb": "startup.c", "riscv32": "startup_riscv.c"}
 FLAGS = (

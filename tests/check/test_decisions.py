@@ -27,6 +27,7 @@ from edgemnv2.runners.base import RunResult
 from edgemnv2.samples.inputs import SampleChoice, random_set
 from edgemnv2.target import load_target
 from edgemnv2.tuner.trial import wrong_layers
+from tests.pipeline.test_field_detectors import read as detector
 
 CHANNELS, SIZE = 64, 12
 ENDS: dict[str, tuple[list[tuple[str, list[str], str, dict[str, Any]]], int]] = {
@@ -190,3 +191,12 @@ def test_integers_decide_nothing_anew(tmp_path: Path) -> None:
     assert not decided_by_floats(lower(load_model("mobilenetv2-0.35-32-int8")))
     graph = write("a rounding", tmp_path / "near.onnx")
     assert decided_by_floats(graph) == {graph.outputs[0]}
+
+
+@pytest.mark.parametrize(("kind", "floats_decide"), [("float", True), ("int8", False)])
+def test_the_order_of_boxes_is_decided_by_computed_scores(
+    kind: str, floats_decide: bool, tmp_path: Path
+) -> None:
+    """Of an int8 detector the scores are integers that count for what they stand for."""
+    graph = detector(kind, tmp_path)
+    assert decided_by_floats(graph).isdisjoint(graph.outputs) != floats_decide

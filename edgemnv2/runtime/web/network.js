@@ -65,12 +65,11 @@ export class Network {
 }
 
 // `files` gives the bytes of "simd", "plain", "two" and "constants", as a promise or at once;
-// `startWorker` a new worker of worker.js, where there may be one: then a page that is isolated from
-// other origins runs the network on two threads.
+// `startWorker` a new worker of worker.js, where there may be one (a page that is isolated from other
+// origins): then the network runs on two threads.
 export async function instantiate(facts, files, startWorker) {
   const constants = files("constants");
-  const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
-  if (startWorker && facts.twoPages && isolated) {
+  if (startWorker) {
     try {
       return await onTwoThreads(facts, await files("two"), await constants, startWorker);
     } catch (error) {

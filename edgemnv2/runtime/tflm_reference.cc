@@ -10,7 +10,9 @@
 extern "C" {
 extern const int8_t learned[];
 __attribute__((noinline)) void edgemnv2_mark(void);
-void edgemnv2_mark(void) { __asm__ volatile("" ::: "memory"); }
+void edgemnv2_mark(void) {
+    __asm__ volatile("" ::: "memory");
+}
 void edgemnv2_fault(uint32_t cause);
 void edgemnv2_fault(uint32_t cause) {
     semihost_print("fault ");
@@ -23,7 +25,9 @@ void edgemnv2_fault(uint32_t cause) {
     }
 }
 void edgemnv2_exit(int status);
-void edgemnv2_exit(int status) { semihost_exit(status == 0); }
+void edgemnv2_exit(int status) {
+    semihost_exit(status == 0);
+}
 }
 // Destructors of shapes name it; none of these shapes has memory of its own.
 void operator delete[](void *) noexcept {}
@@ -40,7 +44,9 @@ RuntimeShape shape_of(int32_t n, int32_t height, int32_t width, int32_t channels
 struct Map {
     int8_t *data;
     int height, width, channels, zero_point;
-    RuntimeShape shape() const { return shape_of(1, height, width, channels); }
+    RuntimeShape shape() const {
+        return shape_of(1, height, width, channels);
+    }
 };
 
 // Offsets of what was learned, and the window.
@@ -49,10 +55,11 @@ struct Learned {
     int low, high;
 };
 
-const int32_t *words(int offset) { return reinterpret_cast<const int32_t *>(learned + offset); }
+const int32_t *words(int offset) {
+    return reinterpret_cast<const int32_t *>(learned + offset);
+}
 
-template <typename Params>
-Params params_of(const Map &in, const Map &out, const Learned &layer) {
+template <typename Params> Params params_of(const Map &in, const Map &out, const Learned &layer) {
     Params params = {};
     params.padding_values.width = static_cast<int16_t>(layer.left);
     params.padding_values.height = static_cast<int16_t>(layer.top);
@@ -80,9 +87,8 @@ void convolve_depthwise(const Map &in, const Map &out, const Learned &layer) {
     params.depth_multiplier = 1;
     tflite::reference_integer_ops::DepthwiseConvPerChannel(
         params, words(layer.multiplier), words(layer.shift), in.shape(), in.data,
-        shape_of(1, layer.kernel_height, layer.kernel_width, out.channels),
-        learned + layer.weight, RuntimeShape(1, out.channels), words(layer.bias), out.shape(),
-        out.data);
+        shape_of(1, layer.kernel_height, layer.kernel_width, out.channels), learned + layer.weight,
+        RuntimeShape(1, out.channels), words(layer.bias), out.shape(), out.data);
 }
 
 // Multipliers and shifts of both operands and of the sum.
