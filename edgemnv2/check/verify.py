@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.artifact import Artifact
-from edgemnv2.check.accuracy import accuracy, agreement
+from edgemnv2.check.accuracy import accuracy, agreement, of_two_classes
 from edgemnv2.check.compare import Divergence, compare, first_divergence
 from edgemnv2.check.decisions import decided_by_floats, outputs_of_own_floats
 from edgemnv2.check.origin import Origin
 from edgemnv2.check.source import SourceCheck, check_source
 from edgemnv2.errors import EdgeError, InputError
+from edgemnv2.model import TensorSpec
 from edgemnv2.ops import execute
 from edgemnv2.ops.convolution.layer import Weighted
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
 from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
+from edgemnv2.task import Task
 
 __all__ = ["OutputCheck", "VerifyResult", "score_index", "traced_tensors", "verify"]
 
@@ -67,7 +69,8 @@ class VerifyResult:
     different_samples: int
     max_abs_error: float
     tolerance: float
-    top1_agreement: float
+    top1_agreement: float | None
+    """In percent, as `accuracy.agreement` counts it."""
     top1: float | None
     top5: float | None
     reference_top1: float | None
@@ -142,9 +145,15 @@ def verify(
         _check_range(graph, inputs.batch(sample, sample + 1))
         divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
     against, why_not = _against_source(graph, origin, inputs)
-    scores = ends[score_index(graph)]
-    top1, top5 = _accuracy(scores.actual, inputs.labels)
-    reference_top1, _ = _accuracy(scores.wanted, inputs.labels)
+    index = score_index(graph)
+    scores = ends[index]
+    actual, wanted_scores = scores.actual, scores.wanted
+    least = _least(manifest.task, graph.output_specs[index])
+    if least is not None and manifest.task.kind == "classifier":
+        actual, wanted_scores = (of_two_classes(x, least) for x in (actual, wanted_scores))
+        least = None
+    top1, top5 = _accuracy(actual, inputs.labels)
+    reference_top1, _ = _accuracy(wanted_scores, inputs.labels)
     return VerifyResult(
         passed=failed is None and (against is None or against.passed),
         samples=count,
@@ -152,7 +161,7 @@ def verify(
         different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
         max_abs_error=worst.comparison.max_abs_error,
         tolerance=worst.comparison.tolerance,
-        top1_agreement=agreement(scores.actual, scores.wanted),
+        top1_agreement=agreement(actual, wanted_scores, least),
         top1=top1,
         top5=top5,
         reference_top1=reference_top1,
@@ -239,6 +248,13 @@ def _find_near_ties(
             (own := made[i]) is not None and compare(own[end.name], end.actual[i : i + 1]).passed
             for i in end.different_samples()
         )
+
+
+def _least(task: Task, spec: TensorSpec) -> float | None:
+    """`Task.least` as the output stores it."""
+    if task.least is None or spec.quant is None:
+        return task.least
+    return task.least / spec.quant.scale + spec.quant.zero_point
 
 
 def score_index(graph: Graph) -> int:

@@ -129,7 +129,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"output     {end.name}: {'passed' if end.passed else 'FAILED'}, {says}")
     if not result.exact:
         print(f"tolerance  {result.tolerance:.3g}")
-    print(f"agreement  {result.top1_agreement:.1f} % same first class")
+    if result.top1_agreement is not None:
+        sides = artifact.task.kind == "segmenter" and artifact.task.least is not None
+        what = "on the same side of the threshold" if sides else "same first class"
+        print(f"agreement  {result.top1_agreement:.1f} % {what}")
     if result.top1 is not None:
         print(f"top-1      {result.top1:.1f} %   top-5 {result.top5:.1f} %")
     if result.stack_bytes is not None:

@@ -20,7 +20,7 @@ from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.toolchain import compile_object, cpu_flags, find_compiler, link_executable
 from edgemnv2.errors import RunnerError, ToolchainError
 from edgemnv2.ops.add.layer import Add
-from edgemnv2.ops.convolution.layer import Convolution, DepthwiseConv2D
+from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.runners.bench_program import execute
@@ -42,6 +42,14 @@ FLAGS = (
 # Debian has the C++ headers of GCC for Arm alone; what the kernels take of them is no machine's.
 HEADERS = Path("/usr/include/newlib/c++")
 SECONDS = 900
+CALLS = {
+    "conv2d": "convolve",
+    "pointwise": "convolve",
+    "depthwise": "convolve_depthwise",
+    "add": "add",
+    "pool": "mean",
+}
+"""What of the program each operator is."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,12 @@ def run_reference_kernels(
         *lines,
         "}",
     ]
-    (folder / "net.inc").write_text("\n".join(text) + "\n", encoding="ascii")
+    (folder / "net.inc").write_text("\n".join(text) + "\n", encoding="ascii", newline="\n")
     (folder / "learned.bin").write_bytes(bytes(data.content))
     (folder / "data.s").write_text(
         '.section .rodata\n.balign 8\n.global learned\nlearned: .incbin "learned.bin"\n',
         encoding="ascii",
+        newline="\n",
     )
     program = _build(target, sources, folder)
     (folder / "in.bin").write_bytes(np.ascontiguousarray(sample, np.int8).tobytes())
@@ -109,7 +118,7 @@ def _build(target: Target, sources: Sources, folder: Path) -> Path:
     _call([*assemble, "-o", str(objects[2])], folder)
     compile_object(target, RUNTIME / START[target.cpu.isa], objects[3])
     script, program = folder / "board.ld", folder / "peer.elf"
-    script.write_text(linker_script(target), encoding="ascii")
+    script.write_text(linker_script(target), encoding="ascii", newline="\n")
     link_executable(target, objects, program, linker_script=script)
     return program
 
@@ -135,6 +144,10 @@ def _map(name: str, tensor: Tensor) -> str:
     )
 
 
+def _clamp(layer: Layer) -> str:
+    return ", ".join(str(int(end)) for end in layer.clamp_ends)
+
+
 class _Data:
     """What was learned, one piece behind the other, and the calls that name it."""
 
@@ -143,22 +156,33 @@ class _Data:
 
     def line(self, graph: Graph, layer: Layer) -> str:
         """The call of one layer."""
-        out = graph.tensor_out(layer)
         ends = ", ".join(map(_name, (*layer.inputs, layer.output)))
-        low, high = (int(end) for end in layer.clamp_ends)
-        if isinstance(layer, Convolution) and layer.is_plain:
-            call = "convolve_depthwise" if isinstance(layer, DepthwiseConv2D) else "convolve"
-            return f"    {call}({ends}, {{{self._learned(layer)}, {low}, {high}}});"
-        if isinstance(layer, Add) and layer.rescale is not None and len(layer.rescale) == 3:
-            multipliers = ", ".join(str(int(x.multiplier[0])) for x in layer.rescale)
-            shifts = ", ".join(str(int(x.shift[0])) for x in layer.rescale)
-            facts = f"{layer.left_shift}, {{{multipliers}}}, {{{shifts}}}, {low}, {high}"
-            return f"    add({ends}, {{{facts}}});"
-        source = graph.tensor_in(layer)
-        if isinstance(layer, GlobalAveragePool) and source.quant and out.quant:
-            multiplier, shift = quantize_multiplier(source.quant.scale / out.quant.scale)
-            return f"    mean({ends}, {multiplier}, {shift});"
-        raise RunnerError(f"layer {layer.name!r}: no reference kernel is called for {layer.op}")
+        kernel = CALLS.get(layer.op, "") if layer.is_plain else ""
+        of = {"add": self._sum, "mean": self._mean}.get(kernel, self._convolution)
+        facts = of(graph, layer) if kernel else None
+        if facts is None:
+            raise RunnerError(f"layer {layer.name!r}: no reference kernel is called for {layer.op}")
+        return f"    {kernel}({ends}, {facts});"
+
+    def _convolution(self, graph: Graph, layer: Layer) -> str:
+        assert isinstance(layer, Convolution)
+        return f"{{{self._learned(layer)}, {_clamp(layer)}}}"
+
+    def _sum(self, graph: Graph, layer: Layer) -> str | None:
+        assert isinstance(layer, Add)
+        if layer.rescale is None or layer.is_real:
+            return None
+        multipliers = ", ".join(str(int(x.multiplier[0])) for x in layer.rescale)
+        shifts = ", ".join(str(int(x.shift[0])) for x in layer.rescale)
+        return f"{{{layer.left_shift}, {{{multipliers}}}, {{{shifts}}}, {_clamp(layer)}}}"
+
+    def _mean(self, graph: Graph, layer: Layer) -> str | None:
+        source, out = graph.tensor_in(layer).quant, graph.tensor_out(layer).quant
+        assert isinstance(layer, GlobalAveragePool) and source and out
+        if layer.requantize is None or layer.requantize.rounding == "even":
+            return None
+        multiplier, shift = quantize_multiplier(source.scale / out.scale)
+        return f"{multiplier}, {shift}"
 
     def _learned(self, layer: Convolution) -> str:
         factor = layer.requantize

@@ -23,6 +23,7 @@ from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target
+from edgemnv2.task import Said
 from tests.networks.compiled import TARGETS
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
@@ -48,6 +49,7 @@ class Kind:
 
 
 ASPP = {"rates": (2, 4, 6), "stride": 8, "align": False, "pooling": "MEAN"}
+ONE = {"classes": 1, "sigmoid": True}
 KINDS = {
     "deeplab float": Kind("deeplab", "float32"),
     "deeplab uint8": Kind("deeplab", "uint8"),
@@ -64,6 +66,10 @@ KINDS = {
     "u-net uint8": Kind("unet", "uint8", 96),
     "u-net int8": Kind("unet", "int8", 96, file={"bytes_in": True}, open_batch=True),
     "u-net of two classes": Kind("unet", "int8", 64, net={"classes": 2}),
+    "u-net of one class, float": Kind("unet", "float32", 96, net=ONE, open_batch=True),
+    "u-net of one class, uint8": Kind("unet", "uint8", 96, net=ONE),
+    "u-net of one class, int8": Kind("unet", "int8", 64, net=ONE),
+    "u-net of one class, scores": Kind("unet", "int8", 64, net={"classes": 1}),
     "fomo float": Kind("fomo", "float32", 96),
     "fomo int8": Kind("fomo", "int8", 96, net={"classes": 2}),
     "fomo int8, grey": Kind("fomo", "int8", 160, net={"channels": 1, "classes": 5}),
@@ -140,10 +146,16 @@ def test_the_task_is_known(
 ) -> None:
     require_module("ai_edge_litert")
     one = KINDS[kind]
-    task = task_of(read(kind, tmp_path))
+    graph = read(kind, tmp_path)
+    alone = one.net.get("classes") == 1
+    if alone and "sigmoid" not in one.net:
+        # It may be a depth as well.
+        assert task_of(graph).kind == "unknown"
+    task = task_of(graph, Said(kind="segmenter") if alone else None)
     usual = 21 if one.network == "deeplab" else 3
     assert task.kind == ("grid" if one.network == "fomo" else "segmenter")
-    assert task.classes == one.net.get("classes", usual)
+    assert task.classes == (2 if alone else one.net.get("classes", usual))
+    assert ("foreground" in task.roles) == alone
     assert task.pixels is not None or one.dtype == "float32"
 
 

@@ -1,6 +1,6 @@
 // The network as a WebAssembly module: with one memory of a fixed size, and no other import.
 
-import { decodeOutputs, THRESHOLD } from "./decode.js";
+import { decodeOutputs } from "./decode.js";
 import { ARRAYS, inputOf } from "./pixels.js";
 
 export class Network {
@@ -52,7 +52,7 @@ export class Network {
 
   // Scores that count, unless the caller says otherwise.
   get threshold() {
-    return ["classifier", "unknown"].includes(this.facts.task.kind) ? 0 : THRESHOLD;
+    return this.facts.task.threshold;
   }
 
   // RGBA pixels as the input, as `edgemnv2 run` makes them, and their place in it.
