@@ -148,7 +148,10 @@ def _array_values(graph: Any, random: Random) -> None:
     array = _pick(graph.initializer, random)
     if array is None or array.data_type not in (1, 2, 3, 6, 7):
         return
-    values = onnx.numpy_helper.to_array(array).copy()
+    try:
+        values = onnx.numpy_helper.to_array(array).copy()
+    except ValueError:
+        return  # damaged already
     if not values.size:
         return
     flat = values.reshape(-1)

@@ -32,6 +32,8 @@ def arrange(node: Node, views: Views) -> None:
         views.emit(made, (1, 1, channels), order)
         return
     shape = views.shape(node.output)
+    if len(shape) != len(order):
+        raise views.refuse(node, f"{len(order)} extents are expected; convert the model again")
     out = shape[order[1]], shape[order[2]]
     top, left = attrs["padding"][:2]
     after = []
