@@ -36,13 +36,8 @@ class Channels:
     """Whether the kernels are those of ONNX's one rounding."""
 
     @property
-    def suffix(self) -> str:
-        """Of the matrix product's kernels."""
-        return "_EVEN" if self.even else ""
-
-    @property
     def kind(self) -> str:
-        """Of the depthwise kernels."""
+        """Which kernels compute it."""
         return "EVEN" if self.even else "FIXED" if self.sign_fix else "PLAIN"
 
 
