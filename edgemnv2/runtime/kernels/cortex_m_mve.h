@@ -204,28 +204,28 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
         "vst43.8 {q0, q1, q2, q3}, [r3]!\n subs r12, #16\n bgt 1b\n bx lr\n");
 }
 
-/* Registers: columns r1, output r3, sums r0 r2 r4 r6, bias r5, multiplier r7, shift r8, records
- * r9, zero point r10, advance r11; q4 weights, q5 q6 clamp, q7 offsets. */
-#define EDGEMNV2_MVE_OUT_PLAIN "vqrdmulh.s32 q0, q0, r7\n"
-#define EDGEMNV2_MVE_OUT_FIXED                                                                     \
-    "vqrdmulh.s32 q0, q0, r7\n vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
-#define EDGEMNV2_MVE_OUT_EVEN "vqdmulh.s32 q0, q0, r7\n"
-#define EDGEMNV2_MVE_WINDOWS_1                                                                     \
-    "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], #16\n"
-#define EDGEMNV2_MVE_WINDOWS_2                                                                     \
-    "vldrb.8 q1, [r1, #8]\n vldrb.8 q2, [r1, #16]\n vldrb.8 q3, [r1, #24]\n"                       \
-    "vldrb.8 q0, [r1], #32\n"
+/* While four windows are multiplied, the four sums before them (q0) are requantised. Registers:
+ * columns r1, output r3, sums r0 r2 r4 r6, bias r5, multiplier r7, shift r8, records r9, zero point
+ * r10, advance r11; q4 weights, q5 q6 clamp, q7 offsets; p0 the last outputs of a row. */
+#define EDGEMNV2_MVE_WINDOWS(S)                                                                    \
+    "vldrb.8 q1, [r1, #4 * " #S "]\n vmladav.s8 r2, q1, q4\n"                                      \
+    "vldrb.8 q2, [r1, #8 * " #S "]\n vmladav.s8 r4, q2, q4\n"                                      \
+    "vldrb.8 q3, [r1, #12 * " #S "]\n vmladav.s8 r6, q3, q4\n"                                     \
+    "vldrb.8 q1, [r1], #16 * " #S "\n vmladav.s8 r0, q1, q4\n"                                     \
+    "vmov q0[3], q0[1], r2, r6\n vmov q0[2], q0[0], r0, r4\n"
 #define EDGEMNV2_MVE_FOUR(S, Q)                                                                    \
-    EDGEMNV2_MVE_WINDOWS_##S                                                                       \
-    "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                      \
-    "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"              \
-    "vadd.i32 q0, q0, r5\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"                              \
-    "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
+    "vldrb.8 q1, [r1, #4 * " #S "]\n vadd.i32 q0, q0, r5\n vmladav.s8 r2, q1, q4\n"                \
+    "vldrb.8 q1, [r1, #8 * " #S "]\n" EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n"                         \
+    "vldrb.8 q2, [r1, #12 * " #S "]\n vmladav.s8 r4, q1, q4\n" EDGEMNV2_MVE_FIX_##Q(q0, q3)        \
+    "vrshl.s32 q0, r8\n vmladav.s8 r6, q2, q4\n vadd.i32 q0, q0, r10\n"                            \
+    "vldrb.8 q1, [r1], #16 * " #S "\n vmax.s32 q0, q0, q5\n vmladav.s8 r0, q1, q4\n"               \
+    "vmin.s32 q0, q0, q6\n vstrb.32 q0, [r3, q7]\n vmov q0[3], q0[1], r2, r6\n"                    \
+    "add r3, r3, r11\n vmov q0[2], q0[0], r0, r4\n"
 
-/* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
- * channel's columns, zero point, least and greatest output, 0. `records`, seven words a channel:
- * 16 taps (column by column, 0 in every fourth place and the last four), bias, multiplier,
- * -right shift. */
+/* `channels` channels of a group; `setup`: output channels, (width - 1) / 4, outputs of the last
+ * four, bytes of a channel's columns, zero point, least and greatest output, 0. `records`, seven
+ * words a channel: 16 taps (column by column, 0 in every fourth place and the last four), bias,
+ * multiplier, -right shift. */
 #define EDGEMNV2_MVE_DEPTHWISE(S, Q)                                                               \
     EDGEMNV2_MVE_NAKED void edgemnv2_mve_depthwise_##S##_##Q(                                      \
         EDGEMNV2_MVE_UNUSED const int8_t *columns, EDGEMNV2_MVE_UNUSED const int32_t *setup,       \
@@ -236,16 +236,17 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
             "push {r4-r11, lr}\n vpush {d8-d15}\n sub sp, #24\n mov r9, r3\n mov r3, r2\n"         \
             "ldm r1!, {r4, r5, r6, r7, r10, r11, r12}\n vdup.32 q5, r11\n vdup.32 q6, r12\n"       \
             "mov r12, #0\n vidup.u32 q7, r12, #1\n vmul.i32 q7, q7, r4\n vctp.32 r6\n"             \
-            "lsl r11, r4, #2\n strd r5, r6, [sp]\n strd r0, r7, [sp, #8]\n"                        \
+            "lsl r11, r4, #2\n str r5, [sp]\n strd r0, r7, [sp, #8]\n"                             \
             "ldr r12, [sp, #124]\n strd r3, r12, [sp, #16]\n"                                      \
             "1:\n ldr r1, [sp, #8]\n ldr r3, [sp, #16]\n vldrb.8 q4, [r9], #16\n"                  \
-            "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n wls lr, lr, 3f\n"                              \
-            "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "vstrb.32 q0, [r3, q7]\n add r3, r3, r11\n le lr, 2b\n" \
-            "3:\n ldr r0, [sp, #4]\n cbz r0, 4f\n b 5f\n"                                          \
-            "4:\n b 6f\n"                                                                          \
-            "5:\n" EDGEMNV2_MVE_FOUR(S, Q) "vpst\n vstrbt.32 q0, [r3, q7]\n"                       \
-            "6:\n ldrd r1, r2, [sp, #8]\n add r1, r1, r2\n str r1, [sp, #8]\n"                     \
-            "ldrd r3, r12, [sp, #16]\n add r3, #1\n subs r12, #1\n strd r3, r12, [sp, #16]\n"      \
+            "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n" EDGEMNV2_MVE_WINDOWS(S) "wls lr, lr, 3f\n"    \
+            "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "le lr, 2b\n"                                           \
+            "3:\n vadd.i32 q0, q0, r5\n ldrd r1, r2, [sp, #8]\n"                                   \
+            EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n add r1, r1, r2\n"                                  \
+            EDGEMNV2_MVE_FIX_##Q(q0, q3) "vrshl.s32 q0, r8\n str r1, [sp, #8]\n"                   \
+            "vadd.i32 q0, q0, r10\n ldrd r4, r12, [sp, #16]\n vmax.s32 q0, q0, q5\n"               \
+            "add r4, #1\n vmin.s32 q0, q0, q6\n subs r12, #1\n vpst\n vstrbt.32 q0, [r3, q7]\n"    \
+            "strd r4, r12, [sp, #16]\n"                                                            \
             "bne.w 1b\n add sp, #24\n vpop {d8-d15}\n pop {r4-r11, pc}\n");                        \
     }
 
