@@ -1,4 +1,4 @@
-"""The command that runs random networks on a target: they agree, and it notices when one does not."""
+"""The command that runs random networks on a target: they agree, and it notices what does not."""
 
 from __future__ import annotations
 
