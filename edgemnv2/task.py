@@ -5,6 +5,7 @@ An artefact's manifest has it, as `task`; the C decoder and its twin in NumPy ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -66,9 +67,10 @@ class Task:
 
     `kind` is one of `KINDS`, `told_by` says how it is known. `roles` has the source's names of the
     outputs by what they are: "scores"; of a detector "scores" and "boxes" of each map in order, or
-    the "boxes", "classes", "scores", "count" of a network that decodes them itself; "mask";
-    "embedding". `scores`: "probabilities" as they are, "softmax" or "sigmoid" to be applied, or
-    "none". With `background`, class 0 is nothing.
+    the "boxes", "classes", "scores", "count" of a network that decodes them itself; "mask" of
+    classes; "foreground", one number alone or for each pixel: how sure the second of two classes
+    is; "embedding". `scores`: "probabilities" as they are,
+    "softmax" or "sigmoid" to be applied, or "none". With `background`, class 0 is nothing.
     """
 
     kind: str
@@ -82,12 +84,31 @@ class Task:
     anchors: tuple[Box, ...] = ()
     scales: Box = (10.0, 10.0, 5.0, 5.0)
     """What a box's code was multiplied by: y, x, height, width; TensorFlow's own."""
+    classes_a_box: tuple[int, int] = (1, 1)
+    """Of a network that decodes boxes itself: how many rows in turn tell classes of one box, and
+    after how many rows the next box begins. Its count is of boxes, not of rows."""
     threshold: float = 0.5
     """The least score that counts, unless the user says otherwise."""
     pixels: tuple[float, float] | None = None
     """What black and white are in the input's real numbers; None where nothing says so."""
     pixels_told_by: str = ""
     fit: str = "crop"
+
+    @property
+    def least(self) -> float | None:
+        """The least real value of the one number for two classes that means the second one.
+
+        None for other outputs.
+        """
+        if "foreground" not in self.roles:
+            return None
+        # Of two classes both are told, the likelier one first.
+        threshold = 0.5 if self.kind == "classifier" else self.threshold
+        if self.scores != "sigmoid":
+            return threshold
+        if not 0 < threshold < 1:
+            return math.copysign(math.inf, threshold - 0.5)
+        return math.log(threshold / (1 - threshold))
 
     def label(self, index: int) -> str:
         """The name of a class, else its number."""
@@ -100,6 +121,9 @@ class Task:
         plain["labels"] = list(self.labels)
         plain["anchors"] = [list(anchor) for anchor in self.anchors]
         plain["scales"] = list(self.scales)
+        del plain["classes_a_box"]
+        if self.classes_a_box != (1, 1):
+            plain["classes_a_box"] = list(self.classes_a_box)
         plain["pixels"] = None if self.pixels is None else list(self.pixels)
         return plain
 
@@ -124,6 +148,7 @@ def task_from(content: Mapping[str, Any], place: str) -> Task:
         return Task("unknown", "")
     try:
         pixels = content["pixels"]
+        told, apart = content.get("classes_a_box", (1, 1))
         return Task(
             kind=str(content["kind"]),
             told_by=str(content["told_by"]),
@@ -135,6 +160,7 @@ def task_from(content: Mapping[str, Any], place: str) -> Task:
             labels_from=str(content["labels_from"]),
             anchors=tuple(_box(anchor) for anchor in content["anchors"]),
             scales=_box(content["scales"]),
+            classes_a_box=(int(told), int(apart)),
             threshold=float(content["threshold"]),
             pixels=None if pixels is None else (float(pixels[0]), float(pixels[1])),
             pixels_told_by=str(content["pixels_told_by"]),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import InputError
 
-__all__ = ["Accuracy", "accuracy", "agreement", "class_scores", "top_k"]
+__all__ = ["Accuracy", "accuracy", "agreement", "class_scores", "of_two_classes", "top_k"]
 
 Array = NDArray[Any]
 
@@ -69,19 +69,33 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
     )
 
 
-def agreement(a: Array, b: Array) -> float:
+def agreement(a: Array, b: Array, least: float | None = None) -> float | None:
     """Percent of positions at which two outputs `[N, H, W, C]` put the same class first.
 
-    Of int32 and int64, which are classes themselves, percent of equal values.
+    Of int32 and int64, which are classes themselves, percent of equal values; of a map of one
+    channel, percent of values on the same side of `least`, from which on they are foreground. None
+    for one channel without it: there is no other class that could be first.
     """
     if a.shape != b.shape:
         raise InputError(
             f"outputs of shapes {list(a.shape)} and {list(b.shape)} cannot agree; "
             "compare the same model on the same inputs"
         )
-    counts = a.dtype in (np.int32, np.int64)
-    same = a == b if counts else a.argmax(axis=-1) == b.argmax(axis=-1)
+    if a.dtype in (np.int32, np.int64):
+        same = a == b
+    elif least is not None:
+        same = (a >= least) == (b >= least)
+    elif a.shape[-1] == 1:
+        return None
+    else:
+        same = a.argmax(axis=-1) == b.argmax(axis=-1)
     return 100.0 * float(same.mean())
+
+
+def of_two_classes(outputs: Array, least: float) -> Array:
+    """float32 scores of two classes, of outputs whose one channel means the second from `least`."""
+    second = outputs.astype(np.float32) - np.float32(least)
+    return np.concatenate([-second, second], axis=-1)
 
 
 def _flat(outputs: Array) -> Array:

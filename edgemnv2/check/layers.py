@@ -51,8 +51,11 @@ def compare_layers(
     theirs: Mapping[str, Array],
     found: dict[str, LayerErrors],
     allowance: Allowance | None = None,
-) -> None:
-    """Add one sample to `found`, by layer: our layers on `theirs`, the framework's tensors."""
+) -> dict[str, Array]:
+    """Add one sample to `found`, by layer: our layers on `theirs`, the framework's tensors.
+
+    Returns all tensors by the graph's names: the framework's, where it has them.
+    """
     values: dict[str, Array] = {
         name: sample[spec.name] for name, spec in zip(graph.inputs, graph.input_specs, strict=True)
     }
@@ -80,6 +83,7 @@ def compare_layers(
             max(largest, before.largest if before else 0.0),
             excess + (before.excess if before else 0),
         )
+    return values
 
 
 def _compare(ours: Array, other: Array, allowed: float = 0.0) -> tuple[int, float, int]:

@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     task.add_argument(
         "--task",
         choices=("classifier", "detector", "segmenter", "grid", "embedding", "unknown"),
-        help="what the network is for (as its outputs look)",
+        help="what the network is for (as its outputs look; `help words` has what one channel is)",
     )
     task.add_argument(
         "--labels",

@@ -115,16 +115,24 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**ends, **facts}))
         return 0 if result.passed else 1
     verdict = "exact" if result.exact else f"max |error| {result.max_abs_error:.3g}"
+    near_ties = sum(end.near_ties for end in result.outputs)
+    if near_ties:
+        values = sum(end.elements for end in result.outputs)
+        verdict += f", near ties {near_ties:,} of {values:,} values"
     print(f"runner     {result.runner}")
     print(f"reference  {result.reference}")
     print("\n".join(_source_lines(result)))
     print(f"samples    {result.samples}, {_samples_text(result)}")
     for end in result.outputs if len(result.outputs) > 1 else ():
         says = "exact" if end.exact else f"max |error| {end.max_abs_error:.3g}"
+        says += f", near ties {end.near_ties:,}" if end.near_ties else ""
         print(f"output     {end.name}: {'passed' if end.passed else 'FAILED'}, {says}")
     if not result.exact:
         print(f"tolerance  {result.tolerance:.3g}")
-    print(f"agreement  {result.top1_agreement:.1f} % same first class")
+    if result.top1_agreement is not None:
+        sides = artifact.task.kind == "segmenter" and artifact.task.least is not None
+        what = "on the same side of the threshold" if sides else "same first class"
+        print(f"agreement  {result.top1_agreement:.1f} % {what}")
     if result.top1 is not None:
         print(f"top-1      {result.top1:.1f} %   top-5 {result.top5:.1f} %")
     if result.stack_bytes is not None:
@@ -141,6 +149,9 @@ def _samples_text(result: VerifyResult) -> str:
     """How the samples' outputs are, in the words of the verdict."""
     if result.exact:
         return "every output equal to the bit"
+    near_ties = sum(end.near_ties for end in result.outputs)
+    if near_ties and all(end.passed for end in result.outputs):
+        return f"in {result.different_samples} the last bits of floats decide otherwise"
     # Against the source file it may have failed all the same.
     if all(end.passed for end in result.outputs):
         return "every output within the tolerance"

@@ -32,6 +32,8 @@ FILES = {
     "grid": "answer_grid.h",
     "embedding": "answer_embedding.h",
 }
+TWO_CLASSES = "answer_two_classes.h"
+"""Of a classifier that tells one class of two by one number; includes the classifier's."""
 ACTIVATIONS = {
     "probabilities": "EDGEMNV2_AS_THEY_ARE",
     "none": "EDGEMNV2_AS_THEY_ARE",
@@ -82,7 +84,15 @@ def public_struct(file: str, name: str, prefix: str) -> list[str]:
 
 def answers_headers_needed(answers: Answers) -> tuple[str, ...]:
     """The files of `runtime/answers` that the decoder includes."""
-    return ("answer_values.h", FILES[answers.task.kind]) if answers.has_decoder else ()
+    if not answers.has_decoder:
+        return ()
+    file = FILES[answers.task.kind]
+    return ("answer_values.h", file, *([TWO_CLASSES] if _of_two_classes(answers.task) else []))
+
+
+def _of_two_classes(task: Task) -> bool:
+    """Whether one number tells one class of two."""
+    return task.kind == "classifier" and "foreground" in task.roles
 
 
 def answers_exports(answers: Answers) -> list[str]:
@@ -169,9 +179,21 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
         ]
     if task.kind == "segmenter":
         height, width = _mask_size(answers)
-        return [
+        size = [
             f"#define {name.upper()}_MASK_HEIGHT {height}",
             f"#define {name.upper()}_MASK_WIDTH {width}",
+        ]
+        if "foreground" in task.roles:
+            return [
+                *size,
+                "/* Writes 1 for each pixel of at least `threshold`, else 0, row by row, and into",
+                " * `counts` how many pixels are 0 and 1 (or NULL); returns how many of the two",
+                " * there are. `mask` may be where the output itself lies. */",
+                f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
+                "    uint8_t *mask, uint32_t *counts);",
+            ]
+        return [
+            *size,
             "/* Writes the class of each pixel, row by row, and into `counts` how many pixels each",
             " * class has (or NULL); returns how many classes there are. `mask` may be where the",
             " * output itself lies. */",
@@ -187,12 +209,12 @@ def _prototypes(answers: Answers, name: str) -> list[str]:
 
 
 def _mask_size(answers: Answers) -> tuple[int, int]:
-    """A map of classes has its width where maps of scores have the channels."""
+    """A map of classes may have its width where maps of scores have the channels."""
     roles = answers.task.roles
-    if "mask" not in roles:
+    if "scores" in roles:
         end = answers.ends[roles["scores"][0]]
         return end.height, end.width
-    end = answers.ends[roles["mask"][0]]
+    end = answers.ends[roles["mask" if "mask" in roles else "foreground"][0]]
     sizes = [x for x in (end.height, end.width, end.channels) if x != 1]
     return (sizes[0], sizes[1]) if len(sizes) == 2 else (end.height, end.width)
 
@@ -211,7 +233,7 @@ def answers_source(answers: Answers, name: str) -> str:
     if answers.has_decoder:
         if renamed is not None:
             lines.append(f"#define EDGEMNV2_{renamed.upper()} {name}_{renamed}")
-        lines += [f'#include "{FILES[kind]}"', ""]
+        lines += [f'#include "{TWO_CLASSES if _of_two_classes(task) else FILES[kind]}"', ""]
     if task.labels:
         lines += [
             f"const char *const {name}_labels[{len(task.labels)}] = {{",
@@ -252,13 +274,22 @@ def _numbers(values: list[float]) -> list[str]:
 
 def _classes(answers: Answers, name: str) -> list[str]:
     task = answers.task
-    end = answers.ends[task.roles["scores"][0]]
+    (output,) = task.roles["foreground" if _of_two_classes(task) else "scores"]
+    made = ACTIVATIONS[task.scores]
+    call = [
+        f"  return edgemnv2_best_classes(&scores, {task.classes}, {made},",
+        "      threshold, classes, capacity);",
+    ]
+    if _of_two_classes(task):
+        call = [
+            f"  return edgemnv2_two_classes(&scores, {made}, threshold, classes,",
+            "      capacity);",
+        ]
     return [
         f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
         f"    struct {name}_class *classes, int32_t capacity) {{",
-        f"  const struct edgemnv2_values scores = {_values(end)};",
-        f"  return edgemnv2_best_classes(&scores, {task.classes}, {ACTIVATIONS[task.scores]},",
-        "      threshold, classes, capacity);",
+        f"  const struct edgemnv2_values scores = {_values(answers.ends[output])};",
+        *call,
         "}",
         "",
     ]
@@ -274,11 +305,14 @@ def _boxes(answers: Answers, name: str) -> list[str]:
         ends = {role: answers.ends[names[0]] for role, names in roles.items()}
         scores = ends["scores"]
         most = scores.height * scores.width * scores.channels
-        fields = ", ".join(f"outputs->{ends[x].field}" for x in ("boxes", "classes", "scores"))
+        told, apart = task.classes_a_box
+        parts = ("boxes", "classes", "scores", "count")
         return [
             *head,
-            f"  return edgemnv2_take_boxes({fields},",
-            f"      outputs->{ends['count'].field}, {most}, threshold, detections, capacity);",
+            "  const struct edgemnv2_decoded decoded = {",
+            *(f"      outputs->{ends[part].field}," for part in parts),
+            f"      {most}, {told}, {apart}}};",
+            "  return edgemnv2_take_boxes(&decoded, threshold, detections, capacity);",
             "}",
             "",
         ]
@@ -335,6 +369,16 @@ def _pixels(answers: Answers, name: str) -> list[str]:
         "}",
         "",
     ]
+    if "foreground" in task.roles:
+        end = answers.ends[task.roles["foreground"][0]]
+        return [
+            f"int32_t {name}_decode(const struct {name}_outputs *outputs, float threshold,",
+            "    uint8_t *mask, uint32_t *counts) {",
+            f"  const struct edgemnv2_values scores = {_values(end)};",
+            f"  edgemnv2_foreground(&scores, {pixels}, {ACTIVATIONS[task.scores]}, threshold,",
+            "      mask);",
+            *tail,
+        ]
     if "mask" not in task.roles:
         end = answers.ends[task.roles["scores"][0]]
         return [

@@ -47,7 +47,7 @@ def _emit(module: Any, path: str) -> None:
     """Write the object; OSError where that goes beyond the process's limit of a file's size.
 
     That limit holds of memory files, too, and LLVM ends the process at it: where there is one, a
-    child writes.
+    child writes. What else ends the child is raised with the child's own last words.
     """
     if sys.platform == "win32":
         raise NotImplementedError("there are neither memory files nor such limits")
@@ -56,13 +56,22 @@ def _emit(module: Any, path: str) -> None:
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
         module.write_to_file(path, "o")
         return
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os.dup2(writer, 2)
             module.write_to_file(path, "o")
             os._exit(0)
+        except BaseException as error:
+            os.write(2, repr(error).encode())
         finally:
             os._exit(1)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    os.close(writer)
+    with os.fdopen(reader, "rb") as words:
+        said = words.read().decode(errors="replace").strip()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status and os.strerror(errno.EFBIG) in said:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    if status:
+        raise RuntimeError(f"the kernels' object was not written (status {status}): {said}")

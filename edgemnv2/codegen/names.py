@@ -32,9 +32,9 @@ cpuid arm_acle arm_bf16 arm_cde arm_fp16 arm_mve arm_mve_types arm_neon
 """
 # Ours, beside the generated sources.
 _OWN = """
-answer_boxes answer_classes answer_embedding answer_grid answer_pixels answer_values artifact_names
-camera_rows edgemnv2_cores processor qemu_plugin semihosting serial_protocol step_loop thread_pool
-two_cores web_pool
+answer_boxes answer_classes answer_embedding answer_grid answer_pixels answer_two_classes
+answer_values artifact_names camera_rows edgemnv2_cores processor qemu_plugin semihosting
+serial_protocol step_loop thread_pool two_cores web_pool
 """
 RESERVED = frozenset(" ".join([_STANDARD, _POSIX, _INTERNAL, _OWN]).split())
 

@@ -16,7 +16,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.answers import Answers
 from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.interface import field_names
-from edgemnv2.runtime.vision.decode import Answer, decode
+from edgemnv2.runtime.vision.decode import Answer, decode, foreground
 from edgemnv2.task import Task
 
 __all__ = ["ExpectedAnswers", "answers_data", "expected_answers", "usage_of_answers"]
@@ -31,6 +31,8 @@ CLOSE = 1e-4
 """What scores and places may differ by beside the outputs' own tolerance: other exponentials."""
 STEP, MARGIN = 0.05, 0.01
 """Thresholds are tried in steps until none of the scores is so near that it might cross."""
+AROUND = 0.1
+"""How far from the usual threshold the one of a map of one channel is looked for."""
 NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -60,11 +62,22 @@ def expected_answers(
         return decode(task.to_dict(), records, outputs, threshold, CAPACITY)
 
     threshold = task.threshold
-    scores = [row[1] for row in _rows(at(0.0))]
+    if task.kind == "segmenter" and "foreground" in task.roles:
+        named = {record["name"]: record for record in records}
+        threshold = _in_a_gap(foreground(task.to_dict(), named, outputs), threshold)
+    scores = [] if task.kind == "segmenter" else [row[1] for row in _rows(at(0.0))]
     while any(abs(score - threshold) < MARGIN for score in scores) and threshold < 1:
         threshold += STEP
     threshold = float(np.float32(threshold))
     return ExpectedAnswers(task, tuple(_rows(at(threshold))[:MOST]), threshold, tolerance + CLOSE)
+
+
+def _in_a_gap(chances: Array, threshold: float) -> float:
+    """Near `threshold`, where no probability is close: the middle of the widest gap there."""
+    ends = threshold - AROUND, threshold + AROUND
+    near = np.sort(np.array([*ends, *chances[(chances > ends[0]) & (chances < ends[1])]]))
+    widest = int(np.diff(near).argmax())
+    return float(near[widest : widest + 2].mean())
 
 
 def _answers(artifact: Artifact) -> Answers:
@@ -149,12 +162,13 @@ def _decode(expected: ExpectedAnswers, name: str) -> list[str]:
     if kind == "segmenter":
         # A segmenter has one output, whose field is called so.
         field = "output"
+        least = f"{expected.threshold!r}f, " if "foreground" in expected.task.roles else ""
         return [
             *head,
             "  static uint32_t pixels[256];",
             "  int32_t count = 0, i;",
             "  /* In place: the output is no longer needed. */",
-            f"  {name}_decode(outputs, (uint8_t *)(void *)outputs->{field}, NULL);",
+            f"  {name}_decode(outputs, {least}(uint8_t *)(void *)outputs->{field}, NULL);",
             "  for (i = 0; i < 256; i++) pixels[i] = 0;",
             f"  for (i = 0; i < {upper}_MASK_HEIGHT * {upper}_MASK_WIDTH; i++)",
             f"    pixels[((const uint8_t *)(const void *)outputs->{field})[i]]++;",
@@ -198,9 +212,10 @@ def usage_of_answers(artifact: Artifact) -> str:
             f"{upper}_DECODE_CAPACITY);",
         ]
     elif task.kind == "segmenter":
+        least = f"{upper}_THRESHOLD, " if "foreground" in task.roles else ""
         code = [
             f"static uint8_t mask[{upper}_MASK_HEIGHT * {upper}_MASK_WIDTH];",
-            f"int32_t classes = {name}_decode(&outputs, mask, NULL);",
+            f"int32_t classes = {name}_decode(&outputs, {least}mask, NULL);",
         ]
     else:
         code = [

@@ -79,12 +79,11 @@ def web_files(artifact: Artifact) -> Files:
     values["STYLE"] = '<link rel="stylesheet" href="page.css">'
     values["SCRIPT"] = '<script type="module" src="main.js"></script>'
     values["POLICY"] = _SERVED
-    facts = {**web_facts(artifact), "twoPages": _pages_of_two(artifact)}
+    values["FACTS"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
         **{module: _text(module).encode() for module in (*MODULES, "main.js", "worker.js")},
         "page.css": page_style().encode(),
-        "facts.js": f"export const facts = {_json(facts)};\n".encode(),
         "package.json": (json.dumps(package, indent=2) + "\n").encode(),
         "LICENSE": read_template("LICENSE").encode(),
     }

@@ -19,18 +19,14 @@ CANVASES_A_DISTORTION = 256
 MOST_OF_ANOTHER, PEN, BEND = 0.5, 0.4, 0.12
 """How far `in_other_hands` goes: the other digit's share, the logarithm of the power of the ink,
 and shifts in halves of the digit's field."""
-VALIDATION_DIGITS = 137
-"""The last ones of the training part."""
 
 
-def training_digits(validation: bool = False) -> tuple[Tensor, np.ndarray]:
-    """The digits that are trained on, or those that validate: `[N, 1, 32, 32]`, and classes."""
+def training_digits() -> tuple[Tensor, np.ndarray]:
+    """The digits of the training part: `[N, 1, 32, 32]`, and classes."""
     data = load_digits()
     count = digits.TRAINING_COUNT
-    border = count - VALIDATION_DIGITS
-    part = slice(border, count) if validation else slice(border)
-    sprites = normalise(digits.enlarge(data.images[part].astype(np.uint8)))
-    return sprites, data.target[part].astype(np.int64)
+    sprites = normalise(digits.enlarge(data.images[:count].astype(np.uint8)))
+    return sprites, data.target[:count].astype(np.int64)
 
 
 def epoch_canvases(sprites: Tensor, labels: np.ndarray, first: int, count: int) -> list[Canvas]:

@@ -96,7 +96,9 @@ def measure_quantization(
 
 def _figures(real: Array, found: Array, labels: Array) -> dict[str, float]:
     reached = accuracy(found, labels)
-    return {"top1": reached.top1, "top5": reached.top5, "agreement": agreement(real, found)}
+    agreed = agreement(real, found)
+    assert agreed is not None, "scores of one class"
+    return {"top1": reached.top1, "top5": reached.top5, "agreement": agreed}
 
 
 def _calibrations(

@@ -15,6 +15,7 @@
     python -m edgemnv2.lab.results task-instructions     the same on Raspberry Pis, instructions
     python -m edgemnv2.lab.results steps         the longest step of an inference in pieces
     python -m edgemnv2.lab.results two-cores     two cores of a Pico beside one
+    python -m edgemnv2.lab.results scalar [FOLDER]       cores without SIMD beside TFLM's kernels
     python -m edgemnv2.lab.results web [INT8]    seconds in a browser beside other engines
     python -m edgemnv2.lab.results readme        put the tables into the README and pages of help
 
@@ -42,6 +43,7 @@ from edgemnv2.lab.host_results import host_table, measure_host
 from edgemnv2.lab.quantization_results import measure_quantization, quantization_table
 from edgemnv2.lab.rank_results import measure_ranks, ranks_table
 from edgemnv2.lab.rounding_results import measure_rounding, rounding_table
+from edgemnv2.lab.scalar_results import measure_scalar, scalar_table
 from edgemnv2.lab.step_results import measure_steps, steps_table
 from edgemnv2.lab.task_memory import measure_task_memory, task_memory_table
 from edgemnv2.lab.task_speed import (
@@ -292,6 +294,7 @@ RESULTS: Mapping[str, tuple[Measure, Table]] = {
     "rounding": (measure_rounding, rounding_table),
     "steps": (measure_steps, steps_table),
     "two-cores": (measure_cores, core_table),
+    "scalar": (measure_scalar, scalar_table),
     "web": (measure_web, web_table),
 }
 # Those that can time a given int8 network.
@@ -353,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         type=Path,
         help="of readme: the only file to render; of host and web: an int8 .tflite to time; of "
-        "quantization: the data; of rounding: the folder of files",
+        "quantization: the data; of rounding: the folder of files; of scalar: that of checkouts",
     )
     parser.add_argument(
         "--keep-peers",
@@ -377,6 +380,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure = partial(measure_cycles, False, measured=load(args.what)["rows"])
     if args.what == "rounding":
         measure = partial(measure_rounding, folder=args.file)
+    if args.what == "scalar":
+        measure = partial(measure_scalar, folder=args.file)
     try:
         rows = measure(lambda text: print(text, file=sys.stderr, flush=True))
     except EdgeError as error:

@@ -12,13 +12,12 @@ trains the whole network, and
 take from the file of an earlier run of the detector what there is, leave its first layers as they
 are, which are most of the work, and train the others: some ten minutes each on one core. Seeded
 and single-threaded: the same library versions on the same kind of processor give the same file.
-Canvases are made anew for every epoch, of distorted digits of the training part. Its last digits
-train nothing: canvases of them choose the detector's threshold. The held-out canvases are of other
-digits and play no part in either.
+Canvases are made anew for every epoch, of distorted digits of the training part; fresh ones of
+these choose the detector's threshold. The held-out canvases are of other digits, whose writers the
+network does not know, and play no part in either.
 
-The files that ship were made in this way from a detector that all digits of the training part had
-trained, those of the validation too: the segmenter with two epochs, the detector as it was after
-the first of five.
+The files that ship were made in this way from a detector that had one layer less before its scores
+(`digits_detector.onnx` of commit 2dff1e0, sha256 c92f118c37bf1d05...).
 """
 
 from __future__ import annotations
@@ -43,17 +42,19 @@ from edgemnv2.lab.canvas_scores import box_scores
 from edgemnv2.lab.torch_layers import Convolution, OnnxFile, Residual
 from edgemnv2.runtime.vision.decode import Detection, decode
 from edgemnv2.samples import digits
-from edgemnv2.samples.canvases import SIZE, Canvas, canvas
+from edgemnv2.samples.canvases import SIZE, Canvas
 
 WIDTH = 0.35
 BATCH = 32
 CANVASES_AN_EPOCH = 2048
-EPOCHS = {"detector": 5, "segmenter": 2}
-KEPT_BLOCKS = 3
+EPOCHS = {"detector": 22, "segmenter": 2}
+KEPT_BLOCKS = {"detector": 2, "segmenter": 3}
 """Behind the stem: what `--resume` leaves as it is. Maps of 24x24 follow."""
-PASSES = 3
+PASSES = {"detector": 1, "segmenter": 3}
 """How often `--resume` goes through the canvases of an epoch, whose features it has at hand."""
-RESUMED_LEARNING_RATE = 1e-3
+RESUMED_LEARNING_RATE = {"detector": 1.5e-3, "segmenter": 1e-3}
+RISING = {"detector": 0.1, "segmenter": 0.3}
+"""The share of the steps in which the learning rate rises."""
 VARIANTS = ((1, (0, 1, 2)), (-1, (2, 0, 1)), (1, (1, 2, 0)), (-1, (2, 1, 0)))
 """Each canvas counts four times, in other colours: light and dark exchanged or not, and the order
 of the channels. Cheaper than making it anew."""
@@ -72,6 +73,9 @@ BOXES = ([(24, 15), (33, 21), (44, 28)], [(44, 28), (54, 36)])
 CODER = (10.0, 10.0, 5.0, 5.0)
 """Scales of what the network says of a box: y, x, height, width; TensorFlow's own."""
 POSITIVE_IOU, NEGATIVE_IOU = 0.5, 0.4
+BETWEEN = 64
+"""Channels between the two layers of what says which digit it is."""
+LABEL_SMOOTHING = 0.05
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al., arXiv 1708.02002)."""
 THRESHOLDS = tuple(round(0.2 + 0.02 * i, 2) for i in range(31))
@@ -81,22 +85,33 @@ RARE = 0.01
 
 
 class SeparableHead(nn.Module):
-    """SSDLite's prediction layer: depthwise 3x3, then a pointwise one without an activation."""
+    """SSDLite's prediction layer: depthwise 3x3, then a pointwise one without an activation.
 
-    def __init__(self, name: str, inputs: int, outputs: int) -> None:
+    With `between` there is a separable layer of so many channels before it.
+    """
+
+    def __init__(self, name: str, inputs: int, outputs: int, between: int = 0) -> None:
         super().__init__()
-        self.depthwise = Convolution(f"{name}.depthwise", (inputs, inputs, 3), groups=inputs)
-        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        layers = [Convolution(f"{name}.depthwise", (inputs, inputs, 3), groups=inputs)]
+        if between:
+            layers += [
+                Convolution(f"{name}.between", (inputs, between, 1)),
+                Convolution(f"{name}.second", (between, between, 3), groups=between),
+            ]
+        self.layers = nn.Sequential(*layers)
+        self.pointwise = nn.Conv2d(between or inputs, outputs, 1)
         self.name = name
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, inputs, H, W]` to `[N, outputs, H, W]`."""
-        y: Tensor = self.pointwise(self.depthwise(x))
+        y: Tensor = self.pointwise(self.layers(x))
         return y
 
     def onnx(self, file: OnnxFile, x: str, output: str) -> None:
         """Its nodes, the last of which makes `output`."""
-        x = file.convolution(self.depthwise, x)
+        for layer in self.layers:
+            assert isinstance(layer, Convolution)
+            x = file.convolution(layer, x)
         pointwise(file, self.name, self.pointwise, x, output)
 
 
@@ -123,7 +138,8 @@ class Detector(nn.Module):
         last = table.blocks[13]
         channels = (last.expanded_channels, last.output_channels)
         self.scores = nn.ModuleList(
-            SeparableHead(f"scores{i}", c, CLASSES * len(BOXES[i])) for i, c in enumerate(channels)
+            SeparableHead(f"scores{i}", c, CLASSES * len(BOXES[i]), BETWEEN)
+            for i, c in enumerate(channels)
         )
         self.boxes = nn.ModuleList(
             SeparableHead(f"boxes{i}", c, 4 * len(BOXES[i])) for i, c in enumerate(channels)
@@ -134,12 +150,12 @@ class Detector(nn.Module):
 
     def first(self, x: Tensor) -> Tensor:
         """The layers that `--resume` keeps: `[N, 3, 96, 96]` to `[N, 8, 24, 24]`."""
-        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
+        y: Tensor = self.blocks[: KEPT_BLOCKS["detector"]](self.stem(x))
         return y
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """What the heads look at, from what `first` makes."""
-        x = self.blocks[KEPT_BLOCKS:13](x)
+        x = self.blocks[KEPT_BLOCKS["detector"] : 13](x)
         return [self.blocks[13].expanded(x), self.blocks[13](x)]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,7 +195,9 @@ class Detector(nn.Module):
         sure = torch.exp(-plain)
         focal = ((1 - sure) ** FOCUS * plain * counted[..., None]).sum()
         near = functional.smooth_l1_loss(codes[positive], boxes[positive], reduction="sum")
-        which = functional.cross_entropy(scores[positive], wanted[positive], reduction="sum")
+        which = functional.cross_entropy(
+            scores[positive], wanted[positive], reduction="sum", label_smoothing=LABEL_SMOOTHING
+        )
         return (focal + 0.5 * near + which) / positive.sum().clamp(min=1)
 
     def task(self) -> dict[str, object]:
@@ -271,12 +289,12 @@ class Segmenter(nn.Module):
 
     def first(self, x: Tensor) -> Tensor:
         """The layers that `--resume` keeps, which are the detector's."""
-        y: Tensor = self.blocks[:KEPT_BLOCKS](self.stem(x))
+        y: Tensor = self.blocks[: KEPT_BLOCKS["segmenter"]](self.stem(x))
         return y
 
     def rest(self, x: Tensor) -> Tensor:
         """Logits `[N, 11, 12, 12]` from what `first` makes."""
-        x = self.blocks[KEPT_BLOCKS:](x)
+        x = self.blocks[KEPT_BLOCKS["segmenter"] :](x)
         whole = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         y: Tensor = self.logits(self.joined(torch.cat([self.local(x), whole], 1)))
         return y
@@ -418,9 +436,12 @@ def train(
     )
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
     samples = len(VARIANTS) * CANVASES_AN_EPOCH
-    steps = samples // BATCH * (1 if whole else PASSES)
-    peak = PEAK_LEARNING_RATE if whole else RESUMED_LEARNING_RATE
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, epochs * steps)
+    task = "detector" if isinstance(model, Detector) else "segmenter"
+    steps = samples // BATCH * (1 if whole else PASSES[task])
+    peak = PEAK_LEARNING_RATE if whole else RESUMED_LEARNING_RATE[task]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, peak, epochs * steps, pct_start=RISING[task]
+    )
     begun = time.monotonic()
     trained = average.module
     assert isinstance(trained, Detector | Segmenter)
@@ -452,7 +473,7 @@ def train(
         said = (
             f"epoch {epoch + 1}: loss {total / steps:.4f}, {spent:.0f} s, {used:.0f} s of one core"
         )
-        if isinstance(trained, Detector):
+        if isinstance(trained, Detector) and (epoch % 5 == 4 or epoch == epochs - 1):
             trained.threshold, f1 = best_threshold(trained.eval())
             said += f", validation F1 {f1:.4f} at threshold {trained.threshold}"
         print(said, flush=True)
@@ -480,10 +501,11 @@ def first_features(model: Detector | Segmenter, pixels: Tensor) -> Tensor:
 
 
 def best_threshold(model: Detector) -> tuple[float, float]:
-    """The threshold with the best F1 on canvases of digits that train nothing, and that F1."""
-    sprites, labels = training_digits(validation=True)
-    grey = ((sprites[:, 0] + 1) * 127.5).round().to(torch.uint8).numpy()
-    canvases = [canvas(grey, labels, VALIDATION_SEED + i) for i in range(VALIDATION_CANVASES)]
+    """The threshold with the best F1 on fresh canvases of digits as others write them, and it."""
+    state = torch.get_rng_state()
+    torch.manual_seed(VALIDATION_SEED)
+    canvases = epoch_canvases(*training_digits(), VALIDATION_SEED, VALIDATION_CANVASES)
+    torch.set_rng_state(state)
     found = model.found(canvases)
     scored = {
         threshold: box_scores([[x for x in y if x.score >= threshold] for y in found], canvases)[2]
@@ -505,6 +527,8 @@ def resume(model: Detector | Segmenter, file: Path) -> None:
         layer = module.pointwise if isinstance(module, SeparableHead) else layer
         if layer is not None and f"{module.name}.weight" in stored:
             weight, bias = (stored[f"{module.name}.{x}"].copy() for x in ("weight", "bias"))
+            if weight.shape != layer.weight.shape:
+                continue
             layer.weight = nn.Parameter(torch.from_numpy(weight))
             layer.bias = nn.Parameter(torch.from_numpy(bias))
             if isinstance(module, Convolution):
@@ -521,7 +545,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("task", choices=("detector", "segmenter"))
     parser.add_argument(
-        "--epochs", type=int, help="default 24 for the detector, 10 for the segmenter"
+        "--epochs", type=int, help="default 22 for the detector, 2 for the segmenter"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

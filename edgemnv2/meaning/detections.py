@@ -28,6 +28,8 @@ class DetectionOutputs:
 
     roles: dict[str, tuple[str, ...]]
     classes: int
+    classes_a_box: tuple[int, int] = (1, 1)
+    """As in `Task`."""
 
 
 def detection_outputs(graph: Graph) -> DetectionOutputs | None:
@@ -42,17 +44,18 @@ def detection_outputs(graph: Graph) -> DetectionOutputs | None:
     by_role = {role: spec.name for (_, role), spec in zip(told, specs, strict=True)}
     if len(makers) == 1 and set(by_role) == set(PARTS):
         (maker,) = makers.values()
-        return DetectionOutputs({role: (by_role[role],) for role in PARTS}, maker.classes)
+        rows = (1, 1) if maker.per_class else (maker.told_classes, maker.classes_per_detection)
+        return DetectionOutputs({role: (by_role[role],) for role in PARTS}, maker.classes, rows)
     if not _usual([spec.sample_shape for spec in specs]):
         return None
     names = zip(PARTS, (spec.name for spec in specs), strict=True)
     return DetectionOutputs({role: (name,) for role, name in names}, 0)
 
 
-def last_maker(graph: Graph, name: str) -> Layer | None:
+def last_maker(graph: Graph, name: str, passing: Sequence[str] = PASSING) -> Layer | None:
     """The layer that makes what the tensor `name` says, not one that only passes it on."""
     makers = {layer.output: layer for layer in graph.layers}
-    while name in makers and makers[name].op in PASSING:
+    while name in makers and makers[name].op in passing:
         name = makers[name].inputs[0]
     return makers.get(name)
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
-from edgemnv2.meaning.detections import detection_outputs, last_maker
+from edgemnv2.meaning.detections import PASSING, detection_outputs, last_maker
 from edgemnv2.meaning.labels import labels_beside, labels_inside
 from edgemnv2.meaning.normalisation import preset_inside
 from edgemnv2.model import TensorSpec
-from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.graph import Graph, Tensor
 from edgemnv2.samples.images import image_input, preset_pixels
 from edgemnv2.samples.pixels import wanted_pixels
 from edgemnv2.task import Box, Said, Task
@@ -32,6 +32,7 @@ METADATA = "edgemnv2"
 """Key of an ONNX file's metadata that holds what `Said` holds, as JSON."""
 COARSE = 4
 """Input pixels that a cell of a grid stands for, at least; finer maps are of pixels."""
+SIGMOIDS = ("sigmoid", "hardsigmoid")
 BACKGROUND_WORDS = ("background", "???", "__background__")
 
 
@@ -119,6 +120,8 @@ def _usual_fit(task: Task) -> str:
 
 def _form(graph: Graph, said: Said) -> Task:
     """Kind and roles, by the shapes of the outputs and the layers that make them."""
+    if said.kind == "unknown":
+        return Task("unknown", "told so")
     for rule in (_detections, _raw_heads, _map_heads, _one_output):
         found = rule(graph, said)
         if found is not None:
@@ -134,7 +137,8 @@ def _detections(graph: Graph, said: Said) -> Task | None:
     # Names are of the operator's classes, without the background that some lists begin with.
     size = len(_without_background(said.labels, found.classes)) or found.classes
     told = "boxes, classes, scores and their count"
-    return Task("detector", told, found.roles, size, "probabilities")
+    task = Task("detector", told, found.roles, size, "probabilities")
+    return replace(task, classes_a_box=found.classes_a_box)
 
 
 def _without_background(labels: tuple[str, ...], classes: int) -> tuple[str, ...]:
@@ -245,7 +249,7 @@ def _generated(graph: Graph, count: int) -> tuple[Any, ...]:
 
 
 def _one_output(graph: Graph, said: Said) -> Task | None:
-    """A vector, a map of scores, or a map of classes."""
+    """A vector, a map of scores, a map of classes, or a map of one thing alone."""
     if len(graph.outputs) != 1:
         return None
     (name,), (spec,) = graph.outputs, graph.output_specs
@@ -262,6 +266,10 @@ def _one_output(graph: Graph, said: Said) -> Task | None:
             classes = graph.tensor_in(last).channels
         told = "the largest class of each pixel"
         return Task("segmenter", told, {"mask": (spec.name,)}, classes)
+    if _is_one_map(spec, tensor, source):
+        return _foreground(graph, said, spec, name)
+    if math.prod(spec.sample_shape) == 1:
+        return _two_classes(graph, said, spec, name)
     if tensor.channels < 2:
         return None
     made = said.scores or _activation(graph, name)
@@ -280,6 +288,52 @@ def _one_output(graph: Graph, said: Said) -> Task | None:
     return Task("segmenter", "scores of classes for each pixel", roles, tensor.channels, made)
 
 
+def _is_one_map(spec: TensorSpec, tensor: Tensor, source: Tensor) -> bool:
+    """Whether an output has one number for each pixel, or each cell, of an image."""
+    sides = [x for x in spec.sample_shape if x != 1]
+    if len(sides) != 2 or (tensor.channels != 1 and len(spec.shape) != 3):
+        return False
+    return sides[0] * source.width == sides[1] * source.height
+
+
+def _foreground(graph: Graph, said: Said, spec: TensorSpec, name: str) -> Task:
+    """A map of one channel: what belongs to the one thing that it is about.
+
+    Behind a sigmoid it says how likely that is. Without one it may as well be a depth or heat, so
+    somebody must say that it is a segmenter, or name its one class or two.
+    """
+    made = said.scores or _activation(graph, name, (*PASSING, "resize"))
+    sure = made in ("probabilities", "sigmoid")
+    if not sure and said.kind != "segmenter" and len(said.labels) not in (1, 2):
+        return Task(
+            "unknown",
+            "a map of one channel without a sigmoid, which may be a depth as well as a mask (say "
+            "task=segmenter where it is a mask)",
+        )
+    told = "a sigmoid for each pixel" if sure else "a score for each pixel"
+    names = ("background", "foreground")
+    task = Task("segmenter", told, {"foreground": (spec.name,)}, 2, made if sure else "sigmoid")
+    return replace(task, background=True, labels=names, labels_from="the one channel")
+
+
+def _two_classes(graph: Graph, said: Said, spec: TensorSpec, name: str) -> Task:
+    """One number for a whole picture: how likely the second of two classes is.
+
+    Without a sigmoid it may as well be a size or an age, so somebody must say what it is.
+    """
+    made = said.scores or _activation(graph, name)
+    sure = made in ("probabilities", "sigmoid")
+    if not sure and said.kind != "classifier" and len(said.labels) != 2:
+        return Task(
+            "unknown",
+            "one number without a sigmoid, which may be a quantity as well as a class of two (say "
+            "task=classifier where it is that)",
+        )
+    told = "a sigmoid of one number" if sure else "one score"
+    roles = {"foreground": (spec.name,)}
+    return Task("classifier", told, roles, 2, made if sure else "sigmoid")
+
+
 def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> Task:
     size = graph.tensors[graph.outputs[0]].channels
     embedding = Task("embedding", "features", {"embedding": (spec.name,)}, size)
@@ -296,10 +350,10 @@ def _vector(graph: Graph, said: Said, spec: TensorSpec, op: str, made: str) -> T
     return Task("classifier", told, scores, size, "softmax" if made == "none" else made)
 
 
-def _activation(graph: Graph, name: str) -> str:
+def _activation(graph: Graph, name: str, passing: Sequence[str] = PASSING) -> str:
     """ "probabilities" behind a softmax or a sigmoid, else "none"."""
-    last = last_maker(graph, name)
-    sure = last is not None and (last.makes_probabilities or last.op == "sigmoid")
+    last = last_maker(graph, name, passing)
+    sure = last is not None and (last.makes_probabilities or last.op in SIGMOIDS)
     if last is not None and last.op == "lookup":
         # A table of 256 values; a sigmoid's has a step of 1/256.
         quant = graph.tensor_out(last).quant

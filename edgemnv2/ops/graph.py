@@ -163,6 +163,14 @@ class Layer:
         """Whether it tells places of values apart by their order, which no scale changes."""
         return False
 
+    @property
+    def decides(self) -> bool:
+        """Whether floats that differ in their last bits can make outputs that differ by much.
+
+        It orders, compares, rounds or cuts off.
+        """
+        return self.compares_only
+
     def stored_in(self, quant: QuantParams) -> Layer | None:
         """A layer that moves floats, on what is stored of them as int8; None: it cannot be so."""
         del quant

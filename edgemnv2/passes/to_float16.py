@@ -30,8 +30,12 @@ def to_float16(graph: Graph, target: Target) -> Graph:
             f"dtype=float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
             "(leave it out, or choose a target with the feature fp16)"
         )
-    if any(tensor.dtype != "float32" for tensor in graph.tensors.values()):
-        raise UsageError(f"dtype=float16: {graph.source} is not a float32 network (leave it out)")
+    other = next((x for x in graph.tensors.values() if x.dtype != "float32"), None)
+    if other is not None:
+        raise UsageError(
+            f"dtype=float16: {graph.source} is not a float32 network, {other.name!r} in it is "
+            f"{other.dtype} (leave it out)"
+        )
     kept = {*graph.inputs, *graph.outputs}
     kept |= {name for layer in graph.layers if layer.makes_probabilities for name in layer.inputs}
     tensors = {

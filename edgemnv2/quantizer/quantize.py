@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.check.accuracy import Accuracy, accuracy, agreement
+from edgemnv2.check.accuracy import Accuracy, accuracy, agreement, of_two_classes
 from edgemnv2.errors import InputError, UsageError
+from edgemnv2.meaning.infer import task_of
 from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.cache import CalibrationCache, cache_key
@@ -62,10 +63,12 @@ class OutputQuality:
 
     name: str
     """As the source calls it."""
-    agreement: float
-    """Percent: same class first; of whole numbers, the same number."""
+    agreement: float | None
+    """Percent, as `accuracy.agreement` counts it."""
     output_snr_db: float | None
     """None of whole numbers."""
+    agreement_of: str
+    """What agrees: "the same number", "same class first", "same side of the threshold"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ class Quantized:
     """In the order of the network."""
 
     @property
-    def agreement(self) -> float:
+    def agreement(self) -> float | None:
         """Of the first output."""
         return self.ends[0].agreement
 
@@ -185,9 +188,17 @@ def quantize(
     integer = _read_back(found.onnx, graph.name)
     before = _outputs(graph, inputs, others, "evaluate float", progress)
     after = _outputs(integer, inputs, others, "evaluate int8", progress)
-    ends = tuple(_compared(name, before[name], after[name]) for name in before)
-    labels = None if inputs.labels is None else inputs.labels[others]
     first = graph.output_specs[0].name
+    outputs = after[first]
+    least = None
+    if len(graph.outputs) == 1:
+        task = task_of(graph)
+        least = task.least
+        if least is not None and task.kind == "classifier":
+            before, after = ({first: of_two_classes(x[first], least)} for x in (before, after))
+            least = None
+    ends = tuple(_compared(name, before[name], after[name], least) for name in before)
+    labels = None if inputs.labels is None else inputs.labels[others]
     return Quantized(
         model=graph.source or graph.name,
         onnx=found.onnx,
@@ -200,7 +211,7 @@ def quantize(
         float_accuracy=None if labels is None else accuracy(before[first], labels),
         int8_accuracy=None if labels is None else accuracy(after[first], labels),
         ends=ends,
-        outputs=after[first],
+        outputs=outputs,
         from_cache=found.from_cache,
         layers=found.layers,
     )
@@ -268,12 +279,14 @@ def _check_inputs(inputs: InputSet) -> None:
         )
 
 
-def _compared(name: str, before: Array, after: Array) -> OutputQuality:
+def _compared(name: str, before: Array, after: Array, least: float | None) -> OutputQuality:
+    same = agreement(before, after, least)
     if before.dtype != np.float32:
-        return OutputQuality(name, agreement(before, after), None)
+        return OutputQuality(name, same, None, "the same number")
+    what = "same class first" if least is None else "same side of the threshold"
     noise = float(((after - before).astype(np.float64) ** 2).sum())
     power = float((before.astype(np.float64) ** 2).sum())
-    return OutputQuality(name, agreement(before, after), signal_to_noise(power, noise))
+    return OutputQuality(name, same, signal_to_noise(power, noise), what)
 
 
 def _scheme(per_channel: bool, method: str, scores: bool) -> str:

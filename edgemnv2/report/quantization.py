@@ -118,8 +118,11 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         # One output needs no name.
         of = "" if len(ends) == 1 else f"{end['name']}: "
         whole = end["output_snr_db"] is None
-        same = "the same number" if whole else "same class first"
-        facts.append(("agreement", f"{of}{end['agreement']:.2f} % {same}"))
+        if end["agreement"] is not None:
+            # Files of earlier versions say of numbers and classes alone.
+            same = "the same number" if whole else "same class first"
+            same = end.get("agreement_of", same)
+            facts.append(("agreement", f"{of}{end['agreement']:.2f} % {same}"))
         if not whole:
             facts.append(("output", f"{of}{end['output_snr_db']:.1f} dB signal to noise"))
     for name, reason in result["stays_float"].items():

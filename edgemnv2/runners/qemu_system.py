@@ -11,6 +11,8 @@ same objects, linked by that board's memories.
 
 from __future__ import annotations
 
+import math
+import re
 import shutil
 import struct
 import tempfile
@@ -18,10 +20,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.linker_script import linker_script
 from edgemnv2.codegen.toolchain import compile_object, link_executable
-from edgemnv2.errors import RunnerError, UsageError
+from edgemnv2.errors import DoesNotFit, RunnerError, ToolchainError, UsageError
+from edgemnv2.memory.report import kib
 from edgemnv2.runners.base import (
     Job,
     Runner,
@@ -49,6 +54,8 @@ _EMULATORS = {
 _START = {"thumb": "startup.c", "riscv32": "startup_riscv.c"}
 _OTHER_CORE = {"musca-b1": "cores_sse200.c"}
 """By QEMU's board: what starts its second core."""
+_FULL = re.compile(r"will not fit in region `([^']+)'")
+"""What GNU ld says."""
 _SECONDS_PER_INFERENCE = 60.0
 # As the artefact's README tells users to compile: what the figures hold for.
 KERNEL_FLAGS = ("-O3", "-fno-math-errno")
@@ -86,7 +93,7 @@ def build_board_program(artifact: Artifact, folder: Path, board: Target | None =
 
     It is compiled for the artefact's target, and linked for the memories of `board`, if given;
     plain C, whose compiler is the user's, is compiled for `board`.
-    Raises ToolchainError when the compiler is missing or the program does not fit the memories.
+    Raises ToolchainError when the compiler is missing, DoesNotFit when the memories are too small.
     """
     board = board or artifact.target
     target = board if artifact.target.cpu.isa == "c99" else artifact.target
@@ -108,8 +115,33 @@ def build_board_program(artifact: Artifact, folder: Path, board: Target | None =
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(build, zip(sources, objects, strict=True)))
     program = folder / "board.elf"
-    link_executable(target, objects, program, linker_script=script)
+    try:
+        link_executable(target, objects, program, linker_script=script)
+    except ToolchainError as error:
+        full = _FULL.search(str(error))
+        if full is None:
+            raise
+        raise DoesNotFit(_too_large(artifact, board, full[1])) from None
     return program
+
+
+def _too_large(artifact: Artifact, board: Target, region: str) -> str:
+    """What the board program takes, and what makes it smaller."""
+    memory = next((m for m in board.memories if m.name == region), None)
+    has = f", {kib(memory.length)}," if memory else ""
+    ends = sum(
+        math.prod(x.nhwc) * np.dtype(x.dtype).itemsize
+        for x in (*artifact.inputs, *artifact.outputs)
+    )
+    remedy = "a board with more memory, or a smaller network"
+    if artifact.manifest.io != "caller":
+        remedy = "compile --io caller keeps image and results out of the arena"
+    fixed = artifact.manifest.code_bytes + artifact.manifest.constants_bytes
+    return (
+        f"{artifact.path}: the test program does not fit {region}{has} of {board.name}: the arena "
+        f"takes {kib(artifact.arena_bytes)}, a sample and its results {kib(ends)} beside it, code "
+        f"and constants {kib(fixed)} ({remedy})"
+    )
 
 
 class QemuSystemRunner(Runner):

@@ -15,7 +15,6 @@ from statistics import median
 
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
-from edgemnv2.ops.execute import by_source
 from edgemnv2.records.task import Task
 from edgemnv2.runners.base import Runner, on_one_board
 from edgemnv2.tuner.trial import Candidate, TrialBench, wrong_layers
@@ -84,7 +83,7 @@ def _wrong(bench: TrialBench, runner: Runner, artifact: Artifact, threads: int) 
     if wrong or threads == 1:
         return next(iter(wrong.values()), "")
     together = runner.run(artifact, [bench.sample], threads=threads).results[0]
-    for name, wanted in by_source(bench.graph, bench.expected).items():
+    for name, wanted in result.results[0].items():
         found = compare(wanted, together[name])
         if not found.passed:
             return f"{threads} threads: {found.different} of {found.elements} values are wrong"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemnv2.check.accuracy import accuracy, agreement, class_scores, top_k
+from edgemnv2.check.accuracy import accuracy, agreement, class_scores, of_two_classes, top_k
 from edgemnv2.errors import InputError
 
 
@@ -44,6 +44,21 @@ def test_agreement_counts_positions():
     a = np.array([[[[1, 2], [5, 2]]], [[[1, 2], [1, 2]]]], np.int8)
     b = np.array([[[[0, 7], [1, 9]]], [[[1, 2], [1, 2]]]], np.int8)
     assert agreement(a, b) == 75.0
+
+
+def test_agreement_of_one_channel_is_of_the_sides_of_its_threshold():
+    a = np.array([0.1, 0.5, 0.49, 0.9], np.float32).reshape(1, 2, 2, 1)
+    b = np.array([0.4, 0.6, 0.51, 0.5], np.float32).reshape(1, 2, 2, 1)
+    assert agreement(a, b, 0.5) == 75.0
+    assert agreement(a, b, 0.45) == 100.0
+    # No class could be another one: a share would say nothing.
+    assert agreement(a, b) is None
+
+
+def test_one_number_for_two_classes_has_a_best_one():
+    outputs = np.array([-3, 5, 0, 9], np.int8).reshape(4, 1, 1, 1)
+    found = accuracy(of_two_classes(outputs, 1.5), np.array([0, 1, 1, 1]))
+    assert (found.top1, found.top5) == (75.0, 100.0)
 
 
 def test_agreement_of_classes_counts_equal_ones():

@@ -21,10 +21,12 @@ from tests.meaning.test_infer import MAPS
 Array = np.ndarray[Any, Any]
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "classifier": forms.classifier,
+    "classifier of two": forms.two_classes,
     "detector": lambda folder: forms.map_heads(folder, {"anchors": MAPS, "labels": list("vwxyz")}),
     "embedding": lambda folder: forms.embedding(folder, True),
     "grid": forms.grid,
     "segmenter": lambda folder: forms.segmenter(folder, True),
+    "segmenter of one thing": forms.one_map,
 }
 
 
@@ -35,7 +37,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, edgemnv2.Op
     for kind, maker in MAKERS.items():
         folder = tmp_path_factory.mktemp(kind)
         made[kind] = edgemnv2.compile(maker(folder), "host", folder / "net", threads=1)
-        assert made[kind].task.kind == kind
+        assert made[kind].task.kind == kind.split()[0]
     return made
 
 
@@ -70,7 +72,7 @@ def test_a_folder_is_answered_and_drawn(
         with Image.open(one.drawn) as page:
             assert page.width >= 200
         content = json.loads(json.dumps(one.to_dict()))
-        assert content["task"] == kind
+        assert content["task"] == kind.split()[0]
         assert content.keys() > {"picture", "task", "drawn"}
     assert not list((tmp_path / "out").glob(".*"))
 
@@ -94,6 +96,22 @@ def test_the_artefacts_own_program_says_the_same(
         with Image.open(tmp_path / "theirs.png") as a, Image.open(tmp_path / "ours.png") as b:
             assert a.size == b.size
             np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_the_foreground_is_what_the_threshold_makes_it(
+    artifacts: dict[str, edgemnv2.OpenArtifact], photos: Path
+) -> None:
+    opened, shares = artifacts["segmenter of one thing"], []
+    for threshold in (0.0, 0.3, None, 0.5, 0.7, 1.1):
+        (one,) = opened.answer(photos / "high.png", threshold=threshold)
+        assert one.answer.mask is not None
+        shares.append(float(one.answer.mask.mean()))
+        labels = set(one.to_dict()["shares"])
+        assert labels <= {"background", "foreground"}
+    assert shares == sorted(shares, reverse=True)
+    assert (shares[0], shares[-1]) == (1.0, 0.0)
+    assert shares[2] == shares[3] and 0 < shares[3] < 1
+    assert len(set(shares)) > 3
 
 
 def test_run_py_takes_a_folder_and_a_camera(

@@ -14,9 +14,13 @@ from onnx import numpy_helper
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.errors import InputError
-from edgemnv2.pipeline import compile_model
+from edgemnv2.ops.execute import by_source, run
+from edgemnv2.pipeline import CompileOptions, compile_model, lower_source
 from edgemnv2.runners.base import RunResult
+from edgemnv2.samples.inputs import random_set
+from edgemnv2.task import Said
 from tests.frontend.tiny_onnx import TinyOnnx
+from tests.meaning import forms
 
 
 class Zeros:
@@ -48,3 +52,35 @@ def test_a_reference_beyond_float32_is_named_by_layer(relu6: str, tmp_path: Path
         ),
     ):
         verify(artifact, Zeros(), SampleChoice(random=2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [None, "segmenter"])
+@pytest.mark.parametrize("ending", ["", "Sigmoid"])
+def test_a_map_of_one_channel_agrees_where_it_is_on_the_same_side(
+    ending: str, kind: str | None, tmp_path: Path
+) -> None:
+    """A device that says zero everywhere: of probabilities background, of scores foreground."""
+    path = forms.one_map(tmp_path, ending)
+    options = CompileOptions(said=Said(kind=kind))
+    artifact = compile_model(path, "host", tmp_path / "net", options)
+    found = verify(artifact, Zeros(), SampleChoice(random=3, seed=0))  # type: ignore[arg-type]
+    assert not found.passed
+    if not ending and kind is None:
+        # Nobody knows what it is, and there is no best class of one.
+        assert found.top1_agreement is None
+        return
+    graph = lower_source(path)
+    wanted = by_source(graph, run(graph, random_set(graph, 3, seed=0).arrays, keep=False))["out"]
+    share = np.mean(wanted < 0.5) if ending else np.mean(wanted >= 0)
+    assert 0.05 < share < 0.95
+    assert found.top1_agreement == pytest.approx(100 * share)
+
+
+def test_one_number_agrees_where_it_means_the_same_class(tmp_path: Path) -> None:
+    path = forms.two_classes(tmp_path)
+    artifact = compile_model(path, "host", tmp_path / "net")
+    found = verify(artifact, Zeros(), SampleChoice(random=40, seed=0))  # type: ignore[arg-type]
+    graph = lower_source(path)
+    wanted = by_source(graph, run(graph, random_set(graph, 40, seed=0).arrays, keep=False))["out"]
+    # Zero is the first class.
+    assert found.top1_agreement == pytest.approx(100 * np.mean(wanted <= 0.5))

@@ -105,6 +105,27 @@ def test_classes(dtype: str, scores: str, tmp_path: Path) -> None:
     assert seen > 20
 
 
+@pytest.mark.parametrize("scores", ["probabilities", "sigmoid"])
+@pytest.mark.parametrize("dtype", QUANT)
+def test_one_number_for_two_classes(dtype: str, scores: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    task = Task("classifier", "", {"foreground": ("out",)}, 2, scores)
+    quant = {"float32": None, "int8": (1 / 256, -128), "uint8": (1 / 255, 0)}
+    one = end("out", (1, 1, 1), dtype, (quant if scores == "probabilities" else QUANT)[dtype])
+    loaded = library(interface(task, [one]), tmp_path)
+    firsts = set()
+    for chance in (0.5, *rng.uniform(0.01, 0.99, 9)):
+        real = np.array([chance if scores == "probabilities" else np.log(chance / (1 - chance))])
+        for threshold, capacity in ((0.0, 64), (0.0, 1), (0.7, 64)):
+            args = (task, [one], [stored(real, one)], Class, loaded, threshold, capacity)
+            c, numpy = both(*args)
+            assert_equal(c, numpy.classes, ())
+            if threshold == 0.0 and capacity > 1:
+                assert sum(x.score for x in c) == pytest.approx(1)
+                firsts.add(c[0].class_index)
+    assert firsts == {0, 1}
+
+
 def heads(dtype: str, rng: np.random.Generator, classes: int) -> tuple[Any, list[Array]]:
     """Two maps of 6x6 and 3x3 cells: scores and boxes of each, scores with equal ones."""
     ends, arrays = [], []
@@ -142,27 +163,33 @@ def test_boxes_of_anchors(dtype: str, scores: str, background: bool, tmp_path: P
     assert dropped
 
 
-def test_boxes_that_the_network_decodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("classes_a_box", [(1, 1), (2, 2), (3, 3), (2, 3)])
+def test_boxes_that_the_network_decodes(classes_a_box: tuple[int, int], tmp_path: Path) -> None:
     roles = {x: (x,) for x in ("boxes", "classes", "scores", "count")}
-    task = Task("detector", "", roles, 3, "probabilities")
+    task = Task("detector", "", roles, 3, "probabilities", classes_a_box=classes_a_box)
     ends = [
         end("boxes", (1, 10, 4), "float32"),
         end("classes", (1, 1, 10), "float32"),
         end("scores", (1, 1, 10), "float32"),
         end("count", (1, 1, 1), "float32"),
     ]
+    told, apart = classes_a_box
     loaded = library(interface(task, ends), tmp_path)
     rng = np.random.default_rng(3)
     for count in (0, 4, 10, 99):
         arrays = [
             rng.random((1, 1, 10, 4), np.float32),
             rng.integers(0, 3, (1, 1, 1, 10)).astype(np.float32),
-            np.sort(rng.random((1, 1, 1, 10), np.float32))[..., ::-1].copy(),
+            rng.random((1, 1, 1, 10), np.float32),
             np.full((1, 1, 1, 1), count, np.float32),
         ]
-        c, numpy = both(task, ends, arrays, Detection, loaded, 0.4, 8)
-        assert_equal(c, numpy.detections, ("top", "left", "bottom", "right"))
-        assert len(c) <= min(count, 8)
+        scores = arrays[2].ravel()
+        rows = [i for i in range(10) if i // apart < min(count, 10 // apart) and i % apart < told]
+        passed = sorted((scores[i] for i in rows if scores[i] >= 0.4), reverse=True)
+        for capacity in (1, 3, 8, 64):
+            c, numpy = both(task, ends, arrays, Detection, loaded, 0.4, capacity)
+            assert_equal(c, numpy.detections, ("top", "left", "bottom", "right"))
+            assert [x.score for x in c] == passed[:capacity]
 
 
 @pytest.mark.parametrize("dtype", QUANT)
@@ -219,6 +246,42 @@ def test_masks(dtype: str, of_classes: bool, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask, answer.mask)
     np.testing.assert_array_equal(counts, np.bincount(mask.ravel(), minlength=6))
     assert present == len(np.unique(mask))
+
+
+@pytest.mark.parametrize("scores", ["probabilities", "sigmoid"])
+@pytest.mark.parametrize("dtype", QUANT)
+def test_masks_of_one_channel(dtype: str, scores: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    task = Task("segmenter", "", {"foreground": ("out",)}, 2, scores, background=True)
+    quant = {"float32": None, "int8": (1 / 256, -128), "uint8": (1 / 255, 0)}
+    one = end("out", (7, 9, 1), dtype, (quant if scores == "probabilities" else QUANT)[dtype])
+    loaded = library(interface(task, [one]), tmp_path)
+    loaded.net_decode.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_float,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
+    for threshold in (0.0, 0.25, 0.5, 0.9, 2.0):
+        # Some of them lie on a usual threshold.
+        chances = np.where(rng.random((7, 9)) < 0.3, 0.5, rng.uniform(0.01, 0.99, (7, 9)))
+        real = chances if scores == "probabilities" else np.log(chances / (1 - chances))
+        array = stored(real, one)
+        mask, counts = np.zeros((7, 9), np.uint8), np.zeros(2, np.uint32)
+        ends = pointers([array])
+        present = loaded.net_decode(
+            ctypes.byref(ends), threshold, mask.ctypes.data, counts.ctypes.data
+        )
+        answer = twin.decode(task.to_dict(), [record(one)], {"out": array}, threshold)
+        assert answer.mask is not None
+        np.testing.assert_array_equal(mask, answer.mask)
+        np.testing.assert_array_equal(counts, np.bincount(mask.ravel(), minlength=2))
+        assert present == len(np.unique(mask))
+        if dtype == "float32":
+            np.testing.assert_array_equal(mask, np.float32(chances) >= np.float32(threshold))
+        # In place, as firmware does it.
+        loaded.net_decode(ctypes.byref(ends), threshold, array.ctypes.data, None)
+        np.testing.assert_array_equal(array.view(np.uint8).ravel()[:63], mask.ravel())
 
 
 @pytest.mark.parametrize("dtype", QUANT)

@@ -14,6 +14,7 @@ from edgemnv2.firmware.selftest import make_selftest
 from edgemnv2.pipeline import CompileOptions, compile_model
 from tests.check.test_pictures import MAKERS
 from tests.firmware.firmware_harness import boot, build_cmake, compiled, cross_cmake, run, verdict
+from tests.pipeline.test_field_segmenters import made
 
 Need = Callable[[str], str]
 
@@ -80,3 +81,20 @@ def test_on_cortex_m(model: str, target: str, tmp_path: Path, require_tool: Need
     said = boot(cross_cmake(tmp_path / "bundle"), artifact.target.machine or "")
     check(artifact, said)
     assert answers(said)[0]
+
+
+@pytest.mark.slow(ci=True)
+def test_a_mask_of_one_channel_on_cortex_m(
+    tmp_path: Path, require_tool: Need, require_module: Callable[[str], None]
+) -> None:
+    """A U-Net of one class in int8: its threshold is a stored integer there."""
+    require_module("ai_edge_litert")
+    for tool in ("cmake", "arm-none-eabi-gcc", "qemu-system-arm"):
+        require_tool(tool)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(made("u-net of one class, int8"))
+    artifact = compiled(path, "mps2-an500", tmp_path / "net")
+    bundle(artifact, "cmake", tmp_path / "bundle")
+    said = boot(cross_cmake(tmp_path / "bundle"), artifact.target.machine or "")
+    check(artifact, said)
+    assert answers(said)[0] == [0, 1]

@@ -66,6 +66,11 @@ def classifier(folder: Path, ending: str = "Softmax", classes: int = 4) -> Path:
     return net.file(folder, {"out": ([1, classes], FLOAT)})
 
 
+def two_classes(folder: Path, ending: str = "Sigmoid") -> Path:
+    """Keras's `Dense(1)` behind pooled features, and `ending` ("" for none)."""
+    return classifier(folder, ending, classes=1)
+
+
 def embedding(folder: Path, normalised: bool) -> Path:
     """Pooled features, of length one or as they are."""
     net = Net()
@@ -94,6 +99,26 @@ def segmenter(folder: Path, arg_max: bool) -> Path:
         return net.file(folder, {"out": ([1, 5, 32, 32], FLOAT)})
     net.node("ArgMax", [x], "out", axis=1, keepdims=0)
     return net.file(folder, {"out": ([1, 32, 32], INT64)})
+
+
+def one_map(folder: Path, ending: str = "Sigmoid", side: int = 32, squeezed: bool = False) -> Path:
+    """One score for each pixel, and `ending` ("" for none; "Resize" for a sigmoid before it)."""
+    net = Net(side)
+    x = net.node("Relu", [net.conv("image", 3, 8, 1 if ending != "Resize" else 2)])
+    steps = {"": [], "Resize": ["Sigmoid", "Resize"]}.get(ending, [ending])
+    steps += ["Squeeze"] if squeezed else []
+    x = net.conv(x, 8, 1, 1, "" if steps else "out")
+    for index, step in enumerate(steps):
+        more: dict[str, Any] = {}
+        inputs = [x]
+        if step == "Resize":
+            inputs += ["", net.constant([1, 1, 2, 2])]
+            more = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        if step == "Squeeze":
+            inputs += [net.constant([1], np.int64)]
+        x = net.node(step, inputs, "out" if index == len(steps) - 1 else "", **more)
+    shape = [1, side, side] if squeezed else [1, 1, side, side]
+    return net.file(folder, {"out": (shape, FLOAT)})
 
 
 def raw_heads(folder: Path, meaning: Any = None) -> Path:

@@ -58,6 +58,79 @@ def test_a_class_for_each_pixel_is_a_segmenter(arg_max: bool, tmp_path: Path) ->
     assert found.roles == {"mask" if arg_max else "scores": ("out",)}
 
 
+@pytest.mark.parametrize("squeezed", [False, True])
+@pytest.mark.parametrize("ending", ["Sigmoid", "HardSigmoid", "Resize"])
+def test_a_sigmoid_of_one_channel_is_a_segmenter_of_two_classes(
+    ending: str, squeezed: bool, tmp_path: Path
+) -> None:
+    found = task(forms.one_map(tmp_path, ending, squeezed=squeezed))
+    assert (found.kind, found.classes, found.scores) == ("segmenter", 2, "probabilities")
+    assert found.roles == {"foreground": ("out",)}
+    assert found.labels == ("background", "foreground")
+    assert (found.fit, found.threshold) == ("letterbox", 0.5)
+
+
+def test_a_map_of_one_channel_without_a_sigmoid_is_a_segmenter_where_somebody_says_so(
+    tmp_path: Path,
+) -> None:
+    path = forms.one_map(tmp_path, "")
+    found = task(path)
+    assert (found.kind, found.roles) == ("unknown", {})
+    assert "task=segmenter" in found.told_by
+    found = task(path, said(task="segmenter"))
+    assert (found.kind, found.scores) == ("segmenter", "sigmoid")
+    for names in (("road",), ("ground", "road"), ("a", "b", "c")):
+        (tmp_path / "labels.txt").write_text("\n".join(names))
+        found = task(path)
+        assert found.kind == ("segmenter" if len(names) < 3 else "unknown")
+        if len(names) < 3:
+            assert found.labels == (names if len(names) == 2 else ("background", "road"))
+
+
+def test_one_number_behind_a_sigmoid_is_a_classifier_of_two(tmp_path: Path) -> None:
+    found = task(forms.two_classes(tmp_path))
+    assert (found.kind, found.classes, found.scores) == ("classifier", 2, "probabilities")
+    assert (found.roles, found.labels, found.fit) == ({"foreground": ("out",)}, (), "crop")
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert task(forms.two_classes(tmp_path)).labels == ("cat", "dog")
+
+
+def test_one_number_without_a_sigmoid_is_a_classifier_where_somebody_says_so(
+    tmp_path: Path,
+) -> None:
+    path = forms.two_classes(tmp_path, "")
+    found = task(path)
+    assert found.kind == "unknown" and "task=classifier" in found.told_by
+    assert task(path, said(task="classifier")).scores == "sigmoid"
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert task(path).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scores", "threshold", "least"),
+    [
+        ("segmenter", "probabilities", 0.3, 0.3),
+        ("segmenter", "sigmoid", 0.5, 0.0),
+        ("segmenter", "sigmoid", 0.75, 1.0986123),
+        ("segmenter", "sigmoid", 0.0, -np.inf),
+        ("segmenter", "sigmoid", 1.0, np.inf),
+        ("classifier", "probabilities", 0.0, 0.5),
+        ("classifier", "sigmoid", 0.0, 0.0),
+    ],
+)
+def test_from_where_on_one_number_means_the_second_class(
+    kind: str, scores: str, threshold: float, least: float
+) -> None:
+    roles = {"foreground": ("out",)}
+    assert Task(kind, "", roles, 2, scores, threshold=threshold).least == pytest.approx(least)
+    assert Task(kind, "", {"scores": ("out",)}, 2, scores).least is None
+
+
+def test_what_the_user_calls_unknown_is_unknown(tmp_path: Path) -> None:
+    found = task(forms.one_map(tmp_path), said(task="unknown"))
+    assert (found.kind, found.told_by) == ("unknown", "told so")
+
+
 def test_raw_heads_without_anchors_are_not_known(tmp_path: Path) -> None:
     """The maps of TensorFlow's SSDLite at 32 are 2 x 2 and 1 x 1, which are fewer boxes."""
     found = task(forms.raw_heads(tmp_path))

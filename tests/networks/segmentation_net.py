@@ -42,15 +42,21 @@ def deeplab(
     net.give(scores if ending == "scores" else net.largest(scores, ending))
 
 
-def unet(net: FieldNet, size: int, classes: int = 3, *, width: float = 0.25) -> None:
-    """The U-Net of TensorFlow's tutorial on segmentation: skips, and CONV_2D transposed."""
+def unet(
+    net: FieldNet, size: int, classes: int = 3, *, width: float = 0.25, sigmoid: bool = False
+) -> None:
+    """The U-Net of TensorFlow's tutorial on segmentation: skips, and CONV_2D transposed.
+
+    With `sigmoid`, as those for one thing alone (persons, roads, lesions) end.
+    """
     found = mobilenet_v2(net, net.input(1, size, size, 3), width)
     skips = [found[name] for name in ("expand6", "expand4", "expand3", "expand2")]
     x = found["block7"]
     for number, skip in enumerate(skips):
         x = net.activated(net.transposed(x, 64 >> number))
         x = net.joined([x, skip], 3)
-    net.give(net.transposed(x, classes))
+    scores = net.transposed(x, classes)
+    net.give(net.probabilities(scores, "LOGISTIC") if sigmoid else scores)
 
 
 def fomo(net: FieldNet, size: int, classes: int = 3, *, channels: int = 3) -> None:

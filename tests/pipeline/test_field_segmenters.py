@@ -5,7 +5,7 @@ Their weights are seeded, their files written here (`tests/networks/segmentation
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,14 @@ import pytest
 
 from edgemnv2.frontend import load_model
 from edgemnv2.meaning.infer import task_of
+from edgemnv2.ops.arg_max.layer import ArgMax
 from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target
+from edgemnv2.task import Said
 from tests.networks.compiled import TARGETS
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
@@ -47,6 +49,7 @@ class Kind:
 
 
 ASPP = {"rates": (2, 4, 6), "stride": 8, "align": False, "pooling": "MEAN"}
+ONE = {"classes": 1, "sigmoid": True}
 KINDS = {
     "deeplab float": Kind("deeplab", "float32"),
     "deeplab uint8": Kind("deeplab", "uint8"),
@@ -63,6 +66,10 @@ KINDS = {
     "u-net uint8": Kind("unet", "uint8", 96),
     "u-net int8": Kind("unet", "int8", 96, file={"bytes_in": True}, open_batch=True),
     "u-net of two classes": Kind("unet", "int8", 64, net={"classes": 2}),
+    "u-net of one class, float": Kind("unet", "float32", 96, net=ONE, open_batch=True),
+    "u-net of one class, uint8": Kind("unet", "uint8", 96, net=ONE),
+    "u-net of one class, int8": Kind("unet", "int8", 64, net=ONE),
+    "u-net of one class, scores": Kind("unet", "int8", 64, net={"classes": 1}),
     "fomo float": Kind("fomo", "float32", 96),
     "fomo int8": Kind("fomo", "int8", 96, net={"classes": 2}),
     "fomo int8, grey": Kind("fomo", "int8", 160, net={"channels": 1, "classes": 5}),
@@ -101,12 +108,19 @@ def read(kind: str, folder: Path) -> Graph:
     return lower(load_model(path))
 
 
+def _scores(graph: Graph, values: Mapping[str, Any]) -> Any:
+    """What the classes of a float network's map are chosen by; None where integers choose."""
+    chosen = [x.inputs[0] for x in graph.layers if isinstance(x, ArgMax)]
+    floats = [values[x] for x in chosen if values[x].dtype == np.float32]
+    return floats[0] if floats else None
+
+
 def compare(kind: str, folder: Path, count: int) -> None:
     graph = read(kind, folder)
     given = [stored(x, graph.input_specs[0]) for x in samples(kind, count)]
     for x, theirs in zip(given, litert_outputs(made(kind), given), strict=True):
-        found = by_source(graph, run(graph, x, keep=False))
-        assert_litert(found, graph.output_specs, theirs)
+        values = run(graph, x)
+        assert_litert(by_source(graph, values), graph.output_specs, theirs, _scores(graph, values))
         # A map of one value alone would say little.
         assert np.unique(theirs[0]).size > 1
 
@@ -132,10 +146,16 @@ def test_the_task_is_known(
 ) -> None:
     require_module("ai_edge_litert")
     one = KINDS[kind]
-    task = task_of(read(kind, tmp_path))
+    graph = read(kind, tmp_path)
+    alone = one.net.get("classes") == 1
+    if alone and "sigmoid" not in one.net:
+        # It may be a depth as well.
+        assert task_of(graph).kind == "unknown"
+    task = task_of(graph, Said(kind="segmenter") if alone else None)
     usual = 21 if one.network == "deeplab" else 3
     assert task.kind == ("grid" if one.network == "fomo" else "segmenter")
-    assert task.classes == one.net.get("classes", usual)
+    assert task.classes == (2 if alone else one.net.get("classes", usual))
+    assert ("foreground" in task.roles) == alone
     assert task.pixels is not None or one.dtype == "float32"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgemnv2.passes import lower
 from edgemnv2.quantizer.quantize import Quantized, quantize
 from edgemnv2.samples.images import Samples, to_source
 from edgemnv2.samples.inputs import InputSet, random_set
+from tests.meaning import forms
 from tests.networks.float_ends import detector_like, dynamic_range, segmenter_like, two_floats
 
 NETWORKS: dict[str, Callable[[], bytes]] = {
@@ -150,3 +152,36 @@ def test_samples_of_one_input_suit_no_network_of_two(made: dict[str, Made]) -> N
     assert chosen.names == (inputs.names[4], inputs.names[1])
     for name, array in chosen.arrays.items():
         np.testing.assert_array_equal(array, inputs.arrays[name][[4, 1]])
+
+
+@pytest.mark.parametrize("ending", ["", "Sigmoid"])
+def test_of_one_channel_the_sides_of_its_threshold_agree(ending: str, tmp_path: Path) -> None:
+    graph = lower(load_model(forms.one_map(tmp_path, ending)))
+    inputs = random_set(graph, 6, seed=2)
+    result = quantize(graph, inputs)
+    (end,) = result.ends
+    assert end.output_snr_db is not None
+    if not ending:
+        assert result.agreement is None
+        return
+    before, after = (
+        by_source(one, run(one, inputs.arrays, keep=False))["out"] for one in (graph, result.graph)
+    )
+    assert end.agreement_of == "same side of the threshold"
+    same = 100 * float(np.mean((before >= 0.5) == (after >= 0.5)))
+    # Calibrated and evaluated on the same few.
+    assert end.agreement == pytest.approx(same)
+    assert 50 < same < 100
+
+
+def test_of_one_number_the_class_of_two_agrees(tmp_path: Path) -> None:
+    graph = lower(load_model(forms.two_classes(tmp_path)))
+    inputs = replace(random_set(graph, 6, seed=2), labels=np.array([0, 1, 0, 1, 0, 1]))
+    result = quantize(graph, inputs)
+    assert result.ends[0].agreement_of == "same class first"
+    assert result.agreement is not None
+    before = by_source(graph, run(graph, inputs.arrays, keep=False))["out"].ravel()
+    assert result.float_accuracy is not None
+    found = (before > 0.5).astype(int)
+    assert result.float_accuracy.top1 == pytest.approx(100 * np.mean(found == inputs.labels))
+    assert result.outputs.shape[-1] == 1

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemnv2.errors import InputError, RunnerError, UsageError
+from edgemnv2.benchmark.latency import random_sample
+from edgemnv2.errors import DoesNotFit, InputError, RunnerError, UsageError
+from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.runners import (
     RunnerOptions,
     base,
@@ -156,6 +158,25 @@ def test_a_board_without_emulator_is_named(tmp_path: Path) -> None:
     assert default_runner(artifact) == "serial"
     with pytest.raises(UsageError, match=r"no emulator has the board rpi-pico .*--emulate runs"):
         make_runner("qemu-system").run(artifact, tiny_samples(1))
+
+
+@pytest.mark.parametrize(
+    ("io", "remedy"),
+    [("arena", "compile --io caller"), ("caller", "a board with more memory")],
+)
+def test_a_program_that_the_emulated_board_cannot_hold_is_told(
+    io: str, remedy: str, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
+        require_tool(tool)
+    targets = Path(__file__).resolve().parents[2] / "targets"
+    board = (targets / "mps2-an500.toml").read_text()
+    small = board.replace('0x400000  # 4096 KiB\naccess = "rw"', '0xC000\naccess = "rw"')
+    (tmp_path / "small.toml").write_text(small)
+    target, options = str(tmp_path / "small.toml"), CompileOptions(io=io)
+    artifact = compile_model("mobilenetv2-0.35-96-int8", target, tmp_path / "net", options)
+    with pytest.raises(DoesNotFit, match=f"does not fit ssram23, 48.0 KiB, of .*{remedy}"):
+        make_runner("qemu-system").run(artifact, [random_sample(artifact, 0)])
 
 
 @pytest.mark.parametrize(

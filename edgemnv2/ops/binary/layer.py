@@ -45,6 +45,11 @@ class Binary(Layer):
     rescale: tuple[Requantize, ...] | None = None
 
     @property
+    def decides(self) -> bool:
+        """Comparisons do."""
+        return self.function in COMPARISONS
+
+    @property
     def keeps_storage(self) -> bool:
         """Minima and maxima compare what is stored."""
         return self.rescale is None

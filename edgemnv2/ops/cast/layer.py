@@ -19,3 +19,8 @@ class Cast(Layer):
 
     zero_in: int = 0
     zero_out: int = 0
+
+    @property
+    def decides(self) -> bool:
+        """Numbers are cut off behind the point."""
+        return True

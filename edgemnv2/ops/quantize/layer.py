@@ -22,3 +22,8 @@ class Quantize(Layer):
     """
 
     rounding: str = "away"
+
+    @property
+    def decides(self) -> bool:
+        """It rounds."""
+        return True

@@ -62,8 +62,21 @@ static inline float edgemnv2_overlap(const struct EDGEMNV2_DETECTION *a,
     return height * width / (first + second - height * width);
 }
 
-/* The candidates of one map, into an array that is sorted by score; the earlier one among equals
- * comes first. */
+/* The place of a box of `score` in an array that is sorted by score, the earlier one among equals
+ * first; -1 where there is none: it is full of better ones. */
+static inline int32_t edgemnv2_make_room(struct EDGEMNV2_DETECTION *found, int32_t *size,
+                                         int32_t capacity, float score) {
+    int32_t at;
+    if (*size == capacity && !(score > found[*size - 1].score))
+        return -1;
+    if (*size < capacity)
+        (*size)++;
+    for (at = *size - 1; at > 0 && found[at - 1].score < score; at--)
+        found[at] = found[at - 1];
+    return at;
+}
+
+/* The candidates of one map, into an array that is sorted by score. */
 static inline int32_t edgemnv2_box_candidates(const struct edgemnv2_box_rules *rules,
                                               const struct edgemnv2_head *head,
                                               const float *anchors, float threshold,
@@ -80,12 +93,9 @@ static inline int32_t edgemnv2_box_candidates(const struct edgemnv2_box_rules *r
             scale = edgemnv2_softmax_scale(&head->scores, first, rules->classes);
         score = edgemnv2_probability(score, rules->activation, &scale);
         /* Written so that a NaN is left out. */
-        if (!(score >= threshold) || (size == capacity && !(score > found[size - 1].score)))
+        at = score >= threshold ? edgemnv2_make_room(found, &size, capacity, score) : -1;
+        if (at < 0)
             continue;
-        if (size < capacity)
-            size++;
-        for (at = size - 1; at > 0 && found[at - 1].score < score; at--)
-            found[at] = found[at - 1];
         edgemnv2_place_box(rules, &head->boxes, 4 * i, anchors + 4 * i, &found[at]);
         found[at].class_index = best;
         found[at].score = score;
@@ -118,28 +128,38 @@ static inline int32_t edgemnv2_decode_boxes(const struct edgemnv2_box_rules *rul
     return kept;
 }
 
-/* The detections that the network itself has decoded: those above the threshold. */
-static inline int32_t edgemnv2_take_boxes(const float *boxes, const float *classes,
-                                          const float *scores, const float *count, int32_t most,
-                                          float threshold, struct EDGEMNV2_DETECTION *detections,
-                                          int32_t capacity) {
-    int32_t size = (int32_t)*count, kept = 0, i;
-    if (size > most)
-        size = most;
-    if (size > capacity)
-        size = capacity;
-    for (i = 0; i < size; i++) {
-        if (!(scores[i] >= threshold))
-            continue;
-        detections[kept].top = boxes[4 * i];
-        detections[kept].left = boxes[4 * i + 1];
-        detections[kept].bottom = boxes[4 * i + 2];
-        detections[kept].right = boxes[4 * i + 3];
-        detections[kept].class_index = (int32_t)classes[i];
-        detections[kept].score = scores[i];
-        kept++;
+/* Where a network that decodes boxes itself has put them. `told` rows in turn are classes of one
+ * box, the next of which begins `apart` rows behind it; the count is of boxes, `rows` of rows. */
+struct edgemnv2_decoded {
+    const float *boxes, *classes, *scores, *count;
+    int32_t rows, told, apart;
+};
+
+/* All classes of these boxes that are above the threshold, the best first. */
+static inline int32_t edgemnv2_take_boxes(const struct edgemnv2_decoded *decoded, float threshold,
+                                          struct EDGEMNV2_DETECTION *detections, int32_t capacity) {
+    int32_t count = (int32_t)*decoded->count, size = 0, i, k, at;
+    if (capacity < 1)
+        return 0;
+    if (count > decoded->rows / decoded->apart)
+        count = decoded->rows / decoded->apart;
+    for (i = 0; i < count; i++) {
+        for (k = 0; k < decoded->told; k++) {
+            const int32_t row = i * decoded->apart + k;
+            const float *box = decoded->boxes + 4 * row;
+            const float score = decoded->scores[row];
+            at = score >= threshold ? edgemnv2_make_room(detections, &size, capacity, score) : -1;
+            if (at < 0)
+                continue;
+            detections[at].top = box[0];
+            detections[at].left = box[1];
+            detections[at].bottom = box[2];
+            detections[at].right = box[3];
+            detections[at].class_index = (int32_t)decoded->classes[row];
+            detections[at].score = score;
+        }
     }
-    return kept;
+    return size;
 }
 
 #endif

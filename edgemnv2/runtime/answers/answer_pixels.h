@@ -1,4 +1,5 @@
-/* Scores of classes for each pixel -> the map of the best ones, and how many pixels each has. */
+/* Scores of classes for each pixel, or the score of one -> the map of what each pixel is, and how
+ * many pixels each class has. */
 #ifndef EDGEMNV2_PIXELS_H
 #define EDGEMNV2_PIXELS_H
 
@@ -30,6 +31,16 @@ static inline void edgemnv2_best_of_pixels(const struct edgemnv2_values *scores,
     int32_t i;
     for (i = 0; i < pixels; i++)
         mask[i] = (uint8_t)edgemnv2_best_class(scores, i * classes, 0, classes, &score);
+}
+
+/* Of a map of one channel: 1 where the probability is `threshold` or more, else 0. */
+static inline void edgemnv2_foreground(const struct edgemnv2_values *scores, int32_t pixels,
+                                       int32_t activation, float threshold, uint8_t *mask) {
+    int32_t i;
+    for (i = 0; i < pixels; i++) {
+        const float score = edgemnv2_real(scores, i);
+        mask[i] = edgemnv2_probability(score, activation, NULL) >= threshold;
+    }
 }
 
 #endif

@@ -23,6 +23,7 @@ __all__ = [
     "centroids",
     "decode",
     "embedding",
+    "foreground",
     "label",
     "real",
     "similarity",
@@ -103,15 +104,18 @@ def decode(
         parts = [real(outputs[name], by_name[name]).reshape(-1, last) for name in roles[role]]
         return np.concatenate(parts)
 
+    if kind == "classifier" and "foreground" in roles:
+        chance = foreground(task, by_name, outputs).ravel()
+        return Answer(
+            kind, classes=_best(np.concatenate([1 - chance, chance]), threshold, capacity)
+        )
     if kind == "classifier":
         scores = _activated(values("scores", task["classes"]), task["scores"])[0]
         return Answer(kind, classes=_best(scores, threshold, capacity))
     if kind == "detector" and "count" in roles:
-        boxes = values("boxes", 4)
-        count = min(int(values("count", 1)[0, 0]), len(boxes), capacity)
-        scores, classes = values("scores", 1)[:, 0], values("classes", 1)[:, 0]
-        found = (_detection(boxes[i], int(classes[i]), float(scores[i])) for i in range(count))
-        return Answer(kind, detections=tuple(x for x in found if x.score >= threshold))
+        rows = np.concatenate([values("boxes", 4), values("classes", 1), values("scores", 1)], 1)
+        found = _taken(task, int(values("count", 1)[0, 0]), rows)
+        return Answer(kind, detections=tuple(x for x in found if x.score >= threshold)[:capacity])
     if kind == "detector":
         scores = _activated(values("scores", task["classes"]), task["scores"])
         codes = values("boxes", 4)
@@ -121,7 +125,7 @@ def decode(
         scores = _activated(real(outputs[name], by_name[name])[0], task["scores"])
         return Answer(kind, centroids=centroids(scores, threshold, capacity))
     if kind == "segmenter":
-        return Answer(kind, mask=_mask(task, by_name, outputs))
+        return Answer(kind, mask=_mask(task, by_name, outputs, threshold))
     if kind == "embedding":
         return Answer(kind, embedding=embedding(values("embedding", task["classes"])[0]))
     return Answer(kind)
@@ -133,6 +137,13 @@ def real(stored: Array, tensor: Record) -> Array:
         return np.asarray(stored, np.float32)
     steps = stored.astype(np.float32) - np.float32(tensor["zero_point"])
     return steps * np.float32(tensor["scale"])
+
+
+def foreground(task: Record, tensors: Mapping[str, Record], outputs: Mapping[str, Array]) -> Array:
+    """float32 `[H, W]`, or one alone: how likely the second of two classes is."""
+    (name,) = task["roles"]["foreground"]
+    size = [x for x in tensors[name]["shape"] if x != 1]
+    return _activated(real(outputs[name], tensors[name]), task["scores"]).reshape(size)
 
 
 def label(task: Record, index: int) -> str:
@@ -255,6 +266,19 @@ def _detections(
     return tuple(kept)
 
 
+def _taken(task: Record, count: int, rows: Array) -> list[Detection]:
+    """All classes of the `count` boxes that a network decodes itself, best first.
+
+    `rows` `[D, 6]`: box, class, score. TFLite's fast suppression tells several classes of a box in
+    rows that follow one another, and counts boxes.
+    """
+    told, apart = task.get("classes_a_box", (1, 1))
+    count = min(count, len(rows) // apart)
+    chosen = [rows[box * apart + rank] for box in range(count) for rank in range(told)]
+    found = [_detection(row[:4], int(row[4]), float(row[5])) for row in chosen]
+    return sorted(found, key=lambda x: x.score, reverse=True)
+
+
 def _detection(ends: Any, index: int, score: float) -> Detection:
     top, left, bottom, right = (float(end) for end in ends)
     return Detection(top, left, bottom, right, index, score)
@@ -271,8 +295,18 @@ def _overlap(a: Detection, b: Detection) -> float:
     return high * wide / (first + second - high * wide)
 
 
-def _mask(task: Record, tensors: Mapping[str, Record], outputs: Mapping[str, Array]) -> Array:
-    """uint8 `[H, W]`: the class of each pixel, the lowest among equals."""
+def _mask(
+    task: Record,
+    tensors: Mapping[str, Record],
+    outputs: Mapping[str, Array],
+    threshold: float,
+) -> Array:
+    """uint8 `[H, W]`: the class of each pixel, the lowest among equals.
+
+    Of a map of one channel, 1 where the probability is `threshold` or more.
+    """
+    if "foreground" in task["roles"]:
+        return np.asarray(foreground(task, tensors, outputs) >= np.float32(threshold), np.uint8)
     if "mask" in task["roles"]:
         (name,) = task["roles"]["mask"]
         size = [x for x in tensors[name]["shape"] if x != 1]

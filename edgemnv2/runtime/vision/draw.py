@@ -18,6 +18,10 @@ LEAST_SIDE = 480
 GOLDEN = 0.618033988749895
 """Hues this far apart stay apart, however many there are."""
 SHADE, PAPER, INK = (16, 18, 22), (255, 255, 255), (12, 12, 14)
+LIGHT = (0.2126, 0.7152, 0.0722)
+"""What red, green and blue are of the luminance."""
+HALF_LIGHT = 0.2
+"""The luminance, with a gamma of two, that is as far from dark words as from light ones."""
 MASK_SHARE = 0.55
 SHOWN = 5
 """Bars at most; classes in a legend are all that there are, up to `LEGEND`."""
@@ -109,7 +113,7 @@ class _Page:
     def tags(self, answers: Sequence[Any], beside: Beside) -> None:
         """The class and score of each, best first, where no better one has its own already.
 
-        Dark words on a plate of the colour, inside the picture.
+        Words on a plate of the colour, inside the picture.
         """
         taken: list[tuple[float, float, float]] = []
         tags = []
@@ -118,16 +122,20 @@ class _Page:
             words = f"{self.name(found.index)}: {found.score:.0%}"
             wide = self.pen.textlength(words, self.font) + 2 * pad
             far, low = self.image.width - wide, self.image.height - high
-            asked = [(max(0.0, min(x, far)), y) for x, y in beside(found, wide, high)]
-            places = [(x, y) for x, y in asked if 0 <= y <= low]
-            places = places or [(x, max(0.0, min(y, low))) for x, y in asked]
+            asked = beside(found, wide, high)
+            # Those that fit as they are first: one that is moved may cover what it is about.
+            places = [(x, y) for x, y in asked if 0 <= x <= far and 0 <= y <= low]
+            places += [(max(0.0, min(x, far)), y) for x, y in asked if 0 <= y <= low]
+            if not places:
+                places = [(max(0.0, min(x, far)), max(0.0, min(y, low))) for x, y in asked]
             left, top = next((x for x in places if not _meets((*x, wide), taken, high)), places[0])
             taken.append((left, top, left + wide))
             tags.append((words, left, top, wide, colour(found.index)))
         # Where two lie on one another all the same, the better one is on top.
         for words, left, top, wide, hue in reversed(tags):
             self.pen.rectangle((left, top, left + wide, top + high), fill=hue)
-            self.pen.text((left + pad, top + high / 2), words, INK, self.font, anchor="lm")
+            place = left + pad, top + high / 2
+            self.pen.text(place, words, _ink_on(hue), self.font, anchor="lm")
 
     def beside_box(self, found: Any, wide: float, high: float) -> list[tuple[float, float]]:
         """Left and top of a plate of that size at a box: where it is looked for first, first."""
@@ -257,6 +265,12 @@ def _meets(
 def _share(part: float) -> str:
     """In whole percent, but nothing that is there is 0 %."""
     return f"{part:.0%}" if part >= 0.005 else "<1%"
+
+
+def _ink_on(hue: Colour) -> Colour:
+    """Dark, but on the few dark ones of the bright colours, where light words are read better."""
+    light = sum(share * (part / 255) ** 2 for share, part in zip(LIGHT, hue, strict=True))
+    return INK if light > HALF_LIGHT else PAPER
 
 
 def _dimmed(hue: Colour) -> Colour:

@@ -1,7 +1,6 @@
 // Outputs as answers: classes, boxes, centroids, a map of classes, an embedding: the twin of
 // vision/decode.py, with the same candidates in the same order.
 
-export const THRESHOLD = 0.5;
 export const CAPACITY = 64;
 const IOU = 0.5;
 const f = Math.fround;
@@ -22,7 +21,10 @@ export function decodeOutputs(task, tensors, outputs, threshold, capacity = CAPA
   const empty = { kind: task.kind, classes: [], detections: [], centroids: [] };
   switch (task.kind) {
     case "classifier": {
-      const scores = activated(values("scores"), task.classes, task.scores);
+      const [chance] = roles.foreground ? activated(values("foreground"), 1, task.scores) : [];
+      const scores = roles.foreground
+        ? Float32Array.of(1 - chance, chance)
+        : activated(values("scores"), task.classes, task.scores);
       const order = bestFirst(scores.subarray(0, task.classes)).slice(0, capacity);
       const classes = order.map((index) => ({ index, score: scores[index] }));
       return { ...empty, classes: classes.filter((x) => x.score >= threshold) };
@@ -35,7 +37,7 @@ export function decodeOutputs(task, tensors, outputs, threshold, capacity = CAPA
       return { ...empty, centroids: centroids(scores, tensor.nhwc, threshold, capacity) };
     }
     case "segmenter":
-      return { ...empty, mask: maskOf(task, byName, outputs) };
+      return { ...empty, mask: maskOf(task, byName, outputs, threshold) };
     case "embedding":
       return { ...empty, embedding: embedding(values("embedding")) };
     default:
@@ -116,10 +118,16 @@ function detections(task, values, threshold, capacity) {
   const boxes = values("boxes");
   if (task.roles.count) {
     const [scores, classes] = [values("scores"), values("classes")];
-    const count = Math.min(Math.trunc(values("count")[0]), boxes.length / 4, capacity);
-    return Array.from({ length: count }, (_, i) =>
-      found(boxes.subarray(4 * i, 4 * i + 4), Math.trunc(classes[i]), scores[i]),
-    ).filter((x) => x.score >= threshold);
+    const [told, apart] = task.classes_a_box || [1, 1];
+    const count = Math.min(Math.trunc(values("count")[0]), Math.floor(scores.length / apart));
+    const all = [];
+    for (let box = 0; box < count; box++) {
+      for (let i = box * apart; i < box * apart + told; i++) {
+        if (!(scores[i] >= threshold)) continue;
+        all.push(found(boxes.subarray(4 * i, 4 * i + 4), Math.trunc(classes[i]), scores[i]));
+      }
+    }
+    return all.sort((a, b) => b.score - a.score).slice(0, capacity);
   }
   const scores = activated(values("scores"), task.classes, task.scores);
   const first = task.background ? 1 : 0;
@@ -208,12 +216,16 @@ function join(a, b) {
   a.sums = a.sums.map((sum, n) => sum + b.sums[n]);
 }
 
-function maskOf(task, byName, outputs) {
-  const name = (task.roles.mask || task.roles.scores)[0];
+function maskOf(task, byName, outputs, threshold) {
+  const { mask, foreground, scores } = task.roles;
+  const name = (mask || foreground || scores)[0];
   const tensor = byName[name];
-  if (task.roles.mask) {
+  if (!scores) {
     const [height, width] = tensor.shape.filter((side) => side !== 1);
-    return { classes: Uint8Array.from(outputs[name], Number), width, height };
+    if (mask) return { classes: Uint8Array.from(outputs[name], Number), width, height };
+    const chances = activated(real(outputs[name], tensor), 1, task.scores);
+    const least = f(threshold);
+    return { classes: Uint8Array.from(chances, (x) => (x >= least ? 1 : 0)), width, height };
   }
   const [height, width, depth] = tensor.nhwc;
   const classes = new Uint8Array(height * width);

@@ -3,7 +3,7 @@
 import { label } from "./decode.js";
 
 const GOLDEN = 0.618033988749895;
-const LEAST_SIDE = 480;
+const [LEAST_SIDE, LEAST_TEXT] = [480, 12];
 const [SHADE, PAPER, INK] = ["rgb(16 18 22)", "rgb(255 255 255)", "rgb(12 12 14)"];
 const [MASK_SHARE, SHOWN, LEGEND] = [0.55, 5, 12];
 
@@ -25,6 +25,12 @@ export function colour(index) {
   return all[sector % 6].map((x) => Math.round(x * 255));
 }
 
+// Dark, but on the few dark ones of the bright colours, where light words are read better.
+function inkOn(hue) {
+  const [red, green, blue] = hue.map((part) => (part / 255) ** 2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 ? INK : PAPER;
+}
+
 const css = (hue) => `rgb(${hue.join(" ")})`;
 const percent = (x) => `${Math.round(x * 100)}%`;
 const share = (x) => (x >= 0.005 ? percent(x) : "<1%");
@@ -33,7 +39,10 @@ const share = (x) => (x >= 0.005 ? percent(x) : "<1%");
 export function draw(canvas, picture, answer, task, place, note = "") {
   const times = Math.max(1, Math.ceil(LEAST_SIDE / Math.max(place.width, place.height)));
   const [width, height] = [place.width * times, place.height * times];
-  const size = Math.max(12, Math.min(Math.round(Math.min(width, height) / 26), 40));
+  // In a narrow page the canvas is shown smaller than it is; its words stay readable.
+  const shrunk = width / (canvas.parentElement?.clientWidth || width);
+  const usual = Math.max(LEAST_TEXT, Math.min(Math.round(Math.min(width, height) / 26), 40));
+  const size = Math.max(usual, Math.round(LEAST_TEXT * shrunk));
   const bars =
     answer.kind !== "classifier"
       ? []
@@ -118,24 +127,24 @@ function drawTags({ pen, task, width, height, size, ...rest }, answers, beside) 
   for (const found of answers) {
     const words = `${label(task, found.index)}: ${percent(found.score)}`;
     const wide = pen.measureText(words).width + 2 * pad;
-    const asked = beside({ size, ...rest }, found, wide, high).map(([x, y]) => [
-      Math.max(0, Math.min(x, width - wide)),
-      y,
-    ]);
-    const inside = asked.filter(([, y]) => y >= 0 && y <= height - high);
+    const asked = beside({ size, ...rest }, found, wide, high);
+    const across = (x) => Math.max(0, Math.min(x, width - wide));
+    const down = (y) => Math.max(0, Math.min(y, height - high));
+    // Those that fit as they are first: one that is moved may cover what it is about.
+    const inside = asked.filter(([, y]) => y === down(y));
     const places = inside.length
-      ? inside
-      : asked.map(([x, y]) => [x, Math.max(0, Math.min(y, height - high))]);
+      ? [...inside.filter(([x]) => x === across(x)), ...inside.map(([x, y]) => [across(x), y])]
+      : asked.map(([x, y]) => [across(x), down(y)]);
     const meets = ([x, y]) =>
       taken.some((t) => x < t.x + t.wide && t.x < x + wide && Math.abs(y - t.y) < high);
     const [x, y] = places.find((place) => !meets(place)) || places[0];
-    taken.push({ words, x, y, wide, hue: css(colour(found.index)) });
+    taken.push({ words, x, y, wide, hue: colour(found.index) });
   }
   // Where two lie on one another all the same, the better one is on top.
   for (const { words, x, y, wide, hue } of taken.reverse()) {
-    pen.fillStyle = hue;
+    pen.fillStyle = css(hue);
     pen.fillRect(x, y, wide, high);
-    text(pen, words, x + pad, y + high / 2, INK);
+    text(pen, words, x + pad, y + high / 2, inkOn(hue));
   }
 }
 

@@ -1,21 +1,31 @@
 // The network @TITLE@ as a module: load it, run it, read its answer.
 
-import { facts } from "./facts.js";
-import { instantiate } from "./network.js";
-
-export { facts };
+export const facts = @FACTS@;
 
 // The network, from the files beside this one or from bytes { simd, two, plain, constants }.
-export function load(bytes = {}) {
+export async function load(bytes = {}) {
   const names = {
     simd: "@NAME@.wasm",
     two: "@NAME@_two.wasm",
     plain: "@PLAIN@",
     constants: "@NAME@.bin",
   };
-  const files = (part) => bytes[part] || read(new URL(names[part], import.meta.url));
+  const asked = {};
+  const files = (part) =>
+    (asked[part] ??= bytes[part] || read(new URL(names[part], import.meta.url)));
+  const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
   const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  return instantiate(facts, files, worker);
+  const hasTwo = Boolean(facts.twoPages && isolated);
+  // All at once: nothing waits for what it does not need.
+  for (const part of ["constants", hasTwo ? "two" : facts.forms[0]])
+    Promise.resolve(files(part)).catch(() => {}); // told where it is waited for
+  const [{ instantiate }] = await Promise.all([
+    import("./network.js"),
+    import("./decode.js"),
+    import("./pixels.js"),
+    import("./geometry.js"),
+  ]);
+  return instantiate(facts, files, hasTwo ? worker : undefined);
 }
 
 async function read(url) {

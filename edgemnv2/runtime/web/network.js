@@ -1,6 +1,6 @@
 // The network as a WebAssembly module: with one memory of a fixed size, and no other import.
 
-import { decodeOutputs, THRESHOLD } from "./decode.js";
+import { decodeOutputs } from "./decode.js";
 import { ARRAYS, inputOf } from "./pixels.js";
 
 export class Network {
@@ -52,7 +52,7 @@ export class Network {
 
   // Scores that count, unless the caller says otherwise.
   get threshold() {
-    return ["classifier", "unknown"].includes(this.facts.task.kind) ? 0 : THRESHOLD;
+    return this.facts.task.threshold;
   }
 
   // RGBA pixels as the input, as `edgemnv2 run` makes them, and their place in it.
@@ -65,12 +65,11 @@ export class Network {
 }
 
 // `files` gives the bytes of "simd", "plain", "two" and "constants", as a promise or at once;
-// `startWorker` a new worker of worker.js, where there may be one: then a page that is isolated from
-// other origins runs the network on two threads.
+// `startWorker` a new worker of worker.js, where there may be one (a page that is isolated from other
+// origins): then the network runs on two threads.
 export async function instantiate(facts, files, startWorker) {
   const constants = files("constants");
-  const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
-  if (startWorker && facts.twoPages && isolated) {
+  if (startWorker) {
     try {
       return await onTwoThreads(facts, await files("two"), await constants, startWorker);
     } catch (error) {

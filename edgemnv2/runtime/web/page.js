@@ -31,7 +31,8 @@ export async function openPage(root, loading) {
   find("camera").disabled = !takes || !navigator.mediaDevices;
   find("threshold").value = Math.round(page.threshold * 100);
   find("threshold-value").textContent = `${find("threshold").value} %`;
-  const scored = ["classifier", "detector", "grid"].includes(facts.task.kind);
+  const { kind, roles } = facts.task;
+  const scored = ["classifier", "detector", "grid"].includes(kind) || Boolean(roles.foreground);
   find("threshold").closest("label").hidden = !scored;
   find("threshold").addEventListener("input", (event) => {
     page.threshold = Number(event.target.value) / 100;
@@ -41,9 +42,20 @@ export async function openPage(root, loading) {
   find("file").addEventListener("change", (event) => openFile(page, event.target.files[0]));
   find("camera").addEventListener("click", () => toggleCamera(page));
   bindDrop(root, find("drop"), (file) => openFile(page, file));
+  watchWidth(find("canvas").parentElement, () => page.last && show(page, page.last, ""));
   say(takes ? "Ready: give it a picture." : "This network takes no pictures; see its module.");
   root.dataset.state = "ready";
   return page;
+}
+
+// Words on the picture are as large as the width that it is shown in asks for.
+function watchWidth(element, redraw) {
+  let width = element.clientWidth;
+  new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    width = element.clientWidth;
+    redraw();
+  }).observe(element);
 }
 
 function bindDrop(root, target, take) {

@@ -108,6 +108,39 @@ def test_no_tag_hides_another_where_there_is_room() -> None:
     assert all(now > 0.6 * before for now, before in zip(together, alone, strict=True))
 
 
+@pytest.mark.parametrize("column", [0.005, 0.5, 0.995])
+@pytest.mark.parametrize("row", [0.02, 0.5, 0.98])
+def test_a_tag_covers_no_point_that_it_is_about(row: float, column: float) -> None:
+    """At an edge it goes to the other side."""
+    place = placed(480, 480, (96, 96), "letterbox")
+    ends = (row - 0.05, column - 0.05, row + 0.05, column + 0.05)
+    found = Centroid(row, column, *ends, 1, 0.9)
+    page = drawn(ground((480, 480), True), Answer("grid", centroids=(found,)), NAMES, place)
+    y, x = round(row * 480), round(column * 480)
+    # The dot, and beside it the ground within the ring.
+    assert page.getpixel((min(x, 479), y)) == colour(1)
+    within = [x - 6, x + 6]
+    assert all(page.getpixel((at, y)) == (250, 250, 250) for at in within if 0 <= at < 480)
+
+
+def test_words_stand_out_from_every_plate() -> None:
+    """A contrast of 4.5, as WCAG asks for small words."""
+
+    def luminance(shade: tuple[int, ...]) -> float:
+        parts = [x / 255 for x in shade]
+        linear = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    place = placed(480, 480, (96, 96), "letterbox")
+    for index in range(40):
+        box = Answer("detector", detections=(Detection(0.4, 0.1, 0.9, 0.9, index, 0.9),))
+        page = drawn(ground((480, 480), True), box, {index: "M" * 9}, place)
+        # The strip above the box has the plate's colour and the words' alone, and mixtures.
+        plate = page.crop((52, 175, 120, 190)).getcolors(9999) or []
+        seen = [luminance(shade) for _, shade in plate if isinstance(shade, tuple)]
+        assert (max(seen) + 0.05) / (min(seen) + 0.05) > 4.5, index
+
+
 def test_tags_stay_inside_the_picture() -> None:
     picture = ground((480, 480), light=True)
     place = placed(480, 480, (96, 96), "letterbox")

@@ -160,7 +160,13 @@ def test_every_layer_gives_tflites_bytes(
     check(FAMILIES[family], board(place), optimise, NETWORKS[network](), tmp_path, fuse=fuse)
 
 
-@pytest.mark.parametrize("rounding", ["even", "fractions", "halves"])
+@pytest.mark.parametrize(
+    "rounding",
+    [
+        *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("even", "fractions")),
+        "halves",
+    ],
+)
 @pytest.mark.parametrize("network", ["blocks", "irregular", "trained", "width_1", "width_7"])
 @pytest.mark.parametrize(("family", "place", "optimise", "fuse"), PLACES)
 def test_every_layer_rounds_once_to_even(
