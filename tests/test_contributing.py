@@ -121,20 +121,29 @@ OPERATOR_FILES = ("layer", "reference", "kernel", "check", "lower", "tflite", "o
 TRY = """
 import sys
 from pathlib import Path
-import numpy as np
-from edgemnv2.ops.sign.layer import Sign
+from edgemnv2.check.verify import SampleChoice, verify
+from edgemnv2.pipeline import compile_graph
+from edgemnv2.runners import runner_for
+from edgemnv2.target import load_target, missing_local_features
+from edgemnv2.ops.floor.layer import Floor
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.tflite_net import TfliteNet
 from onnx import TensorProto, helper
 
 ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 4, 5]) for n in "xy"]
-graph = helper.make_graph([helper.make_node("Sign", ["x"], ["y"])], "g", ends[:1], ends[1:])
+graph = helper.make_graph([helper.make_node("Floor", ["x"], ["y"])], "g", ends[:1], ends[1:])
 opset = [helper.make_opsetid("", 17)]
 blob = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
 samples = random_samples((1, 3, 4, 5), "float32", 3, 0)
 lowered, ours = reference(blob, ".onnx", samples, Path(sys.argv[1]))
-assert [type(layer) for layer in lowered.layers] == [Sign]
+assert [type(layer) for layer in lowered.layers] == [Floor]
 assert (ours == onnxruntime_outputs(blob, samples)[0]).all()
+host = load_target("host")
+if missing_local_features(host):
+    sys.exit()
+artifact = compile_graph(lowered, host, Path(sys.argv[1]) / "net")
+done = verify(artifact, runner_for(artifact), SampleChoice(random=3))
+assert done.passed and done.exact
 """
 
 
@@ -151,14 +160,14 @@ def test_add_an_operator_as_it_is_written(
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    folder = tmp_path / "edgemnv2" / "ops" / "sign"
+    folder = tmp_path / "edgemnv2" / "ops" / "floor"
     folder.mkdir()
-    (folder / "__init__.py").write_text('"""The sign of each value."""\n')
+    (folder / "__init__.py").write_text('"""The floor of each value."""\n')
     for name, text in zip(OPERATOR_FILES, files, strict=True):
         (folder / f"{name}.py").write_text(text)
     table = tmp_path / "edgemnv2" / "ops" / "table.py"
     text = table.read_text()
-    after = re.search(r'    "sigmoid": .*\n', text)
+    after = re.search(r'    "exp": .*\n', text)
     assert after is not None
     table.write_text(text[: after.end()] + f"    {line.strip()}\n" + text[after.end() :])
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -175,7 +184,7 @@ def test_add_an_operator_as_it_is_written(
 def test_the_files_and_names_that_the_guide_mentions_are_there() -> None:
     text = CONTRIBUTING.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:edgemnv2|tests|targets)/[\w/.-]*\w)`", text):
-        if "sign" in path:  # the guide makes it
+        if "floor" in path:  # the guide makes it
             continue
         assert (REPOSITORY / path).exists(), path
     for name, file in (

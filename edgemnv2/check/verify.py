@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from edgemnv2.check.source import SourceCheck, check_source
 from edgemnv2.errors import EdgeError, InputError
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops import execute
-from edgemnv2.ops.graph import Graph
+from edgemnv2.ops.convolution.layer import Weighted
+from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner, RunResult, TraceRow
 from edgemnv2.samples.inputs import InputSet, SampleChoice, choose_inputs
@@ -32,6 +33,8 @@ BATCH = 8
 """Samples per call of the reference and of the runner: what keeps memory and waiting small."""
 SOURCE_SAMPLES = 8
 """Most that the framework of the source file computes as well."""
+ROUNDINGS = 8
+"""Of a sum, in units of the last place of all its terms together."""
 SCORE_TYPES = ("float32", "int8", "uint8")
 """Of class scores; int32 and int64 are counts or indices."""
 
@@ -103,8 +106,9 @@ def verify(
 
     `graph` is the reference; left out, the one that came with the artefact. When outputs differ,
     one such sample runs again with a trace, to name the first layer that does. Raises InputError
-    where they differ since the reference leaves the range of float32: of two engines that do, one
-    has infinity where the other has a large number, and neither is right.
+    where they differ since the reference leaves the range of float32 (of two engines that do, one
+    has infinity where the other has a large number, and neither is right), or since what is left of
+    a sum is the rounding of its terms.
     """
     source = "the model as given" if graph is not None else "the graph in the artefact"
     if graph is None:
@@ -299,10 +303,39 @@ def _diverging_layer(
     except EdgeError as error:
         # The verdict stands without it; say why there is no name.
         return {"layer": None, "reason": str(error)}
-    found = first_divergence(
-        graph, execute.run(graph, sample), traced_tensors(graph, artifact, result)
+    values, traced = execute.run(graph, sample), traced_tensors(graph, artifact, result)
+    found = first_divergence(graph, values, traced)
+    if found is None:
+        return None
+    layer = graph.layers[found.index]
+    _check_cancellation(graph, layer, values, traced[layer.output])
+    return _as_dict(found)
+
+
+def _check_cancellation(
+    graph: Graph, layer: Layer, values: Mapping[str, Array], actual: Array
+) -> None:
+    """InputError where the terms of sums cancel until what is left is their rounding.
+
+    Which digits float32 loses of such a sum depends on the order of summation: neither the
+    reference nor the code is right.
+    """
+    if not isinstance(layer, Weighted) or actual.dtype != np.float32:
+        return
+    sizes = replace(layer, weight=np.abs(layer.weight), bias=np.abs(layer.bias))
+    terms = execute.run_layer(
+        graph, sizes.with_clamp((-np.inf, np.inf)), [np.abs(values[x]) for x in layer.inputs]
     )
-    return None if found is None else _as_dict(found)
+    noise = ROUNDINGS * np.spacing(terms)
+    expected = values[layer.output]
+    if (np.abs(actual - expected) <= noise).all():
+        at = np.unravel_index(int(np.abs(actual - expected).argmax()), expected.shape)
+        raise InputError(
+            f"layer {layer.name!r}: terms of {terms[at]:.2g} in all cancel to {expected[at]:.2g} "
+            f"there, and of such sums float32 keeps multiples of {np.spacing(terms[at]):.2g}, so "
+            "that outputs cannot be compared (expected weights that do not grow without bound); "
+            "look at the weights of the model and at the range of the input (--preprocess)"
+        )
 
 
 def traced_tensors(graph: Graph, artifact: Artifact, result: RunResult) -> dict[str, Array]:

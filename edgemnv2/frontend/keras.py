@@ -6,7 +6,6 @@ around them are views, and leave no trace. Padding and arithmetic are TensorFlow
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections import Counter
@@ -158,7 +157,7 @@ class _Network:
                     return self._operator(layer, call)
                 convert = LAYERS.get(kind)
                 if convert is None:
-                    raise self.net.refuse(f"{kind} is not supported", _remedy(kind, LAYERS))
+                    raise self.net.refuse(f"{kind} is not supported", _remedy(kind))
                 return [convert(self.net, inputs, layer["config"], self.file.weights(path, layer))]
         except UnsupportedOperator as refusal:
             # All are told at once; what follows goes on with the layer's input.
@@ -171,8 +170,9 @@ class _Network:
         function = str(config.get("function", "")) if kind in OF_TENSORFLOW else ""
         operator = operator_of_function(function) if function else kind
         if operator not in OPERATORS:
-            known = _remedy(operator, OPERATORS)
-            raise self.net.refuse(f"the operator {function or kind} is not supported", known)
+            raise self.net.refuse(
+                f"the operator {function or kind} is not supported", _remedy(operator)
+            )
         made = OPERATORS[operator](self.net, Arguments(call, config))
         return made if isinstance(made, list) else [made]
 
@@ -222,13 +222,12 @@ def _is_operator(layer: Mapping[str, Any]) -> bool:
     return kind in OF_TENSORFLOW or (kind in OPERATORS and not is_class)
 
 
-def _remedy(kind: str, known: Mapping[str, Any]) -> str:
+def _remedy(kind: str) -> str:
     if kind == "Lambda":
         return "replace it by layers of Keras: a Lambda layer is Python code, which no file holds"
     if kind == "TimeDistributed":
         return "save the layer inside it alone, and call it for each image of the sequence"
-    near = difflib.get_close_matches(kind, known, n=1, cutoff=0.75)
-    return f"express it by {near[0]}" if near else "express it by other layers, or cut it off"
+    return "express it by other layers, or cut it off"
 
 
 def _ends(ends: Any) -> list[Reference]:

@@ -358,6 +358,7 @@ OPERATORS: dict[str, Convert] = {
     "Rsqrt": _rsqrt,
     "Selu": _activated("selu"),
     "Sigmoid": _activated("sigmoid"),
+    "Sign": _unary("Sign"),
     "Silu": _activated("silu"),
     "Softmax": _softmax(log=False),
     "Softplus": _activated("softplus"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -94,8 +93,7 @@ def build_flow(
         if rule is None:
             behind.update(names)
             refusals.append(
-                f"{node.place}: operator {node.operator} is not supported; "
-                f"{_remedy(node.operator, tuple(rules))}"
+                f"{node.place}: operator {node.operator} is not supported; {_remedy(node.operator)}"
             )
             continue
         try:
@@ -174,13 +172,11 @@ def _short(fact: str) -> str:
     return fact if len(fact) <= MOST_LETTERS else f"{fact[:MOST_LETTERS]} …"
 
 
-def _remedy(operator: str, operators: tuple[str, ...]) -> str:
+def _remedy(operator: str) -> str:
     for start, remedy in REMEDIES.items():
         if operator.startswith(start):
             return remedy
-    near = difflib.get_close_matches(operator, operators, n=1, cutoff=0.75)
-    if near:
-        return f"express it by {near[0]}, or remove it before the export"
+    # No operator of a similar name: Ceil is no Celu.
     return "remove it before the export, or cut the model in front of it"
 
 

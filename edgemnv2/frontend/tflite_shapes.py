@@ -21,8 +21,8 @@ Shape = tuple[int, ...]
 ELEMENTWISE = (
     "ABS", "ADD", "CAST", "DEQUANTIZE", "DIV", "ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU",
     "LOG", "LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "MAXIMUM", "MINIMUM", "MUL", "NEG",
-    "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT", "SOFTMAX", "SQRT",
-    "SQUARE", "SUB", "TANH",
+    "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT", "SIGN", "SOFTMAX",
+    "SQRT", "SQUARE", "SUB", "TANH",
 )  # fmt: skip
 
 

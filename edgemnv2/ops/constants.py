@@ -42,6 +42,7 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "log": np.log,
     "tanh": np.tanh,
     "abs": np.abs,
+    "sign": np.sign,
     "matmul": np.matmul,
     "isnan": np.isnan,
     "where": np.where,

@@ -66,6 +66,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "rsqrt": ("Rsqrt",),
     "select": ("Select",),
     "sigmoid": ("Sigmoid",),
+    "sign": ("Sign",),
     "softmax": ("Softmax",),
     "softplus": ("Softplus",),
     "sqrt": ("Sqrt",),

@@ -14,7 +14,7 @@ from edgemnv2.quantizer.quality import LayerQuality
 
 __all__ = ["CalibrationCache", "cache_key"]
 
-ALGORITHM = 10
+ALGORITHM = 11
 """Raised whenever calibration computes something else from the same inputs."""
 
 

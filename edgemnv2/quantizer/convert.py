@@ -17,6 +17,7 @@ from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.quality import LayerMeter, LayerQuality
 from edgemnv2.quantizer.statistics import batches, collect, count_of
 from edgemnv2.quantizer.walk import Walk, outer_name
+from edgemnv2.quantizer.weights import feedback_of
 
 __all__ = ["Converted", "convert"]
 
@@ -49,7 +50,8 @@ def convert(
 
     `scores` names the tensors of class scores, of which the best ones matter.
     """
-    statistics = collect(graph, x, scores, progress)
+    feedback = feedback_of(per_channel=per_channel)
+    statistics = collect(graph, x, scores, feedback, progress)
     walk = Walk(graph, statistics, per_channel, method)
     converted = walk.run(x, progress)
     quality = _compare(graph, converted, walk, x, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ Progress = Callable[[str, int, int], None]
 MOST_CALIBRATION_SAMPLES = 100
 """More do not improve MobileNetV2, and each costs about 3 MB at 224 x 224."""
 FEWEST_TO_SPLIT = 10
+LEAST_SIDE = 32
+"""Of an input of three channels, to be taken for a picture."""
 HEADS = ("auto", "scores", "values")
 """`scores`: of classes, of which the best must stay apart; `values`: numbers that all count alike;
 `auto`: scores where the network ends in the form of a classifier."""
@@ -241,6 +243,7 @@ def calibrate(
     found = kept.load(key)
     if found is not None:
         return Calibrated(*found, scheme, from_cache=True)
+    x = _with_mirrored(graph, x)
     peaks = image_peaks(graph, _watched(x, "measure ranges", progress))
     if per_channel:
         equal = equalize_activations(graph, expected_peaks(graph, peaks))
@@ -252,6 +255,26 @@ def calibrate(
     onnx = converted.file()
     kept.store(key, onnx, converted.quality)
     return Calibrated(onnx, converted.quality, scheme, from_cache=False)
+
+
+def _with_mirrored(graph: Graph, x: Inputs) -> Inputs:
+    """Pictures, and where they are few each of them from the other side, too.
+
+    What a network computes of a mirrored picture is as likely as what it computes of the picture.
+    """
+    inputs = by_tensor(graph, x)
+    few = 2 * count_of(x) <= MOST_CALIBRATION_SAMPLES
+    if not few or len(inputs) != 1 or not all(_is_picture(graph, name) for name in inputs):
+        return x
+    (images,) = inputs.values()
+    both = np.concatenate([images, images[:, :, ::-1]])
+    return dict.fromkeys(x, both) if isinstance(x, Mapping) else both
+
+
+def _is_picture(graph: Graph, name: str) -> bool:
+    tensor = graph.tensors[name]
+    sides = tensor.height, tensor.width
+    return tensor.dtype == "float32" and tensor.channels == 3 and min(sides) >= LEAST_SIDE
 
 
 def _scores(graph: Graph, head: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from edgemnv2.quantizer.float_run import ExactRun, Inputs
 from edgemnv2.quantizer.ranges import Histogram
 from edgemnv2.quantizer.weights import (
     CovarianceSum,
+    Feedback,
     groups_of,
     hands_errors_on,
     mean_patch,
@@ -61,10 +62,12 @@ def batches(x: Inputs) -> Iterator[Any]:
         yield {k: v[part] for k, v in x.items()} if isinstance(x, Mapping) else x[part]
 
 
-def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) -> Statistics:
+def collect(
+    graph: Graph, x: Inputs, scores: Sequence[str], feedback: Feedback, progress: Progress
+) -> Statistics:
     """The statistics of `graph` on the inputs `[N, H, W, C]`, in two passes.
 
-    `scores` names the tensors of class scores.
+    `scores` names the tensors of class scores; `feedback` says which layers have covariances.
     Raises ModelError where an activation is not finite.
     """
     run, count = ExactRun(graph), count_of(x)
@@ -74,9 +77,9 @@ def collect(graph: Graph, x: Inputs, scores: Sequence[str], progress: Progress) 
     }
     weighted = weighted_layers(graph)
     covariances = {
-        layer.name: CovarianceSum(layer, count)
+        layer.name: CovarianceSum(layer, count, feedback.pixels_per_tap)
         for layer in convolutions(graph)
-        if hands_errors_on(layer)
+        if hands_errors_on(layer, feedback)
     }
     patches: dict[str, Array] = {}
     found_scores: dict[str, list[Array]] = {name: [] for name in scores}

@@ -35,6 +35,7 @@ from edgemnv2.quantizer.ranges import affine, choose_range, choose_score_range
 from edgemnv2.quantizer.statistics import BATCH, Statistics, count_of
 from edgemnv2.quantizer.weights import (
     corrected_bias,
+    feedback_of,
     mean_patch,
     quantize_weights,
     weight_scales,
@@ -301,7 +302,9 @@ class Walk:
         self, layer: Weighted, source: QuantParams, target: QuantParams, scale: Array
     ) -> StoredWeights:
         exact = exact_scale(scale, source, target, rounding_of(layer))
-        weights = quantize_weights(layer, exact, self.statistics.covariances.get(layer.name))
+        covariance = self.statistics.covariances.get(layer.name)
+        damping = feedback_of(per_channel=self.per_channel).damping
+        weights = quantize_weights(layer, exact, covariance, damping)
         self.weight_scales[layer.name] = weights.scale
         self.real_weights[layer.name] = weights.real
         before = self.statistics.mean_patches[layer.name]

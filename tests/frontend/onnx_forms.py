@@ -211,7 +211,7 @@ for _opset in (9, 11, 13):
 
 for _op in (
     "Abs", "Celu", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg",
-    "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh",
+    "Relu", "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Tanh",
 ):  # fmt: skip
     FORMS[_op] = form(f"y = {_op}(x)", opset=18)
 for _op in ("Log", "Reciprocal", "Sqrt"):
@@ -234,6 +234,19 @@ FORMS["Min of spread operands"] = form("y = Min(c, v, x)", c=number(0.5), v=norm
 FORMS["a constant that spreads a tensor"] = form(
     "p = GlobalAveragePool(x) y = Add(p, k)", k=normal(1, 6, 4, 3)
 )
+for _first in (
+    "Identity(x)",
+    "Relu(x)",
+    "Sigmoid(x)",
+    "MaxPool<kernel_shape=[2,2]>(x)",
+    "Add(x, x)",
+):
+    FORMS[f"{_first} between bounds that cross"] = form(
+        f"m = {_first} y = Clip(m, one, low)", one=number(1), low=number(-1)
+    )
+    FORMS[f"{_first} between bounds below it"] = form(
+        f"m = {_first} r = Relu(m) y = Clip(r, lowest, low)", lowest=number(-5), low=number(-1)
+    )
 FORMS["Clip without a lower bound"] = form("y = Clip(x, , b)", b=number(0.5))
 
 # -- matrices --------------------------------------------------------------------------------------
@@ -263,6 +276,17 @@ FORMS["Flatten from 2, then a matrix"] = form(
 
 # -- parts and shapes ------------------------------------------------------------------------------
 
+for _axis, _shape in ((1, (1, 2, 8, 9)), (2, (1, 6, 3, 9)), (3, (1, 6, 8, 1))):
+    for _operands in ("x, k", "k, x", "k, x, k, x, x"):
+        FORMS[f"Concat of {_operands} along axis {_axis}"] = form(
+            f"t = Tanh(x) y = Concat<axis={_axis}>({_operands.replace('x, x', 'x, t')})",
+            k=normal(*_shape),
+        )
+FORMS["Concat of a token with a sequence"] = form(
+    "r = Reshape(x, s) t = Transpose<perm=[0,2,1]>(r) y = Concat<axis=1>(k, t)",
+    s=longs(1, 6, 72),
+    k=normal(1, 1, 6),
+)
 FORMS["Split into equal parts"] = form(
     "a, b = Split<axis=1, num_outputs=2>(x) y = Sub(b, a)", opset=18
 )

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgemnv2.errors import EdgeError
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
 from tests.networks.quantised import random_scale, random_zero_point
@@ -141,6 +140,32 @@ def test_a_constant_of_one_value_is_padding(first: bool, tmp_path: Path) -> None
     np.testing.assert_array_equal(ours, litert(blob, samples)[0])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+def test_constants_of_several_values_are_put_in(dtype: str, tmp_path: Path) -> None:
+    """As coordinates that a network is given beside its features."""
+    quantised: dict[str, Any] = {"scale": 0.1, "zero_point": 3} if dtype != "float32" else {}
+    for seed in range(12):
+        random, net, shape = np.random.default_rng(seed), TfliteNet(), [1, 5, 4, 3]
+        axis = 1 + seed % 3
+        x = net.tensor(shape, dtype, **quantised)
+        operands, total = [], 0
+        for is_constant in (*random.integers(0, 2, random.integers(1, 4)), 0, 1):
+            extents = list(shape)
+            extents[axis] = int(random.integers(1, 4)) if is_constant else shape[axis]
+            values = random.integers(0, 100, extents).astype(dtype)
+            operands.append(net.constant(values, **quantised) if is_constant else x)
+            total += extents[axis]
+        shape[axis] = total
+        y = net.tensor(shape, dtype, **quantised)
+        net.add("CONCATENATION", operands, [y], "ConcatenationOptions", axis=axis)
+        blob = net.build([x], [y])
+        samples = random_samples((1, 5, 4, 3), dtype, 2, seed)
+        _, ours = reference(blob, ".tflite", samples, tmp_path)
+        np.testing.assert_array_equal(ours, litert(blob, samples)[0])
+        if not seed:
+            assert verified(blob, ".tflite", "host", tmp_path).exact
+
+
 def test_constants_between_computed_operands_are_paddings(tmp_path: Path) -> None:
     for seed in range(20):
         random, net = np.random.default_rng(seed), TfliteNet()
@@ -158,17 +183,6 @@ def test_constants_between_computed_operands_are_paddings(tmp_path: Path) -> Non
         samples = random_samples((1, 5, 4, 3), "int8", 2, 0)
         _, ours = reference(blob, ".tflite", samples, tmp_path)
         np.testing.assert_array_equal(ours, litert(blob, samples)[0], err_msg=str(seed))
-
-
-def test_a_constant_of_several_values_is_refused(tmp_path: Path) -> None:
-    values = np.arange(40, dtype=np.int8).reshape(1, 5, 4, 2)
-    net = TfliteNet()
-    x, y = (net.tensor((1, 5, 4, c), "int8", 0.1, 3) for c in (3, 5))
-    operands = [x, net.constant(values, scale=0.1, zero_point=3)]
-    net.add("CONCATENATION", operands, [y], "ConcatenationOptions", axis=3)
-    samples = random_samples((1, 5, 4, 3), "int8", 1, 0)
-    with pytest.raises(EdgeError, match="CONCATENATION with constant operands of several"):
-        reference(net.build([x], [y]), ".tflite", samples, tmp_path)
 
 
 @pytest.mark.parametrize("target", TARGETS[:3])

@@ -48,7 +48,16 @@ def _random(*shape: int) -> Any:
 
 def onnx_files() -> Iterator[bytes]:
     """What TFLite does not have, or has in another form."""
-    for operator in ("Elu", "Erf", "HardSigmoid", "Softplus", "Exp", "Sigmoid", "HardSwish"):
+    for operator in (
+        "Elu",
+        "Erf",
+        "HardSigmoid",
+        "Softplus",
+        "Exp",
+        "Sigmoid",
+        "HardSwish",
+        "Sign",
+    ):
         yield one_operator(operator, IMAGE)
     yield one_operator("Clip", IMAGE, {"low": np.float32(-0.5), "high": np.float32(0.75)})
     yield one_operator("Identity", IMAGE)

@@ -25,7 +25,7 @@ from edgemnv2.quantizer.cache import cache_key
 from edgemnv2.quantizer.convert import convert
 from edgemnv2.quantizer.equalize import equalize_activations
 from edgemnv2.quantizer.float_graph import expected_peaks, image_peaks
-from edgemnv2.quantizer.quantize import Quantized, quantize, split
+from edgemnv2.quantizer.quantize import Quantized, calibrate, quantize, split
 from edgemnv2.samples.images import default_preset, load_images, random_inputs, to_nhwc, to_source
 from edgemnv2.target import load_target
 
@@ -460,3 +460,20 @@ def test_torchvision_keeps_its_accuracy(shared_data, per_channel, least_top1, le
     assert result.float_accuracy.top1 == 82.25
     assert result.int8_accuracy.top1 >= least_top1
     assert result.agreement >= least_agreement
+
+
+def test_few_pictures_calibrate_from_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file from them as from them and their mirrored copies, which are no longer few."""
+    monkeypatch.setattr("edgemnv2.quantizer.quantize.MOST_CALIBRATION_SAMPLES", 6)
+    graph = lower(load_model("mobilenetv2-0.35-32"))
+    x = random_inputs(graph.tensors[graph.inputs[0]], 3, seed=1).x
+    both = np.concatenate([x, x[:, :, ::-1]])
+    assert calibrate(graph, x).onnx == calibrate(graph, both).onnx
+
+
+def test_what_is_no_picture_is_not_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = lower(load_model("digits"))
+    x = random_inputs(graph.tensors[graph.inputs[0]], 3, seed=1).x
+    taken = calibrate(graph, x).onnx
+    monkeypatch.setattr("edgemnv2.quantizer.quantize.MOST_CALIBRATION_SAMPLES", 1)
+    assert calibrate(graph, x).onnx == taken

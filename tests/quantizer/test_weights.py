@@ -12,6 +12,7 @@ from edgemnv2.ops.windows import pad, patches
 from edgemnv2.quantizer.weights import (
     CovarianceSum,
     corrected_bias,
+    feedback_of,
     hands_errors_on,
     mean_patch,
     quantize_weights,
@@ -36,7 +37,7 @@ def quantized(layer, per_channel=True, covariance=None):
 
 
 def covariance_of(layer, x):
-    total = CovarianceSum(layer, len(x))
+    total = CovarianceSum(layer, len(x), 1)
     for image in x:
         total.add(image[np.newaxis])
     return total.covariance()
@@ -141,10 +142,12 @@ def test_covariance_equals_its_definition(kind):
 
 def test_too_few_pixels_are_no_covariance():
     layer = layer_of(Conv2D, channels=3)
-    assert covariance_of(layer, np.ones((4, 5, 5, 3), np.float32)) is None
+    assert covariance_of(layer, np.ones((1, 5, 5, 3), np.float32)) is None
 
 
-def test_layers_of_few_weights_hand_errors_on():
-    assert hands_errors_on(layer_of(DepthwiseConv2D))
-    assert hands_errors_on(layer_of(Conv2D, channels=3))
-    assert not hands_errors_on(layer_of(Conv2D, channels=6))
+def test_layers_whose_covariance_has_room_hand_errors_on():
+    fine, coarse = feedback_of(per_channel=True), feedback_of(per_channel=False)
+    for feedback, most in ((fine, 160), (coarse, 3)):
+        assert hands_errors_on(layer_of(DepthwiseConv2D), feedback)
+        assert hands_errors_on(layer_of(Conv2D, channels=most), feedback)
+        assert not hands_errors_on(layer_of(Conv2D, channels=most + 1), feedback)

@@ -29,7 +29,8 @@ def clip(node: SourceNode, flow: FlowBuilder) -> None:
             raise Refusal(f"bound {tensor.name!r} that is computed", "export ReLU6 as Clip(0, 6)")
         if value.values.size:
             bounds[index - 1] = float(value.real().reshape(-1)[0])
-    attrs = {"clamp": (bounds[0], bounds[1])}
+    # The upper one wins where they cross.
+    attrs = {"clamp": (min(bounds), bounds[1])}
     flow.move("clip", [flow.stored(node.input(0))], node.output, attrs)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Refusal, SourceTensor
+from edgemnv2.ops.source import FlowBuilder, SourceTensor
+from edgemnv2.ops.where.choice import add_where
 
 __all__ = ["concatenate"]
 
@@ -15,7 +17,10 @@ __all__ = ["concatenate"]
 def concatenate(
     flow: FlowBuilder, operands: Sequence[str | Constant], output: SourceTensor, axis: int
 ) -> None:
-    """`output` of what is stored; a constant of one value is a padding."""
+    """`output` of what is stored.
+
+    Constants are a padding: of the value that they have, or of zeros, for which they are put in.
+    """
     if not output.is_quantized:
         operands = [x.decoded() if isinstance(x, Constant) else x for x in operands]
     constants = [x for x in operands if isinstance(x, Constant)]
@@ -23,17 +28,35 @@ def concatenate(
         flow.move("concat", operands, output, {"axis": axis})
         return
     values = np.unique(np.concatenate([x.values.reshape(-1) for x in constants]))
-    if values.size != 1:
-        raise Refusal(
-            "constant operands of several values",
-            "add them to the image in front of the network",
-            "Constants are of one value",
-        )
-    padded = _padded(flow, operands, output, axis, float(values[0]))
+    several = values.size > 1
+    joined = replace(output, name=f"{output.name}.padded", value=None) if several else output
+    padded = _padded(flow, operands, joined, axis, 0.0 if several else float(values[0]))
     if len(padded) == 1:
-        flow.alias(output, padded[0])
+        flow.alias(joined, padded[0])
     else:
-        flow.move("concat", padded, output, {"axis": axis})
+        flow.move("concat", padded, joined, {"axis": axis})
+    if several:
+        computed, whole = _spread(flow, operands, output.shape, axis)
+        add_where(flow, computed, flow.stored(joined), whole, output)
+
+
+def _spread(
+    flow: FlowBuilder, operands: Sequence[str | Constant], shape: tuple[int, ...], axis: int
+) -> tuple[Constant, Constant]:
+    """Where of `shape` something computed is, and all constants at their places."""
+    types = [x.values.dtype for x in operands if isinstance(x, Constant)]
+    here, whole = np.zeros(shape, bool), np.zeros(shape, types[0])
+    done = 0
+    for operand in operands:
+        known = operand.values if isinstance(operand, Constant) else None
+        extent = known.shape[axis] if known is not None else flow.shapes[str(operand)][axis]
+        place = (*[slice(None)] * axis, slice(done, done + extent))
+        if known is None:
+            here[place] = True
+        else:
+            whole[place] = known
+        done += extent
+    return Constant(here), Constant(whole)
 
 
 def _padded(

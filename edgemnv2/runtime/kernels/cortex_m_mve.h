@@ -5,7 +5,7 @@
  * SaturatingRoundingDoublingHighMul, VRSHL rounds halves up, so where results below the zero point
  * survive the clamp negative values are made one smaller first ("sign fix"; shifts are >= 1). The
  * kernels _EVEN round once, as ONNX does where no sum meets a half: VQDMULH cuts off, and shifts
- * are >= 1.
+ * are >= 1. So do the kernels _FINE, whose biases are in 256ths of a sum's step.
  *
  * Stream of a product, int32: groups of 16 input channels - 1, bytes of all even records, bytes
  * from pixel to pixel of the input, zero point, advance of the output for two channels, input
@@ -60,17 +60,25 @@
 #define EDGEMNV2_MVE_HIGH_PLAIN "vqrdmulh.s32 "
 #define EDGEMNV2_MVE_HIGH_FIXED "vqrdmulh.s32 "
 #define EDGEMNV2_MVE_HIGH_EVEN "vqdmulh.s32 "
+#define EDGEMNV2_MVE_HIGH_FINE EDGEMNV2_MVE_HIGH_EVEN
 #define EDGEMNV2_MVE_FIX_PLAIN(a, t)
 #define EDGEMNV2_MVE_FIX_EVEN(a, t)
+#define EDGEMNV2_MVE_FIX_FINE(a, t)
 #define EDGEMNV2_MVE_FIX_FIXED(a, t)                                                               \
     "vshr.s32 " #t ", " #a ", #31\n vadd.i32 " #a ", " #a ", " #t "\n"
+
+/* Sums in the steps of their biases. */
+#define EDGEMNV2_MVE_STEP_PLAIN(a)
+#define EDGEMNV2_MVE_STEP_FIXED(a)
+#define EDGEMNV2_MVE_STEP_EVEN(a)
+#define EDGEMNV2_MVE_STEP_FINE(a) "vshl.i32 " #a ", " #a ", #8\n"
 
 /* Four sums of each channel, requantised, joined in q4, stored; what the next record begins with
  * is loaded meanwhile. */
 #define EDGEMNV2_MVE_FINISH(R)                                                                     \
     "vmov q4[2], q4[0], r0, r4\n vmov q4[3], q4[1], r2, r6\n"                                      \
     "vmov q5[2], q5[0], r8, r12\n vmov q5[3], q5[1], r10, lr\n"                                    \
-    "ldm r9!, {r0, r2, r4, r6, r8, r10}\n"                                                         \
+    "ldm r9!, {r0, r2, r4, r6, r8, r10}\n" EDGEMNV2_MVE_STEP_##R(q4) EDGEMNV2_MVE_STEP_##R(q5)     \
     "vadd.i32 q4, q4, r0\n ldrd r1, r3, [sp, #8]\n vadd.i32 q5, q5, r2\n"                          \
     EDGEMNV2_MVE_HIGH_##R "q4, q4, r4\n ldrd r5, r7, [sp, #16]\n"                                  \
     EDGEMNV2_MVE_HIGH_##R "q5, q5, r6\n" EDGEMNV2_MVE_FIX_##R(q4, q6)                              \
@@ -142,7 +150,7 @@
             "vmladav.s8 r6, q3, q4\n vldrb.8 q4, [r9], #16\n vmladav.s8 r8, q0, q4\n"              \
             "vmladav.s8 r10, q1, q4\n vmladav.s8 r12, q2, q4\n vmladav.s8 lr, q3, q4\n"            \
             "vldrb.8 q4, [r9], #16\n" EDGEMNV2_MVE_SUMS "cmp r9, r11\n beq.w 2f\n"                 \
-            "1:\n ldrd r1, r5, [r9], #8\n"                                                         \
+            "1:\n ldrd r1, r5, [r9], #8\n" EDGEMNV2_MVE_STEP_##R(q5) EDGEMNV2_MVE_STEP_##R(q6)     \
             "vmladav.s8 r0, q0, q4\n vadd.i32 q5, q5, r1\n"                                        \
             "vmladav.s8 r2, q1, q4\n vadd.i32 q6, q6, r5\n ldrd r1, r5, [r9], #8\n"                \
             EDGEMNV2_MVE_HIGH_##R "q5, q5, r1\n vmladav.s8 r4, q2, q4\n"                           \
@@ -155,6 +163,7 @@
             "vldrb.8 q4, [r9], #16\n ldr r1, [sp, #4]\n cmp r9, r11\n vpst\n"                      \
             "vstrbt.16 q5, [r3, q7]\n add r3, r3, r1\n" EDGEMNV2_MVE_SUMS "bne.w 1b\n"             \
             "2:\n ldr r0, [sp, #48]\n vmsr p0, r0\n ldm r9!, {r0, r1, r2, r4, r5, r6}\n"           \
+            EDGEMNV2_MVE_STEP_##R(q5) EDGEMNV2_MVE_STEP_##R(q6)                                    \
             "vadd.i32 q5, q5, r0\n vadd.i32 q6, q6, r1\n"                                          \
             EDGEMNV2_MVE_HIGH_##R "q5, q5, r2\n " EDGEMNV2_MVE_HIGH_##R "q6, q6, r4\n"             \
             EDGEMNV2_MVE_FIX_##R(q5, q4) EDGEMNV2_MVE_FIX_##R(q6, q4)                              \
@@ -214,7 +223,8 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
     "vldrb.8 q1, [r1], #16 * " #S "\n vmladav.s8 r0, q1, q4\n"                                     \
     "vmov q0[3], q0[1], r2, r6\n vmov q0[2], q0[0], r0, r4\n"
 #define EDGEMNV2_MVE_FOUR(S, Q)                                                                    \
-    "vldrb.8 q1, [r1, #4 * " #S "]\n vadd.i32 q0, q0, r5\n vmladav.s8 r2, q1, q4\n"                \
+    "vldrb.8 q1, [r1, #4 * " #S "]\n" EDGEMNV2_MVE_STEP_##Q(q0)                                    \
+    "vadd.i32 q0, q0, r5\n vmladav.s8 r2, q1, q4\n"                                                \
     "vldrb.8 q1, [r1, #8 * " #S "]\n" EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n"                         \
     "vldrb.8 q2, [r1, #12 * " #S "]\n vmladav.s8 r4, q1, q4\n" EDGEMNV2_MVE_FIX_##Q(q0, q3)        \
     "vrshl.s32 q0, r8\n vmladav.s8 r6, q2, q4\n vadd.i32 q0, q0, r10\n"                            \
@@ -241,7 +251,7 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
             "1:\n ldr r1, [sp, #8]\n ldr r3, [sp, #16]\n vldrb.8 q4, [r9], #16\n"                  \
             "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n" EDGEMNV2_MVE_WINDOWS(S) "wls lr, lr, 3f\n"    \
             "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "le lr, 2b\n"                                           \
-            "3:\n vadd.i32 q0, q0, r5\n ldrd r1, r2, [sp, #8]\n"                                   \
+            "3:\n" EDGEMNV2_MVE_STEP_##Q(q0) "vadd.i32 q0, q0, r5\n ldrd r1, r2, [sp, #8]\n"       \
             EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n add r1, r1, r2\n"                                  \
             EDGEMNV2_MVE_FIX_##Q(q0, q3) "vrshl.s32 q0, r8\n str r1, [sp, #8]\n"                   \
             "vadd.i32 q0, q0, r10\n ldrd r4, r12, [sp, #16]\n vmax.s32 q0, q0, q5\n"               \
@@ -254,15 +264,17 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
 
 #else
 
-/* How results below zero are rounded: as they are, one smaller first, or once (_EVEN). */
+/* How results below zero are rounded: as they are, one smaller first, or once (_EVEN, _FINE). */
 #define EDGEMNV2_MVE_FIX_PLAIN 0
 #define EDGEMNV2_MVE_FIX_FIXED 1
 #define EDGEMNV2_MVE_FIX_EVEN 2
+#define EDGEMNV2_MVE_FIX_FINE 3
 
 static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *channel, int32_t fix,
                                               int32_t zero_point) {
-    const int64_t product = (int64_t)(int32_t)(sum + (uint32_t)channel[0]) * channel[1];
-    const int64_t half = fix == EDGEMNV2_MVE_FIX_EVEN ? 0 : (int64_t)1 << 30;
+    const uint32_t steps = fix == EDGEMNV2_MVE_FIX_FINE ? sum << 8 : sum;
+    const int64_t product = (int64_t)(int32_t)(steps + (uint32_t)channel[0]) * channel[1];
+    const int64_t half = fix >= EDGEMNV2_MVE_FIX_EVEN ? 0 : (int64_t)1 << 30;
     int64_t high = (product + half) >> 31;
     const int32_t right = -channel[2];
     if (fix == EDGEMNV2_MVE_FIX_FIXED && high < 0) {
@@ -400,11 +412,16 @@ EDGEMNV2_MVE_SMALL(small_FIXED, FIXED)
 EDGEMNV2_MVE_TILE(3, 3_EVEN, EVEN)
 EDGEMNV2_MVE_TILE(4, 4_EVEN, EVEN)
 EDGEMNV2_MVE_SMALL(small_EVEN, EVEN)
+EDGEMNV2_MVE_TILE(3, 3_FINE, FINE)
+EDGEMNV2_MVE_TILE(4, 4_FINE, FINE)
+EDGEMNV2_MVE_SMALL(small_FINE, FINE)
 EDGEMNV2_MVE_DEPTHWISE(1, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(1, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(2, PLAIN)
 EDGEMNV2_MVE_DEPTHWISE(2, FIXED)
 EDGEMNV2_MVE_DEPTHWISE(1, EVEN)
 EDGEMNV2_MVE_DEPTHWISE(2, EVEN)
+EDGEMNV2_MVE_DEPTHWISE(1, FINE)
+EDGEMNV2_MVE_DEPTHWISE(2, FINE)
 
 #endif

@@ -125,7 +125,7 @@ def convolution_kernel(
     else:
         assert channels is not None
         weight = layer.weight.reshape(depth, -1)
-        bias = folded_bias(layer.bias, weight, int8_zero_point(source)) - channels.excess
+        bias = folded_bias(layer.bias, weight, int8_zero_point(source))
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
         record_bytes = padded * 2 + 24
         flags = ODD_CHANNELS * (out.channels % 2)
@@ -178,7 +178,7 @@ def _records(weight: Array, bias: Array, channels: Channels) -> Array:
     grouped = np.ascontiguousarray(_grouped(weight, 2))
     blocks = grouped.shape[0]
     words = np.zeros((blocks * 2, 3), np.int32)
-    words[: weight.shape[1]] = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
+    words[: weight.shape[1]] = channels.words(bias)
     body = grouped.reshape(blocks, -1).view(np.int32)
     first = LANES // 4
     ahead = np.concatenate([body[1:, :first], np.zeros((1, first), np.int32)])

@@ -11,7 +11,6 @@ from edgemnv2.ops.convolution.layer import DepthwiseConv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.depthwise import depthwise_rows
-from edgemnv2.schedules.dsp.matmul import wrap
 from edgemnv2.schedules.dsp.requantize import reachable
 from edgemnv2.schedules.dsp.rows import int8_io
 from edgemnv2.schedules.integer import folded_bias
@@ -80,15 +79,14 @@ def depthwise_kernel(
     parameters = [*((f"row_{i}", "int8") for i in range(3)), ("out", "int8")]
     parameters += [("scratch", "int8"), ("stream", "int32")]
     symbol, function = row_function("mve_depthwise", parameters, body)
-    bias = folded_bias(layer.bias, layer.weight, source.quant.zero_point) - channels.excess
+    bias = folded_bias(layer.bias, layer.weight, source.quant.zero_point)
     taps = np.zeros((out.channels, 4, 4), np.int8)
     taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
-    words = np.stack([wrap(bias), channels.multiplier, channels.shift], axis=1)
     low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
     quads = (out.width - 1) // 4
     setup = [out.channels, quads, out.width - 4 * quads, pitch * 4, out.quant.zero_point]
     records = np.concatenate(
-        [taps.reshape(out.channels, 16).view(np.int32), words.astype(np.int32)], axis=1
+        [taps.reshape(out.channels, 16).view(np.int32), channels.words(bias)], axis=1
     )
     return RowKernel(
         symbol=symbol,
