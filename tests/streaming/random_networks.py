@@ -25,6 +25,10 @@ from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.ops.validate import validate
 
+HASTY_PLANNER: dict[str, Any] = {"CHAIN_TRIES": 2, "JOINT_TRIES": 3, "REFINE_FACTOR": 1}
+"""Of `edgemnv2.memory.planner`: how long it searches changes the size of its plans, not whether
+they are right."""
+
 
 def random_graph(seed: int, *, integer: bool = True) -> Graph:
     """The network of this seed; it passes `validate`."""

@@ -16,7 +16,7 @@ from edgemnv2.ops import execute
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target, load_target, missing_local_features
 from tests.streaming.native_networks import Prepared, Variant, build, prepare, run_fed, run_whole
-from tests.streaming.random_networks import random_graph, random_input
+from tests.streaming.random_networks import HASTY_PLANNER, random_graph, random_input
 
 FLOAT_NETWORKS = 18
 BATCH = 36
@@ -24,8 +24,7 @@ BATCH = 36
 
 @pytest.fixture(autouse=True)
 def _hasty_planner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long the planner searches changes the size of its plans, not whether they are right."""
-    for name, value in (("CHAIN_TRIES", 2), ("JOINT_TRIES", 3), ("REFINE_FACTOR", 1)):
+    for name, value in HASTY_PLANNER.items():
         monkeypatch.setattr(planner, name, value)
 
 

@@ -11,8 +11,10 @@
  * from pixel to pixel of the input, zero point, advance of the output for two channels, input
  * channels, flags | record bytes << 8, output step from pixel to pixel, eight uint16 offsets of a
  * tile's outputs (pixel 0 channel 0, pixel 0 channel 1, pixel 1 channel 0, ...). Then for every
- * two output channels a record: 16 weights of the first, 16 of the second, ... (zeros complete the
- * last group), bias, multiplier, -right shift of the first, of the second.
+ * two output channels 16 weights of the first, 16 of the second, ... (zeros complete the last
+ * group), the biases of both, multipliers, -right shifts; but the first 16 weights stand in front
+ * of the numbers of the channels before, so that they are loaded in time (behind the last channels
+ * there are zeros). What is between two ends of such numbers is called a record.
  */
 #ifndef EDGEMNV2_CORTEX_M_MVE_H
 #define EDGEMNV2_CORTEX_M_MVE_H
@@ -34,62 +36,74 @@
 #define EDGEMNV2_MVE_NAKED __attribute__((naked, noinline, unused)) static
 #define EDGEMNV2_MVE_UNUSED __attribute__((unused))
 
-/* Registers: sums r0 r2 r4 r6 of channel 0, r8 r10 r12 lr of channel 1, pixels r1 r3 r5 r7,
- * weights r9, their end r11; q7 offsets; p0 the outputs that exist. Stack: 0 output, 4 its
- * advance, 8-23 pixels, 24 bytes of a record's weights, 28 entry into the loop, 32 end of even
- * records, 36 flags, 40 zero point, 44 sign fix, 48 predicate. */
-#define EDGEMNV2_MVE_PIXEL(MLA, Q, x, a, b)                                                        \
-    "vldrb.8 " #Q ", [" #x "], #16\n " MLA " " #a ", q0, " #Q "\n " MLA " " #b ", q1, " #Q "\n"
+/* The M55 begins an instruction a cycle; one of vectors keeps its unit (loads and stores;
+ * multiplications; the rest) for two cycles, in which another unit can begin. So loads,
+ * multiplications and additions alternate below.
+ *
+ * Registers: sums r0 r2 r4 r6 of channel 0, r8 r10 r12 lr of channel 1, pixels r1 r3 r5 r7,
+ * weights r9, their end r11; q0 the next 16 weights of channel 0, q7 offsets; p0 the outputs that
+ * exist. Stack: 0 output, 4 its advance, 8-23 pixels, 24 bytes of a record's weights, 28 entry
+ * into the loop, 32 end of even records, 36 flags, 40 zero point, 48 predicate. */
 #define EDGEMNV2_MVE_GROUP_3(MLA)                                                                  \
-    "vldrb.8 q0, [r9], #16\n vldrb.8 q1, [r9], #16\n" EDGEMNV2_MVE_PIXEL(MLA, q2, r1, r0, r8)      \
-        EDGEMNV2_MVE_PIXEL(MLA, q3, r3, r2, r10) EDGEMNV2_MVE_PIXEL(MLA, q2, r5, r4, r12)
+    "vldrb.8 q2, [r1], #16\n " MLA " r0, q0, q2\n vldrb.8 q1, [r9], #16\n " MLA " r8, q1, q2\n"    \
+    "vldrb.8 q3, [r3], #16\n " MLA " r2, q0, q3\n vldrb.8 q2, [r5], #16\n " MLA " r10, q1, q3\n "  \
+    MLA " r4, q0, q2\n vldrb.8 q0, [r9], #16\n " MLA " r12, q1, q2\n"
 #define EDGEMNV2_MVE_GROUP_4(MLA)                                                                  \
-    EDGEMNV2_MVE_GROUP_3(MLA) EDGEMNV2_MVE_PIXEL(MLA, q3, r7, r6, lr)
+    "vldrb.8 q2, [r1], #16\n " MLA " r0, q0, q2\n vldrb.8 q1, [r9], #16\n " MLA " r8, q1, q2\n"    \
+    "vldrb.8 q3, [r3], #16\n " MLA " r2, q0, q3\n vldrb.8 q2, [r5], #16\n " MLA " r10, q1, q3\n"   \
+    "vldrb.8 q3, [r7], #16\n " MLA " r4, q0, q2\n " MLA " r6, q0, q3\n vldrb.8 q0, [r9], #16\n "   \
+    MLA " r12, q1, q2\n " MLA " lr, q1, q3\n"
 #define EDGEMNV2_MVE_GROUP_BYTES_3 44
 #define EDGEMNV2_MVE_GROUP_BYTES_4 56
 
-/* Four sums of each channel, by multipliers r1 and r4 and shifts r2 and r5. */
-#define EDGEMNV2_MVE_RESCALE_TFLITE(a, b)                                                          \
-    "vqrdmulh.s32 " #a ", " #a ", r1\n vqrdmulh.s32 " #b ", " #b ", r4\n"                          \
-    "ldr r6, [sp, #44]\n cbz r6, 4f\n"                                                             \
-    "vshr.s32 q6, " #a ", #31\n vadd.i32 " #a ", " #a ", q6\n"                                     \
-    "vshr.s32 q6, " #b ", #31\n vadd.i32 " #b ", " #b ", q6\n"                                     \
-    "4:\n vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"
-#define EDGEMNV2_MVE_RESCALE_EVEN(a, b)                                                            \
-    "vqdmulh.s32 " #a ", " #a ", r1\n vqdmulh.s32 " #b ", " #b ", r4\n"                            \
-    "vrshl.s32 " #a ", r2\n vrshl.s32 " #b ", r5\n"
-#define EDGEMNV2_MVE_RESCALE_FINE(a, b) EDGEMNV2_MVE_RESCALE_EVEN(a, b)
-#define EDGEMNV2_MVE_STEPS_TFLITE(a, b)
-#define EDGEMNV2_MVE_STEPS_EVEN(a, b)
-#define EDGEMNV2_MVE_STEPS_FINE(a, b)                                                              \
-    "vshl.i32 " #a ", " #a ", #8\n vshl.i32 " #b ", " #b ", #8\n"
+/* The high multiplication, and the sign fix of a vector by another. */
+#define EDGEMNV2_MVE_HIGH_PLAIN "vqrdmulh.s32 "
+#define EDGEMNV2_MVE_HIGH_FIXED "vqrdmulh.s32 "
+#define EDGEMNV2_MVE_HIGH_EVEN "vqdmulh.s32 "
+#define EDGEMNV2_MVE_HIGH_FINE EDGEMNV2_MVE_HIGH_EVEN
+#define EDGEMNV2_MVE_FIX_PLAIN(a, t)
+#define EDGEMNV2_MVE_FIX_EVEN(a, t)
+#define EDGEMNV2_MVE_FIX_FINE(a, t)
+#define EDGEMNV2_MVE_FIX_FIXED(a, t)                                                               \
+    "vshr.s32 " #t ", " #a ", #31\n vadd.i32 " #a ", " #a ", " #t "\n"
 
-/* Four sums of each channel to q0 and q1, requantised, joined in q2, stored. */
-#define EDGEMNV2_MVE_FINISH(R, a, b)                                                               \
-    "vmov " #a "[2], " #a "[0], r0, r4\n vmov " #a "[3], " #a "[1], r2, r6\n"                      \
-    "vmov " #b "[2], " #b "[0], r8, r12\n vmov " #b "[3], " #b "[1], r10, lr\n"                    \
-    "ldm r9!, {r0, r1, r2, r3, r4, r5}\n" EDGEMNV2_MVE_STEPS_##R(a, b)                             \
-    "vadd.i32 " #a ", " #a ", r0\n vadd.i32 " #b ", " #b ", r3\n"                                  \
-    EDGEMNV2_MVE_RESCALE_##R(a, b)                                                                 \
-    "vqmovnb.s32 q6, " #a "\n vqmovnt.s32 q6, " #b "\n"                                            \
-    "ldr r2, [sp, #40]\n ldrd r0, r1, [sp]\n vqadd.s16 q6, q6, r2\n vqmovnb.s16 q6, q6\n"          \
-    "vpst\n vstrbt.16 q6, [r0, q7]\n add r0, r0, r1\n str r0, [sp]\n"
+/* Sums in the steps of their biases. */
+#define EDGEMNV2_MVE_STEP_PLAIN(a)
+#define EDGEMNV2_MVE_STEP_FIXED(a)
+#define EDGEMNV2_MVE_STEP_EVEN(a)
+#define EDGEMNV2_MVE_STEP_FINE(a) "vshl.i32 " #a ", " #a ", #8\n"
+
+/* Four sums of each channel, requantised, joined in q4, stored; what the next record begins with
+ * is loaded meanwhile. */
+#define EDGEMNV2_MVE_FINISH(R)                                                                     \
+    "vmov q4[2], q4[0], r0, r4\n vmov q4[3], q4[1], r2, r6\n"                                      \
+    "vmov q5[2], q5[0], r8, r12\n vmov q5[3], q5[1], r10, lr\n"                                    \
+    "ldm r9!, {r0, r2, r4, r6, r8, r10}\n" EDGEMNV2_MVE_STEP_##R(q4) EDGEMNV2_MVE_STEP_##R(q5)     \
+    "vadd.i32 q4, q4, r0\n ldrd r1, r3, [sp, #8]\n vadd.i32 q5, q5, r2\n"                          \
+    EDGEMNV2_MVE_HIGH_##R "q4, q4, r4\n ldrd r5, r7, [sp, #16]\n"                                  \
+    EDGEMNV2_MVE_HIGH_##R "q5, q5, r6\n" EDGEMNV2_MVE_FIX_##R(q4, q6)                              \
+    "vrshl.s32 q4, r8\n ldrd r12, lr, [sp]\n" EDGEMNV2_MVE_FIX_##R(q5, q6)                         \
+    "vrshl.s32 q5, r10\n ldr r2, [sp, #40]\n vqmovnb.s32 q4, q4\n ldr r0, [sp, #32]\n"             \
+    "vqmovnt.s32 q4, q5\n add lr, lr, r12\n vqadd.s16 q4, q4, r2\n ldr r11, [sp, #24]\n"           \
+    "vqmovnb.s16 q4, q4\n add r11, r11, r9\n vpst\n vstrbt.16 q4, [r12, q7]\n str lr, [sp]\n"      \
+    "cmp r9, r0\n"
 
 /* At the end of the even records: the odd last channel, if any, under a predicate of its own. */
 #define EDGEMNV2_MVE_NEXT                                                                          \
-    "8:\n ldr r0, [sp, #32]\n cmp r9, r0\n bne.w 1b\n"                                             \
-    "ldr r0, [sp, #36]\n tst r0, #4\n beq 9f\n bic r1, r0, #4\n str r1, [sp, #36]\n"               \
-    "add r1, r9, r0, lsr #8\n str r1, [sp, #32]\n ldr r0, [sp, #48]\n movw r1, #0x3333\n"          \
-    "and r0, r0, r1\n vmsr p0, r0\n b.w 1b\n"                                                      \
+    "8:\n bne.w 1b\n"                                                                              \
+    "ldr r0, [sp, #36]\n tst r0, #4\n beq 9f\n bic r2, r0, #4\n str r2, [sp, #36]\n"               \
+    "add r2, r9, r0, lsr #8\n str r2, [sp, #32]\n ldr r0, [sp, #48]\n movw r2, #0x3333\n"          \
+    "and r0, r0, r2\n vmsr p0, r0\n b.w 1b\n"                                                      \
     "9:\n add sp, #52\n vpop {d8-d15}\n pop {r4-r11, pc}\n"
 
 /* r0 pixels, r1 stream, r2 output, r3 predicate. Pixels beyond the tile are read again from its
- * first pixel, their results not stored. */
-#define EDGEMNV2_MVE_START                                                                         \
+ * first pixel, their results not stored. `W` takes the first 16 weights. */
+#define EDGEMNV2_MVE_START(W)                                                                      \
     "push {r4-r11, lr}\n vpush {d8-d15}\n sub sp, #52\n"                                           \
     "ldm r1!, {r4, r5, r6, r7, r8, r9, r10, r11}\n vldrh.16 q7, [r1], #16\n"                       \
+    "vldrb.8 " #W ", [r1], #16\n"                                                                  \
     "vmsr p0, r3\n str r3, [sp, #48]\n strd r2, r8, [sp]\n str r7, [sp, #40]\n"                    \
-    "add r5, r5, r1\n strd r5, r10, [sp, #32]\n and r7, r10, #1\n str r7, [sp, #44]\n"             \
+    "add r5, r5, r1\n strd r5, r10, [sp, #32]\n"                                                   \
     "add r5, r0, r6\n tst r3, #0x00f0\n it eq\n moveq r5, r0\n"                                    \
     "add r7, r0, r6, lsl #1\n tst r3, #0x0f00\n it eq\n moveq r7, r0\n"                            \
     "add r8, r6, r6, lsl #1\n add r8, r8, r0\n tst r3, #0xf000\n it eq\n moveq r8, r0\n"           \
@@ -101,32 +115,61 @@
         EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate)                      \
     {                                                                                              \
         __asm__ volatile(                                                                          \
-            EDGEMNV2_MVE_START                                                                     \
+            EDGEMNV2_MVE_START(q0)                                                                 \
             "mov r9, r1\n add r5, r4, #1\n lsl r5, r5, #5\n str r5, [sp, #24]\n"                   \
-            "and r4, r4, #7\n mov r5, #" EDGEMNV2_TEXT(EDGEMNV2_MVE_GROUP_BYTES_##P) "\n"          \
+            "add r11, r5, r9\n and r4, r4, #7\n"                                                   \
+            "mov r5, #" EDGEMNV2_TEXT(EDGEMNV2_MVE_GROUP_BYTES_##P) "\n"                           \
             "mul r4, r4, r5\n adr.w r5, 3f\n sub r5, r5, r4\n"                                     \
-            "orr r5, r5, #1\n str r5, [sp, #28]\n b.w 8f\n"                                        \
-            "1:\n ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, #16]\n ldr r11, [sp, #24]\n"           \
-            "add r11, r11, r9\n" EDGEMNV2_MVE_GROUP_##P("vmladav.s8") "ldr pc, [sp, #28]\n"        \
+            "orr r5, r5, #1\n str r5, [sp, #28]\n"                                                 \
+            "ldrd r1, r3, [sp, #8]\n ldrd r5, r7, [sp, #16]\n ldr r0, [sp, #32]\n"                 \
+            "cmp r9, r0\n b.w 8f\n"                                                                \
+            "1:\n" EDGEMNV2_MVE_GROUP_##P("vmladav.s8") "ldr pc, [sp, #28]\n"                      \
             "2:\n .rept 8\n" EDGEMNV2_MVE_GROUP_##P("vmladava.s8") ".endr\n"                       \
-            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(R, q0, q1) EDGEMNV2_MVE_NEXT);     \
+            "3:\n cmp r9, r11\n bne.w 2b\n" EDGEMNV2_MVE_FINISH(R) EDGEMNV2_MVE_NEXT);             \
     }
 
-/* Up to 16 input channels: the pixels stay in q0 ... q3. */
+/* Up to 16 input channels: the pixels stay in q0 ... q3. While a record is multiplied, the sums
+ * before it (q5, q6) are requantised. Registers: scale r1 r5, output r3, zero point r7, the last
+ * record's scale r11; q4 weights. */
+#define EDGEMNV2_MVE_SUMS                                                                          \
+    "vmov q5[2], q5[0], r0, r4\n vmov q5[3], q5[1], r2, r6\n"                                      \
+    "vmov q6[2], q6[0], r8, r12\n vmov q6[3], q6[1], r10, lr\n"
 #define EDGEMNV2_MVE_SMALL(NAME, R)                                                                \
     EDGEMNV2_MVE_NAKED void edgemnv2_mve_##NAME(                                                   \
         EDGEMNV2_MVE_UNUSED const int8_t *x, EDGEMNV2_MVE_UNUSED const int32_t *stream,            \
         EDGEMNV2_MVE_UNUSED int8_t *y, EDGEMNV2_MVE_UNUSED int32_t predicate)                      \
     {                                                                                              \
         __asm__ volatile(                                                                          \
-            EDGEMNV2_MVE_START                                                                     \
+            EDGEMNV2_MVE_START(q4)                                                                 \
             "vctp.8 r9\n vpstttt\n vldrbt.u8 q0, [r0]\n vldrbt.u8 q1, [r5]\n"                      \
-            "vldrbt.u8 q2, [r7]\n vldrbt.u8 q3, [r8]\n vmsr p0, r3\n mov r9, r1\n b.w 8f\n"        \
-            "1:\n vldrb.8 q4, [r9], #16\n vldrb.8 q5, [r9], #16\n"                                 \
+            "vldrbt.u8 q2, [r7]\n vldrbt.u8 q3, [r8]\n vmsr p0, r3\n mov r9, r1\n"                 \
+            "ldrd r11, r12, [sp, #32]\n tst r12, #4\n ittt ne\n addne r11, r11, r12, lsr #8\n"     \
+            "movwne r2, #0x3333\n andne r3, r3, r2\n str r3, [sp, #48]\n sub r11, #24\n"           \
+            "ldr r3, [sp]\n ldr r7, [sp, #40]\n"                                                   \
             "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"              \
-            "vmladav.s8 r6, q3, q4\n vmladav.s8 r8, q0, q5\n vmladav.s8 r10, q1, q5\n"             \
-            "vmladav.s8 r12, q2, q5\n vmladav.s8 lr, q3, q5\n"                                     \
-            EDGEMNV2_MVE_FINISH(R, q4, q5) EDGEMNV2_MVE_NEXT);                                     \
+            "vmladav.s8 r6, q3, q4\n vldrb.8 q4, [r9], #16\n vmladav.s8 r8, q0, q4\n"              \
+            "vmladav.s8 r10, q1, q4\n vmladav.s8 r12, q2, q4\n vmladav.s8 lr, q3, q4\n"            \
+            "vldrb.8 q4, [r9], #16\n" EDGEMNV2_MVE_SUMS "cmp r9, r11\n beq.w 2f\n"                 \
+            "1:\n ldrd r1, r5, [r9], #8\n" EDGEMNV2_MVE_STEP_##R(q5) EDGEMNV2_MVE_STEP_##R(q6)     \
+            "vmladav.s8 r0, q0, q4\n vadd.i32 q5, q5, r1\n"                                        \
+            "vmladav.s8 r2, q1, q4\n vadd.i32 q6, q6, r5\n ldrd r1, r5, [r9], #8\n"                \
+            EDGEMNV2_MVE_HIGH_##R "q5, q5, r1\n vmladav.s8 r4, q2, q4\n"                           \
+            EDGEMNV2_MVE_HIGH_##R "q6, q6, r5\n vmladav.s8 r6, q3, q4\n"                           \
+            EDGEMNV2_MVE_FIX_##R(q5, q4) EDGEMNV2_MVE_FIX_##R(q6, q4)                              \
+            "ldrd r1, r5, [r9], #8\n vrshl.s32 q5, r1\n vldrb.8 q4, [r9], #16\n"                   \
+            "vrshl.s32 q6, r5\n vmladav.s8 r8, q0, q4\n vqmovnb.s32 q5, q5\n"                      \
+            "vmladav.s8 r10, q1, q4\n vqmovnt.s32 q5, q6\n vmladav.s8 r12, q2, q4\n"               \
+            "vqadd.s16 q5, q5, r7\n vmladav.s8 lr, q3, q4\n vqmovnb.s16 q5, q5\n"                  \
+            "vldrb.8 q4, [r9], #16\n ldr r1, [sp, #4]\n cmp r9, r11\n vpst\n"                      \
+            "vstrbt.16 q5, [r3, q7]\n add r3, r3, r1\n" EDGEMNV2_MVE_SUMS "bne.w 1b\n"             \
+            "2:\n ldr r0, [sp, #48]\n vmsr p0, r0\n ldm r9!, {r0, r1, r2, r4, r5, r6}\n"           \
+            EDGEMNV2_MVE_STEP_##R(q5) EDGEMNV2_MVE_STEP_##R(q6)                                    \
+            "vadd.i32 q5, q5, r0\n vadd.i32 q6, q6, r1\n"                                          \
+            EDGEMNV2_MVE_HIGH_##R "q5, q5, r2\n " EDGEMNV2_MVE_HIGH_##R "q6, q6, r4\n"             \
+            EDGEMNV2_MVE_FIX_##R(q5, q4) EDGEMNV2_MVE_FIX_##R(q6, q4)                              \
+            "vrshl.s32 q5, r5\n vrshl.s32 q6, r6\n vqmovnb.s32 q5, q5\n vqmovnt.s32 q5, q6\n"      \
+            "vqadd.s16 q5, q5, r7\n vqmovnb.s16 q5, q5\n vpst\n vstrbt.16 q5, [r3, q7]\n"          \
+            "add sp, #52\n vpop {d8-d15}\n pop {r4-r11, pc}\n");                                   \
     }
 
 /* One pixel, four output channels at a time. The stream: groups of 16 input channels, output
@@ -170,33 +213,29 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
         "vst43.8 {q0, q1, q2, q3}, [r3]!\n subs r12, #16\n bgt 1b\n bx lr\n");
 }
 
-/* Registers: columns r1, output r3, sums r0 r2 r4 r6, bias r5, multiplier r7, shift r8, records
- * r9, zero point r10, advance r11; q4 weights, q5 q6 clamp, q7 offsets. */
-#define EDGEMNV2_MVE_OUT_PLAIN "vqrdmulh.s32 q0, q0, r7\n"
-#define EDGEMNV2_MVE_OUT_FIXED                                                                     \
-    "vqrdmulh.s32 q0, q0, r7\n vshr.s32 q1, q0, #31\n vadd.i32 q0, q0, q1\n"
-#define EDGEMNV2_MVE_OUT_EVEN "vqdmulh.s32 q0, q0, r7\n"
-#define EDGEMNV2_MVE_OUT_FINE EDGEMNV2_MVE_OUT_EVEN
-#define EDGEMNV2_MVE_STEP_PLAIN
-#define EDGEMNV2_MVE_STEP_FIXED
-#define EDGEMNV2_MVE_STEP_EVEN
-#define EDGEMNV2_MVE_STEP_FINE "vshl.i32 q0, q0, #8\n"
-#define EDGEMNV2_MVE_WINDOWS_1                                                                     \
-    "vldrb.8 q1, [r1, #4]\n vldrb.8 q2, [r1, #8]\n vldrb.8 q3, [r1, #12]\n vldrb.8 q0, [r1], #16\n"
-#define EDGEMNV2_MVE_WINDOWS_2                                                                     \
-    "vldrb.8 q1, [r1, #8]\n vldrb.8 q2, [r1, #16]\n vldrb.8 q3, [r1, #24]\n"                       \
-    "vldrb.8 q0, [r1], #32\n"
+/* While four windows are multiplied, the four sums before them (q0) are requantised. Registers:
+ * columns r1, output r3, sums r0 r2 r4 r6, bias r5, multiplier r7, shift r8, records r9, zero point
+ * r10, advance r11; q4 weights, q5 q6 clamp, q7 offsets; p0 the last outputs of a row. */
+#define EDGEMNV2_MVE_WINDOWS(S)                                                                    \
+    "vldrb.8 q1, [r1, #4 * " #S "]\n vmladav.s8 r2, q1, q4\n"                                      \
+    "vldrb.8 q2, [r1, #8 * " #S "]\n vmladav.s8 r4, q2, q4\n"                                      \
+    "vldrb.8 q3, [r1, #12 * " #S "]\n vmladav.s8 r6, q3, q4\n"                                     \
+    "vldrb.8 q1, [r1], #16 * " #S "\n vmladav.s8 r0, q1, q4\n"                                     \
+    "vmov q0[3], q0[1], r2, r6\n vmov q0[2], q0[0], r0, r4\n"
 #define EDGEMNV2_MVE_FOUR(S, Q)                                                                    \
-    EDGEMNV2_MVE_WINDOWS_##S                                                                       \
-    "vmladav.s8 r0, q0, q4\n vmladav.s8 r2, q1, q4\n vmladav.s8 r4, q2, q4\n"                      \
-    "vmladav.s8 r6, q3, q4\n vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n"              \
-    EDGEMNV2_MVE_STEP_##Q "vadd.i32 q0, q0, r5\n" EDGEMNV2_MVE_OUT_##Q "vrshl.s32 q0, r8\n"        \
-    "vadd.i32 q0, q0, r10\n vmax.s32 q0, q0, q5\n vmin.s32 q0, q0, q6\n"
+    "vldrb.8 q1, [r1, #4 * " #S "]\n" EDGEMNV2_MVE_STEP_##Q(q0)                                    \
+    "vadd.i32 q0, q0, r5\n vmladav.s8 r2, q1, q4\n"                                                \
+    "vldrb.8 q1, [r1, #8 * " #S "]\n" EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n"                         \
+    "vldrb.8 q2, [r1, #12 * " #S "]\n vmladav.s8 r4, q1, q4\n" EDGEMNV2_MVE_FIX_##Q(q0, q3)        \
+    "vrshl.s32 q0, r8\n vmladav.s8 r6, q2, q4\n vadd.i32 q0, q0, r10\n"                            \
+    "vldrb.8 q1, [r1], #16 * " #S "\n vmax.s32 q0, q0, q5\n vmladav.s8 r0, q1, q4\n"               \
+    "vmin.s32 q0, q0, q6\n vstrb.32 q0, [r3, q7]\n vmov q0[3], q0[1], r2, r6\n"                    \
+    "add r3, r3, r11\n vmov q0[2], q0[0], r0, r4\n"
 
-/* `channels` channels of a group; `setup`: output channels, width / 4, width % 4, bytes of a
- * channel's columns, zero point, least and greatest output, 0. `records`, seven words a channel:
- * 16 taps (column by column, 0 in every fourth place and the last four), bias, multiplier,
- * -right shift. */
+/* `channels` channels of a group; `setup`: output channels, (width - 1) / 4, outputs of the last
+ * four, bytes of a channel's columns, zero point, least and greatest output, 0. `records`, seven
+ * words a channel: 16 taps (column by column, 0 in every fourth place and the last four), bias,
+ * multiplier, -right shift. */
 #define EDGEMNV2_MVE_DEPTHWISE(S, Q)                                                               \
     EDGEMNV2_MVE_NAKED void edgemnv2_mve_depthwise_##S##_##Q(                                      \
         EDGEMNV2_MVE_UNUSED const int8_t *columns, EDGEMNV2_MVE_UNUSED const int32_t *setup,       \
@@ -207,16 +246,17 @@ EDGEMNV2_MVE_NAKED void edgemnv2_mve_interleave(EDGEMNV2_MVE_UNUSED const int8_t
             "push {r4-r11, lr}\n vpush {d8-d15}\n sub sp, #24\n mov r9, r3\n mov r3, r2\n"         \
             "ldm r1!, {r4, r5, r6, r7, r10, r11, r12}\n vdup.32 q5, r11\n vdup.32 q6, r12\n"       \
             "mov r12, #0\n vidup.u32 q7, r12, #1\n vmul.i32 q7, q7, r4\n vctp.32 r6\n"             \
-            "lsl r11, r4, #2\n strd r5, r6, [sp]\n strd r0, r7, [sp, #8]\n"                        \
+            "lsl r11, r4, #2\n str r5, [sp]\n strd r0, r7, [sp, #8]\n"                             \
             "ldr r12, [sp, #124]\n strd r3, r12, [sp, #16]\n"                                      \
             "1:\n ldr r1, [sp, #8]\n ldr r3, [sp, #16]\n vldrb.8 q4, [r9], #16\n"                  \
-            "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n wls lr, lr, 3f\n"                              \
-            "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "vstrb.32 q0, [r3, q7]\n add r3, r3, r11\n le lr, 2b\n" \
-            "3:\n ldr r0, [sp, #4]\n cbz r0, 4f\n b 5f\n"                                          \
-            "4:\n b 6f\n"                                                                          \
-            "5:\n" EDGEMNV2_MVE_FOUR(S, Q) "vpst\n vstrbt.32 q0, [r3, q7]\n"                       \
-            "6:\n ldrd r1, r2, [sp, #8]\n add r1, r1, r2\n str r1, [sp, #8]\n"                     \
-            "ldrd r3, r12, [sp, #16]\n add r3, #1\n subs r12, #1\n strd r3, r12, [sp, #16]\n"      \
+            "ldm r9!, {r5, r7, r8}\n ldr lr, [sp]\n" EDGEMNV2_MVE_WINDOWS(S) "wls lr, lr, 3f\n"    \
+            "2:\n" EDGEMNV2_MVE_FOUR(S, Q) "le lr, 2b\n"                                           \
+            "3:\n" EDGEMNV2_MVE_STEP_##Q(q0) "vadd.i32 q0, q0, r5\n ldrd r1, r2, [sp, #8]\n"       \
+            EDGEMNV2_MVE_HIGH_##Q "q0, q0, r7\n add r1, r1, r2\n"                                  \
+            EDGEMNV2_MVE_FIX_##Q(q0, q3) "vrshl.s32 q0, r8\n str r1, [sp, #8]\n"                   \
+            "vadd.i32 q0, q0, r10\n ldrd r4, r12, [sp, #16]\n vmax.s32 q0, q0, q5\n"               \
+            "add r4, #1\n vmin.s32 q0, q0, q6\n subs r12, #1\n vpst\n vstrbt.32 q0, [r3, q7]\n"    \
+            "strd r4, r12, [sp, #16]\n"                                                            \
             "bne.w 1b\n add sp, #24\n vpop {d8-d15}\n pop {r4-r11, pc}\n");                        \
     }
 
@@ -248,13 +288,12 @@ static inline int32_t edgemnv2_mve_requantize(uint32_t sum, const int32_t *chann
 }
 
 static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *stream, int8_t *y,
-                                              int32_t predicate, int32_t rounding) {
+                                              int32_t predicate, int32_t fix) {
     const int32_t groups = stream[0] + 1, depth = stream[5], flags = stream[6];
-    const int32_t fix = rounding ? rounding : flags & 1;
     uint16_t offsets[8];
     memcpy(offsets, stream + 8, sizeof(offsets));
-    const int8_t *record = (const int8_t *)(stream + EDGEMNV2_MVE_HEADER);
-    const int8_t *end = record + stream[1];
+    const int8_t *record = (const int8_t *)(stream + EDGEMNV2_MVE_HEADER) + 16;
+    const int8_t *end = record + stream[1], *first = record - 16;
     int32_t channels = 2;
     for (;;) {
         if (record == end) {
@@ -272,14 +311,18 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
                 uint32_t sum = 0;
                 int32_t channel[3];
                 for (int32_t k = 0; k < depth; ++k) {
-                    sum += (uint32_t)(x[pixel * stream[2] + k] *
-                                      record[(k >> 4) * 32 + c * 16 + (k & 15)]);
+                    const int8_t *weights =
+                        c == 0 && k < 16 ? first : record + (k >> 4) * 32 + c * 16 - 16;
+                    sum += (uint32_t)(x[pixel * stream[2] + k] * weights[k & 15]);
                 }
-                memcpy(channel, record + groups * 32 + c * 12, sizeof(channel));
+                for (int32_t i = 0; i < 3; ++i) {
+                    channel[i] = edgemnv2_load32(record + groups * 32 + 8 * i + 4 * c);
+                }
                 y[offsets[2 * pixel + c]] =
                     (int8_t)edgemnv2_mve_requantize(sum, channel, fix, stream[3]);
             }
         }
+        first = record + groups * 32 - 16;
         record += groups * 32 + 24;
         y += stream[4];
     }
@@ -287,14 +330,11 @@ static inline void edgemnv2_mve_tile_portable(const int8_t *x, const int32_t *st
 
 /* Assembly by macros: laid out by hand. */
 /* clang-format off */
-#define EDGEMNV2_MVE_ROUNDING_TFLITE 0
-#define EDGEMNV2_MVE_ROUNDING_EVEN EDGEMNV2_MVE_FIX_EVEN
-#define EDGEMNV2_MVE_ROUNDING_FINE EDGEMNV2_MVE_FIX_FINE
 #define EDGEMNV2_MVE_SMALL(NAME, R)                                                                \
     static inline void edgemnv2_mve_##NAME(const int8_t *x, const int32_t *stream, int8_t *y,      \
                                            int32_t predicate)                                      \
     {                                                                                              \
-        edgemnv2_mve_tile_portable(x, stream, y, predicate, EDGEMNV2_MVE_ROUNDING_##R);            \
+        edgemnv2_mve_tile_portable(x, stream, y, predicate, EDGEMNV2_MVE_FIX_##R);                \
     }
 #define EDGEMNV2_MVE_TILE(P, NAME, R) EDGEMNV2_MVE_SMALL(tile_##NAME, R)
 
@@ -363,9 +403,12 @@ static inline void edgemnv2_mve_depthwise_portable(const int8_t *columns, const 
 
 #endif
 
-EDGEMNV2_MVE_TILE(3, 3, TFLITE)
-EDGEMNV2_MVE_TILE(4, 4, TFLITE)
-EDGEMNV2_MVE_SMALL(small, TFLITE)
+EDGEMNV2_MVE_TILE(3, 3_PLAIN, PLAIN)
+EDGEMNV2_MVE_TILE(4, 4_PLAIN, PLAIN)
+EDGEMNV2_MVE_SMALL(small_PLAIN, PLAIN)
+EDGEMNV2_MVE_TILE(3, 3_FIXED, FIXED)
+EDGEMNV2_MVE_TILE(4, 4_FIXED, FIXED)
+EDGEMNV2_MVE_SMALL(small_FIXED, FIXED)
 EDGEMNV2_MVE_TILE(3, 3_EVEN, EVEN)
 EDGEMNV2_MVE_TILE(4, 4_EVEN, EVEN)
 EDGEMNV2_MVE_SMALL(small_EVEN, EVEN)

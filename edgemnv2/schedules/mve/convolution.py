@@ -12,7 +12,7 @@ from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel, RowLayout
 from edgemnv2.schedules.dsp.convolution import gather
-from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, SIGN_FIX, MatMul, matmul_of, wrap
+from edgemnv2.schedules.dsp.matmul import ODD_CHANNELS, MatMul, matmul_of, wrap
 from edgemnv2.schedules.dsp.requantize import reachable
 from edgemnv2.schedules.dsp.rows import (
     clamp_and_pad,
@@ -113,7 +113,7 @@ def convolution_kernel(
         else:
             kernel = "small" if small else f"tile_{4 if pixels == 4 else 3}"
             assert channels is not None
-            kernel += channels.suffix
+            kernel += f"_{channels.kind}"
             # Four bits for the two outputs of every pixel.
             predicate = (1 << 4 * pixels) - 1
             calls.append(Call(f"edgemnv2_mve_{kernel}", (x, At("stream"), y, predicate)))
@@ -128,7 +128,7 @@ def convolution_kernel(
         bias = folded_bias(layer.bias, weight, int8_zero_point(source))
         offsets = [p * step + c * next_channel for p in range(4) for c in range(2)]
         record_bytes = padded * 2 + 24
-        flags = SIGN_FIX * channels.sign_fix + ODD_CHANNELS * (out.channels % 2)
+        flags = ODD_CHANNELS * (out.channels % 2)
         header = [
             padded // LANES - 1,
             out.channels // 2 * record_bytes,
@@ -173,14 +173,18 @@ def _grouped(weight: Array, count: int) -> Array:
 
 
 def _records(weight: Array, bias: Array, channels: Channels) -> Array:
-    """Records of two channels: weights, then the words of one channel after the other."""
+    """Weights of two channels, then their biases, multipliers, shifts; the first 16 weights stand
+    in front of the numbers of the two channels before (zeros behind the last)."""
     grouped = np.ascontiguousarray(_grouped(weight, 2))
     blocks = grouped.shape[0]
     words = np.zeros((blocks * 2, 3), np.int32)
     words[: weight.shape[1]] = channels.words(bias)
     body = grouped.reshape(blocks, -1).view(np.int32)
-    records: Array = np.concatenate([body, words.reshape(blocks, -1)], axis=1).reshape(-1)
-    return records
+    first = LANES // 4
+    ahead = np.concatenate([body[1:, :first], np.zeros((1, first), np.int32)])
+    vectors = words.reshape(blocks, 2, 3).transpose(0, 2, 1).reshape(blocks, -1)
+    records = np.concatenate([body[:, first:], ahead, vectors], axis=1)
+    return np.concatenate([body[0, :first], records.reshape(-1)])
 
 
 def _dense_stream(product: MatMul) -> Array:

@@ -83,7 +83,8 @@ def depthwise_kernel(
     taps = np.zeros((out.channels, 4, 4), np.int8)
     taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
     low, high = max(-128, int(layer.clamp[0])), min(127, int(layer.clamp[1]))
-    setup = [out.channels, out.width // 4, out.width % 4, pitch * 4, out.quant.zero_point]
+    quads = (out.width - 1) // 4
+    setup = [out.channels, quads, out.width - 4 * quads, pitch * 4, out.quant.zero_point]
     records = np.concatenate(
         [taps.reshape(out.channels, 16).view(np.int32), channels.words(bias)], axis=1
     )

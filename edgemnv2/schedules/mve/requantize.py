@@ -40,14 +40,11 @@ class Channels:
     """Of the biases, in `1 / 2**FRACTION_BITS` of a sum's step; None where all are whole steps."""
 
     @property
-    def suffix(self) -> str:
-        """Of the matrix product's kernels."""
-        return "" if not self.even else "_EVEN" if self.rest is None else "_FINE"
-
-    @property
     def kind(self) -> str:
-        """Of the depthwise kernels."""
-        return self.suffix[1:] or ("FIXED" if self.sign_fix else "PLAIN")
+        """Which kernels compute it."""
+        if self.even:
+            return "EVEN" if self.rest is None else "FINE"
+        return "FIXED" if self.sign_fix else "PLAIN"
 
     def words(self, bias: Array) -> Array:
         """Bias, multiplier and shift as the kernels read them, int32 `[C, 3]`."""

@@ -9,9 +9,9 @@ typedef uint8_t edgemnv2_index;
 
 extern const uint32_t net_constants[];
 
-void net_mve_conv2d_77fcfc2a2499(const int8_t *, const int8_t *, const int8_t *, int8_t *, int8_t *, const int32_t *);
-static void call_mve_conv2d_77fcfc2a2499(const struct edgemnv2_call *call) {
-  net_mve_conv2d_77fcfc2a2499(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants));
+void net_mve_conv2d_e0b244c2d807(const int8_t *, const int8_t *, const int8_t *, int8_t *, int8_t *, const int32_t *);
+static void call_mve_conv2d_e0b244c2d807(const struct edgemnv2_call *call) {
+  net_mve_conv2d_e0b244c2d807(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants));
 }
 
 void net_mve_depthwise_4c91f6b796af(const int8_t *, const int8_t *, const int8_t *, int8_t *, int8_t *, const int32_t *);
@@ -19,9 +19,9 @@ static void call_mve_depthwise_4c91f6b796af(const struct edgemnv2_call *call) {
   net_mve_depthwise_4c91f6b796af(call->rows[0], call->rows[1], call->rows[2], call->out, call->scratch, (const int32_t *)(const void *)(call->constants));
 }
 
-void net_mve_pointwise_4e174e027d62(const int8_t *, int8_t *, const int32_t *);
-static void call_mve_pointwise_4e174e027d62(const struct edgemnv2_call *call) {
-  net_mve_pointwise_4e174e027d62(call->rows[0], call->out, (const int32_t *)(const void *)(call->constants));
+void net_mve_pointwise_5b64ba4e05b0(const int8_t *, int8_t *, const int32_t *);
+static void call_mve_pointwise_5b64ba4e05b0(const struct edgemnv2_call *call) {
+  net_mve_pointwise_5b64ba4e05b0(call->rows[0], call->out, (const int32_t *)(const void *)(call->constants));
 }
 
 static const uint32_t outside_80[72] = {0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080,0x80808080};
@@ -29,9 +29,9 @@ static const uint32_t outside_80[72] = {0x80808080,0x80808080,0x80808080,0x80808
 static const uint32_t outside_ff[24] = {0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff,0xffffffff};
 
 static const struct edgemnv2_op ops[3] = {
-    {call_mve_conv2d_77fcfc2a2499, (const uint8_t *)net_constants + 0, outside_ff, 0, 0, 1, 0, 3, 2, 1, 1, 1, 0}, /* stem */
-    {call_mve_depthwise_4c91f6b796af, (const uint8_t *)net_constants + 752, outside_80, 1, 0, 2, 1, 3, 1, 1, 1, 1, 0}, /* block1.depthwise */
-    {call_mve_pointwise_4e174e027d62, (const uint8_t *)net_constants + 1232, NULL, 2, 0, 3, 2, 1, 1, 0, 1, 1, 0}, /* block1.project */
+    {call_mve_conv2d_e0b244c2d807, (const uint8_t *)net_constants + 0, outside_ff, 0, 0, 1, 0, 3, 2, 1, 1, 1, 0}, /* stem */
+    {call_mve_depthwise_4c91f6b796af, (const uint8_t *)net_constants + 768, outside_80, 1, 0, 2, 1, 3, 1, 1, 1, 1, 0}, /* block1.depthwise */
+    {call_mve_pointwise_5b64ba4e05b0, (const uint8_t *)net_constants + 1248, NULL, 2, 0, 3, 2, 1, 1, 0, 1, 1, 0}, /* block1.project */
 };
 
 static const struct edgemnv2_ring rings_whole[4] = {
