@@ -109,6 +109,13 @@ def _parsed(data: bytes, path: Path) -> Any:
             f"{path.name}: not an ONNX model, or a truncated one ({len(data)} bytes): protobuf "
             f"cannot read it; download or export it again ({type(error).__name__})"
         ) from error
+    graph = proto.graph
+    ends = [x.name for x in (*graph.input, *graph.output, *graph.initializer)]
+    names = (*ends, *(x for node in graph.node for x in (*node.input, *node.output)))
+    if not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            f"{path.name}: damaged: a tensor's name is no UTF-8 text; download or export it again"
+        )
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(
             f"{path.name}: no network in it ({len(data)} bytes, no nodes): not an ONNX model, or "

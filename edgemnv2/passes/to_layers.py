@@ -20,8 +20,9 @@ from edgemnv2.ops.table import lowering_of
 
 __all__ = ["to_layers"]
 
+MAKES_FLOATS = ("cast", "dequantize")
 MAKES_INTEGERS = ("cast", "quantize")
-"""Operators that turn floats into integers of 8 bits."""
+"""Operators that turn integers of 8 bits into floats, and floats into those."""
 
 
 def _check_floats(node: Node, to: Lowering) -> None:
@@ -32,6 +33,13 @@ def _check_floats(node: Node, to: Lowering) -> None:
         raise to.refuse(
             node,
             f"makes {node.output!r} of type {dtypes[node.output]} from floats, and nothing says at "
+            "which scale; quantise the model again",
+        )
+    of_integers = node.tensors and all(dtypes.get(x) in INTEGER_TYPES for x in node.tensors)
+    if of_integers and dtypes.get(node.output) == "float32" and node.op not in MAKES_FLOATS:
+        raise to.refuse(
+            node,
+            f"makes floats of {node.tensors[0]!r}, {dtypes[node.tensors[0]]}, and nothing says at "
             "which scale; quantise the model again",
         )
 

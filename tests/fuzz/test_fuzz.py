@@ -32,8 +32,12 @@ def test_damaged_files_are_refused_or_right(tmp_path: Path) -> None:
 
 
 def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
-    """Padding alone, constants of TiB, operands of fewer axes than their constants say."""
-    outcomes = list(run_seeds([23254, 23100, 43351], tmp_path, compile_every=10))
+    """Padding alone, constants of TiB, operands of fewer axes than their constants say.
+
+    A pool's output of another rank, a name that is no text, floats made of integers without scale.
+    """
+    seeds = [23254, 23100, 43351, 45585, 49456, 50975]
+    outcomes = list(run_seeds(seeds, tmp_path, compile_every=1))
     assert not [x for x in outcomes if x.is_fault], summary(outcomes)
 
 

@@ -199,7 +199,10 @@ def _llvm() -> str:
 
 
 def _first_line(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError:  # a compiler that does not work, found first, names no linker
+        return "unknown"
     # The program's name, which differs from system to system, says nothing.
     return re.sub(r"^\S+ \((.*)\) ", r"\1 ", (done.stdout.splitlines() or ["unknown"])[0])
 
