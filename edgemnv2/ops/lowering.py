@@ -21,7 +21,7 @@ from edgemnv2.ops.graph import Layer, Tensor
 from edgemnv2.ops.rescale.layer import Rescale
 from edgemnv2.ops.table import lowering_of
 
-__all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site"]
+__all__ = ["INTEGER_TYPES", "UNBOUNDED", "Lowering", "Site", "reads_stored"]
 
 INTEGER_TYPES = ("int8", "uint8")
 UNBOUNDED = (-math.inf, math.inf)
@@ -199,8 +199,7 @@ class Lowering:
         if node.output in self.flow.outputs:
             return True
         return any(
-            not self.is_integer(user) and not _reads_stored(user)
-            for user in self.users[node.output]
+            not self.is_integer(user) and not reads_stored(user) for user in self.users[node.output]
         )
 
     def is_integer(self, node: Node) -> bool:
@@ -298,6 +297,6 @@ class Lowering:
         return UnsupportedOperator(f"{self.flow.source}: {node.place or node.op}: {why}")
 
 
-def _reads_stored(node: Node) -> bool:
+def reads_stored(node: Node) -> bool:
     """Whether the layer of `node` reads what is stored where the file dequantises in front."""
     return bool(getattr(lowering_of(node.op), "READS_STORED", False))

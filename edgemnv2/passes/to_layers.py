@@ -14,15 +14,15 @@ from typing import Any
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.ops.flow import Flow, Node
 from edgemnv2.ops.graph import Graph
-from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering
+from edgemnv2.ops.lowering import INTEGER_TYPES, Lowering, reads_stored
 from edgemnv2.ops.model import Model
 from edgemnv2.ops.table import lowering_of
 
 __all__ = ["to_layers"]
 
-MAKES_FLOATS = ("cast", "dequantize")
+MAKES_FLOATS = ("cast", "dequantize", "where")
 MAKES_INTEGERS = ("cast", "quantize")
-"""Operators that turn integers of 8 bits into floats, and floats into those."""
+"""Operators that make floats of integers of 8 bits (of a condition), and those of floats."""
 
 
 def _check_floats(node: Node, to: Lowering) -> None:
@@ -36,7 +36,8 @@ def _check_floats(node: Node, to: Lowering) -> None:
             "which scale; quantise the model again",
         )
     of_integers = node.tensors and all(dtypes.get(x) in INTEGER_TYPES for x in node.tensors)
-    if of_integers and dtypes.get(node.output) == "float32" and node.op not in MAKES_FLOATS:
+    may = node.op in MAKES_FLOATS or reads_stored(node)
+    if of_integers and dtypes.get(node.output) == "float32" and not may:
         raise to.refuse(
             node,
             f"makes floats of {node.tensors[0]!r}, {dtypes[node.tensors[0]]}, and nothing says at "

@@ -39,7 +39,7 @@ static inline void edgemnv2_foreground(const struct edgemnv2_values *scores, int
     int32_t i;
     for (i = 0; i < pixels; i++) {
         const float score = edgemnv2_real(scores, i);
-        mask[i] = edgemnv2_probability(score, activation, NULL) >= threshold;
+        mask[i] = edgemnv2_chance(score, activation) >= threshold;
     }
 }
 

@@ -9,7 +9,7 @@
 static inline int32_t edgemnv2_two_classes(const struct edgemnv2_values *score, int32_t activation,
                                            float threshold, struct EDGEMNV2_CLASS *classes,
                                            int32_t capacity) {
-    const float chance = edgemnv2_probability(edgemnv2_real(score, 0), activation, NULL);
+    const float chance = edgemnv2_chance(edgemnv2_real(score, 0), activation);
     const float chances[2] = {1.0f - chance, chance};
     const struct edgemnv2_values both = {chances, EDGEMNV2_FLOAT32, 0, 1.0f};
     return edgemnv2_best_classes(&both, 2, EDGEMNV2_AS_THEY_ARE, threshold, classes, capacity);

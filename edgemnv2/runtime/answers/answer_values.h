@@ -94,12 +94,17 @@ static inline struct edgemnv2_scale edgemnv2_softmax_scale(const struct edgemnv2
     return scale;
 }
 
+/* The probability that a score stands for by itself. */
+static inline float edgemnv2_chance(float score, int32_t activation) {
+    return activation == EDGEMNV2_SIGMOID ? edgemnv2_sigmoid(score) : score;
+}
+
 /* The probability that a score stands for; `scale` is looked at for a softmax alone. */
 static inline float edgemnv2_probability(float score, int32_t activation,
                                          const struct edgemnv2_scale *scale) {
     if (activation == EDGEMNV2_SOFTMAX)
         return edgemnv2_exp(score - scale->largest) / scale->total;
-    return activation == EDGEMNV2_SIGMOID ? edgemnv2_sigmoid(score) : score;
+    return edgemnv2_chance(score, activation);
 }
 
 #endif
