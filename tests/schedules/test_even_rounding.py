@@ -63,7 +63,9 @@ def test_avx_rows_round_to_even(
 
 
 @pytest.mark.parametrize(("name", "kind"), pairs())
-@pytest.mark.parametrize("machine", ["a53", "a76", "armv7"])
+@pytest.mark.parametrize(
+    "machine", [pytest.param("a53", marks=pytest.mark.slow(ci=True)), "a76", "armv7"]
+)
 def test_neon_rows_round_to_even(
     machine: str, name: str, kind: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

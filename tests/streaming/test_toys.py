@@ -37,7 +37,10 @@ def _check(built: Built, emulator: Sequence[str], counts: Sequence[int]) -> None
                 assert (result[name] == values[name]).all(), (toy.name, name, way)
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
+@pytest.mark.parametrize(
+    "io",
+    ["arena", *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("input", "caller"))],
+)
 @pytest.mark.parametrize("chains", ["memory", "blocks", "layers"])
 @pytest.mark.parametrize("name", NAMES)
 def test_plans_hold(name: str, chains: str, io: str) -> None:
