@@ -57,6 +57,7 @@ def build_flow(
     flow = FlowBuilder(file)
     for tensor in inputs:
         _check_size(tensor, file)
+        _check_zero_point(tensor, file)
         flow.declare(tensor)
     refusals: list[str] = []
     made = {tensor.name for tensor in inputs}
@@ -88,6 +89,7 @@ def build_flow(
             node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
             _check_size(tensor, f"{file}: {node.place}")
+            _check_zero_point(tensor, f"{file}: {node.place}")
             flow.declare(tensor)
         rule = rules.get(node.operator)
         if rule is None:
@@ -142,6 +144,19 @@ def _check_size(tensor: SourceTensor, place: str) -> None:
             f"{place}: tensor {tensor.name!r} of {list(tensor.shape)} has {count} values (must be "
             f"{MOST_ELEMENTS} or fewer: is an extent damaged?); export the model again"
         )
+
+
+def _check_zero_point(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a zero point that no value of the tensor can be."""
+    if tensor.zero_point is None or tensor.dtype not in ("int8", "uint8"):
+        return
+    limits = np.iinfo(tensor.dtype)
+    for zero in np.ravel(tensor.zero_point):
+        if not limits.min <= zero <= limits.max:
+            raise ModelError(
+                f"{place}: tensor {tensor.name!r} has zero point {zero} (of {tensor.dtype} it must "
+                f"be {limits.min} to {limits.max}: damaged?); convert the model again"
+            )
 
 
 def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | None:

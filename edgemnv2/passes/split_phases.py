@@ -113,6 +113,9 @@ class _Split:
                 self._halve(number, layer)
             else:
                 self._keep(number, layer)
+        for name in self.old.outputs:
+            if name in self.halved:
+                self._join(name, _halves(name), len(self.old.layers), self.stage[name] + 1)
         self.layers.sort(key=lambda entry: entry[0])
         layers = [layer for _, layer in self.layers]
         # A pixel that is spread over halves is not spread over the map any more.
@@ -142,9 +145,7 @@ class _Split:
         stage = max((self.stage[name] + (name in self.halved) for name in layer.inputs), default=0)
         self.stage[layer.output] = stage
         joined: dict[str, tuple[str, ...]] = {
-            name: tuple(_named(name, phase) for phase in range(PHASES))
-            for name in layer.inputs
-            if name in self.halved
+            name: _halves(name) for name in layer.inputs if name in self.halved
         }
         if joined and operator_of(layer) == "pool":
             inputs = tuple(part for name in layer.inputs for part in joined[name])
@@ -204,6 +205,10 @@ class _Split:
 
 def _named(name: str, phase: int) -> str:
     return f"{name}.{('even', 'odd')[phase]}"
+
+
+def _halves(name: str) -> tuple[str, ...]:
+    return tuple(_named(name, phase) for phase in range(PHASES))
 
 
 def _halved_window(layer: Any) -> dict[str, Any]:

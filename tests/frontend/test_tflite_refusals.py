@@ -165,3 +165,19 @@ def test_a_power_of_integers_is_refused(tmp_path: Path) -> None:
     net.add("POW", [x, net.constant(np.float32(2))], [y], "PowOptions")
     message = refusal(net.build([x], [y]), tmp_path, UnsupportedOperator)
     assert "POW with integers" in message and "in floats" in message
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero"),
+    [("int8", -129), ("int8", 128), ("int8", 65535), ("uint8", -1), ("uint8", 256)],
+)
+@pytest.mark.parametrize("place", ["input", "output"])
+def test_a_zero_point_that_no_value_can_be_is_refused(
+    place: str, dtype: str, zero: int, tmp_path: Path
+) -> None:
+    net = TfliteNet()
+    x = net.tensor((1, 4, 4, 3), dtype, 0.1, zero if place == "input" else 0)
+    y = net.tensor((1, 4, 4, 3), dtype, 0.1, zero if place == "output" else 0)
+    net.add("RELU", [x], [y])
+    message = refusal(net.build([x], [y]), tmp_path, ModelError)
+    assert f"has zero point {zero} (of {dtype} it must be " in message

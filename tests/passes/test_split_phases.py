@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,29 @@ def test_values_are_the_same(name: str) -> None:
                 np.testing.assert_array_equal(halves[f"{tensor}.{end}"], values[:, phase::2])
                 checked += 1
     assert checked > 20
+
+
+@pytest.mark.parametrize("name", DILATED)
+def test_any_halved_map_may_be_an_output(name: str) -> None:
+    graph = lower(load_model(name))
+    x = random_inputs(graph.tensors["input"], 1, seed=4).x
+    values = run(graph, x)
+    inner = [layer.output for layer in graph.layers if layer.output not in graph.outputs]
+    # Beside the network's own, and as the end of a network that is cut off there.
+    everything = split_phases(replace(graph, outputs=(*graph.outputs, *inner)))
+    found = run(validate(everything), x)
+    for tensor in (*graph.outputs, *inner):
+        np.testing.assert_array_equal(found[tensor], values[tensor])
+    cut = 0
+    for tensor in (t for t in inner if f"{t}.even" in everything.tensors):
+        end = [layer.output for layer in graph.layers].index(tensor) + 1
+        layers = graph.layers[:end]
+        kept = {*graph.inputs, *(layer.output for layer in layers)}
+        ends = {k: v for k, v in graph.tensors.items() if k in kept}
+        alone = replace(graph, layers=layers, tensors=ends, outputs=(tensor,))
+        validate(split_phases(alone))
+        cut += 1
+    assert cut > 3
 
 
 @pytest.mark.parametrize("name", DILATED)
