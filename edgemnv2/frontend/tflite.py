@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from edgemnv2.errors import UnsupportedOperator, UsageError
@@ -35,8 +34,7 @@ def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
     graph = read_tables(data, path.name)
     _check_ends(graph, path.name, input_shapes or {})
     _check_bits(graph, path.name)
-    settled = partial(settle, signatures=graph.signatures)
-    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settled)
+    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settle)
     outputs = [replace(x, shape=flow.shapes.get(x.name, x.shape)) for x in graph.outputs]
     return Model(
         path.stem,

@@ -1,12 +1,13 @@
-"""Shapes that a TFLite file does not know, from the operators that make them.
+"""Shapes of a TFLite file's tensors, from the operators that make them.
 
-A converter that leaves the batch open writes -1 into signatures, and 1 into the shapes beside them;
-where the batch is a factor of an extent (9 pixels as 9 rows of a matrix), that 1 is wrong.
+An interpreter computes them so; what the file states may be stale. A converter that leaves the
+batch open writes 1 for it: where the batch is a factor of an extent (9 pixels as 9 rows of a
+matrix), that is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
@@ -26,13 +27,11 @@ ELEMENTWISE = (
 )  # fmt: skip
 
 
-def settle(node: SourceNode, signatures: Mapping[str, Shape]) -> SourceNode:
-    """The node, its outputs of the shapes that its operands give where the file leaves them open.
+def settle(node: SourceNode) -> SourceNode:
+    """The node, its outputs of the shapes that its operands give, where that is known here.
 
     Its inputs are settled already.
     """
-    if all(min(signatures.get(x.name, ()), default=0) >= 0 for x in node.outputs):
-        return node
     shapes = _shapes(node)
     if shapes is None or len(shapes) != len(node.outputs):
         return node
@@ -53,6 +52,31 @@ def _shapes(node: SourceNode) -> list[Shape] | None:
 
 def _values(tensor: SourceTensor) -> list[int] | None:
     return None if tensor.value is None else [int(x) for x in tensor.value.reshape(-1)]
+
+
+def _windowed(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
+    """CONV_2D and DEPTHWISE_CONV_2D (x, weights), AVERAGE_POOL_2D and MAX_POOL_2D (x)."""
+    x = sources[0].shape
+    if node.operator.endswith("POOL_2D"):
+        kernel = int(node.get("filter_height", 1)), int(node.get("filter_width", 1))
+        channels = x[-1]
+    elif len(sources) > 1 and len(sources[1].shape) == 4:
+        outer, *kernel_shape, inner = sources[1].shape
+        kernel = kernel_shape[0], kernel_shape[1]
+        channels = outer if node.operator == "CONV_2D" else inner
+    else:
+        return None
+    if len(x) != 4:
+        return None
+    made = []
+    for extent, size, axis in zip(x[1:3], kernel, "hw", strict=True):
+        stride = int(node.get(f"stride_{axis}", 1))
+        apart = int(node.get(f"dilation_{axis}_factor", 1))
+        reach = 0 if node.get("padding", "SAME") == "SAME" else (size - 1) * apart
+        if stride < 1:
+            return None
+        made.append(-(-(extent - reach) // stride))
+    return None if min(made) < 1 else [(x[0], made[0], made[1], channels)]
 
 
 def _connected(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | None:
@@ -170,8 +194,12 @@ def _reshaped(node: SourceNode, sources: list[SourceTensor]) -> list[Shape] | No
 
 Shaping = Callable[[SourceNode, list[SourceTensor]], list[Shape] | None]
 RULES: dict[str, Shaping] = {
+    "AVERAGE_POOL_2D": _windowed,
     "CONCATENATION": _joined,
+    "CONV_2D": _windowed,
+    "DEPTHWISE_CONV_2D": _windowed,
     "FULLY_CONNECTED": _connected,
+    "MAX_POOL_2D": _windowed,
     "MEAN": _reduced,
     "PACK": _packed,
     "REDUCE_MAX": _reduced,

@@ -11,7 +11,7 @@ import pytest
 from tests.networks.against import litert, random_samples, reference
 from tests.networks.tflite_net import TfliteNet
 
-RECIPES = Path("/work/shared/cases/recipes")
+RECIPES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "recipes"
 
 
 def _ints(net: TfliteNet, values: Any) -> int:
