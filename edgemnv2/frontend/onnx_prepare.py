@@ -163,12 +163,12 @@ def inferred(model: Any, file: str) -> tuple[dict[str, tuple[int, ...]], dict[st
             _check_count(node, arrays, model, file)
     unknown = _put_identities(model)
     try:
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True).graph
     # The second is protobuf's, of a model of 2 GiB and more.
     except (onnx.shape_inference.InferenceError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"{file}: onnx cannot tell the shapes of its tensors ({reason}); try "
+            f"{file}: onnx cannot tell the shapes and types of its tensors ({reason}); try "
             f"onnx.checker.check_model({file!r}, full_check=True), and export the model again"
         ) from error
     finally:

@@ -309,3 +309,27 @@ def test_a_constant_with_nan_is_named(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match="constant 'bound' has 1 values that are no numbers"):
         load_model(path)
+
+
+@pytest.mark.parametrize("operator", ["Add", "Concat", "Conv", "Div", "Max", "Mul", "Sum", "Where"])
+def test_operands_of_two_types_are_told(operator: str, tmp_path: Path) -> None:
+    integers = np.ones((4, 4, 1, 1) if operator == "Conv" else (1, 4, 3, 3), np.int8)
+    inputs = ("x", "other")
+    arrays = [numpy_helper.from_array(integers, "other")]
+    if operator == "Where":
+        inputs = ("mask", "x", "other")
+        arrays.append(numpy_helper.from_array(np.ones((1, 4, 3, 3), np.bool_), "mask"))
+    attributes = {"axis": 1} if operator == "Concat" else {}
+    nodes = [
+        helper.make_node("Relu", ["input"], ["x"]),
+        helper.make_node(operator, list(inputs), ["y"], **attributes),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("input", [1, 4, 3, 3]), ("y", None))
+    ]
+    graph = helper.make_graph(nodes, "mixed", ends[:1], ends[1:], arrays)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    message = refusal(model, tmp_path, ModelError)
+    assert f"op_type:{operator}" in message
+    assert "inconsistent type" in message or "unsupported type" in message

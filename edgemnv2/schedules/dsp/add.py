@@ -1,6 +1,6 @@
-"""Residual add: one table lookup for the input whose rescaling rounds, a shift for the other.
+"""Residual add: two multiplications and a shift, for TFLite's where that gives all its results.
 
-ONNX's is two multiplications and a shift.
+Where it does not: one table lookup for the input whose rescaling rounds, a shift for the other.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ Array = NDArray[Any]
 
 _SCALE_BITS = 2
 """Sums arrive times 4."""
+_SHIFTS = (22, 23)
+"""Of linear forms, those with a function of their own: factors of 23 bits fill 32."""
 _HALF = (1 << 30, 0)
 """Multiplier and shift of 0.5: TFLite's factor of the input with the larger scale."""
 
@@ -36,9 +38,11 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
     out = graph.tensor_out(layer)
     if layer.rescale is None or not int8_io(first, second, out):
         return None
+    form = linear_add(graph, layer)
+    if form is not None:
+        return _linear(layer, form, out, decisions)
     if layer.is_real:
-        form = linear_add(graph, layer)
-        return None if form is None else _linear(layer, form, out, decisions)
+        return None
     inputs = []
     for tensor, factor in zip((first, second), layer.rescale, strict=False):
         assert tensor.quant is not None
@@ -87,9 +91,12 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
 
 
 def _linear(layer: Add, form: LinearAdd, out: Tensor, decisions: Mapping[str, Any]) -> RowKernel:
-    """ONNX's sum."""
     count = out.width * out.channels
-    name = "edgemnv2_add_linear_even" if form.even else "edgemnv2_add_linear"
+    name = "edgemnv2_add_linear"
+    if form.even:
+        name += "_even"
+    elif form.shift in _SHIFTS:
+        name += f"_{form.shift}"
     half = 1 << (form.shift - 1) if form.even else 0
     words = [form.first, form.second, form.offset - half, form.shift, form.zero_point]
     body = [
