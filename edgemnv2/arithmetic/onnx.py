@@ -28,6 +28,7 @@ from edgemnv2.model import QuantParams
 
 __all__ = [
     "FRACTION_BITS",
+    "LARGEST_RATIO",
     "add_rescale",
     "clamp_limits",
     "comparison_rescale",
@@ -45,9 +46,16 @@ __all__ = [
 Array = NDArray[Any]
 FRACTION_BITS = 8
 """Of a bias, below one step of the sum."""
+FINEST_BITS = 30
+LARGEST_RATIO = 1 << 24
+"""Of an operand's scale to the output's: far beyond what saturates every output but one."""
+SATURATING = 1 << 10
+"""A factor at which one step of an operand is more than all steps of an 8-bit output."""
 INT32_MAX = 2**31 - 1
 ADDEND_BITS = 60
 """An addend stays below this power of two, so that 64 bits hold it beside any product."""
+LEAST_SHIFT = -31
+"""Of a factor: half of it moves no sum of 32 bits."""
 INVERSE_BITS = 24
 """Of one over the scale of a softmax's output."""
 CONSTANT_SHIFT = 8
@@ -128,7 +136,8 @@ def with_real_bias(
 
     `step` is what one unit of a channel's sum stands for, `largest_input` bounds the magnitude of
     inputs, their zero point taken off; `weight` `[..., C]`. The whole steps of the bias are int32,
-    the rest of it, to `FRACTION_BITS`, is in the factor's addend. A bias that does not fit there
+    the rest of it, to `FRACTION_BITS`, is in the factor's addend; to `FINEST_BITS` where a step is
+    more than one of the output. A bias that does not fit there
     with the sum is all addend; if the channel's output never changes, it is a constant then.
     """
     bound = np.abs(weight.astype(np.int64)).reshape(-1, weight.shape[-1]).sum(axis=0)
@@ -138,10 +147,11 @@ def with_real_bias(
         steps = np.where(bias == 0, 0.0, bias / step)
     fits = np.isfinite(steps) & (np.abs(steps) + bound < INT32_MAX - 1)
     fits &= (multiplier != 0) | (bias == 0)
-    fine = np.rint(np.where(fits, steps, 0.0) * (1 << FRACTION_BITS)).astype(np.int64)
-    stored = fine >> FRACTION_BITS
-    rest = fine & ((1 << FRACTION_BITS) - 1)
-    addend = (rest * multiplier) >> FRACTION_BITS
+    bits = np.where(np.asarray(step) > y.scale, FINEST_BITS, FRACTION_BITS)
+    fine = np.rint(np.ldexp(np.where(fits, steps, 0.0), bits)).astype(np.int64)
+    stored = fine >> bits
+    rest = fine - (stored << bits)
+    addend = (rest * multiplier) >> bits
     weight = weight.copy()
     for channel in np.flatnonzero(~fits):
         outputs = float(bias[channel]) / y.scale
@@ -173,7 +183,8 @@ def _in_addend(outputs: float, real: float) -> tuple[int, int, int]:
     """Multiplier, shift and addend of a channel whose whole bias, `outputs`, is in the addend."""
     outputs = min(max(outputs, -(2.0**58)), 2.0**58)
     multiplier, shift = quantize_multiplier(real)
-    least = math.frexp(outputs)[1] + 31 - ADDEND_BITS
+    # Below the least shift there is nothing left of either.
+    least = max(math.frexp(outputs)[1] + 31 - ADDEND_BITS, LEAST_SHIFT)
     shift = max(shift if multiplier else least, least)
     multiplier = round(math.ldexp(real, 31 - shift))
     return multiplier, shift, round(math.ldexp(outputs, 31 - shift))
@@ -193,6 +204,12 @@ def add_rescale(
     operands of the `dtypes` still rounds as real numbers do.
     """
     exact = [_snapped(_exact(x.scale) / _exact(y.scale)) for x in (a, b)]
+    # What saturates the output whatever the other operand is does so with a smaller factor, too,
+    # which leaves the other's its bits.
+    exact = [
+        min(real, SATURATING * max(Fraction(1), other))
+        for real, other in zip(exact, reversed(exact), strict=True)
+    ]
     operands = [
         OPERANDS + int(np.iinfo(dtype).min) - x.zero_point
         for dtype, x in zip(dtypes, (a, b), strict=True)

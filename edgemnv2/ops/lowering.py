@@ -178,6 +178,13 @@ class Lowering:
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
+        coarsest = max(each.scale for each in x)
+        if self.format == "onnx" and coarsest >= onnx.LARGEST_RATIO * y.scale:
+            raise self.refuse(
+                node,
+                f"its output has scale {y.scale:g} and its input {coarsest:g} (at most "
+                f"{onnx.LARGEST_RATIO} times as coarse: damaged?); quantise the model again",
+            )
         return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
 
     def feeds_integers(self, node: Node) -> bool:

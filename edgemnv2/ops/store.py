@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ KEPT_FOLDER = f"{REFERENCE_FOLDER}/source"
 """Where an artefact keeps the file that it was compiled from, if it does."""
 STRUCTURE, ARRAYS, SOURCE = "graph.json", "graph.npz", "source.json"
 # Of JSON that says something else than `save_graph` does, with whatever types.
+Made = TypeVar("Made", Layer, QuantParams, Tensor, TensorSpec)
 _SYMPTOMS = (
     ArithmeticError,
     AssertionError,
@@ -41,6 +42,13 @@ _SYMPTOMS = (
     TypeError,
     ValueError,
 )
+PLAIN: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "float": (int, float),
+    "int": (int,),
+    "str": (str,),
+}
+"""What a field declared so may hold."""
 MOST_LETTERS = 200
 """Of what a parser says: it may quote the file."""
 TFLITE_ROUNDING: dict[Any, Any] = {"twice": False, "once": True}
@@ -150,12 +158,13 @@ def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
 
     def layer(entry: Mapping[str, Any]) -> Layer:
         fields = {key: decode(value) for key, value in entry.items() if key != "type"}
-        return layer_type(entry["type"])(**fields)
+        return _checked(layer_type(entry["type"])(**fields))
 
     for entry in (*structure["tensors"], *structure["input_specs"], *structure["output_specs"]):
         np.dtype(entry["dtype"])
     tensors = [
-        Tensor(**{**entry, "quant": _quant(entry["quant"])}) for entry in structure["tensors"]
+        _checked(Tensor(**{**entry, "quant": _quant(entry["quant"])}))
+        for entry in structure["tensors"]
     ]
     return Graph(
         name=structure["name"],
@@ -171,8 +180,27 @@ def _decode(structure: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
 
 
 def _quant(entry: Mapping[str, Any] | None) -> QuantParams | None:
-    return None if entry is None else QuantParams(**entry)
+    return None if entry is None else _checked(QuantParams(**entry))
 
 
 def _spec(entry: Mapping[str, Any]) -> TensorSpec:
-    return TensorSpec(**{**entry, "shape": tuple(entry["shape"]), "quant": _quant(entry["quant"])})
+    made = {**entry, "shape": tuple(entry["shape"]), "quant": _quant(entry["quant"])}
+    return _checked(TensorSpec(**made))
+
+
+def _checked(made: Made) -> Made:
+    """`made`, whose plain fields are of the types that they are declared with; else ValueError."""
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        declared = str(field.type)
+        if declared.startswith("tuple[") and isinstance(value, tuple):
+            first = declared.removeprefix("tuple[").split(",")[0].rstrip("]")
+            parts = [(first, part) for part in value]
+        else:
+            parts = [(declared, value)]
+        for kind, each in parts:
+            # A truth value is a whole number to Python.
+            truth = isinstance(each, bool)
+            if kind in PLAIN and (truth != (kind == "bool") or not isinstance(each, PLAIN[kind])):
+                raise ValueError(f"{field.name} is {each!r} (must be {kind})")
+    return made
