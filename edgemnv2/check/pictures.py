@@ -153,7 +153,7 @@ def answer_pictures(
             near = _nearest(answer, gallery)
             target = targets[len(found)]
             if target is not None:
-                words = dict(enumerate(task.labels))
+                words = {i: task.label(i) for i in range(len(task.labels))}
                 _save(drawn(image, answer, words, place, neighbours=near), target)
             found.append(PictureAnswer(file.name, answer, place, task, near, target))
         progress(len(found), len(files))
