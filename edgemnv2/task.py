@@ -112,7 +112,8 @@ class Task:
 
     def label(self, index: int) -> str:
         """The name of a class, else its number."""
-        return self.labels[index] if 0 <= index < len(self.labels) else str(index)
+        name = self.labels[index] if 0 <= index < len(self.labels) else ""
+        return name or str(index)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

@@ -42,6 +42,7 @@ FLOORS = (
     ("lab",),
     ("api",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(FLOORS) for name in names}
 # Run by themselves, at no time by the package.

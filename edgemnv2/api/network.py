@@ -15,6 +15,8 @@ from edgemnv2.check.run import RunOutputs, run_set
 from edgemnv2.check.run import run as run_samples
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.manifest import ArtifactTensor, Manifest
+from edgemnv2.meaning.infer import relabelled
+from edgemnv2.meaning.told import said
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.execute import by_source
 from edgemnv2.ops.execute import run as run_reference
@@ -184,6 +186,13 @@ class OpenArtifact:
     def task(self) -> Task:
         """What its outputs mean, and which pixels it wants."""
         return self.artifact.manifest.task
+
+    def task_with(self, labels: str | Path | None) -> Task:
+        """`task`, its classes named by the file `labels`.
+
+        Raises InputError (no text), UsageError (labels of another number than there are classes).
+        """
+        return self.task if labels is None else relabelled(self.task, said(labels=labels))
 
     def answer(
         self,

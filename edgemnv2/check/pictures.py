@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.check.run import run_set
 from edgemnv2.check.verify import BATCH
 from edgemnv2.errors import InputError, UsageError
-from edgemnv2.meaning.labels import read_labels
+from edgemnv2.meaning.infer import relabelled
+from edgemnv2.meaning.told import said
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.runners.base import Runner
@@ -129,7 +130,7 @@ def answer_pictures(
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     task = artifact.manifest.task
     if labels is not None:
-        task = replace(task, labels=read_labels(labels), labels_from=labels.name)
+        task = relabelled(task, said(labels=labels))
     files = _files(pictures)
     targets = _targets(files, pictures.is_dir(), draw)
     _check(artifact, graph, task, neighbours)
@@ -152,7 +153,7 @@ def answer_pictures(
             near = _nearest(answer, gallery)
             target = targets[len(found)]
             if target is not None:
-                words = dict(enumerate(task.labels))
+                words = {i: task.label(i) for i in range(len(task.labels))}
                 _save(drawn(image, answer, words, place, neighbours=near), target)
             found.append(PictureAnswer(file.name, answer, place, task, near, target))
         progress(len(found), len(files))

@@ -26,7 +26,7 @@ edgemnv2 analyze model.onnx --json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `analyze`."""
-    parser.add_argument("model", help="an .onnx or .tflite file, or a built-in name")
+    parser.add_argument("model", help="an .onnx, .tflite, .keras or .h5 file, or a built-in name")
     parser.add_argument(
         "--target", help="whose kernels are planned (a Cortex-M7 for int8, a Pi 4 for float)"
     )

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", type=Path, help="the same, later")
     group = parser.add_argument_group(
         "limits",
-        "A change: +0, +1%%, +2K, =-5%% (must shrink); or a figure outright: 256K. "
+        "A change: +0, +1%, +2K, =-5% (must shrink); or a figure outright: 256K. "
         "Exit code 1 where one is exceeded, or a network is gone.",
     )
     for name, words in LIMITS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from pathlib import Path
 
 __all__ = ["EXAMPLES", "FOLDER", "add_arguments", "run", "topics"]
@@ -45,5 +46,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.topic in VERBS:
         make_parser([args.topic]).parse_args([args.topic, "--help"])
     else:
-        raise UsageError(f"no topic {args.topic!r} (there are {', '.join(known)}, and the verbs)")
+        near = difflib.get_close_matches(args.topic, [*known, *VERBS], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"no topic {args.topic!r} (there are {', '.join(known)}, and the verbs){hint}"
+        )
     return 0

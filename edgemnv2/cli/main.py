@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from edgemnv2.cli.words import as_flags
 from edgemnv2.errors import EdgeError, UsageError
@@ -91,7 +91,23 @@ def _empty_argument(words: Sequence[str]) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse's, with the nearest word there is for one that is mistyped."""
+    """argparse's, with the nearest word there is for one that is mistyped.
+
+    What may be left out may also stand behind options, as in `run net --threshold 0.3 photo.jpg`.
+    """
+
+    _reads = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """argparse's; arguments and options in any order, but for the words that choose a verb."""
+        has_verbs = any(isinstance(a, argparse._SubParsersAction) for a in self._actions)
+        if has_verbs or self._reads:
+            return super().parse_known_args(args, namespace)
+        self._reads = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._reads = False
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)

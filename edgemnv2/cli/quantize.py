@@ -30,7 +30,9 @@ HINT = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `quantize`."""
-    parser.add_argument("model", help="a float .onnx or .tflite file, or a built-in name")
+    parser.add_argument(
+        "model", help="a float .onnx, .tflite, .keras or .h5 file, or a built-in name"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.onnx", help="the int8 model"
     )

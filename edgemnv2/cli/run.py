@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.pictures is not None:
         return _answer(args, artifact)
     _check_without_pictures(args)
-    labels = edgemnv2.said(labels=args.labels).labels or artifact.task.labels
+    task = artifact.task_with(args.labels)
     result = artifact.predict(
         sample_choice(args),
         outputs=args.outputs,
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             prediction.classes, prediction.scores, prediction.positions, strict=True
         ):
             place = f"  row {row} column {column}" if result.grid else ""
-            label = f"  {labels[index]}" if index < len(labels) else ""
+            label = f"  {task.labels[index]}" if index < len(task.labels) else ""
             print(f"{score:12.4f}  {index:5d}{label}{place}")
     if args.outputs:
         print(f"written    {args.outputs}")

@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `tune`."""
-    parser.add_argument("model", help="an .onnx or .tflite file, or a built-in name")
+    parser.add_argument("model", help="an .onnx, .tflite, .keras or .h5 file, or a built-in name")
     parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
     parser.add_argument(
         "--trials", type=int, default=64, metavar="N", help="candidates for each task (64)"

@@ -88,12 +88,16 @@ def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> M
     UsageError (shapes that contradict the file).
     """
     path = Path(source)
+    if "://" in str(source):
+        raise ModelError(f"{source}: an address, not a file; download it and give the file")
+    if path.is_dir():
+        raise ModelError(f"{path}: a folder, not a model file; {_remedy_for_folder(path)}")
     if path.suffix in LOADERS:
         return _load_file(path, input_shapes)
     if path.exists():
         raise ModelError(
             f"{path.name or path}: unknown kind of model file (must end in "
-            f"{', '.join(LOADERS)}); export the model to one of them"
+            f"{', '.join(LOADERS)}); {REMEDIES.get(path.suffix, 'export the model to one of them')}"
         )
     model = _load_built_in(str(source))
     for name, shape in (input_shapes or {}).items():
@@ -104,6 +108,15 @@ def load_model(source: str | Path, input_shapes: InputShapes | None = None) -> M
                 f"{list(spec.shape)} (the size is in the name of a built-in network); leave it out"
             )
     return model
+
+
+def _remedy_for_folder(folder: Path) -> str:
+    """What to give instead of a folder that people take for a model."""
+    if (folder / "manifest.json").is_file():
+        return "this is an artefact, which verify, run, bench and report take"
+    if (folder / "saved_model.pb").is_file():
+        return f"{_FROM_TENSORFLOW} of this SavedModel"
+    return f"give a file in it that ends in {', '.join(LOADERS)}"
 
 
 def _load_file(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -140,6 +153,15 @@ LOADERS: dict[str, Callable[[Path, InputShapes | None], Model]] = {
     ".zip": _keras,
 }
 """By the end of the file's name; a .zip is what Teachable Machine exports."""
+_FROM_TENSORFLOW = "tf.lite.TFLiteConverter makes a .tflite"
+_FROM_PYTORCH = "torch.onnx.export(network, example, 'model.onnx') makes an .onnx of it"
+REMEDIES = {
+    ".pb": f"{_FROM_TENSORFLOW} of it",
+    ".pt": _FROM_PYTORCH,
+    ".pth": _FROM_PYTORCH,
+    ".ckpt": _FROM_PYTORCH,
+}
+"""What makes a file that we read of one that we do not, by the end of its name."""
 
 
 def _load_built_in(name: str) -> Model:

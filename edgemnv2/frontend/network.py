@@ -1,6 +1,6 @@
 """The paper's own network as a `Model`: any width, resolution, classes, channels, expansion.
 
-Float, or int8 as quantise / dequantise pairs in Relax, as the importers give quantised files.
+Float, or int8 as quantise / dequantise pairs in Relax, as quantised files have them.
 Weights are seeded (see `seeded`): the shape of the real thing, and no skill at all.
 """
 

@@ -79,8 +79,9 @@ def read_anchors(path: Path) -> tuple[Box, ...]:
         else:
             values = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None, ndmin=2)
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path}: anchors cannot be read ({error}); give a .npy, .csv, .txt or .json file"
+            f"{path}: anchors cannot be read ({why}); give a .npy, .csv, .txt or .json file"
         ) from None
     return _checked(np.asarray(values, np.float64), path.name)
 

@@ -26,7 +26,14 @@ from edgemnv2.samples.images import image_input, preset_pixels
 from edgemnv2.samples.pixels import wanted_pixels
 from edgemnv2.task import Box, Said, Task
 
-__all__ = ["METADATA", "said_by_file", "said_in_metadata", "task_of"]
+__all__ = [
+    "METADATA",
+    "labels_left_out",
+    "relabelled",
+    "said_by_file",
+    "said_in_metadata",
+    "task_of",
+]
 
 METADATA = "edgemnv2"
 """Key of an ONNX file's metadata that holds what `Said` holds, as JSON."""
@@ -97,8 +104,9 @@ def _scales(anchors: Mapping[str, Any], place: str) -> Box | None:
 def task_of(graph: Graph, user: Said | None = None) -> Task:
     """The task of `graph`; what the user says goes before what its file says.
 
-    Raises UsageError for a kind that does not suit the outputs, and for anchors of another number
-    than there are boxes.
+    Raises UsageError for a kind that does not suit the outputs, for labels of another number than
+    there are classes, and for anchors of another number than there are boxes. Labels that a file
+    brings are left out there (`labels_left_out`).
     """
     said = (user or Said()).over(graph.said)
     task = _form(graph, said)
@@ -111,6 +119,8 @@ def task_of(graph: Graph, user: Said | None = None) -> Task:
     usual = 0.0 if task.kind == "classifier" else task.threshold
     task = replace(task, threshold=usual if said.threshold is None else said.threshold)
     task = _with_labels(task, said)
+    if user is not None:
+        _expect_used(user, task)
     return _with_pixels(replace(task, fit=said.fit or _usual_fit(task)), graph, said)
 
 
@@ -359,6 +369,29 @@ def _activation(graph: Graph, name: str, passing: Sequence[str] = PASSING) -> st
         quant = graph.tensor_out(last).quant
         sure = quant is not None and math.isclose(quant.scale, 1 / 256)
     return "probabilities" if sure else "none"
+
+
+def relabelled(task: Task, said: Said) -> Task:
+    """`task` with the user's labels for its own; UsageError where their number is another."""
+    renamed = _with_labels(replace(task, labels=(), labels_from=""), said)
+    _expect_used(said, renamed)
+    return renamed
+
+
+def _expect_used(user: Said, task: Task) -> None:
+    if user.labels_from and (not user.labels or task.labels_from != user.labels_from):
+        raise UsageError(f"labels={_unused_labels(user, task)}; correct the file or leave it out")
+
+
+def labels_left_out(graph: Graph, task: Task) -> str:
+    """Why the labels that the model's file, or a file beside it, brings are not used; or ""."""
+    return _unused_labels(graph.said, task) if graph.said.labels and not task.labels else ""
+
+
+def _unused_labels(said: Said, task: Task) -> str:
+    none = task.kind in ("unknown", "embedding") or not task.classes
+    needs = "no classes" if none else f"{task.classes} classes"
+    return f"{said.labels_from}: {len(said.labels)} labels, and this {task.kind} has {needs}"
 
 
 def _with_labels(task: Task, said: Said) -> Task:

@@ -30,8 +30,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: larger than {MOST_BYTES} bytes (expected a label a line)")
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: labels cannot be read ({error}); give UTF-8 text") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: labels cannot be read ({error.strerror}); give a text file, a label a line"
+        ) from None
     return _table(text, path) if path.suffix == ".csv" else _lines(text)
 
 

@@ -33,6 +33,8 @@ __all__ = [
 Numbers = NDArray[np.int64]
 Interval = tuple[int, int]
 SCRATCH_PREFIX = "scratch:"
+_MOST_PAIRS = 1 << 24
+"""Of rows that are compared at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,11 @@ def forbidden_distances(a: Item, b: Item) -> list[Interval]:
     """Open intervals that `base(b) - base(a)` must avoid; none if never alive together."""
     if a.first.min() > b.last.max() or b.first.min() > a.last.max():
         return []
-    together = (a.first[:, None] <= b.last[None]) & (b.first[None] <= a.last[:, None])
-    distances = np.unique((a.offset[:, None] - b.offset[None])[together]).tolist()
+    distances: set[int] = set()
+    # A block of rows at a time: all pairs of two tall maps would not fit into memory.
+    block = max(1, _MOST_PAIRS // len(b.first))
+    for start in range(0, len(a.first), block):
+        rows = slice(start, start + block)
+        together = (a.first[rows, None] <= b.last[None]) & (b.first[None] <= a.last[rows, None])
+        distances.update(np.unique((a.offset[rows, None] - b.offset[None])[together]).tolist())
     return merge_intervals((d - b.row_bytes, d + a.row_bytes) for d in distances)

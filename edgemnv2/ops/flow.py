@@ -1,4 +1,4 @@
-"""The form that the passes rewrite: a flat list of nodes between the Relax import and the `Graph`.
+"""The form that the passes rewrite: a flat list of nodes between the import and the `Graph`.
 
 Every pass maps one `Flow` to another and never changes its argument. Constants sit in the nodes
 that use them, so that folding is NumPy (TVM's FoldConstant takes seconds); a dequantised constant

@@ -1,6 +1,6 @@
 """The lowered network: a list of layers, each of them one kernel of ours.
 
-`passes` turn a Relax `Model` into a `Graph`; everything after that (reference, streaming, memory,
+`passes` turn a `Model` into a `Graph`; everything after that (reference, streaming, memory,
 code generation) reads this form only. Batch is 1 and is not stored: an activation is
 `[height, width, channels]` (NHWC). Padding, bias, clamp and requantisation belong to their layer.
 

@@ -27,8 +27,8 @@ Map = tuple[int, int, int]
 NHWC = (0, 1, 2, 3)
 NCHW = (0, 2, 3, 1)
 """Order in memory of the axes of `[N, C, H, W]`: what is logically second lies innermost."""
-MOST_ROWS = (1 << 16) - 1
-"""A row's number has 16 bits in the generated tables."""
+MOST_ROWS = (1 << 16) - 3
+"""A row's number has 16 bits in the generated tables; the last two stand for something else."""
 
 
 @dataclass(frozen=True)

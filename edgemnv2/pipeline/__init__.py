@@ -108,6 +108,8 @@ def compile_graph(
         graph = split_phases(graph)
         if thread_counts(target, options.io or default_io(target), options.threads):
             graph = share_channels(graph)
+    # What the user says of the task fits, or fails before the work.
+    task_of(graph, _said(options))
     plan = plan_network(graph, target, options, progress)
     check_fit(plan)
     with writer:
@@ -199,8 +201,7 @@ def emit(
     scheduled, folder = plan.scheduled, writer.folder
     # Program and plan -> code.
     progress("generate code")
-    user = options.said.over(Said(preprocess=options.preprocess))
-    task = task_of(scheduled.graph, user)
+    task = task_of(scheduled.graph, _said(options))
     interface = interface_of(plan, options, task)
     parts = EntryParts(
         scheduled.schedule.kernels, plan.whole, plan.stream, scheduled.constants, interface
@@ -223,6 +224,10 @@ def emit(
         json.dumps(record) + "\n", encoding="utf-8", newline="\n"
     )
     writer.manifest = manifest_of(plan, interface, code_bytes, options, task)
+
+
+def _said(options: CompileOptions) -> Said:
+    return options.said.over(Said(preprocess=options.preprocess))
 
 
 def _plain_kernels(scheduled: Scheduled, options: CompileOptions) -> dict[str, RowKernel] | None:

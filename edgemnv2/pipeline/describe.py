@@ -10,6 +10,7 @@ from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.interface import Interface, field_names
 from edgemnv2.codegen.names import name_of
 from edgemnv2.manifest import ArtifactTensor, KernelRecord, LayerRecord, Manifest, ModelId
+from edgemnv2.meaning.infer import labels_left_out
 from edgemnv2.memory.variants import arena_align
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
@@ -158,9 +159,15 @@ def manifest_of(
         flash=None if scheduled.flash is None else scheduled.flash.to_dict(),
         network_records=dict(tuned.network_records),
         tuning_notes=tuple(tuned.notes),
-        notes=tuple(note.text for note in graph.notes),
+        notes=(*(note.text for note in graph.notes), *_about_labels(graph, task)),
         provenance=bill_of_materials(scheduled, code_bytes),
     )
+
+
+def _about_labels(graph: Graph, task: Task) -> tuple[str, ...]:
+    """What is said of labels that do not fit the network, as those of another one beside it."""
+    left_out = labels_left_out(graph, task)
+    return (f"{left_out}; not used, give the right ones with labels=",) if left_out else ()
 
 
 def _kernel(plan: NetworkPlan, op: RowOp) -> KernelRecord:

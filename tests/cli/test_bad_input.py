@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,15 @@ def test_an_artefact_that_was_changed(artifact: Artifact, tmp_path: Path, capsys
     (copy / "manifest.json").write_text("{")
     assert "manifest.json" in failed(["verify", str(copy)], 1, capsys)
     assert "nowhere" in failed(["verify", str(tmp_path / "nowhere")], 1, capsys)
+
+
+def test_labels_of_another_number(artifact: Artifact, tmp_path: Path, capsys: Captured) -> None:
+    labels, picture = tmp_path / "two.txt", tmp_path / "x.png"
+    labels.write_text("cat\ndog\n")
+    Image.new("RGB", (32, 32)).save(picture)
+    for samples in (["--random", "1"], [str(picture)]):
+        line = failed(["run", str(artifact.path), "--labels", str(labels), *samples], 2, capsys)
+        assert "--labels two.txt: 2 labels, and this classifier has 1000 classes" in line
 
 
 def test_images_of_the_wrong_kind(artifact: Artifact, tmp_path: Path, capsys: Captured) -> None:
@@ -369,6 +379,31 @@ def test_the_nearest_word_is_named(arguments: list[str], hint: str, capsys: Capt
     assert hint in capsys.readouterr().err
 
 
+def optional_arguments() -> list[tuple[str, str, str, str]]:
+    """Verb, the argument before, one that may be left out, and an option, of every verb."""
+    commands = next(a for a in make_parser()._actions if a.dest == "verb").choices
+    assert commands is not None
+    found = []
+    for verb, parser in commands.items():
+        names = [a for a in parser._actions if not a.option_strings]
+        option = next((a for a in parser._actions if a.type is int), None)
+        for before, action in pairwise(names):
+            if action.nargs == "?" and option is not None:
+                found.append((verb, before.dest, action.dest, option.option_strings[-1]))
+    return found
+
+
+@pytest.mark.parametrize(("verb", "first", "second", "option"), optional_arguments())
+def test_an_argument_may_stand_behind_an_option(
+    verb: str, first: str, second: str, option: str
+) -> None:
+    for words in (["a", "b", option, "2"], ["a", option, "2", "b"], [option, "2", "a", "b"]):
+        args = make_parser([verb]).parse_args([verb, *words])
+        assert (str(getattr(args, first)), str(getattr(args, second))) == ("a", "b")
+    args = make_parser([verb]).parse_args([verb, "a", option, "2"])
+    assert getattr(args, second) is None
+
+
 def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom edgemnv2.cli.main import main\n"
@@ -383,6 +418,12 @@ def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
     for verb, summary in VERBS.items():
         assert verb in done.stdout
         assert summary[:20] in done.stdout
+
+
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "edgemnv2", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("edgemnv2 ")
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))

@@ -33,7 +33,9 @@ def help_of(verb: str | None) -> str:
 def test_help(verb: str, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
-    golden.check(help_of(verb), ".txt")
+    text = help_of(verb)
+    assert "%%" not in text, "a per cent sign is doubled in an argument's own help alone"
+    golden.check(text, ".txt")
 
 
 def test_help_of_all(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,41 @@ def test_a_missing_file_is_named() -> None:
     )
 
 
-def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m.pt"
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("m.pt", "torch.onnx.export(network, example, 'model.onnx') makes an .onnx of it"),
+        ("m.pb", "tf.lite.TFLiteConverter makes a .tflite of it"),
+        ("m.bin", "export the model to one of them"),
+    ],
+)
+def test_another_kind_of_file_is_refused(name: str, remedy: str, tmp_path: Path) -> None:
+    path = tmp_path / name
     path.write_bytes(b"x")
     assert message(path) == (
-        "m.pt: unknown kind of model file (must end in .onnx, .tflite, .keras, .h5, .zip); export "
-        "the model to one of them"
+        f"{name}: unknown kind of model file (must end in .onnx, .tflite, .keras, .h5, .zip); "
+        f"{remedy}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "remedy"),
+    [
+        ("net", "manifest.json", "this is an artefact, which verify, run, bench and report take"),
+        ("m", "saved_model.pb", "tf.lite.TFLiteConverter makes a .tflite of this SavedModel"),
+        ("m.tflite", "x", "give a file in it that ends in .onnx, .tflite, .keras, .h5, .zip"),
+    ],
+)
+def test_a_folder_is_no_model(folder: str, file: str, remedy: str, tmp_path: Path) -> None:
+    path = tmp_path / folder
+    path.mkdir()
+    (path / file).touch()
+    assert message(path) == f"{path}: a folder, not a model file; {remedy}"
+
+
+def test_nothing_is_downloaded() -> None:
+    assert message("https://x.y/m.tflite") == (
+        "https://x.y/m.tflite: an address, not a file; download it and give the file"
     )
 
 

@@ -139,7 +139,9 @@ def test_the_last_maker_is_not_one_that_passes_on(tmp_path: Path) -> None:
 def test_names_are_of_the_operator_s_classes(
     labels: tuple[str, ...], named: tuple[str, ...], tmp_path: Path
 ) -> None:
-    found = task_of(detector(tmp_path), Said(labels=labels, labels_from="labels.txt"))
+    found = task_of(
+        detector(tmp_path), Said(labels=labels, labels_from="labels.txt" if labels else "")
+    )
     assert found.labels == named
     assert found.classes == (len(named) or CLASSES)
 

@@ -10,7 +10,13 @@ import pytest
 
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.anchors import ssd_anchors
-from edgemnv2.meaning.infer import said_by_file, said_in_metadata, task_of
+from edgemnv2.meaning.infer import (
+    labels_left_out,
+    relabelled,
+    said_by_file,
+    said_in_metadata,
+    task_of,
+)
 from edgemnv2.meaning.told import said
 from edgemnv2.pipeline import lower_source
 from edgemnv2.task import Said, Task
@@ -178,6 +184,36 @@ def test_labels_of_another_number_are_left_out(tmp_path: Path) -> None:
         assert len(task(path).labels) == expected
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
     assert task(path).labels_from == "labels.txt"
+
+
+@pytest.mark.parametrize("lines", [0, 2, 7])
+def test_the_users_labels_of_another_number_are_refused(lines: int, tmp_path: Path) -> None:
+    path = forms.classifier(tmp_path)
+    names = tmp_path / "mine.txt"
+    names.write_text("\n".join(f"l{i}" for i in range(lines)))
+    expected = f"labels=mine.txt: {lines} labels, and this classifier has 4 classes; correct"
+    for attempt in (
+        lambda: task(path, said(labels=names)),
+        lambda: relabelled(task(path), said(labels=names)),
+    ):
+        with pytest.raises(UsageError, match=expected):
+            attempt()
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    with pytest.raises(UsageError, match=expected):
+        task(path, said(labels=names))
+    with pytest.raises(UsageError, match="this unknown has no classes"):
+        task(path, said(task="unknown", labels=tmp_path / "labels.txt"))
+    assert relabelled(task(path), said(labels=tmp_path / "labels.txt")).labels == tuple("abcd")
+
+
+def test_labels_of_another_network_beside_the_file_are_told(tmp_path: Path) -> None:
+    graph = lower_source(forms.classifier(tmp_path))
+    assert labels_left_out(graph, task_of(graph)) == ""
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    graph = lower_source(forms.classifier(tmp_path))
+    assert labels_left_out(graph, task_of(graph)) == (
+        "labels.txt: 2 labels, and this classifier has 4 classes"
+    )
 
 
 def test_pixels_are_not_known_until_somebody_says_so(tmp_path: Path) -> None:

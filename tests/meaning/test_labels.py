@@ -9,6 +9,8 @@ import pytest
 
 from edgemnv2.errors import InputError
 from edgemnv2.meaning.labels import labels_beside, labels_inside, read_labels
+from edgemnv2.runtime.vision.decode import label
+from edgemnv2.task import Task
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,13 @@ from edgemnv2.meaning.labels import labels_beside, labels_inside, read_labels
 def test_a_label_a_line(text: str, expected: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_bytes(text.encode())
     assert read_labels(tmp_path / "labels.txt") == expected
+
+
+def test_a_class_without_a_name_is_told_by_its_number_everywhere() -> None:
+    task = Task("classifier", "", {"scores": ("out",)}, 3, labels=("cat", "", "dog"))
+    expected = ["cat", "1", "dog", "3"]
+    assert [task.label(i) for i in range(4)] == expected
+    assert [label(task.to_dict(), i) for i in range(4)] == expected
 
 
 def test_a_table_of_classes_or_of_images(tmp_path: Path) -> None:

@@ -148,6 +148,19 @@ def test_one_shift_is_declined_where_a_channel_needs_more(
     assert common_shift(factor, span, zero_point, (-128, 127), bits) is None
 
 
+def test_fine_biases_of_constant_channels_alone_are_no_crash() -> None:
+    """Biases are finer than a step where nothing depends on the input: dead channels of QDQ."""
+    multiplier = np.array([1 << 30, (1 << 30) + 1], np.int32)
+    addend = np.array([1 << 22, 0], np.int64)
+    factor = Requantize(multiplier, np.array([-6, -6], np.int32), "even", addend)
+    span = (np.array([0, -900]), np.array([0, 900]))
+    words = channels_of(factor, span, 3, (-128, 127))
+    assert (
+        words is not None and not words.has_fractions and words.constant.tolist() == [True, False]
+    )
+    assert common_shift(factor, span, 3, (-128, 127), 8) is None
+
+
 def test_weights_fit_under_their_scale() -> None:
     for low, high, bits in ((-128, 127, 8), (-127, 128, 7), (-255, 3, 7), (0, 256, 6)):
         weight = np.array([low, high], np.int16)

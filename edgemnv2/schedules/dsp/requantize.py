@@ -146,7 +146,7 @@ def channels_of(
         return None
     even = factor.rounding == "even"
     fractions = fractions_of(factor)
-    if fractions is None or (fractions.any() and scale_bits != SCALE_BITS):
+    if fractions is None or (fractions.any() and np.any(scale_bits != SCALE_BITS)):
         return None
     met = halves_of(factor, span)
     parities = None
