@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,7 +60,7 @@ def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     chosen = {"mr": 1 if single else 4, "nr": nr, "order": "pixel", "unroll": 1}
     if layer.requantize is None:
         return chosen
-    return {**chosen, "block": 1 if single else int(os.environ.get("BLK","56")), "wide": (not single) and os.environ.get("WIDE","1")=="1"}
+    return {**chosen, "block": 1 if single else 56, "wide": not single}
 
 
 def _gemm(

@@ -42,8 +42,8 @@ def _space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[An
 
 
 def _default(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
-    """Channels outermost, so that weights are loaded once."""
-    return {"pixels": 4, "order": "channel"}
+    """Pixels outermost for int8, whose weights do not fit into registers anyway."""
+    return {"pixels": 4, "order": "channel" if layer.requantize is None else "pixel"}
 
 
 def depthwise_kernel(
