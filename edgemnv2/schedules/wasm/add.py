@@ -50,7 +50,7 @@ def _float(layer: Add, isa: Isa, elements: int) -> RowKernel:
 
 
 def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
-    form = linear_add(graph, layer)
+    form = linear_add(graph, layer, signed=True)
     if form is None:
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
