@@ -7,8 +7,8 @@ with double rounding. A sum has only 65,536 cases, so a form that is much shorte
 
 can be proven right for a given layer by trying them all. It is used where that succeeds.
 
-Where two sums meet a half, one on either side of zero, TFLite moves both away from it; then one number
-more is taken off below zero, which a family says whether it can.
+Where two sums meet a half, one on either side of zero, TFLite moves both away from it; then one
+number more is taken off below zero, by families that can (`signed`).
 
 ONNX's sum has this form as it stands; if halves occur, they take one more step to go to even.
 """

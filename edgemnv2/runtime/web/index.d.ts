@@ -81,6 +81,9 @@ export interface Network {
 
 export const facts: Record<string, unknown>;
 
+/** The name of class `index` of `facts.task`; its number where it has none. */
+export function label(task: unknown, index: number): string;
+
 /** The network, from the files beside this module or from bytes. */
 export function load(bytes?: {
   simd?: Uint8Array;

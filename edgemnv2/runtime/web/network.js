@@ -64,41 +64,60 @@ export class Network {
   }
 }
 
-// `files` gives the bytes of "simd", "plain", "two" and "constants", as a promise or at once;
-// `startWorker` a new worker of worker.js, where there may be one (a page that is isolated from other
-// origins): then the network runs on two threads.
+// `files` gives the bytes of "simd", "plain", "two" and "constants", or of code the module, as a
+// promise or at once; `startWorker` a new worker of worker.js, where there may be one (a page that is
+// isolated from other origins): then the network runs on two threads.
 export async function instantiate(facts, files, startWorker) {
-  const constants = files("constants");
+  const constants = Promise.resolve(files("constants"));
+  constants.catch(() => {}); // told where it is waited for
   if (startWorker) {
     try {
-      return await onTwoThreads(facts, await files("two"), await constants, startWorker);
+      return await onTwoThreads(facts, await files("two"), constants, startWorker);
     } catch (error) {
       console.warn(`${facts.name}: one thread, since there is no second: ${error.message}`);
     }
   }
-  let [form, code] = ["plain", null];
-  if (facts.forms.includes("simd")) {
-    code = await files("simd");
-    form = WebAssembly.validate(code) ? "simd" : "plain";
-  }
-  if (form === "plain") code = await files("plain");
-  const { instance } = await WebAssembly.instantiate(code, {});
+  const [form, module] = await oneThread(facts, files);
+  const instance = await WebAssembly.instantiate(module, {});
   return new Network(facts, instance, await constants, form);
 }
 
+// "simd" or "plain", and its module: a browser without SIMD cannot compile the former.
+async function oneThread(facts, files) {
+  if (facts.forms.includes("simd")) {
+    try {
+      return ["simd", await moduleOf(files("simd"))];
+    } catch (error) {
+      if (!(error instanceof WebAssembly.CompileError)) throw error;
+    }
+  }
+  return ["plain", await moduleOf(files("plain"))];
+}
+
+async function moduleOf(file) {
+  const code = await file;
+  return code instanceof WebAssembly.Module ? code : WebAssembly.compile(code);
+}
+
 async function onTwoThreads(facts, code, constants, startWorker) {
+  const module = await moduleOf(code);
   const size = { initial: facts.twoPages, maximum: facts.twoPages, shared: true };
   const memory = new WebAssembly.Memory(size);
-  const module = await WebAssembly.compile(code);
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const network = new Network(facts, instance, constants, "simd", memory);
+  const network = new Network(facts, instance, await constants, "simd", memory);
   if (instance.exports.start() !== 0) throw new Error("the pool of threads does not start");
   const worker = startWorker();
-  await new Promise((resolve, reject) => {
-    worker.onmessage = resolve;
-    worker.onerror = (event) => reject(new Error(event.message || "no worker"));
-    worker.postMessage({ module, memory });
-  });
+  try {
+    await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data: { problem } }) =>
+        problem ? reject(new Error(problem)) : resolve();
+      worker.onerror = (event) => reject(new Error(event.message || "the worker does not start"));
+      worker.postMessage({ module, memory });
+    });
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
   network.threads = 2;
   return network;
 }

@@ -147,9 +147,7 @@ class WebInt8Gemm(WidenedGemm):
                 k.set(row, j, bias)
 
         def step(pair: Expr) -> None:
-            loaded = [
-                k.let(weights(pair * (2 * panel.width) + 2 * BLOCK * j)) for j in blocks
-            ]
+            loaded = [k.let(weights(pair * (2 * panel.width) + 2 * BLOCK * j)) for j in blocks]
             for r, row in enumerate(acc):
                 both = load(p.scratch, x0 + pair * 2 + r * self.padded, "int16x2")
                 value = k.let(reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8"))

@@ -59,8 +59,8 @@ AROUND = 2
 
 @dataclass(frozen=True)
 class Parameters:
-    """Loaded constants of a block: scales and offsets of two lanes each, `HIGH_WORD` or numbers
-    below zero."""
+    """Loaded constants of a block: scales and offsets of two lanes each, the head or numbers below
+    zero."""
 
     scales: tuple[Expr, Expr]
     offsets: tuple[Expr, Expr]
@@ -141,7 +141,7 @@ class WebEpilogue:
 
     @property
     def _head(self) -> int:
-        """int32 constants before all channels: a vector of `HIGH_WORD`."""
+        """int32 constants before all channels: a vector of `HIGH_WORD`, `late` taken off."""
         return BLOCK if self.channels.high else 0
 
     @property
@@ -155,7 +155,7 @@ class WebEpilogue:
 
         Scale and offset are float64, two rows each.
         """
-        parts = [np.full(self._head, HIGH_WORD, np.int32)]
+        parts = [np.full(self._head, HIGH_WORD - self.late, np.int32)]
         for first, count in panels:
             for c in range(first, first + count, BLOCK):
                 block = slice(c, c + BLOCK)
