@@ -42,8 +42,10 @@ def _space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[An
 
 
 def _default(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
-    """Pixels outermost for int8, whose weights do not fit into registers anyway."""
-    return {"pixels": 4, "order": "channel" if layer.requantize is None else "pixel"}
+    """Channels outermost for floats, so that weights stay in registers; those of int8 do not fit."""
+    if layer.requantize is None:
+        return {"pixels": 2, "order": "channel"}
+    return {"pixels": 4, "order": "pixel"}
 
 
 def depthwise_kernel(

@@ -1,10 +1,13 @@
 """Inner loops of 1x1 convolution in WebAssembly: `i32x4.dot_i16x8_s`, or products and sums.
 
-V8 compiles a basic block with all its loads first, and has 15 vectors: what a step of the inner
-loop loads must fit beside the accumulators, so steps are not copied. int8: the pixels of a block
-are widened in scratch memory, a pair of channels is one splat; weights are widened by the
-instruction that loads them. The sums of a block's pixels are requantised in a loop of their own,
-which keeps the constants of eight channels in vectors.
+V8 has 15 vectors: what a step of the inner loop loads must fit beside the accumulators, so steps
+are not copied. int8: the pixels of a block are widened in scratch memory, a pair of channels is one
+splat; the weights of a panel are widened there, too, once for all pixels of the block (`wide`), or
+by the instruction that loads them. The sums of a block's pixels are requantised in a loop of their
+own, which keeps the constants of eight channels in vectors.
+
+On an x86 core two `pmaddwd` begin in a cycle, but a `paddd` may take the place of one: a pair of
+both takes 0.61 cycles on a Zen 4, so 64 multiplications 4.9 cycles. The loop takes 5.6.
 """
 
 from __future__ import annotations
