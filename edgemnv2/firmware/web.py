@@ -36,9 +36,11 @@ __all__ = [
 ]
 
 _WEB = RUNTIME / "web"
-MODULES = ("geometry.js", "pixels.js", "decode.js", "network.js", "draw.js", "page.js")
-"""Each after those that it imports."""
-INLINE = ("inflate.js", *MODULES)
+NETWORK = ("geometry.js", "pixels.js", "decode.js", "network.js")
+"""What the bundle's module is made of, each after those that it imports."""
+PAGE = ("draw.js", "page.js")
+"""What its page has besides."""
+INLINE = ("inflate.js", *NETWORK, *PAGE)
 """Those of a page that has its network inside."""
 VALUES = {
     "float16": "Uint16Array",
@@ -60,6 +62,11 @@ _ALONE = (
     "style-src 'unsafe-inline'; img-src data: blob:; media-src blob: mediastream:"
 )
 
+_HINT = (
+    '<p class="hint faint">Nothing happens? This page wants a server: '
+    "<code>python -m http.server</code> in its folder.</p>\n"
+)
+
 
 def web_files(artifact: Artifact) -> Files:
     """The folder: module, types, package.json, page, and what they load."""
@@ -79,15 +86,23 @@ def web_files(artifact: Artifact) -> Files:
     values["STYLE"] = '<link rel="stylesheet" href="page.css">'
     values["SCRIPT"] = '<script type="module" src="main.js"></script>'
     values["POLICY"] = _SERVED
+    # Asked for before the script that wants them has come.
+    values["AHEAD"] = (
+        '<link rel="modulepreload" href="index.js">\n'
+        f'<link rel="preload" as="fetch" crossorigin href="{name}.bin">\n'
+    )
+    values["HINT"] = _HINT
+    values["MODULES"] = _joined(NETWORK, keep=("label",))
+    values["PAGE"] = _joined(PAGE)
     values["FACTS"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
-        **{module: _text(module).encode() for module in (*MODULES, "main.js", "worker.js")},
+        "worker.js": _text("worker.js").encode(),
         "page.css": page_style().encode(),
         "package.json": (json.dumps(package, indent=2) + "\n").encode(),
         "LICENSE": read_template("LICENSE").encode(),
     }
-    for template in ("index.html", "index.js", "index.d.ts", "README.md"):
+    for template in ("index.html", "index.js", "index.d.ts", "main.js", "README.md"):
         files[template] = fill(_text(template), values).encode()
     return files
 
@@ -101,6 +116,8 @@ def page_file(artifact: Artifact) -> Files:
         "STYLE": f"<style>\n{page_style()}</style>",
         "SCRIPT": f'<script type="module">\n{script}</script>',
         "POLICY": _ALONE,
+        "AHEAD": "",
+        "HINT": "",
     }
     return {"index.html": fill(_text("index.html"), values).encode()}
 
@@ -120,14 +137,21 @@ def panel() -> str:
     return _text("panel.html").rstrip()
 
 
-def joined_modules(modules: Sequence[str] = INLINE) -> str:
-    """The modules as one script: without imports and exports, in a page of any origin."""
+def joined_modules() -> str:
+    """All modules as one script: without imports and exports, in a page of any origin."""
+    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
+    return f"{_joined(INLINE)}\n{bytes_of}"
+
+
+def _joined(modules: Sequence[str], keep: Sequence[str] = ()) -> str:
+    """`modules` as one text, without imports, and without exports but those of functions `keep`."""
+    kept = "|".join(rf"function {name}\b" for name in keep)
     parts = []
     for module in modules:
         text = re.sub(r"^import [^;]*;\n", "", _text(module), flags=re.MULTILINE)
-        parts.append(re.sub(r"^export (?!\{)", "", text, flags=re.MULTILINE))
-    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
-    return "\n".join([*parts, bytes_of])
+        unless = rf"(?!\{{{'|' + kept if kept else ''})"
+        parts.append(re.sub(rf"^export {unless}", "", text, flags=re.MULTILINE))
+    return "\n".join(parts)
 
 
 def inline_network(artifact: Artifact) -> str:

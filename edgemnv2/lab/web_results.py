@@ -1,4 +1,6 @@
-"""Ours beside onnxruntime-web and LiteRT.js: in one page of headless Chromium, on one thread.
+"""Ours beside onnxruntime-web and LiteRT.js, in one page of headless Chromium.
+
+Peers run on one thread, ours also on two.
 
 The peers and what drives the browser come from npm, pinned by `web_peers/package.json`, into a
 temporary folder, or are taken from the folder that EDGEMNV2_NPM names; nothing of them is in the
@@ -36,7 +38,7 @@ from edgemnv2.pipeline import compile_model
 __all__ = ["measure_web", "serve", "web_table"]
 
 PEERS_FOLDER = Path(__file__).resolve().parent / "web_peers"
-OURS = "ours"
+OURS, ONE = "ours", "one"
 PEERS = {"float32": ("onnxruntime-web", "litert.js"), "int8": ("litert.js",)}
 FORMATS = {
     "onnxruntime-web": ("onnxruntime", "model.onnx"),
@@ -69,7 +71,9 @@ def measure_web(say: Callable[[str], None], int8_model: Path | None = None) -> l
             site = _site(artifact, dtype, given, root / f"{dtype}-{target}", npm)
             say(f"{dtype}: run")
             with serve(site) as address:
-                rows.append(_row(artifact, dtype, address, npm))
+                row = _row(artifact, dtype, address, npm)
+            with serve(site, isolated=True) as address:
+                rows.append({**row, "two_threads": _two_threads(address, npm)})
         return rows
 
 
@@ -186,6 +190,20 @@ def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, A
     return row
 
 
+def _two_threads(address: str, npm: Path) -> dict[str, float]:
+    """Seconds on two threads and on one, in turn in an isolated page, and the ratio of pairs."""
+    query = urlencode({"engines": f"{OURS},{ONE}", "rounds": ROUNDS})
+    (result,) = _open([f"{address}/page.html?{query}"], npm)
+    if result["answers"][OURS] != result["answers"][ONE]:
+        raise SystemExit(f"{address}: two threads say something else than one")
+    two, one = (np.array(result["seconds"][name]) for name in (OURS, ONE))
+    return {
+        "one": float(np.median(one)),
+        "two": float(np.median(two)),
+        "ratio": float(np.median(one / two)),
+    }
+
+
 def _open(pages: Sequence[str], npm: Path) -> list[dict[str, Any]]:
     chromium = str(shutil.which("chromium"))
     environment = {"EDGEMNV2_NPM": str(npm), "EDGEMNV2_CHROMIUM": chromium}
@@ -230,4 +248,15 @@ def web_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{code[name] / 1024:.0f} |"
             for name, x in row["against"].items()
         ]
+    lines += [
+        "",
+        "| 1.0/224, a page isolated from other origins | one thread, two, ms | one / two |",
+        "|---|---|---|",
+    ]
+    for row in rows:
+        two = row["two_threads"]
+        lines.append(
+            f"| {row['dtype']}, {row['target']} | {two['one'] * 1e3:.2f}, {two['two'] * 1e3:.2f} "
+            f"| **{two['ratio']:.2f}** |"
+        )
     return lines

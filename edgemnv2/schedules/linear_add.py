@@ -7,6 +7,9 @@ with double rounding. A sum has only 65,536 cases, so a form that is much shorte
 
 can be proven right for a given layer by trying them all. It is used where that succeeds.
 
+Where two sums meet a half, one on either side of zero, TFLite moves both away from it; then one
+number more is taken off below zero, by families that can (`signed`).
+
 ONNX's sum has this form as it stands; if halves occur, they take one more step to go to even.
 """
 
@@ -36,6 +39,7 @@ MOST_NUDGE = 6
 class LinearAdd:
     """`(a * first + b * second + offset) >> shift` in int32, then the clamp.
 
+    `below` is taken off first where the sum without `centre` is negative.
     `even`: of that value times `2**shift`, one less is rounded where the value would be even, and
     `zero_point` comes last: halves go to even.
     """
@@ -47,10 +51,14 @@ class LinearAdd:
     # Not in the text that names kernels: `facts` are.
     even: bool = field(default=False, repr=False)
     zero_point: int = field(default=0, repr=False)
+    below: int = field(default=0, repr=False)
+    centre: int = field(default=0, repr=False)
 
     @property
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, Any]:
         """What of halves shapes the code."""
+        if self.below:
+            return {"below": (self.below, self.centre)}
         return {"even": self.zero_point} if self.even else {}
 
     def emit(self, k: Builder, a: Expr, b: Expr, lanes: int) -> Expr:
@@ -61,6 +69,10 @@ class LinearAdd:
 
         total = a * number(self.first) + number(self.offset)
         total = total + b * number(self.second)
+        if self.below:
+            total = k.let(total)
+            negative = (total - number(self.centre)) >> number(31)
+            total = total - (negative & number(self.below))
         if not self.even:
             return k.let(total >> number(self.shift))
         # Half a step is in the offset; where the whole part is even, one less.
@@ -71,8 +83,11 @@ class LinearAdd:
         return k.let(rounded + number(self.zero_point))
 
 
-def linear_add(graph: Graph, layer: Add) -> LinearAdd | None:
-    """The form that gives TFLite's result for all operands of `layer`, or None."""
+def linear_add(graph: Graph, layer: Add, *, signed: bool = False) -> LinearAdd | None:
+    """The form that gives TFLite's result for all operands of `layer`, or None.
+
+    `signed`: it may have a number `below`.
+    """
     tensors = [graph.tensor_in(layer, 0), graph.tensor_in(layer, 1), graph.tensor_out(layer)]
     if layer.rescale is None or any(t.dtype != "int8" or t.quant is None for t in tensors):
         return None
@@ -99,7 +114,21 @@ def linear_add(graph: Graph, layer: Add) -> LinearAdd | None:
         nudge = _nudge(sums, wanted, shift, int(layer.clamp[0]), int(layer.clamp[1]))
         if nudge is not None and np.abs(sums + nudge).max() < 1 << 31:
             return LinearAdd(first, second, centred + nudge, shift)
-    return None
+    if not signed:
+        return None
+    # The factors as they are: what is wrong is the halves alone.
+    first, second = scaled
+    sums = BYTES[:, None] * first + BYTES[None, :] * second
+    negative = sums < first * zeros[0] + second * zeros[1]
+    ends = (int(layer.clamp[0]), int(layer.clamp[1]))
+    parts = [_nudge(sums[x] + base, wanted[x], shift, *ends) for x in (~negative, negative)]
+    if parts[0] is None or parts[1] is None or parts[1] > parts[0]:
+        return None
+    centre = base + parts[0] + first * zeros[0] + second * zeros[1]
+    if np.abs(sums + (base + parts[0])).max() + parts[0] - parts[1] + abs(centre) >= 1 << 31:
+        return None
+    below = parts[0] - parts[1]
+    return LinearAdd(first, second, base + parts[0], shift, below=below, centre=centre)
 
 
 def _real(layer: Add, zeros: list[int]) -> LinearAdd | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ def all_pairs(graph: Graph) -> tuple[Any, Any, Any]:
 def evaluate(form: LinearAdd, a: Any, b: Any, clamp: tuple[float, float]) -> Any:
     """The form in int32, which must not overflow."""
     wide = a.astype(np.int64) * form.first + b.astype(np.int64) * form.second + form.offset
+    centred = wide - form.centre
+    assert max(np.abs(wide).max(), np.abs(centred).max()) < 1 << 31
+    wide = wide - form.below * (centred < 0)
     assert np.abs(wide).max() < 1 << 31
     return np.clip(wide >> form.shift, *clamp).astype(np.int8)
 
@@ -62,6 +66,36 @@ def test_the_form_is_tflites_sum_for_every_pair_of_bytes(clamp: tuple[float, flo
     assert found >= 20
 
 
+def halving_add(seed: int) -> Graph:
+    """One operand is halved, as where its scale is the larger one: sums meet halves exactly."""
+    graph = random_add(seed)
+    tensors = dict(graph.tensors)
+    zeros = [tensor.quant.zero_point for tensor in tensors.values() if tensor.quant]
+    scales = (0.18986915051937103, 0.1699049174785614, 0.18754954636096954)
+    for name, scale, zero in zip("aby", scales, zeros, strict=True):
+        tensors[name] = replace(tensors[name], quant=QuantParams(scale, zero))
+    twice = 2.0 * scales[0]
+    factors = [0.5, scales[1] / twice, twice / ((1 << 20) * scales[2])]
+    layer = replace(graph.layers[0], rescale=tuple(make_requantize([f]) for f in factors))
+    return replace(graph, tensors=tensors, layers=(layer,))
+
+
+def test_halves_on_both_sides_of_zero_take_a_number_below_zero() -> None:
+    signed = 0
+    for seed in range(12):
+        graph = halving_add(seed)
+        layer = graph.layers[0]
+        assert isinstance(layer, Add)
+        form = linear_add(graph, layer, signed=True)
+        if form is None:
+            continue
+        signed += form.below != 0
+        assert (linear_add(graph, layer) is None) == (form.below != 0)
+        a, b, expected = all_pairs(graph)
+        np.testing.assert_array_equal(evaluate(form, a, b, layer.clamp), expected)
+    assert signed >= 3
+
+
 def test_a_sum_that_is_not_linear_is_refused() -> None:
     graph = random_add(3)
     layer = graph.layers[0]
@@ -71,6 +105,7 @@ def test_a_sum_that_is_not_linear_is_refused() -> None:
         "add", ("a", "b"), "y", layer.clamp, 0, (*layer.rescale[:2], make_requantize([0.9]))
     )
     assert linear_add(graph, coarse) is None
+    assert linear_add(graph, coarse, signed=True) is None
 
 
 def test_float_sums_have_no_form() -> None:

@@ -39,22 +39,21 @@ def test_every_sum_is_rounded_as_the_reference_rounds(
     rounding: Rounding, clamp: tuple[int, int], zero_point: int, seed: int
 ) -> None:
     requantize = factor(rounding, seed)
-    channels = epilogue(requantize, clamp, zero_point).channels
+    made = epilogue(requantize, clamp, zero_point)
     rng = np.random.default_rng(seed)
     # Small ones in full, larger ones at random, and both ends.
     acc = np.concatenate([np.arange(-5000, 5000), rng.integers(*(SPAN[0][0], SPAN[1][0]), 20000)])
     acc = np.concatenate([acc, [SPAN[0][0], SPAN[1][0]]])[:, None] + np.zeros(CHANNELS, np.int64)
-    ends = (clamp[0] - zero_point, clamp[1] - zero_point)
-    expected = np.clip(rescaled(acc, requantize), *ends)
-    assert np.array_equal(np.clip(channels(acc), *ends), expected)
+    expected = np.clip(rescaled(acc, requantize) + zero_point, *clamp)
+    assert np.array_equal(np.clip(made.channels(acc) + made.late, *clamp), expected)
 
 
 def test_left_shifts_are_exact_where_nothing_wraps() -> None:
     requantize = factor("twice", 9, (-3, 3))
     channels = epilogue(requantize, (-128, 127), 5).channels
     acc = np.arange(-3000, 3000)[:, None] + np.zeros(CHANNELS, np.int64)
-    expected = np.clip(rescaled(acc, requantize), -133, 122)
-    assert np.array_equal(np.clip(channels(acc), -133, 122), expected)
+    expected = np.clip(rescaled(acc, requantize) + 5, -128, 127)
+    assert np.array_equal(np.clip(channels(acc), -128, 127), expected)
 
 
 def test_sums_that_the_reference_wraps_are_refused() -> None:

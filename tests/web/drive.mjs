@@ -38,7 +38,16 @@ try {
   if (flags.includes("--old")) {
     await page.evaluateOnNewDocument(() => {
       delete globalThis.DecompressionStream;
-      WebAssembly.validate = () => false;
+      // The first module is the one with SIMD.
+      let refused = false;
+      for (const name of ["compile", "compileStreaming"]) {
+        const known = WebAssembly[name];
+        WebAssembly[name] = async (code) => {
+          if (refused) return known(code);
+          refused = true;
+          throw new WebAssembly.CompileError("Wasm SIMD unsupported");
+        };
+      }
     });
   }
   await page.goto(url);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.artifact import Artifact
+from edgemnv2.codegen.answers import RUNTIME
 from edgemnv2.codegen.wasm import read_wasm
 from edgemnv2.errors import UsageError
 from edgemnv2.pipeline import CompileOptions, compile_model
@@ -58,3 +60,41 @@ def test_node_runs_one_thread(artifact: Artifact, require_tool: Callable[[str], 
 def test_other_numbers_of_threads_are_refused(target: str, threads: int, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"threads={threads}: expected 1"):
         compile_model(NETWORK, target, tmp_path / "net", CompileOptions(threads=threads))
+
+
+CHOICE = """
+import {{ Network }} from "{module}";
+let clock = 0;
+globalThis.performance = {{ now: () => clock }};
+const calls = {{ run: 0, run_two: 0 }};
+const milliseconds = {milliseconds};
+const spend = (name) => () => {{
+  calls[name]++;
+  clock += milliseconds[name];
+  return 0;
+}};
+const exports = {{ constants: () => 0, run: spend("run"), run_two: spend("run_two") }};
+const memory = {{ buffer: new ArrayBuffer(8) }};
+const facts = {{ inputs: [], outputs: [] }};
+const network = new Network(facts, {{ exports }}, new Uint8Array(1), "simd", memory);
+network.threads = 2;
+for (let i = 0; i < 320; i++) network.run({{}});
+console.log(JSON.stringify(calls));
+"""
+
+
+@pytest.mark.parametrize(("one", "two"), [(10, 6), (10, 100)])
+def test_the_quicker_number_of_threads_is_used(
+    one: int, two: int, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("node")
+    script = tmp_path / "choice.mjs"
+    module = (RUNTIME / "web" / "network.js").as_uri()
+    script.write_text(CHOICE.format(module=module, milliseconds={"run": one, "run_two": two}))
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    calls = json.loads(done.stdout)
+    quicker, other = ("run", "run_two") if one < two else ("run_two", "run")
+    # The other one is tried now and then: what else the machine does may have changed.
+    assert calls[quicker] + calls[other] == 320
+    assert 5 <= calls[other] <= 12

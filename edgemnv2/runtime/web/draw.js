@@ -181,10 +181,14 @@ function drawMask(page, { classes, width, height }) {
   const plain = ["", "0", "background", "???"].includes(name);
   const counts = new Map();
   const cover = new ImageData(width, height);
+  const shades = new Map();
   classes.forEach((index, i) => {
     counts.set(index, (counts.get(index) || 0) + 1);
-    const alpha = index === 0 && plain ? 0 : Math.round(255 * MASK_SHARE);
-    cover.data.set([...colour(index), alpha], 4 * i);
+    if (!shades.has(index)) {
+      const alpha = index === 0 && plain ? 0 : Math.round(255 * MASK_SHARE);
+      shades.set(index, [...colour(index), alpha]);
+    }
+    cover.data.set(shades.get(index), 4 * i);
   });
   const layer = document.createElement("canvas");
   [layer.width, layer.height] = [width, height];

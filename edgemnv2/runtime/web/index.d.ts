@@ -66,7 +66,7 @@ export interface Network {
   readonly facts: Record<string, unknown>;
   /** "simd", or "plain" in a browser without it. */
   readonly form: "simd" | "plain";
-  /** 2 in a page that is isolated from other origins (`crossOriginIsolated`). */
+  /** 2 in a page that is isolated from other origins (`crossOriginIsolated`), while that is quicker. */
   readonly threads: 1 | 2;
   run(inputs: Inputs): Outputs;
   /** Ends the second thread, if there is one. */
@@ -80,6 +80,9 @@ export interface Network {
 }
 
 export const facts: Record<string, unknown>;
+
+/** The name of class `index` of `facts.task`; its number where it has none. */
+export function label(task: unknown, index: number): string;
 
 /** The network, from the files beside this module or from bytes. */
 export function load(bytes?: {

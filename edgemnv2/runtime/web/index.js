@@ -16,24 +16,28 @@ export async function load(bytes = {}) {
   const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
   const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const hasTwo = Boolean(facts.twoPages && isolated);
-  // All at once: nothing waits for what it does not need.
+  // Both at once; what fails is told where it is waited for.
   for (const part of ["constants", hasTwo ? "two" : facts.forms[0]])
-    Promise.resolve(files(part)).catch(() => {}); // told where it is waited for
-  const [{ instantiate }] = await Promise.all([
-    import("./network.js"),
-    import("./decode.js"),
-    import("./pixels.js"),
-    import("./geometry.js"),
-  ]);
+    Promise.resolve(files(part)).catch(() => {});
   return instantiate(facts, files, hasTwo ? worker : undefined);
 }
 
+// Bytes; of code that a server calls code the module, compiled while it comes.
 async function read(url) {
   if (url.protocol === "file:") {
     const { readFile } = await import("node:fs/promises");
     return new Uint8Array(await readFile(url));
   }
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
+  if (!answer.ok) {
+    const found = `${answer.status} ${answer.statusText}`.trim();
+    throw new Error(`${url}: ${found} (serve all files of the folder, with their names)`);
+  }
+  const kind = answer.headers.get("content-type");
+  if (kind === "application/wasm" && WebAssembly.compileStreaming) {
+    return WebAssembly.compileStreaming(answer);
+  }
   return new Uint8Array(await answer.arrayBuffer());
 }
+
+@MODULES@

@@ -1,6 +1,6 @@
-// Opens the page; `edgemnv2` is for its console.
+// The page: its modules in one, and what opens it; `edgemnv2` is for its console.
 
-import { load } from "./index.js";
-import { openPage } from "./page.js";
+import { label, load } from "./index.js";
 
+@PAGE@
 window.edgemnv2 = openPage(document.body, load());

@@ -2,6 +2,7 @@
 
 import { answerLines, draw } from "./draw.js";
 
+const LISTED_AFTER = 1500; // milliseconds until the camera's answer is told anew
 const SETTLED = 0.9; // what the frame rate keeps of its past at each frame
 
 // Binds the elements below `root` (those of page.html) to a network that is being loaded.
@@ -26,6 +27,8 @@ export async function openPage(root, loading) {
         ? "without SIMD, which this browser has not: slower"
         : "without SIMD";
   const page = { network, find, say, threshold: network.threshold, camera: null, last: null };
+  page.turn = 0; // of pictures and cameras; what is not of the last turn comes too late
+  page.listed = -Infinity; // when the list was renewed
   const takes = Boolean(facts.table);
   for (const control of root.querySelectorAll("input, button")) control.disabled = !takes;
   find("camera").disabled = !takes || !navigator.mediaDevices;
@@ -39,9 +42,12 @@ export async function openPage(root, loading) {
     find("threshold-value").textContent = `${event.target.value} %`;
     if (page.last) show(page, page.last, "");
   });
-  find("file").addEventListener("change", (event) => openFile(page, event.target.files[0]));
+  find("file").addEventListener("change", ({ target }) => {
+    openFile(page, target.files[0]);
+    target.value = ""; // so that the same file can be chosen again
+  });
   find("camera").addEventListener("click", () => toggleCamera(page));
-  bindDrop(root, find("drop"), (file) => openFile(page, file));
+  bindDrop(root, find("drop"), (file) => takes && openFile(page, file));
   watchWidth(find("canvas").parentElement, () => page.last && show(page, page.last, ""));
   say(takes ? "Ready: give it a picture." : "This network takes no pictures; see its module.");
   root.dataset.state = "ready";
@@ -74,18 +80,35 @@ function bindDrop(root, target, take) {
 async function openFile(page, file) {
   if (!file) return;
   stopCamera(page);
+  const turn = ++page.turn;
   let picture;
   try {
     // Stored colours as they are, upright as EXIF says: what `edgemnv2 run` reads.
     const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
     picture = await createImageBitmap(file, options);
   } catch {
-    page.say(`${file.name} is not a picture that this browser reads.`);
+    page.say(`${file.name} is not a picture that this browser reads (try PNG or JPEG).`);
     return;
   }
-  const seconds = infer(page, picture, picture.width, picture.height);
-  show(page, page.last, "");
-  page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms`;
+  if (turn === page.turn) {
+    attempt(page, () => {
+      const seconds = infer(page, picture, picture.width, picture.height);
+      show(page, page.last, "");
+      page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms`;
+    });
+  }
+  picture.close();
+}
+
+// Does `work`; says what went wrong. Gives whether it was done.
+function attempt(page, work) {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    page.say(`This picture was not understood: ${error.message}`);
+    return false;
+  }
 }
 
 // Runs the network on a picture, keeps what it says, gives the seconds of the inference alone.
@@ -114,9 +137,11 @@ function show(page, { outputs, place }, note) {
   canvas.setAttribute("aria-label", `The picture with the answer: ${lines.join("; ")}`);
   const list = find("answer");
   const told = lines.join("\n");
-  // A reader is told only what is new.
-  if (list.dataset.told !== told) {
+  // A reader is told only what is new, and while the camera runs no more than it can read out.
+  const rested = !page.camera || performance.now() - page.listed > LISTED_AFTER;
+  if (list.dataset.told !== told && rested) {
     list.dataset.told = told;
+    page.listed = performance.now();
     list.replaceChildren(
       ...lines.map((line) => {
         const item = document.createElement("li");
@@ -134,6 +159,7 @@ async function toggleCamera(page) {
     page.say("The camera is off.");
     return;
   }
+  const turn = ++page.turn;
   const video = document.createElement("video");
   video.playsInline = true;
   video.muted = true;
@@ -142,33 +168,52 @@ async function toggleCamera(page) {
     video.srcObject = await navigator.mediaDevices.getUserMedia(wanted);
     await video.play();
   } catch (error) {
+    release(video);
     page.say(`No camera: ${error.message || error.name}.`);
     return;
   }
+  // Meanwhile a picture was opened, or the button was pressed again.
+  if (turn !== page.turn) {
+    release(video);
+    return;
+  }
   page.camera = video;
+  video.srcObject.getTracks()[0].addEventListener("ended", () => {
+    if (page.camera !== video) return;
+    stopCamera(page);
+    page.say("The camera has stopped.");
+  });
   page.find("camera").textContent = "Stop the camera";
   page.find("camera").setAttribute("aria-pressed", "true");
   let [last, rate] = [performance.now(), 0];
   const frame = () => {
     if (page.camera !== video) return;
-    if (video.videoWidth) {
-      const seconds = infer(page, video, video.videoWidth, video.videoHeight);
-      const now = performance.now();
-      const current = 1000 / Math.max(now - last, 1e-3);
-      rate = rate === 0 ? current : SETTLED * rate + (1 - SETTLED) * current;
-      last = now;
-      const note = `${rate.toFixed(1)} frames/s`;
-      show(page, page.last, note);
-      page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms, ${note}`;
-    }
-    requestAnimationFrame(frame);
+    const done =
+      !video.videoWidth ||
+      attempt(page, () => {
+        const seconds = infer(page, video, video.videoWidth, video.videoHeight);
+        const now = performance.now();
+        const current = 1000 / Math.max(now - last, 1e-3);
+        rate = rate === 0 ? current : SETTLED * rate + (1 - SETTLED) * current;
+        last = now;
+        const note = `${rate.toFixed(1)} frames/s`;
+        show(page, page.last, note);
+        page.find("rate").textContent = `${(seconds * 1000).toFixed(1)} ms, ${note}`;
+      });
+    if (done) requestAnimationFrame(frame);
+    else stopCamera(page);
   };
   requestAnimationFrame(frame);
 }
 
+function release(video) {
+  for (const track of video.srcObject ? video.srcObject.getTracks() : []) track.stop();
+}
+
 function stopCamera(page) {
+  page.turn++;
   if (!page.camera) return;
-  for (const track of page.camera.srcObject.getTracks()) track.stop();
+  release(page.camera);
   page.camera = null;
   page.find("camera").textContent = "Use the camera";
   page.find("camera").setAttribute("aria-pressed", "false");

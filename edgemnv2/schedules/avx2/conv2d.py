@@ -111,7 +111,7 @@ def gathered_kernel(
     return RowKernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
-        scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize,
+        scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize + gemm.extra_bytes,
         prim_func=k.function(),
         decisions=dict(decisions),
     )

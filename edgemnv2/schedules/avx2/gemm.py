@@ -54,6 +54,11 @@ class Gemm(ABC):
         """By which gathered pixels are multiplied."""
         return 1
 
+    @property
+    def extra_bytes(self) -> int:
+        """Scratch behind the gathered pixels."""
+        return 0
+
     def key(self) -> dict[str, Any]:
         """What of this shapes the code."""
         return {

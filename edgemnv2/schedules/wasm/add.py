@@ -50,7 +50,7 @@ def _float(layer: Add, isa: Isa, elements: int) -> RowKernel:
 
 
 def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
-    form = linear_add(graph, layer)
+    form = linear_add(graph, layer, signed=True)
     if form is None:
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
@@ -71,7 +71,7 @@ def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None
             a, b = (k.let(cast(shuffle([v], lanes), "int32x4")) for v in vectors)
             quarters.append(form.emit(k, a, b, 4))
         halves = [k.let(isa.words(*quarters[i : i + 2])) for i in (0, 2)]
-        value = isa.bytes(*halves, unsigned=False)
+        value = isa.bytes(*halves)
         if low > -128:
             value = intrinsic("llvm.smax.v16i8", "int8x16", value, constant(low, "int8", 16))
         if high < 127:

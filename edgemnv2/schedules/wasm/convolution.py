@@ -44,7 +44,12 @@ def _space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     }
     if layer.requantize is None:
         return ranges
-    return {**ranges, "order": ("pixel",), "block": (1,) if single else (8, 16, 28, 56)}
+    return {
+        **ranges,
+        "order": ("pixel",),
+        "block": (1,) if single else (8, 16, 28, 56),
+        "wide": (False,) if single else (False, True),
+    }
 
 
 def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     chosen = {"mr": 1 if single else 4, "nr": nr, "order": "pixel", "unroll": 1}
     if layer.requantize is None:
         return chosen
-    return {**chosen, "block": 1 if single else 28}
+    return {**chosen, "block": 1 if single else 56, "wide": not single}
 
 
 def _gemm(
@@ -79,8 +84,9 @@ def _gemm(
     if epilogue is None:
         return None
     # int16 weights are those of uint8 models.
-    block = int(decisions["block"])
-    return WebInt8Gemm(weight, bias, panels, unroll, epilogue, block, str(weight.dtype), isa)
+    block, wide = int(decisions["block"]), bool(decisions["wide"])
+    stored = str(weight.dtype)
+    return WebInt8Gemm(weight, bias, panels, unroll, epilogue, block, stored, wide, isa)
 
 
 def pointwise_kernel(

@@ -42,8 +42,10 @@ def _space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[An
 
 
 def _default(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
-    """Channels outermost, so that weights are loaded once."""
-    return {"pixels": 4, "order": "channel"}
+    """Channels outermost for floats, whose weights stay in registers; those of int8 do not fit."""
+    if layer.requantize is None:
+        return {"pixels": 2, "order": "channel"}
+    return {"pixels": 4, "order": "pixel"}
 
 
 def depthwise_kernel(

@@ -1,14 +1,18 @@
 """Inner loops of 1x1 convolution in WebAssembly: `i32x4.dot_i16x8_s`, or products and sums.
 
-V8 compiles a basic block with all its loads first, and has 15 vectors: what a step of the inner
-loop loads must fit beside the accumulators, so steps are not copied. int8: the pixels of a block
-are widened in scratch memory, a pair of channels is one splat; weights are widened by the
-instruction that loads them. The sums of a block's pixels are requantised in a loop of their own,
-which keeps the constants of eight channels in vectors.
+V8 has 15 vectors: what a step of the inner loop loads must fit beside the accumulators, so steps
+are not copied. int8: the pixels of a block are widened in scratch memory, a pair of channels is one
+splat; the weights of a panel are widened there, too, once for all pixels of the block (`wide`), or
+by the instruction that loads them. The sums of a block's pixels are requantised in a loop of their
+own, which keeps the constants of eight channels in vectors.
+
+On an x86 core two `pmaddwd` begin in a cycle, but a `paddd` may take the place of one: a pair of
+both takes 0.61 cycles on a Zen 4, so 64 multiplications 4.9 cycles. The loop takes 5.6.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +41,18 @@ class WebInt8Gemm(WidenedGemm):
     epilogue: WebEpilogue
     block: int
     weights_dtype: str = "int8"
+    wide: bool = False
     isa: Isa = NO_SIMD
 
     def key(self) -> dict[str, Any]:
-        """Also the epilogue's form and the size of blocks."""
-        epilogue, weights = self.epilogue.key, self.weights_dtype
-        return {**super().key(), "epilogue": epilogue, "weights": weights, "block": self.block}
+        """Also the epilogue's form, the size of blocks, and whether weights are widened first."""
+        return {
+            **super().key(),
+            "epilogue": self.epilogue.key,
+            "weights": self.weights_dtype,
+            "block": self.block,
+            "wide": self.wide,
+        }
 
     def constants(self) -> list[Array]:
         """Per panel `[K/2][NR][2]`; parameters."""
@@ -53,32 +63,62 @@ class WebInt8Gemm(WidenedGemm):
         packed = np.concatenate([pairs[:, n0 : n0 + n].ravel() for n0, n in blocks])
         return [packed, self.epilogue.pack(self.bias, blocks)]
 
+    @property
+    def extra_bytes(self) -> int:
+        """The widened weights of a panel, which lie behind the pixels."""
+        widest = max(width for _, width in self.panels.blocks())
+        return 2 * self.padded * widest if self.wide else 0
+
     def scratch_bytes(self, pixels: int, mr: int, order: str) -> int:
-        """The widened pixels of one block."""
-        return 2 * self.padded * min(self.block, pixels)
+        """The widened pixels of one block and what is behind them."""
+        return 2 * self.padded * min(self.block, pixels) + self.extra_bytes
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """Widen, then multiply, block by block."""
+        behind = self.padded * min(self.block, pixels)
         for first, size in runs(k, pixels, self.block):
             self._widen(k, p, first, size)
             for panel in self.panels.each(k):
-                self._panel(k, p, 0, first, size, mr, panel)
+                weights = self._weights(k, p, panel, behind)
+                self._panel(k, p, weights, 0, first, size, mr, panel)
 
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """All pixels are in scratch as int16 already."""
+        behind = self.padded * pixels
         for first, size in runs(k, pixels, self.block):
             for panel in self.panels.each(k):
-                self._panel(k, p, first, first, size, mr, panel)
+                weights = self._weights(k, p, panel, behind)
+                self._panel(k, p, weights, first, first, size, mr, panel)
+
+    def _weights(
+        self, k: Builder, p: Pointers, panel: Panel, behind: int
+    ) -> Callable[[Expr], Expr]:
+        """Eight weights of a panel from a place in it on as int16x8; they are widened here."""
+        stored, first = f"{self.weights_dtype}x8", k.let(panel.packed * self.padded)
+        if not self.wide:
+            return lambda at: cast(load(p.weights, first + at, stored), "int16x8")
+        with k.loop(self.padded * panel.width // 8) as i:
+            value = cast(load(p.weights, first + i * 8, stored), "int16x8")
+            k.store(p.scratch, i * 8 + behind, value)
+        return lambda at: load(p.scratch, at + behind, "int16x8")
 
     def _panel(
-        self, k: Builder, p: Pointers, at: Expr, first: Expr, size: int, mr: int, panel: Panel
+        self,
+        k: Builder,
+        p: Pointers,
+        weights: Callable[[Expr], Expr],
+        at: Expr,
+        first: Expr,
+        size: int,
+        mr: int,
+        panel: Panel,
     ) -> None:
         """`size` pixels, which begin at `at` in scratch, at `first` in the output."""
         vectors, epilogue = panel.width // BLOCK, self.epilogue
         q0 = k.let(panel.packed * epilogue.rows)
         sums = k.registers("int32x4", size * vectors)
         for begin, count in runs(k, size, mr):
-            self._sums(k, p, at, begin, count, panel, sums)
+            self._sums(k, p, weights, k.let(at + begin), begin, count, panel, sums)
         factors = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
         with k.loop(size) as i:
             made = [
@@ -89,29 +129,33 @@ class WebInt8Gemm(WidenedGemm):
             epilogue.store(k, p.out, to, made)
 
     def _sums(
-        self, k: Builder, p: Pointers, at: Expr, begin: Expr, mr: int, panel: Panel, sums: Any
+        self,
+        k: Builder,
+        p: Pointers,
+        weights: Callable[[Expr], Expr],
+        at: Expr,
+        begin: Expr,
+        mr: int,
+        panel: Panel,
+        sums: Any,
     ) -> None:
-        """`mr` pixels, which begin at `begin` in the block, into `sums`."""
+        """`mr` pixels from `at` in scratch on into `sums` from pixel `begin` on."""
         blocks, epilogue = range(panel.width // BLOCK), self.epilogue
         acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
-        w0, q0 = k.let(panel.packed * self.padded), k.let(panel.packed * epilogue.rows)
-        x0 = k.let((at + begin) * self.padded)
+        q0 = k.let(panel.packed * epilogue.rows)
+        x0 = k.let(at * self.padded)
         for j in blocks:
             bias = k.let(epilogue.bias(p.second, q0, j))
             for row in acc:
                 k.set(row, j, bias)
 
         def step(pair: Expr) -> None:
-            weights = []
-            for j in blocks:
-                place = w0 + pair * (2 * panel.width) + 2 * BLOCK * j
-                stored = load(p.weights, place, f"{self.weights_dtype}x8")
-                weights.append(k.let(cast(stored, "int16x8")))
+            loaded = [k.let(weights(pair * (2 * panel.width) + 2 * BLOCK * j)) for j in blocks]
             for r, row in enumerate(acc):
                 both = load(p.scratch, x0 + pair * 2 + r * self.padded, "int16x2")
                 value = k.let(reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8"))
                 for j in blocks:
-                    k.set(row, j, element(row, j) + self.isa.dot(value, weights[j]))
+                    k.set(row, j, element(row, j) + self.isa.dot(value, loaded[j]))
 
         reduction(k, self.padded // 2, self.unroll, step)
         for r, row in enumerate(acc):

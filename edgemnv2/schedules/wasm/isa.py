@@ -42,13 +42,11 @@ class Isa:
             return intrinsic("llvm.wasm.narrow.signed", "int16x8", low, high)
         return _narrow(shuffle([low, high], range(8)), "int32", "int16", 8, (-32768, 32767))
 
-    def bytes(self, low: Expr, high: Expr, *, unsigned: bool) -> Expr:
-        """Two int16x8 as int8x16, saturated; `unsigned` to 0..255."""
+    def bytes(self, low: Expr, high: Expr) -> Expr:
+        """Two int16x8 as int8x16, saturated."""
         if self.simd:
-            kind = "unsigned" if unsigned else "signed"
-            return intrinsic(f"llvm.wasm.narrow.{kind}", "int8x16", low, high)
-        ends = (0, 255) if unsigned else (-128, 127)
-        return _narrow(shuffle([low, high], range(16)), "int16", "int8", 16, ends)
+            return intrinsic("llvm.wasm.narrow.signed", "int8x16", low, high)
+        return _narrow(shuffle([low, high], range(16)), "int16", "int8", 16, (-128, 127))
 
     def multiply_add(self, acc: Expr, a: Expr, b: Expr) -> Expr:
         """`acc + a * b` of float32x4; relaxed, rounded once where the machine can."""
