@@ -34,9 +34,9 @@ def is_half(graph: Graph, layer: Conv2D) -> bool:
 
 def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, and which loop is outermost."""
-    order = ("panel", "pixel")
     out = graph.tensor_out(layer)
     single = out.width * out.height == 1
+    order = ("panel", "pixel") if single else ("panel", "pixel", "block")
     if layer.requantize is None:
         if not isa.arm64:
             return {"mr": (1, 2, 3, 4, 6), "nr": (4, 8), "order": order, "unroll": (4,)}
