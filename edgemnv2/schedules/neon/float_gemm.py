@@ -33,6 +33,8 @@ CHUNK_STEPS = 8
 
 PART_BYTES = 400
 """Of a pixel at most, in one part of the channels: about 40 pixels stay in L1 for all panels."""
+SHORT_BYTES = 800
+"""So short a pixel is one part: to put sums away and take them up again would cost more."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,28 @@ class FloatGemm(Gemm):
             with k.loop(parts) as part:
 
                 def tile(
+                    first: Expr, m: int, panel: Panel, start: Expr = start, part: Expr = part
+                ) -> None:
+                    self.tile(k, p, k.let(start + first), m, panel, Part(part, parts))
+
+                walk(k, count, mr, self.panels, "panel", tile)
+
+    @property
+    def depth_parts(self) -> int:
+        """How many equal parts of the channels the order "block" takes one after the other.
+
+        1 where the sums have another type than the output, or a part would not be whole steps.
+        """
+        step_bytes = self.steps[0].size * np.dtype(self.kind).itemsize
+        count = len(self.steps)
+        if (self.kind, self.out_dtype) != ("float32", "float32") or self.steps[-1].skip:
+            return 1
+        if count * self.steps[0].size != self.depth or count * step_bytes <= SHORT_BYTES:
+            return 1
+        longest = max(1, PART_BYTES // step_bytes)
+        return next(n for n in range(1, count + 1) if count % n == 0 and count // n <= longest)
+
+    def tile(
                     first: Expr, m: int, panel: Panel, start: Expr = start, part: Expr = part
                 ) -> None:
                     self.tile(k, p, k.let(start + first), m, panel, Part(part, parts))

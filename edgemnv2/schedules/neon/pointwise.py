@@ -53,16 +53,17 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     """Tiles that were best by instruction count on the paper's shapes."""
     out = graph.tensor_out(layer)
     channels, pixels = out.channels, out.width * out.height
+    order = "block" if pixels > 1 else "panel"
     if layer.requantize is None:
         if not isa.arm64:
-            return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": "panel", "unroll": 4}
+            return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": order, "unroll": 4}
         if pixels == 1:
             half = is_half(graph, layer)
             nr, unroll = (32, 8) if half else (16, 4)
-            return {"mr": 1, "nr": nr, "order": "panel", "unroll": unroll}
+            return {"mr": 1, "nr": nr, "order": order, "unroll": unroll}
         if is_half(graph, layer):
             mr, nr = (7, 24) if channels % 24 == 0 or channels >= 48 else (8, 16)
-            return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": "panel", "unroll": 8}
+            return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": order, "unroll": 8}
         depth = layer.weight.shape[2]
         if channels == 16:
             mr, nr = 7, 8
@@ -70,13 +71,13 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
             mr, nr = 5, 16
         else:
             mr, nr = 7, 12
-        return {"mr": mr, "nr": nr, "order": "panel", "unroll": 8}
+        return {"mr": mr, "nr": nr, "order": order, "unroll": 8}
     if isa.dotprod:
         if pixels == 1:
-            return {"mr": 1, "nr": 16, "order": "panel"}
-        return {"mr": 7, "nr": 8, "order": "panel"}
+            return {"mr": 1, "nr": 16, "order": order}
+        return {"mr": 7, "nr": 8, "order": order}
     nr = 8 if isa.arm64 else 4
-    return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
+    return {"mr": 2, "nr": nr, "order": order, "unroll": 1}
 
 
 def supported(layer: Convolution, source: str, out: str, isa: Isa) -> bool:
