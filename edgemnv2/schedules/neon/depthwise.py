@@ -111,7 +111,8 @@ def _int8(
     def tiles() -> Iterator[PixelTile]:
         return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
 
-    for channel, packed, own in tiles_by_channels(k, channels, 8, str(decisions["order"]), tiles):
+    order = str(decisions["order"])
+    for channel, packed, own in tiles_by_channels(k, channels, 8, order, tiles):
         w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
         p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
         for first, count, inside in own:
@@ -164,7 +165,9 @@ def _float(
     def tiles() -> Iterator[PixelTile]:
         return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
 
-    for channel, packed, own in tiles_by_channels(k, channels, lanes, str(decisions["order"]), tiles):
+    for channel, packed, own in tiles_by_channels(
+        k, channels, lanes, str(decisions["order"]), tiles
+    ):
         w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
         b = k.let(load(bias, packed, full))
         for first, count, inside in own:

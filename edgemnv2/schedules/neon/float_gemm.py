@@ -91,52 +91,30 @@ class FloatGemm(Gemm):
         for start, count in runs(k, pixels, block_pixels(pixels, mr, part_bytes)):
             with k.loop(parts) as part:
 
-                def tile(
+                def body(
                     first: Expr, m: int, panel: Panel, start: Expr = start, part: Expr = part
                 ) -> None:
                     self.tile(k, p, k.let(start + first), m, panel, Part(part, parts))
 
-                walk(k, count, mr, self.panels, "panel", tile)
+                walk(k, count, mr, self.panels, "panel", body)
 
     @property
     def depth_parts(self) -> int:
         """How many equal parts of the channels the order "block" takes one after the other.
 
-        1 where the sums have another type than the output, or a part would not be whole steps.
+        1 where the sums have another type than the output, a part would not be whole steps, or the
+        last panel was moved back: it would add to sums that another one has added to.
         """
-        step_bytes = self.steps[0].size * np.dtype(self.kind).itemsize
-        count = len(self.steps)
-        if (self.kind, self.out_dtype) != ("float32", "float32") or self.steps[-1].skip:
+        step, count, panels = self.steps[0].size, len(self.steps), self.panels
+        step_bytes = step * np.dtype(self.kind).itemsize
+        if (self.kind, self.out_dtype) != ("float32", "float32") or count * step != self.depth:
             return 1
-        if count * self.steps[0].size != self.depth or count * step_bytes <= SHORT_BYTES:
+        if panels.full * panels.nr + panels.tail != panels.channels:
+            return 1
+        if count * step_bytes <= SHORT_BYTES:
             return 1
         longest = max(1, PART_BYTES // step_bytes)
         return next(n for n in range(1, count + 1) if count % n == 0 and count // n <= longest)
-
-    def tile(
-                    first: Expr, m: int, panel: Panel, start: Expr = start, part: Expr = part
-                ) -> None:
-                    self.tile(k, p, k.let(start + first), m, panel, Part(part, parts))
-
-                walk(k, count, mr, self.panels, "panel", tile)
-
-    @property
-    def depth_parts(self) -> int:
-        """How many equal parts of the channels the order "block" takes one after the other.
-
-        1 where the sums have another type than the output, or a part would not be whole steps.
-        """
-        whole = all(step == Step(i * self.unroll_size, self.unroll_size) for i, step in enumerate(self.steps))
-        if self.kind != "float32" or self.out_dtype != "float32" or not whole:
-            return 1
-        longest = PART_BYTES // np.dtype(self.kind).itemsize // self.unroll_size
-        steps = len(self.steps)
-        return next(n for n in range(1, steps + 1) if steps % n == 0 and steps // n <= longest)
-
-    @property
-    def unroll_size(self) -> int:
-        """Channels of a whole step."""
-        return self.steps[0].size
 
     def tile(
         self,

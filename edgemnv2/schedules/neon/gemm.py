@@ -24,7 +24,7 @@ UNROLL_STEPS = 4
 
 
 BLOCK_BYTES = 16_384
-"""Pixels that are read again for every panel: with a panel's weights they stay in an L1 of 32 KiB."""
+"""Of pixels that are read anew for each panel: beside its weights they stay in an L1 of 32 KiB."""
 
 
 def block_pixels(pixels: int, mr: int, pixel_bytes: int) -> int:
@@ -196,7 +196,7 @@ class Gemm(ABC):
         """Emit the tile of `mr` pixels from `first` on by the channels of `panel`."""
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
-        """Emit all tiles of `pixels` pixels; see `walk`, and `BLOCK_BYTES` for the order "block"."""
+        """Emit all tiles of `pixels` pixels: in an order of `walk`, or "block" (`BLOCK_BYTES`)."""
         if order != "block":
             self._walk(k, p, 0, pixels, mr, order)
             return
@@ -205,9 +205,7 @@ class Gemm(ABC):
         for start, count in runs(k, pixels, size):
             self._walk(k, p, start, count, mr, "panel")
 
-    def _walk(
-        self, k: Builder, p: Pointers, start: Expr, pixels: int, mr: int, order: str
-    ) -> None:
+    def _walk(self, k: Builder, p: Pointers, start: Expr, pixels: int, mr: int, order: str) -> None:
         def tile(first: Expr, m: int, panel: Panel) -> None:
             self.tile(k, p, k.let(start + first), m, panel)
 
