@@ -22,6 +22,7 @@ from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+from edgemnv2.schedules.neon.sdot_depthwise import SdotColumns, pack_dot_weights
 from edgemnv2.tir.builder import Builder, constant, load, symbol_name
 from edgemnv2.tir.tiling import (
     PixelTile,
@@ -97,10 +98,11 @@ def _int8(
     epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp, span)
     if epilogue is None:
         return None
+    dots = isa.dotprod and len(parts) == 1
     description = {
         **_description(graph, layer, isa, decisions),
         "zero": zero,
-        "taps": (taps, group),
+        "taps": "dots" if dots else (taps, group),
         "epilogue": epilogue.key,
     }
     k = Builder(symbol_name("depthwise_int8", description))
@@ -113,7 +115,10 @@ def _int8(
 
     order = str(decisions["order"])
     for channel, packed, own in tiles_by_channels(k, channels, 8, order, tiles):
-        w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
+        if dots:
+            pairs = SdotColumns.load(k, weights, packed)
+        else:
+            w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
         p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
         for first, count, inside in own:
             base = k.let((first * stride - left) * channels + channel)
@@ -123,6 +128,13 @@ def _int8(
                 return k.let(load(rows[r], base + c * channels, "int8x8"))
 
             column = column_cache(inside, read, lambda: constant(zero, "int8", 8))
+            if dots:
+                windows = SdotColumns(k, isa, pairs, column)
+                last = (count - 1) * stride + 2
+                for x in range(count):
+                    acc = windows.sums(p.bias, x * stride, last)
+                    epilogue.store(k, output, to + x * channels, acc, p)
+                continue
             for x in range(count):
                 acc = [p.bias[0], p.bias[1]]
                 for t in range(0, taps, group):
@@ -141,7 +153,9 @@ def _int8(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
+            pack_dot_weights(parts[0], blocks)
+            if dots
+            else pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
             pack_parameters(bias, requantize, blocks, epilogue),
         ),
         prim_func=k.function(),
