@@ -82,10 +82,10 @@ class FloatGemm(Gemm):
         return [np.concatenate(part).astype(self.kind) for part in (packed, biases)]
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
-        """Also the order "block" by parts of the channels, whose sums wait in the output."""
-        parts = self.depth_parts if order == "block" else 1
+        """Also the order "parts": blocks of a part of the channels; sums wait in the output."""
+        parts = self.depth_parts if order == "parts" else 1
         if parts == 1:
-            super().emit(k, p, pixels, mr, order)
+            super().emit(k, p, pixels, mr, "panel" if order == "parts" else order)
             return
         part_bytes = self.depth // parts * np.dtype(self.kind).itemsize
         for start, count in runs(k, pixels, block_pixels(pixels, mr, part_bytes)):
@@ -100,7 +100,7 @@ class FloatGemm(Gemm):
 
     @property
     def depth_parts(self) -> int:
-        """How many equal parts of the channels the order "block" takes one after the other.
+        """How many equal parts of the channels the order "parts" takes one after the other.
 
         1 where the sums have another type than the output, a part would not be whole steps, or the
         last panel was moved back: it would add to sums that another one has added to.

@@ -43,6 +43,8 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
         mr = (1,) if single else (4, 5, 6, 7, 8)
         if is_half(graph, layer):
             return {"mr": mr, "nr": (8, 16, 24, 32), "order": order, "unroll": (8,)}
+        if not single:
+            order = (*order, "parts")
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
@@ -50,10 +52,17 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
 
 
 def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
-    """Tiles that were best by instruction count on the paper's shapes."""
+    """Tiles that were best by instruction count on the paper's shapes, orders by waiting too.
+
+    Long sums of floats by parts are for an L1 of 32 KiB; cores with fp16 have one of 64 KiB.
+    """
     out = graph.tensor_out(layer)
     channels, pixels = out.channels, out.width * out.height
-    order = "block" if pixels > 1 else "panel"
+    order = "panel"
+    if pixels > 1 and layer.requantize is not None:
+        order = "block"
+    elif pixels > 1 and isa.arm64 and not isa.fp16:
+        order = "parts"
     if layer.requantize is None:
         if not isa.arm64:
             return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": order, "unroll": 4}
@@ -76,8 +85,8 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         if pixels == 1:
             return {"mr": 1, "nr": 16, "order": order}
         return {"mr": 7, "nr": 8, "order": order}
-    nr = 8 if isa.arm64 else 4
-    return {"mr": 2, "nr": nr, "order": order, "unroll": 1}
+    nr, unroll = (8, 2) if isa.arm64 else (4, 1)
+    return {"mr": 2, "nr": nr, "order": order, "unroll": unroll}
 
 
 def supported(layer: Convolution, source: str, out: str, isa: Isa) -> bool:

@@ -1,8 +1,8 @@
 """3x3 depthwise convolution of int8 with dot products: three columns of a row at a time.
 
-Eight channels of four columns are zipped into two vectors, four columns of a channel side by side;
-`sdot` with `(w0, w1, w2, 0)` is the row's part of the first column's sum, and with `(0, w0, w1, w2)`
-that of the second's. Against products in int16 it is one instruction for three, and no widening.
+Eight channels of four columns are zipped into two vectors, four columns of a channel side by side.
+`sdot` with `(w0, w1, w2, 0)` adds the row's part of the first output column, with `(0, w0, w1, w2)`
+that of the second. Against products in int16 it is one instruction for three, and no widening.
 """
 
 from __future__ import annotations
@@ -35,11 +35,7 @@ def pack_dot_weights(weight: Array, blocks: list[tuple[int, int]]) -> Array:
 
 
 class SdotColumns:
-    """The sums of one tile of pixels; `column(row, c)` gives eight channels of an input column.
-
-    `exists(c)` says whether a column is needed by some pixel at all: one that only a nought meets
-    is not read.
-    """
+    """The sums of one tile of pixels; `column(row, c)` gives eight channels of an input column."""
 
     def __init__(
         self, k: Builder, isa: Isa, weights: list[tuple[Expr, Expr]], column: Callable[..., Expr]
@@ -63,7 +59,8 @@ class SdotColumns:
     def sums(self, bias: list[Expr], start: int, last: int) -> list[Expr]:
         """Two int32x4 of the pixel whose window begins at column `start` of the tile.
 
-        `last` is the last column that any pixel of the tile needs.
+        `last` is the last column that any pixel of the tile needs: one that only a nought meets is
+        not read.
         """
         group, place = start - start % 2, start % 2
         acc = list(bias)
