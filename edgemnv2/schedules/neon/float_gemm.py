@@ -85,7 +85,7 @@ class FloatGemm(Gemm):
         """Also the order "parts": blocks of a part of the channels; sums wait in the output."""
         parts = self.depth_parts if order == "parts" else 1
         if parts == 1:
-            super().emit(k, p, pixels, mr, "panel" if order == "parts" else order)
+            super().emit(k, p, pixels, mr, "block" if order == "parts" else order)
             return
         part_bytes = self.depth // parts * np.dtype(self.kind).itemsize
         for start, count in runs(k, pixels, block_pixels(pixels, mr, part_bytes)):
