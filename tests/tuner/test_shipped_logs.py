@@ -18,6 +18,7 @@ from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions, tuned_or_default
 from edgemnv2.records.task import find_tasks
 from edgemnv2.runners import make_runner, runner_for
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE
 from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
@@ -53,7 +54,7 @@ def test_its_costs_are_those_of_todays_kernels(
     elif changed:
         require_tool(TOOLS[target.runner])
         if log.metric == "cycles":
-            require_tool("llvm-mca")
+            require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
         differs, _ = remeasure(log, target, MODEL, runner_of(log.metric, target))
         assert not differs, (
             f"{len(differs)} costs are of older kernels, such as {differs[0]}: "
