@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from edgemnv2.records.lookup import shipped_logs
-from edgemnv2.runners import make_runner
 from edgemnv2.target import load_target
 from edgemnv2.tuner.manage import merge_logs, prune_log
+from edgemnv2.tuner.stale import runner_of
 from edgemnv2.tuner.tuner import Progress, TuneOptions, TuneResult, tune
 
 __all__ = ["MODELS", "main", "ship"]
@@ -32,6 +32,8 @@ MODELS = {
     "x86-64-v3": _INT8[:1],
 }
 """What each target's log is tuned for."""
+BY_CYCLES = ("rpi3", "rpi4", "rpi5")
+"""Targets whose log holds estimated cycles: a count would choose orders that wait for memory."""
 
 
 def ship(name: str, trials: int, seed: int, work: Path, root: Path) -> list[TuneResult]:
@@ -44,7 +46,7 @@ def ship(name: str, trials: int, seed: int, work: Path, root: Path) -> list[Tune
         def report(state: Progress, model: str = model) -> None:
             print(f"{name} {model}: round {state.round} of {state.rounds}", file=sys.stderr)
 
-        runner = make_runner(target.runner)
+        runner = runner_of("cycles" if name in BY_CYCLES else "", target)
         results.append(tune(model, name, [runner], folder, TuneOptions(trials, seed), report))
     # Not merged with what shipped before: those figures may be of older kernels.
     merge_logs([folder], root / name)

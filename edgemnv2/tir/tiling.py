@@ -7,7 +7,7 @@ partial store. Weights and constants are packed panel by panel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "panels_of",
     "pixel_tiles",
     "runs",
+    "tiles_by_channels",
     "walk",
     "window_pieces",
 ]
@@ -197,14 +198,22 @@ def depthwise_tiles(
 
     Channels outermost keep weights in registers; pixels outermost read memory in order.
     """
+    for channel, packed, tiles in tiles_by_channels(k, channels, size, order, pixels):
+        for tile in tiles:
+            yield channel, packed, tile
+
+
+def tiles_by_channels(
+    k: Builder, channels: int, size: int, order: str, pixels: Callable[[], Iterator[PixelTile]]
+) -> Iterator[tuple[Expr, Expr, Iterable[PixelTile]]]:
+    """`depthwise_tiles` with the tiles that share what is loaded for a block of channels."""
     if order == "channel":
         for channel, packed in channel_blocks(k, channels, size):
-            for tile in pixels():
-                yield channel, packed, tile
+            yield channel, packed, pixels()
     else:
         for tile in pixels():
             for channel, packed in channel_blocks(k, channels, size):
-                yield channel, packed, tile
+                yield channel, packed, (tile,)
 
 
 def blocks_of(channels: int, size: int) -> list[tuple[int, int]]:

@@ -12,9 +12,8 @@ from typing import Any
 from edgemnv2.errors import EdgeError, ModelError, TargetError, TuneLogError
 from edgemnv2.records.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
 from edgemnv2.records.lookup import log_folder, shipped_logs
-from edgemnv2.runners import make_runner
 from edgemnv2.target import Target, load_target
-from edgemnv2.tuner.stale import outdated, remeasure
+from edgemnv2.tuner.stale import outdated, remeasure, runner_of
 
 __all__ = [
     "Checked",
@@ -141,7 +140,7 @@ def _check_kernels(log: TuneLog, target: Target, measure: bool) -> tuple[list[st
                 f"whether the costs still hold; if not: {again})"
             )
         else:
-            differs, codes = remeasure(log, target, model, make_runner(target.runner))
+            differs, codes = remeasure(log, target, model, runner_of(log.metric, target))
             if not differs:
                 log.stamp(model, codes)
                 log.write_header()

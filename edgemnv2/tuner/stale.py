@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from edgemnv2.benchmark.cycle_runner import CycleRunner
 from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
@@ -24,12 +25,13 @@ from edgemnv2.passes import lower
 from edgemnv2.records.log import Record, TuneLog
 from edgemnv2.records.lookup import applies
 from edgemnv2.records.task import Task, find_tasks
+from edgemnv2.runners import make_runner
 from edgemnv2.runners.base import Runner
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.target import Target
 from edgemnv2.tuner.trial import Candidate, TrialBench
 
-__all__ = ["code_digest", "codes_of", "outdated", "remeasure", "stale_tasks"]
+__all__ = ["code_digest", "codes_of", "outdated", "remeasure", "runner_of", "stale_tasks"]
 
 DIGITS = 12
 _COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|("(?:\\.|[^"\\])*")', re.DOTALL)
@@ -88,6 +90,11 @@ def outdated(log: TuneLog, target: Target, model: str) -> list[str]:
     graph = lower(load_model(model))
     found = stale_tasks(log, graph, target, ScheduleOptions.default(target))
     return [f"{task.label}: {why}" for task, why in found]
+
+
+def runner_of(metric: str, target: Target) -> Runner:
+    """What measures a log's `metric` for `target`: the target's own runner, or estimated cycles."""
+    return CycleRunner(target) if metric == "cycles" else make_runner(target.runner)
 
 
 def remeasure(

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from edgemnv2.schedules import neon
+from edgemnv2.schedules.neon.gemm import block_pixels
+from edgemnv2.schedules.neon.sdot_depthwise import pack_dot_weights
 from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES
 from tests.schedules.kernel_harness import (
     MACHINES,
@@ -122,7 +124,7 @@ def test_the_residual_add_works_in_place(
 
 
 @pytest.mark.parametrize("machine", ["a72", "a76"])
-@pytest.mark.parametrize("order", ["panel", "pixel"])
+@pytest.mark.parametrize("order", ["panel", "pixel", "block"])
 def test_several_rows_in_one_step(
     machine: str, order: str, tmp_path: Path, tools: Callable[[str], None]
 ) -> None:
@@ -151,6 +153,60 @@ def test_every_decision_gives_the_same_numbers(
                 np.testing.assert_array_equal(made, expected)
             else:
                 assert_close(made, expected)
+
+
+@pytest.mark.parametrize("cout", [32, 30])
+@pytest.mark.parametrize("relu", [True, False])
+def test_long_float_sums_by_parts_are_the_same_sums(
+    cout: int, relu: bool, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """Each sum is added up in one order, whether it waits in the output or in a register; with 30
+    channels the last panel was moved back, and would be added twice."""
+    tools("a72")
+    case = {"kind": "pointwise", "height": 2, "width": 27, "cin": 384, "cout": cout, "relu": relu}
+    whole, by_parts = (
+        run_case("a72", case, "float32", tmp_path, {"order": order}, rows_per_step=2)
+        for order in ("panel", "parts")
+    )
+    np.testing.assert_array_equal(by_parts[0], whole[0])
+    assert_close(by_parts[0], by_parts[1])
+
+
+def test_int8_blocks_of_pixels_are_tflites_to_the_bit(
+    tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """48 pixels of 576 channels: two blocks in an L1."""
+    tools("a72")
+    case = {"kind": "pointwise", "height": 3, "width": 16, "cin": 576, "cout": 36}
+    made, expected = run_case("a72", case, "int8", tmp_path, {"order": "block"}, rows_per_step=3)
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_blocks_are_whole_tiles_of_about_equal_size() -> None:
+    assert block_pixels(49, 2, 960) == 14
+    assert block_pixels(49, 7, 384) == 28
+    assert block_pixels(7, 7, 100_000) == 7
+    assert block_pixels(10, 4, 1) == 12
+
+
+def test_weights_for_dot_products_are_three_taps_and_a_nought() -> None:
+    weight = np.arange(72, dtype=np.int8).reshape(3, 3, 8)
+    packed = pack_dot_weights(weight, [(0, 8)]).reshape(3, 8, 4)
+    np.testing.assert_array_equal(packed[..., :3], weight.transpose(0, 2, 1))
+    assert not packed[..., 3].any()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("pixels", [1, 2, 4, 7, 14])
+@pytest.mark.parametrize("order", ["channel", "pixel"])
+def test_depthwise_by_dot_products_is_tflites_to_the_bit(
+    order: str, pixels: int, stride: int, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    tools("a76")
+    case = {"kind": "depthwise", "height": 5, "width": 19, "cin": 20, "stride": stride}
+    decisions = {"pixels": pixels, "order": order}
+    made, expected = run_case("a76", case, "int8", tmp_path, decisions)
+    np.testing.assert_array_equal(made, expected)
 
 
 def test_what_is_not_ours_is_left_to_others() -> None:

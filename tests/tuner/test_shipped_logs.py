@@ -18,11 +18,12 @@ from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions, tuned_or_default
 from edgemnv2.records.task import find_tasks
 from edgemnv2.runners import make_runner, runner_for
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE
 from edgemnv2.samples.inputs import SampleChoice
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
 from edgemnv2.tuner.manage import check_log, log_folders
-from edgemnv2.tuner.stale import _header_code, outdated, remeasure
+from edgemnv2.tuner.stale import _header_code, outdated, remeasure, runner_of
 
 FOLDERS = log_folders(None)
 MODEL = "mobilenetv2-0.35-96-int8"
@@ -52,7 +53,9 @@ def test_its_costs_are_those_of_todays_kernels(
     # The default run looks at the small network only; `logs check --measure` at all.
     elif changed:
         require_tool(TOOLS[target.runner])
-        differs, _ = remeasure(log, target, MODEL, make_runner(target.runner))
+        if log.metric == "cycles":
+            require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
+        differs, _ = remeasure(log, target, MODEL, runner_of(log.metric, target))
         assert not differs, (
             f"{len(differs)} costs are of older kernels, such as {differs[0]}: "
             f"run `python -m edgemnv2.lab.ship_logs {folder.name}`"

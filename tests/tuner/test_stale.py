@@ -13,10 +13,11 @@ import pytest
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.records.log import TuneLog
 from edgemnv2.records.task import find_tasks
+from edgemnv2.runners.llvm_tools import LLVM_PACKAGE
 from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
 from edgemnv2.tuner.manage import check_log
-from edgemnv2.tuner.stale import code_digest, outdated
+from edgemnv2.tuner.stale import code_digest, outdated, runner_of
 from edgemnv2.tuner.tuner import TuneOptions, tune_graph
 from tests.tuner.fake_runner import FakeRunner, default_price
 from tests.tuner.tiny_network import tiny_network
@@ -47,7 +48,7 @@ def _age(folder: Path) -> TuneLog:
 def counted(host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log of counts for `host`, whose `logs check --measure` counts with the fake runner."""
     _tune(host, tmp_path / "log")
-    monkeypatch.setattr("edgemnv2.tuner.manage.make_runner", lambda name: FakeRunner())
+    monkeypatch.setattr("edgemnv2.tuner.manage.runner_of", lambda metric, target: FakeRunner())
     monkeypatch.setattr("edgemnv2.tuner.stale.load_model", lambda name: name)
     monkeypatch.setattr("edgemnv2.tuner.stale.lower", lambda name: tiny_network())
     return tmp_path / "log"
@@ -190,3 +191,10 @@ def test_times_of_other_kernels_are_not_mixed_with_todays(host: Target, tmp_path
     after = TuneLog.load(tmp_path)
     assert all(record.cost > 1e-11 for record in after.best_first(stale.key))
     assert min(record.cost for record in after.best_first(fresh.key)) == 2e-12
+
+
+def test_a_log_is_measured_anew_by_what_measured_it(require_tool: Callable[[str], str]) -> None:
+    require_tool(LLVM_PACKAGE.replace("llvm", "llvm-mca"))
+    target = load_target("rpi4")
+    assert runner_of("instructions", target).name == "qemu-user"
+    assert runner_of("cycles", target).name == "cycles"

@@ -43,9 +43,14 @@ MOST_DIRECT_TAPS = 9
 """Floats of a window's row up to which `_direct_kernel` has registers enough: 3 columns of 3."""
 
 
+def conv2d_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
+    """As pointwise, without blocks: one row of windows is in L1 anyway."""
+    return {**pointwise_space(graph, layer, isa), "order": ("panel", "pixel")}
+
+
 def default_conv2d(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     """As pointwise; smaller float tiles, whose window's vectors need registers too."""
-    decisions = default_pointwise(graph, layer, isa)
+    decisions = {**default_pointwise(graph, layer, isa), "order": "panel"}
     if layer.requantize is None and isa.arm64:
         half = graph.tensor_out(layer).dtype == "float16" and decisions["nr"] >= 16
         decisions |= {"mr": 8, "nr": 16 if half else 8}
@@ -216,4 +221,4 @@ def _constant(value: float, dtype: str, lanes: int) -> Expr:
     return constant(value, dtype, lanes) if lanes > 1 else tirx.const(value, dtype)
 
 
-CONV2D = LayerKind(conv2d_kernel, pointwise_space, default_conv2d)
+CONV2D = LayerKind(conv2d_kernel, conv2d_space, default_conv2d)

@@ -7,7 +7,7 @@ when the code is made: int8 takes the zero point for them, floats leave the prod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,15 @@ from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
+from edgemnv2.schedules.neon.sdot_depthwise import SdotColumns, pack_dot_weights
 from edgemnv2.tir.builder import Builder, constant, load, symbol_name
 from edgemnv2.tir.tiling import (
+    PixelTile,
     blocks_of,
-    channel_blocks,
     column_cache,
     pack_columns,
     pixel_tiles,
+    tiles_by_channels,
 )
 
 __all__ = ["DEPTHWISE"]
@@ -37,13 +39,14 @@ Expr = Any
 
 
 def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
-    """Decision range: `pixels` computed at once."""
-    return {"pixels": (1, 2, 4, 7, 14) if isa.arm64 else (1, 2)}
+    """Decision ranges: `pixels` computed at once, and which loop is outermost."""
+    pixels = (1, 2, 4, 7, 14) if isa.arm64 else (1, 2)
+    return {"pixels": pixels, "order": ("channel", "pixel")}
 
 
 def default_depthwise(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
     """Seven pixels on AArch64, two where there are 16 registers."""
-    return {"pixels": 7 if isa.arm64 else 2}
+    return {"pixels": 7 if isa.arm64 else 2, "order": "channel"}
 
 
 def depthwise_kernel(
@@ -95,21 +98,29 @@ def _int8(
     epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp, span)
     if epilogue is None:
         return None
+    dots = isa.dotprod and len(parts) == 1
     description = {
         **_description(graph, layer, isa, decisions),
         "zero": zero,
-        "taps": (taps, group),
+        "taps": "dots" if dots else (taps, group),
         "epilogue": epilogue.key,
     }
     k = Builder(symbol_name("depthwise_int8", description))
     rows = [k.pointer(f"row{r}", "int8") for r in range(3)]
     output = k.pointer("out", "int8")
     weights, parameters = k.pointer("weights", "int8"), k.pointer("parameters", "int32")
-    for channel, packed in channel_blocks(k, channels, 8):
-        w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
+
+    def tiles() -> Iterator[PixelTile]:
+        return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
+
+    order = str(decisions["order"])
+    for channel, packed, own in tiles_by_channels(k, channels, 8, order, tiles):
+        if dots:
+            pairs = SdotColumns.load(k, weights, packed)
+        else:
+            w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
         p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
-        tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
-        for first, count, inside in tiles:
+        for first, count, inside in own:
             base = k.let((first * stride - left) * channels + channel)
             to = k.let(first * channels + channel)
 
@@ -117,6 +128,13 @@ def _int8(
                 return k.let(load(rows[r], base + c * channels, "int8x8"))
 
             column = column_cache(inside, read, lambda: constant(zero, "int8", 8))
+            if dots:
+                windows = SdotColumns(k, isa, pairs, column)
+                last = (count - 1) * stride + 2
+                for x in range(count):
+                    acc = windows.sums(p.bias, x * stride, last)
+                    epilogue.store(k, output, to + x * channels, acc, p)
+                continue
             for x in range(count):
                 acc = [p.bias[0], p.bias[1]]
                 for t in range(0, taps, group):
@@ -135,7 +153,9 @@ def _int8(
     return RowKernel(
         symbol=k.symbol,
         constants=(
-            pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
+            pack_dot_weights(parts[0], blocks)
+            if dots
+            else pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
             pack_parameters(bias, requantize, blocks, epilogue),
         ),
         prim_func=k.function(),
@@ -155,11 +175,16 @@ def _float(
     rows = [k.pointer(f"row{r}", dtype) for r in range(3)]
     output = k.pointer("out", dtype)
     weights, bias = k.pointer("weights", dtype), k.pointer("bias", dtype)
-    for channel, packed in channel_blocks(k, channels, lanes):
+
+    def tiles() -> Iterator[PixelTile]:
+        return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
+
+    for channel, packed, own in tiles_by_channels(
+        k, channels, lanes, str(decisions["order"]), tiles
+    ):
         w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
         b = k.let(load(bias, packed, full))
-        tiles = pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
-        for first, count, inside in tiles:
+        for first, count, inside in own:
             base = k.let((first * stride - left) * channels + channel)
             to = k.let(first * channels + channel)
             acc = [b] * count

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.schedules.gemm import Pointers
-from edgemnv2.schedules.neon.gemm import Gemm, Step, accumulate, step_block
+from edgemnv2.schedules.neon.gemm import Gemm, Step, accumulate, block_pixels, step_block
 from edgemnv2.schedules.neon.isa import LANES, high, low
 from edgemnv2.tir.builder import (
     Builder,
@@ -21,7 +21,7 @@ from edgemnv2.tir.builder import (
     load,
     shuffle,
 )
-from edgemnv2.tir.tiling import Panel
+from edgemnv2.tir.tiling import Panel, runs, walk
 
 __all__ = ["FloatGemm"]
 
@@ -29,6 +29,20 @@ Expr = Any
 Array = NDArray[Any]
 CHUNK_STEPS = 8
 """float16 sums of 64 products go to float32: beyond that, rounding would grow with the depth."""
+
+
+PART_BYTES = 400
+"""Of a pixel at most, in one part of the channels: about 40 pixels stay in L1 for all panels."""
+SHORT_BYTES = 800
+"""So short a pixel is one part: to put sums away and take them up again would cost more."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `count` equal parts of the input channels inside the code."""
+
+    number: Expr
+    count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +81,70 @@ class FloatGemm(Gemm):
         biases = [self.bias[n0 : n0 + n] for n0, n in blocks]
         return [np.concatenate(part).astype(self.kind) for part in (packed, biases)]
 
-    def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
-        """Accumulators start from the bias."""
+    def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
+        """Also the order "parts": blocks of a part of the channels; sums wait in the output."""
+        parts = self.depth_parts if order == "parts" else 1
+        if parts == 1:
+            super().emit(k, p, pixels, mr, "block" if order == "parts" else order)
+            return
+        part_bytes = self.depth // parts * np.dtype(self.kind).itemsize
+        for start, count in runs(k, pixels, block_pixels(pixels, mr, part_bytes)):
+            with k.loop(parts) as part:
+
+                def body(
+                    first: Expr, m: int, panel: Panel, start: Expr = start, part: Expr = part
+                ) -> None:
+                    self.tile(k, p, k.let(start + first), m, panel, Part(part, parts))
+
+                walk(k, count, mr, self.panels, "panel", body)
+
+    @property
+    def depth_parts(self) -> int:
+        """How many equal parts of the channels the order "parts" takes one after the other.
+
+        1 where the sums have another type than the output, a part would not be whole steps, or the
+        last panel was moved back: it would add to sums that another one has added to.
+        """
+        step, count, panels = self.steps[0].size, len(self.steps), self.panels
+        step_bytes = step * np.dtype(self.kind).itemsize
+        if (self.kind, self.out_dtype) != ("float32", "float32") or count * step != self.depth:
+            return 1
+        if panels.full * panels.nr + panels.tail != panels.channels:
+            return 1
+        if count * step_bytes <= SHORT_BYTES:
+            return 1
+        longest = max(1, PART_BYTES // step_bytes)
+        return next(n for n in range(1, count + 1) if count % n == 0 and count // n <= longest)
+
+    def tile(
+        self,
+        k: Builder,
+        p: Pointers,
+        first: Expr,
+        mr: int,
+        panel: Panel,
+        part: Part | None = None,
+    ) -> None:
+        """Accumulators start from the bias, or from what the parts before left in the output."""
         isa, depth, nr, dtype = self.isa, self.depth, panel.width, self.kind
         lanes = LANES[dtype]
         vectors, full = nr // lanes, f"{dtype}x{lanes}"
         acc = k.registers(full, mr * vectors)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
-        for j in range(vectors):
-            b = k.let(load(p.second, panel.packed + lanes * j, full))
-            for r in range(mr):
-                k.set(acc, r * vectors + j, b)
+        steps = self.steps
+        rows = [k.let((first + r) * self.panels.channels + panel.channel) for r in range(mr)]
+        if part is None:
+            self._begin(k, p, acc, mr, panel)
+        else:
+            channel = k.let(part.number * (depth // part.count))
+            x0, w0 = k.let(x0 + channel), k.let(w0 + channel * nr)
+            steps = steps[: len(steps) // part.count]
+            with k.when(part.number == 0):
+                self._begin(k, p, acc, mr, panel)
+            with k.when(part.number != 0):
+                for r in range(mr):
+                    for j in range(vectors):
+                        k.set(acc, r * vectors + j, load(p.out, rows[r] + lanes * j, full))
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
@@ -95,15 +162,28 @@ class FloatGemm(Gemm):
         if self.chunked:
             values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
         else:
-            accumulate(k, self.steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+            accumulate(k, steps, nr, x0, w0, 1, step, written_out=1, peel=False)
             values = [element(acc, n) for n in range(mr * vectors)]
+        if part is not None and np.isfinite(self.clamp).any():
+            with k.when(part.number == part.count - 1):
+                for n, value in enumerate(values):
+                    k.set(acc, n, isa.clamp(value, self.clamp, dtype))
         for r in range(mr):
-            at = k.let((first + r) * self.panels.channels + panel.channel)
             for j in range(vectors):
-                value = isa.clamp(values[r * vectors + j], self.clamp, dtype)
+                value = values[r * vectors + j]
+                if part is None:
+                    value = isa.clamp(value, self.clamp, dtype)
                 if self.out_dtype != dtype:
                     value = cast(value, f"{self.out_dtype}x{lanes}")
-                k.store(p.out, at + lanes * j, value)
+                k.store(p.out, rows[r] + lanes * j, value)
+
+    def _begin(self, k: Builder, p: Pointers, acc: Any, mr: int, panel: Panel) -> None:
+        lanes = LANES[self.kind]
+        vectors = panel.width // lanes
+        for j in range(vectors):
+            b = k.let(load(p.second, panel.packed + lanes * j, f"{self.kind}x{lanes}"))
+            for r in range(mr):
+                k.set(acc, r * vectors + j, b)
 
     @property
     def chunked(self) -> bool:

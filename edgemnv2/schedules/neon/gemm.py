@@ -13,14 +13,25 @@ from numpy.typing import NDArray
 from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.tir.builder import Builder
-from edgemnv2.tir.tiling import Panel, Panels, walk
+from edgemnv2.tir.tiling import Panel, Panels, runs, walk
 
-__all__ = ["Gemm", "Step", "accumulate", "step_block", "steps_of"]
+__all__ = ["BLOCK_BYTES", "Gemm", "Step", "accumulate", "block_pixels", "step_block", "steps_of"]
 
 Expr = Any
 Array = NDArray[Any]
 UNROLL_STEPS = 4
 """Reductions of at most so many steps are written out without a loop."""
+
+
+BLOCK_BYTES = 16_384
+"""Of pixels that are read anew for each panel: beside its weights they stay in an L1 of 32 KiB."""
+
+
+def block_pixels(pixels: int, mr: int, pixel_bytes: int) -> int:
+    """Pixels of a block, whole tiles of `mr`, so that blocks are about equal."""
+    most = max(1, BLOCK_BYTES // (pixel_bytes * mr)) * mr
+    blocks = -(-pixels // most)
+    return -(-pixels // (blocks * mr)) * mr
 
 
 @dataclass(frozen=True)
@@ -185,12 +196,17 @@ class Gemm(ABC):
         """Emit the tile of `mr` pixels from `first` on by the channels of `panel`."""
 
     def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
-        """Emit all tiles of `pixels` pixels."""
-        walk(
-            k,
-            pixels,
-            mr,
-            self.panels,
-            order,
-            lambda first, m, panel: self.tile(k, p, first, m, panel),
-        )
+        """Emit all tiles of `pixels` pixels: in an order of `walk`, or "block" (`BLOCK_BYTES`)."""
+        if order != "block":
+            self._walk(k, p, 0, pixels, mr, order)
+            return
+        element_bytes = np.dtype(self.dtype).itemsize
+        size = block_pixels(pixels, mr, self.depth * element_bytes)
+        for start, count in runs(k, pixels, size):
+            self._walk(k, p, start, count, mr, "panel")
+
+    def _walk(self, k: Builder, p: Pointers, start: Expr, pixels: int, mr: int, order: str) -> None:
+        def tile(first: Expr, m: int, panel: Panel) -> None:
+            self.tile(k, p, k.let(start + first), m, panel)
+
+        walk(k, pixels, mr, self.panels, order, tile)

@@ -34,15 +34,17 @@ def is_half(graph: Graph, layer: Conv2D) -> bool:
 
 def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     """Decision ranges: tile `mr` pixels by `nr` channels, and which loop is outermost."""
-    order = ("panel", "pixel")
     out = graph.tensor_out(layer)
     single = out.width * out.height == 1
+    order = ("panel", "pixel") if single else ("panel", "pixel", "block")
     if layer.requantize is None:
         if not isa.arm64:
             return {"mr": (1, 2, 3, 4, 6), "nr": (4, 8), "order": order, "unroll": (4,)}
         mr = (1,) if single else (4, 5, 6, 7, 8)
         if is_half(graph, layer):
             return {"mr": mr, "nr": (8, 16, 24, 32), "order": order, "unroll": (8,)}
+        if not single:
+            order = (*order, "parts")
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
@@ -50,19 +52,27 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
 
 
 def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
-    """Tiles that were best by instruction count on the paper's shapes."""
+    """Tiles that were best by instruction count on the paper's shapes, orders by waiting too.
+
+    Long sums of floats by parts are for an L1 of 32 KiB; cores with fp16 have one of 64 KiB.
+    """
     out = graph.tensor_out(layer)
     channels, pixels = out.channels, out.width * out.height
+    order = "panel"
+    if pixels > 1 and layer.requantize is not None:
+        order = "block"
+    elif pixels > 1 and isa.arm64 and not isa.fp16:
+        order = "parts"
     if layer.requantize is None:
         if not isa.arm64:
-            return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": "panel", "unroll": 4}
+            return {"mr": 3, "nr": 8 if channels >= 8 else 4, "order": order, "unroll": 4}
         if pixels == 1:
             half = is_half(graph, layer)
             nr, unroll = (32, 8) if half else (16, 4)
-            return {"mr": 1, "nr": nr, "order": "panel", "unroll": unroll}
+            return {"mr": 1, "nr": nr, "order": order, "unroll": unroll}
         if is_half(graph, layer):
             mr, nr = (7, 24) if channels % 24 == 0 or channels >= 48 else (8, 16)
-            return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": "panel", "unroll": 8}
+            return {"mr": mr, "nr": nr if channels >= 16 else 8, "order": order, "unroll": 8}
         depth = layer.weight.shape[2]
         if channels == 16:
             mr, nr = 7, 8
@@ -70,13 +80,13 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
             mr, nr = 5, 16
         else:
             mr, nr = 7, 12
-        return {"mr": mr, "nr": nr, "order": "panel", "unroll": 8}
+        return {"mr": mr, "nr": nr, "order": order, "unroll": 8}
     if isa.dotprod:
         if pixels == 1:
-            return {"mr": 1, "nr": 16, "order": "panel"}
-        return {"mr": 7, "nr": 8, "order": "panel"}
-    nr = 8 if isa.arm64 else 4
-    return {"mr": 2, "nr": nr, "order": "panel", "unroll": 1}
+            return {"mr": 1, "nr": 16, "order": order}
+        return {"mr": 7, "nr": 8, "order": order}
+    nr, unroll = (8, 2) if isa.arm64 else (4, 1)
+    return {"mr": 2, "nr": nr, "order": order, "unroll": unroll}
 
 
 def supported(layer: Convolution, source: str, out: str, isa: Isa) -> bool:
