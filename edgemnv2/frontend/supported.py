@@ -57,7 +57,7 @@ def build_flow(
     flow = FlowBuilder(file)
     for tensor in inputs:
         _check_size(tensor, file)
-        _check_zero_point(tensor, file)
+        _check_quantisation(tensor, file)
         flow.declare(tensor)
     refusals: list[str] = []
     made = {tensor.name for tensor in inputs}
@@ -89,7 +89,7 @@ def build_flow(
             node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))
         for tensor in node.outputs:
             _check_size(tensor, f"{file}: {node.place}")
-            _check_zero_point(tensor, f"{file}: {node.place}")
+            _check_quantisation(tensor, f"{file}: {node.place}")
             flow.declare(tensor)
         rule = rules.get(node.operator)
         if rule is None:
@@ -146,9 +146,17 @@ def _check_size(tensor: SourceTensor, place: str) -> None:
         )
 
 
-def _check_zero_point(tensor: SourceTensor, place: str) -> None:
-    """ModelError for a zero point that no value of the tensor can be."""
-    if tensor.zero_point is None or tensor.dtype not in ("int8", "uint8"):
+def _check_quantisation(tensor: SourceTensor, place: str) -> None:
+    """ModelError for a scale that is no number, and a zero point that no value can be."""
+    if tensor.dtype not in ("int8", "uint8"):
+        return
+    for scale in () if tensor.scale is None else np.ravel(tensor.scale):
+        if not (np.isfinite(scale) and scale >= 0):
+            raise ModelError(
+                f"{place}: tensor {tensor.name!r} has scale {scale:g} (must be a positive number: "
+                "damaged?); convert the model again"
+            )
+    if tensor.zero_point is None:
         return
     limits = np.iinfo(tensor.dtype)
     for zero in np.ravel(tensor.zero_point):

@@ -181,3 +181,16 @@ def test_a_zero_point_that_no_value_can_be_is_refused(
     net.add("RELU", [x], [y])
     message = refusal(net.build([x], [y]), tmp_path, ModelError)
     assert f"has zero point {zero} (of {dtype} it must be " in message
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -0.1])
+@pytest.mark.parametrize("place", ["input", "output"])
+def test_a_scale_that_is_no_positive_number_is_refused(
+    place: str, scale: float, tmp_path: Path
+) -> None:
+    net = TfliteNet()
+    x = net.tensor((1, 4, 4, 3), "int8", scale if place == "input" else 0.1)
+    y = net.tensor((1, 4, 8, 3), "int8", scale if place == "output" else 0.1)
+    net.add("CONCATENATION", [x, x], [y], "ConcatenationOptions", axis=2)
+    message = refusal(net.build([x], [y]), tmp_path, ModelError)
+    assert f"has scale {scale:g} (must be a positive number" in message

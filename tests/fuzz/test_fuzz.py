@@ -37,9 +37,22 @@ def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
     A pool's output of another rank, a name that is no text, floats made of integers without scale,
     a zero point that its type cannot hold, a dilated convolution that a network ends in, windows
     that lie outside of the map, a sum of bytes and floats, an output of scale 1e38,
-    a zero point of an artefact that is no whole number.
+    a zero point of an artefact that is no whole number, a scale that is no number.
     """
-    seeds = [23254, 23100, 43351, 45585, 49456, 50975, 204207, 204438, 213755, 224248, 244884, 258464]
+    seeds = [
+        23254,
+        23100,
+        43351,
+        45585,
+        49456,
+        50975,
+        204207,
+        204438,
+        213755,
+        224248,
+        244884,
+        258464,
+    ]
     outcomes = list(run_seeds(seeds, tmp_path, compile_every=1))
     assert not [x for x in outcomes if x.is_fault], summary(outcomes)
 
