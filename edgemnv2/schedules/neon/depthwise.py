@@ -7,6 +7,7 @@ when the code is made: int8 takes the zero point for them, floats leave the prod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ from edgemnv2.tir.tiling import (
 __all__ = ["DEPTHWISE"]
 
 Expr = Any
+FLOAT_BYTES, LINE_BYTES, L1_LINES = 4, 64, 512
 
 
 def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
@@ -45,7 +47,17 @@ def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str,
 
 
 def default_depthwise(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
-    """Seven pixels on AArch64, two where there are 16 registers."""
+    """Seven pixels on AArch64, two where there are 16 registers.
+
+    Floats of a line are met again when the row has been walked. Where the lines of three rows and
+    the output, so far apart, do not fit an L1 of 32 KiB, pixels are outermost, and more at once.
+    """
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    if isa.arm64 and not isa.fp16 and layer.requantize is None:
+        apart = max(1, source.channels * FLOAT_BYTES // LINE_BYTES)
+        lines = layer.kernel[0] * source.width + out.width
+        if lines > L1_LINES // math.gcd(apart, L1_LINES):
+            return {"pixels": 14, "order": "pixel"}
     return {"pixels": 7 if isa.arm64 else 2, "order": "channel"}
 
 
