@@ -6,7 +6,7 @@
 #else
 #define EDGEMNV2_HOT
 #endif
-#include "cortex_m_add.h"
+#include "cortex_m_add_linear.h"
 #include "cortex_m_depthwise.h"
 #include "cortex_m_patches.h"
 #include "cortex_m_pointwise.h"
@@ -16,7 +16,7 @@ EDGEMNV2_HOT void net_dsp_pointwise_958a6e99be6a(const int8_t *row_0, int8_t *ou
 EDGEMNV2_HOT void net_dsp_depthwise_project_937515125b33(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
 EDGEMNV2_HOT void net_dsp_pointwise_22f0b248e663(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
 EDGEMNV2_HOT void net_dsp_depthwise_project_4277bbc8322b(const int8_t *row_0, const int8_t *row_1, const int8_t *row_2, int8_t *out, int16_t *scratch, const int32_t *depthwise, const int32_t *project);
-EDGEMNV2_HOT void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream);
+EDGEMNV2_HOT void net_dsp_add_9f5c641f46e5(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream);
 EDGEMNV2_HOT void net_dsp_pointwise_b07da00987ce(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream);
 EDGEMNV2_HOT void net_plain_pool_sum_38cc2592654f(const int8_t *row0, int32_t *sums);
 EDGEMNV2_HOT void net_plain_pool_e73d91924391(const int32_t *sums, int8_t *out, const int32_t *factor);
@@ -61,8 +61,8 @@ void net_dsp_depthwise_project_4277bbc8322b(const int8_t *row_0, const int8_t *r
   edgemnv2_tile_4_BYTES_FIXED_PIXELS((&(scratch[0])), (&(project[0])), (&(out[0])));
 }
 
-void net_dsp_add_531452ccb08c(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream) {
-  edgemnv2_add_one_table((&(row_0[0])), (&(row_1[0])), (&(out[0])), (&(stream[0])), 32);
+void net_dsp_add_9f5c641f46e5(const int8_t *row_0, const int8_t *row_1, int8_t *out, const int32_t *stream) {
+  edgemnv2_add_linear_23((&(row_0[0])), (&(row_1[0])), (&(out[0])), (&(stream[0])), 32);
 }
 
 void net_dsp_pointwise_b07da00987ce(const int8_t *row_0, int8_t *out, int32_t *scratch, const int32_t *stream) {
