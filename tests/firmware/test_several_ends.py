@@ -30,7 +30,10 @@ def compiled(name: str, target: str, folder: Path, io: str | None = None) -> Art
     return compile_graph(lower(load_model(file)), load_target(target), folder / "artifact", options)
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
+@pytest.mark.parametrize(
+    "io",
+    ["arena", *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("input", "caller"))],
+)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_self_test_compares_every_output(
     name: str, io: str, tmp_path: Path, require_tool: Need

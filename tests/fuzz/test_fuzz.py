@@ -31,6 +31,7 @@ def test_damaged_files_are_refused_or_right(tmp_path: Path) -> None:
     assert {x.kind for x in outcomes} == set(KINDS)
 
 
+@pytest.mark.slow(ci=True)
 def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
     """Padding alone, constants of TiB, operands of fewer axes than their constants say.
 
@@ -84,7 +85,14 @@ def test_a_summary_with_a_fault_fails() -> None:
     assert summary([*fine, Outcome(1, "npz", "hang", "file")]).endswith("1 faults: FAILED")
 
 
-@pytest.mark.parametrize("what", ["crash", "hang", "memory", "wait"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "crash",
+        "hang",
+        *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("memory", "wait")),
+    ],
+)
 def test_the_sandbox_sees(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies, computes for ever, or takes too much, is seen and begun anew."""
     body = {

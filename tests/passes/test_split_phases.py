@@ -99,6 +99,7 @@ def test_networks_without_dilated_integers_stay_themselves(name: str) -> None:
     assert split_phases(graph) is graph
 
 
+@pytest.mark.slow(ci=True)
 def test_fewer_bytes_are_alive() -> None:
     graph = lower(load_model(DILATED[0]))
     board = load_target("mps2-an500")
