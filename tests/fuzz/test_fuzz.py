@@ -38,7 +38,8 @@ def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
     A pool's output of another rank, a name that is no text, floats made of integers without scale,
     a zero point that its type cannot hold, a dilated convolution that a network ends in, windows
     that lie outside of the map, a sum of bytes and floats, an output of scale 1e38,
-    a zero point of an artefact that is no whole number, a scale that is no number.
+    a zero point of an artefact that is no whole number, a scale that is no number,
+    a mean of a million floats.
     """
     seeds = [
         23254,

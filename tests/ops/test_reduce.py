@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemnv2.frontend import load_model
+from edgemnv2.passes import lower
+from edgemnv2.pipeline import compile_graph
+from edgemnv2.runners import make_runner
+from edgemnv2.target import load_target
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
 from tests.networks.onnx_net import one_operator
@@ -137,3 +142,18 @@ def test_compiled_floats_are_close_to_the_reference(
 ) -> None:
     blob, _ = random_reduction(3, operator, axes, "float32")
     assert verified(blob, ".tflite", "host", tmp_path).passed
+
+
+@pytest.mark.parametrize("axes", [(2, 3), (3,)])
+@pytest.mark.parametrize("operator", ["ReduceMean", "ReduceSum"])
+def test_sums_of_many_floats_keep_their_last_terms(
+    operator: str, axes: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(one_operator(operator, (1, 2, 7, 40_000), axes=list(axes)))
+    artifact = compile_graph(lower(load_model(path)), load_target("host"), tmp_path / "net")
+    x = np.random.default_rng(0).uniform(0.9, 1.1, (1, 2, 7, 40_000)).astype(np.float32)
+    (found,) = make_runner("local").run(artifact, [x]).outputs
+    wide = x.astype(np.float64)
+    exact = (wide.mean if operator == "ReduceMean" else wide.sum)(axis=axes, keepdims=True)
+    np.testing.assert_allclose(found.reshape(exact.shape), exact, rtol=3e-7)

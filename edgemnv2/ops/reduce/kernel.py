@@ -10,7 +10,7 @@ from tvm import tirx
 from edgemnv2.ops.elementwise_kernel import zero_point_of
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
-from edgemnv2.ops.reduce.layer import Reduce, reduced_count
+from edgemnv2.ops.reduce.layer import Reduce, reduced_count, sum_type
 from edgemnv2.ops.reduce.rows import GATHER_SUFFIX
 from edgemnv2.tir.builder import Builder, cast, load, maximum, minimum, scalar, symbol_name
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
@@ -37,10 +37,6 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     return {layer.name: _row_kernel(graph, layer)}
 
 
-def _compute(graph: Graph, layer: Reduce) -> str:
-    return "float32" if graph.tensor_in(layer).dtype.startswith("float") else "int32"
-
-
 def _facts(graph: Graph, layer: Reduce) -> dict[str, Any]:
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     return {
@@ -51,24 +47,25 @@ def _facts(graph: Graph, layer: Reduce) -> dict[str, Any]:
         "clamp": layer.clamp,
         "integer": layer.requantize is not None,
         **even_facts(layer.requantize),
+        **({"sums": "float64"} if sum_type(source, layer) == "float64" else {}),
     }
 
 
 def _begin(k: Builder, graph: Graph, layer: Reduce, sums: Any, count: Expr) -> None:
     """What the first value meets, for `count` sums."""
-    compute = _compute(graph, layer)
+    compute = sum_type(graph.tensor_in(layer), layer)
     begin = 0.0
     if layer.function == "max":
         begin = lowest_of(compute)
     elif layer.function == "min":
         begin = -lowest_of(compute) if compute == "float32" else float(2**31 - 1)
     with k.loop(count) as i:
-        k.store(sums, i, scalar(begin if compute == "float32" else int(begin), compute))
+        k.store(sums, i, scalar(int(begin) if compute == "int32" else begin, compute))
 
 
 def _gather(k: Builder, graph: Graph, layer: Reduce, row: Any, sums: Any) -> None:
     """One row of the input into the sums."""
-    source, compute = graph.tensor_in(layer), _compute(graph, layer)
+    source, compute = graph.tensor_in(layer), sum_type(graph.tensor_in(layer), layer)
     channels = graph.tensor_out(layer).channels
     with k.loop(source.width) as x:
         start = k.let(x * source.channels)
@@ -88,7 +85,11 @@ def _gather(k: Builder, graph: Graph, layer: Reduce, row: Any, sums: Any) -> Non
 
 def _finish(k: Builder, graph: Graph, layer: Reduce, sums: Any, target: Any, table: Any) -> None:
     """Sums into a row of the output."""
-    source, out, compute = graph.tensor_in(layer), graph.tensor_out(layer), _compute(graph, layer)
+    source, out, compute = (
+        graph.tensor_in(layer),
+        graph.tensor_out(layer),
+        sum_type(graph.tensor_in(layer), layer),
+    )
     count = reduced_count(source, layer.axes)
     with k.loop(out.width * out.channels) as i:
         value = k.let(load(sums, i, compute))
@@ -98,8 +99,10 @@ def _finish(k: Builder, graph: Graph, layer: Reduce, sums: Any, target: Any, tab
             scaled = rescale(k, centred, *numbers, layer.requantize)
             value = k.let(scaled) + scalar(zero_point_of(out), "int32")
         elif layer.function == "mean":
-            value = value / scalar(float(count), "float32")
-        k.store(target, i, clamped(value, layer.clamp, compute, out.dtype))
+            value = value / scalar(float(count), compute)
+        value = cast(value, "float32") if compute == "float64" else value
+        narrow = "int32" if compute == "int32" else "float32"
+        k.store(target, i, clamped(value, layer.clamp, narrow, out.dtype))
 
 
 def _factor(k: Builder, layer: Reduce) -> tuple[Any, tuple[Any, ...]]:
@@ -112,7 +115,11 @@ def _factor(k: Builder, layer: Reduce) -> tuple[Any, tuple[Any, ...]]:
 
 def _row_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     """`row_0, out, scratch, [factor]`."""
-    source, out, compute = graph.tensor_in(layer), graph.tensor_out(layer), _compute(graph, layer)
+    source, out, compute = (
+        graph.tensor_in(layer),
+        graph.tensor_out(layer),
+        sum_type(graph.tensor_in(layer), layer),
+    )
     symbol = symbol_name("plain_reduce", _facts(graph, layer))
     k = Builder(symbol, scope="global")
     row, target = k.pointer("row0", source.dtype), k.pointer("out", out.dtype)
@@ -123,7 +130,11 @@ def _row_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     _gather(k, graph, layer, row, sums)
     _finish(k, graph, layer, sums, target, table)
     return RowKernel(
-        symbol, constants, scratch_bytes=4 * count, prim_func=k.function(), schedule="fallback"
+        symbol,
+        constants,
+        scratch_bytes=np.dtype(compute).itemsize * count,
+        prim_func=k.function(),
+        schedule="fallback",
     )
 
 
@@ -133,7 +144,7 @@ def _gather_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     symbol = symbol_name("plain_reduce_gather", _facts(graph, layer))
     k = Builder(symbol, scope="global")
     row = k.pointer("row0", source.dtype)
-    sums = k.pointer("sums", _compute(graph, layer))
+    sums = k.pointer("sums", sum_type(graph.tensor_in(layer), layer))
     number = k.number("row")
     count = scalar(out.width * out.channels, "int32")
     none = scalar(0, "int32")
@@ -147,7 +158,10 @@ def _finish_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     out = graph.tensor_out(layer)
     symbol = symbol_name("plain_reduce_finish", _facts(graph, layer))
     k = Builder(symbol, scope="global")
-    sums, target = k.pointer("sums", _compute(graph, layer)), k.pointer("out", out.dtype)
+    sums, target = (
+        k.pointer("sums", sum_type(graph.tensor_in(layer), layer)),
+        k.pointer("out", out.dtype),
+    )
     table, constants = _factor(k, layer)
     _finish(k, graph, layer, sums, target, table)
     return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")

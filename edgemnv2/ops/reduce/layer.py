@@ -9,7 +9,10 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.ops.graph import Layer, Tensor
 from edgemnv2.ops.values import halves_of_means
 
-__all__ = ["Reduce", "reduced_count"]
+__all__ = ["Reduce", "reduced_count", "sum_type"]
+
+MOST_FLOAT32_TERMS = 1 << 14
+"""Added one by one in float32, more of them lose what the last ones are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +42,12 @@ class Reduce(Layer):
 def reduced_count(source: Tensor, axes: tuple[int, ...]) -> int:
     """How many values of `source` make one."""
     return prod(source.shape[axis] for axis in axes)
+
+
+def sum_type(source: Tensor, layer: Reduce) -> str:
+    """What the sums, or extremes, are kept in."""
+    if not source.dtype.startswith("float"):
+        return "int32"
+    adds = layer.function in ("mean", "sum")
+    long = adds and reduced_count(source, layer.axes) > MOST_FLOAT32_TERMS
+    return "float64" if long else "float32"

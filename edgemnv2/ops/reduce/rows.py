@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgemnv2.ops.graph import Layer
-from edgemnv2.ops.reduce.layer import Reduce
+from edgemnv2.ops.reduce.layer import Reduce, sum_type
 from edgemnv2.ops.rows import RowContext
 from edgemnv2.program import Read, RowTensor, Write
 
@@ -23,8 +25,9 @@ def rows(context: RowContext, layer: Layer, first: Layer) -> None:
     out = context.graph.tensor_out(layer)
     read = context.read(layer.inputs[0])
     write = context.write(layer.output)
-    # One int32 or float32 for each value of the output.
-    context.add_tensor(RowTensor(sums, 1, 4 * out.width * out.channels, 4))
-    height = context.graph.tensor_in(layer).height
-    context.add(layer, (read,), (Write(sums),), height, name=sums, accumulates=True)
+    source = context.graph.tensor_in(layer)
+    # One number for each value of the output.
+    size = np.dtype(sum_type(source, layer)).itemsize
+    context.add_tensor(RowTensor(sums, 1, size * out.width * out.channels, size))
+    context.add(layer, (read,), (Write(sums),), source.height, name=sums, accumulates=True)
     context.add(layer, (Read(sums),), (write,), 1)
