@@ -54,6 +54,8 @@ def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
         224248,
         244884,
         258464,
+        525550,
+        506783,
     ]
     outcomes = list(run_seeds(seeds, tmp_path, compile_every=1))
     assert not [x for x in outcomes if x.is_fault], summary(outcomes)
