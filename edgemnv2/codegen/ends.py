@@ -12,7 +12,6 @@ __all__ = ["C_TYPES", "InterfaceEnd"]
 
 C_TYPES = {
     "float32": "float",
-    "float64": "double",
     "int8": "int8_t",
     "uint8": "uint8_t",
     "int16": "int16_t",

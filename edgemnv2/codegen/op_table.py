@@ -23,6 +23,8 @@ __all__ = [
     "rows_of",
 ]
 
+ELEMENTS = {**C_TYPES, "float64": "double"}
+"""What rows of a kernel hold: long sums of floats are no end of a network."""
 _WRITTEN = ("call->out", "call->scratch", "call->more")
 
 
@@ -80,7 +82,7 @@ def _parameter_types(kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
             continue
         element = "void"
         if parameter is not None:
-            element = C_TYPES[str(parameter.ty.element_type.dtype)]
+            element = ELEMENTS[str(parameter.ty.element_type.dtype)]
         constant = "" if argument.startswith(_WRITTEN) else "const "
         types.append(f"{constant}{element} *")
     return types
