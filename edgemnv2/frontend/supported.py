@@ -48,7 +48,7 @@ def build_flow(
     format_: SourceFormat,
     settle: Callable[[SourceNode], SourceNode] = lambda node: node,
 ) -> Flow:
-    """The flow of a file's nodes; `settle` gives shapes that the file leaves open.
+    """The flow of a file's nodes; `settle` gives the shapes that operators make.
 
     Raises UnsupportedOperator with every node that cannot be done: place, fact, what must hold, and
     what to do.
