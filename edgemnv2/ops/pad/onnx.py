@@ -32,11 +32,18 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
     cut = [[min(size, 0) for size in pair] for pair in pairs]
     if any(map(any, cut)):
         places = zip(source.shape, cut, strict=True)
-        indices = [list(range(-first, extent + last)) for extent, (first, last) in places]
+        indices = [range(-first, extent + last) for extent, (first, last) in places]
         shape = tuple(map(len, indices))
         left = replace(source, name=f"{node.output.name}.cut", shape=shape, value=None)
         select(flow, source, left, indices)
         source, pairs = left, [(max(p, 0), max(q, 0)) for p, q in pairs]
+    shape = tuple(extent + p + q for extent, (p, q) in zip(source.shape, pairs, strict=True))
+    if shape != node.output.shape:
+        raise Refusal(
+            f"sizes {sizes} from {list(source.shape)} to {list(node.output.shape)}",
+            "export the model again",
+            "Shapes agree",
+        )
     mode = str(node.get("mode", "constant"))
     if mode != "constant":
         select(

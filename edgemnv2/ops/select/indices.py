@@ -21,7 +21,7 @@ def spread(
     flow: FlowBuilder, source: SourceTensor, output: SourceTensor, repeats: Sequence[int]
 ) -> None:
     """`output` is `source`, repeated along each axis of the output's rank."""
-    if prod(source.shape) * prod(repeats) > MOST_ELEMENTS:
+    if min(repeats, default=1) < 1 or prod(source.shape) * prod(repeats) > MOST_ELEMENTS:
         raise Refusal(
             f"repeats {list(repeats)} of {list(source.shape)}",
             "export the model again",
@@ -65,9 +65,18 @@ def strided(extent: int, begin: int | None, end: int | None, step: int) -> list[
 
 
 def select(
-    flow: FlowBuilder, source: SourceTensor, output: SourceTensor, indices: Sequence[list[int]]
+    flow: FlowBuilder, source: SourceTensor, output: SourceTensor, indices: Sequence[Sequence[int]]
 ) -> None:
-    """`output` is `source` at `indices`, one list per axis; constants are evaluated."""
+    """`output` is `source` at `indices`, one list or range per axis; constants are evaluated.
+
+    Numbers that a file gives belong in a range: it costs nothing until it is known to fit `output`.
+    """
+    if prod(len(taken) for taken in indices) != prod(output.shape):
+        raise Refusal(
+            f"an output {list(output.shape)} for {[len(x) for x in indices]} values of its axes",
+            "export the model again",
+            "Shapes agree",
+        )
     for axis, (taken, extent) in enumerate(zip(indices, source.shape, strict=True)):
         if not taken:
             raise Refusal("a slice of nothing", "export the model again", "Slices hold something")
@@ -82,16 +91,10 @@ def select(
         raise Refusal(
             "an output of another scale than its input's", "convert the model again", "Scales agree"
         )
-    if prod(len(taken) for taken in indices) != prod(output.shape):
-        raise Refusal(
-            f"an output {list(output.shape)} for {[len(x) for x in indices]} values of its axes",
-            "export the model again",
-            "Shapes agree",
-        )
     stored = flow.stored(source)
     if isinstance(stored, Constant):
         for axis, taken in enumerate(indices):
-            stored = stored.take(taken, axis)
+            stored = stored.take(list(taken), axis)
         flow.alias(output, stored.reshape(output.shape))
         return
     shape = tuple(len(taken) for taken in indices)

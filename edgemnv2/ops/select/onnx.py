@@ -45,8 +45,8 @@ def split(node: SourceNode, flow: FlowBuilder) -> None:
         sizes = [min(size, extent - i * size) for i in range(count)]
     start = 0
     for output, size in zip(node.outputs, sizes, strict=True):
-        indices = [list(range(e)) for e in source.shape]
-        indices[axis] = list(range(start, start + size))
+        indices = [range(e) for e in source.shape]
+        indices[axis] = range(start, start + size)
         select(flow, source, output, indices)
         start += size
 

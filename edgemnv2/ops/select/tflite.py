@@ -19,7 +19,7 @@ def slice_(node: SourceNode, flow: FlowBuilder) -> None:
             "export the model again",
             "Indices are inside",
         )
-    indices = [list(range(b, e if n == -1 else b + n)) for e, b, n in ranges]
+    indices = [range(b, e if n == -1 else b + n) for e, b, n in ranges]
     select(flow, source, node.output, indices)
 
 
@@ -63,8 +63,8 @@ def _parts(node: SourceNode, flow: FlowBuilder, operand: int, axis: int, sizes: 
     axis %= len(source.shape)
     start = 0
     for output, size in zip(node.outputs, sizes, strict=True):
-        indices = [list(range(extent)) for extent in source.shape]
-        indices[axis] = list(range(start, start + size))
+        indices = [range(extent) for extent in source.shape]
+        indices[axis] = range(start, start + size)
         select(flow, source, output, indices)
         start += size
 
@@ -127,6 +127,12 @@ def mirror_pad(node: SourceNode, flow: FlowBuilder) -> None:
     offset = 0 if node.get("mode", "REFLECT") == "SYMMETRIC" else 1
     indices = []
     for extent, (before, after) in zip(source.shape, pairs, strict=True):
+        if not (0 <= before <= extent - offset and 0 <= after <= extent - offset):
+            raise Refusal(
+                f"sizes {pairs} of {list(source.shape)}",
+                "export the model again",
+                "A mirror image is no longer than what it mirrors",
+            )
         front = [i + offset for i in range(before)][::-1]
         back = [extent - 1 - offset - i for i in range(after)]
         indices.append([*front, *range(extent), *back])
