@@ -388,11 +388,13 @@ def _pixels(answers: Answers, name: str) -> list[str]:
             *tail,
         ]
     end = answers.ends[task.roles["mask"][0]]
+    is_float = end.dtype.startswith("float")
+    index = "edgemnv2_whole((float)classes[i], 255)" if is_float else "classes[i]"
     return [
         *head,
         f"  const {C_TYPES[end.dtype]} *classes = outputs->{end.field};",
         "  int32_t i;",
-        f"  for (i = 0; i < {pixels}; i++) mask[i] = (uint8_t)classes[i];",
+        f"  for (i = 0; i < {pixels}; i++) mask[i] = (uint8_t){index};",
         *tail,
     ]
 

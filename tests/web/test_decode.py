@@ -69,6 +69,12 @@ def scores_of_pixels(rng: np.random.Generator, dtype: str) -> Case:
     return Case(Task("segmenter", "", {"scores": ("out",)}, 4), {"out": x}, quant)
 
 
+def mask_of_floats(rng: np.random.Generator) -> Case:
+    x = rng.integers(0, 4, (1, 5, 7, 1)).astype(np.float32)
+    x[0, 0, :5, 0] = 255.5, 300, 1e38, -1e38, -0.5
+    return Case(Task("segmenter", "", {"mask": ("out",)}, 4), {"out": x})
+
+
 def two_classes(rng: np.random.Generator, dtype: str) -> Case:
     x, quant = _map(rng, (1, 1, 1, 1), dtype)
     return Case(Task("classifier", "", {"foreground": ("out",)}, 2, "sigmoid"), {"out": x}, quant)
@@ -97,9 +103,9 @@ def anchored(rng: np.random.Generator, dtype: str) -> Case:
 def decoded(rng: np.random.Generator, told: tuple[int, int]) -> Case:
     outputs = {
         "boxes": rng.random((1, 1, ROWS, 4), np.float32),
-        "classes": rng.integers(0, 3, (1, 1, 1, ROWS)).astype(np.float32),
+        "classes": rng.choice([0, 1, 2, -1, 1e38], (1, 1, 1, ROWS)).astype(np.float32),
         "scores": rng.random((1, 1, 1, ROWS), np.float32),
-        "count": np.full((1, 1, 1, 1), rng.integers(0, ROWS // told[1] + 2), np.float32),
+        "count": np.full((1, 1, 1, 1), rng.integers(-1, ROWS // told[1] + 2), np.float32),
     }
     roles = {name: (name,) for name in outputs}
     task = Task("detector", "", roles, 3, "probabilities", classes_a_box=told)
@@ -145,7 +151,7 @@ console.log(JSON.stringify(said));
 
 
 def makers() -> list[Callable[[np.random.Generator], Case]]:
-    made: list[Callable[[np.random.Generator], Case]] = []
+    made: list[Callable[[np.random.Generator], Case]] = [mask_of_floats]
     for dtype in ARRAYS:
         for maker in (two_classes, classes, foreground, scores_of_pixels, grid, anchored):
             made.append(lambda rng, maker=maker, dtype=dtype: maker(rng, dtype))

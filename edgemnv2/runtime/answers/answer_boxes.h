@@ -138,11 +138,10 @@ struct edgemnv2_decoded {
 /* All classes of these boxes that are above the threshold, the best first. */
 static inline int32_t edgemnv2_take_boxes(const struct edgemnv2_decoded *decoded, float threshold,
                                           struct EDGEMNV2_DETECTION *detections, int32_t capacity) {
-    int32_t count = (int32_t)*decoded->count, size = 0, i, k, at;
+    const int32_t count = edgemnv2_whole(*decoded->count, decoded->rows / decoded->apart);
+    int32_t size = 0, i, k, at;
     if (capacity < 1)
         return 0;
-    if (count > decoded->rows / decoded->apart)
-        count = decoded->rows / decoded->apart;
     for (i = 0; i < count; i++) {
         for (k = 0; k < decoded->told; k++) {
             const int32_t row = i * decoded->apart + k;
@@ -155,7 +154,7 @@ static inline int32_t edgemnv2_take_boxes(const struct edgemnv2_decoded *decoded
             detections[at].left = box[1];
             detections[at].bottom = box[2];
             detections[at].right = box[3];
-            detections[at].class_index = (int32_t)decoded->classes[row];
+            detections[at].class_index = edgemnv2_whole(decoded->classes[row], 1 << 24);
             detections[at].score = score;
         }
     }

@@ -25,6 +25,13 @@ static inline float edgemnv2_real(const struct edgemnv2_values *values, int32_t 
     return (float)(stored - values->zero_point) * values->scale;
 }
 
+/* A count or a class that a network gives as a float: between 0 and `most`, 0 for no number. */
+static inline int32_t edgemnv2_whole(float x, int32_t most) {
+    if (!(x >= 1.0f))
+        return 0;
+    return x < (float)most ? (int32_t)x : most;
+}
+
 /* The best of the scores `low` to `classes - 1` from `first` on, the lowest class among equals; its
  * own score goes to `score`. */
 static inline int32_t edgemnv2_best_class(const struct edgemnv2_values *scores, int32_t first,
@@ -46,8 +53,8 @@ static inline float edgemnv2_exp(float x) {
     float r, y, power;
     int32_t n;
     uint32_t bits;
-    if (x < -87.0f)
-        return 0.0f;
+    if (!(x >= -87.0f))
+        return x < -87.0f ? 0.0f : x; /* what is no number stays none */
     if (x > 88.0f)
         x = 88.0f;
     n = (int32_t)(x * 1.44269504f + (x < 0.0f ? -0.5f : 0.5f));

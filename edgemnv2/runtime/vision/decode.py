@@ -114,7 +114,8 @@ def decode(
         return Answer(kind, classes=_best(scores, threshold, capacity))
     if kind == "detector" and "count" in roles:
         rows = np.concatenate([values("boxes", 4), values("classes", 1), values("scores", 1)], 1)
-        found = _taken(task, int(values("count", 1)[0, 0]), rows)
+        count = int(_whole(values("count", 1)[0, 0], len(rows)))
+        found = _taken(task, count, rows)
         return Answer(kind, detections=tuple(x for x in found if x.score >= threshold)[:capacity])
     if kind == "detector":
         scores = _activated(values("scores", task["classes"]), task["scores"])
@@ -275,8 +276,13 @@ def _taken(task: Record, count: int, rows: Array) -> list[Detection]:
     told, apart = task.get("classes_a_box", (1, 1))
     count = min(count, len(rows) // apart)
     chosen = [rows[box * apart + rank] for box in range(count) for rank in range(told)]
-    found = [_detection(row[:4], int(row[4]), float(row[5])) for row in chosen]
+    found = [_detection(row[:4], int(_whole(row[4], 1 << 24)), float(row[5])) for row in chosen]
     return sorted(found, key=lambda x: x.score, reverse=True)
+
+
+def _whole(values: Any, most: int) -> Array:
+    """Counts or classes that a network gives as floats: from 0 to `most`, 0 for no number."""
+    return np.asarray(np.trunc(np.nan_to_num(np.clip(values, 0, most))))
 
 
 def _detection(ends: Any, index: int, score: float) -> Detection:
@@ -310,6 +316,7 @@ def _mask(
     if "mask" in task["roles"]:
         (name,) = task["roles"]["mask"]
         size = [x for x in tensors[name]["shape"] if x != 1]
-        return np.asarray(outputs[name]).reshape(size).astype(np.uint8)
+        classes = np.asarray(outputs[name]).reshape(size)
+        return (_whole(classes, 255) if classes.dtype.kind == "f" else classes).astype(np.uint8)
     (name,) = task["roles"]["scores"]
     return np.asarray(outputs[name][0].argmax(axis=2), np.uint8)

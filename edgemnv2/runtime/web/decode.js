@@ -119,12 +119,12 @@ function detections(task, values, threshold, capacity) {
   if (task.roles.count) {
     const [scores, classes] = [values("scores"), values("classes")];
     const [told, apart] = task.classes_a_box || [1, 1];
-    const count = Math.min(Math.trunc(values("count")[0]), Math.floor(scores.length / apart));
+    const count = whole(values("count")[0], Math.floor(scores.length / apart));
     const all = [];
     for (let box = 0; box < count; box++) {
       for (let i = box * apart; i < box * apart + told; i++) {
         if (!(scores[i] >= threshold)) continue;
-        all.push(found(boxes.subarray(4 * i, 4 * i + 4), Math.trunc(classes[i]), scores[i]));
+        all.push(found(boxes.subarray(4 * i, 4 * i + 4), whole(classes[i], 1 << 24), scores[i]));
       }
     }
     return all.sort((a, b) => b.score - a.score).slice(0, capacity);
@@ -150,6 +150,11 @@ function detections(task, values, threshold, capacity) {
     if (kept.every((other) => overlap(box, other) <= IOU)) kept.push(box);
   }
   return kept;
+}
+
+// A count or a class that a network gives as a float: from 0 to `most`, 0 for no number.
+function whole(x, most) {
+  return x >= 1 ? Math.trunc(Math.min(x, most)) : 0;
 }
 
 // The class of the highest score in `[start + first, start + end)`, the lowest among equals.
@@ -222,7 +227,12 @@ function maskOf(task, byName, outputs, threshold) {
   const tensor = byName[name];
   if (!scores) {
     const [height, width] = tensor.shape.filter((side) => side !== 1);
-    if (mask) return { classes: Uint8Array.from(outputs[name], Number), width, height };
+    if (mask) {
+      const classes = tensor.dtype.startsWith("float")
+        ? Uint8Array.from(real(outputs[name], tensor), (x) => whole(x, 255))
+        : Uint8Array.from(outputs[name], Number);
+      return { classes, width, height };
+    }
     const chances = activated(real(outputs[name], tensor), 1, task.scores);
     const least = f(threshold);
     return { classes: Uint8Array.from(chances, (x) => (x >= least ? 1 : 0)), width, height };
