@@ -35,16 +35,26 @@ KEEPING_SHAPES = ("BiasGelu", "FastGelu", "Gelu", "GroupNormalization", "QuickGe
 """Of which, of the standard or of onnxruntime's own, inference may tell nothing."""
 MORE_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 """Of which only the first output is what networks are made of."""
-# What exporters compute shapes with; evaluated where every input is known.
-SHAPE_ARITHMETIC = (
-    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape", "Div",
-    "Equal", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater",
-    "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg",
-    "NonZero", "Not", "Or", "Pad", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin",
-    "ReduceProd", "ReduceSum", "Reshape", "Round", "ScatterElements", "ScatterND", "Sign", "Size",
-    "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze",
-    "Where", "Xor",
+STANDARD = ("", "ai.onnx")
+"""Domains of the operators that onnx's own evaluator knows."""
+# What stays a node though every input is known: integers that weights are stored as, what is drawn
+# by lot, branches (which are inlined) and loops, values that are no tensors.
+UNKNOWABLE = (
+    "Bernoulli", "DequantizeLinear", "DynamicQuantizeLinear", "If", "Loop", "Multinomial",
+    "Optional", "OptionalGetElement", "OptionalHasElement", "QuantizeLinear", "RandomNormal",
+    "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Scan", "SequenceAt",
+    "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
+    "SequenceMap", "Shape", "Size", "SplitToSequence",
 )  # fmt: skip
+# What the evaluator computes wrongly in some forms, or value by value in Python.
+DISTRUSTED = (
+    "AveragePool", "ConvTranspose", "DeformConv", "GridSample", "GroupNormalization", "LpPool",
+    "MaxPool", "MaxRoiPool", "MaxUnpool", "Mean", "NonMaxSuppression", "Resize", "RoiAlign",
+    "Upsample",
+)  # fmt: skip
+OF_THE_LAST_AXIS = ("Hardmax", "LogSoftmax", "Softmax")
+"""Until opset 13 over all axes from one on, which the evaluator does not know."""
+ALONG_ONE_AXIS = 13
 
 
 def prepare(
@@ -210,6 +220,7 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -
     import onnx
 
     arrays = {x.name: x for x in model.graph.initializer}
+    opset = next((x.version for x in model.opset_import if x.domain in STANDARD), 1)
     kept = []
     outputs = {x.name for x in model.graph.output}
     for node in model.graph.node:
@@ -218,7 +229,7 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -
             dims = np.array(shapes[node.input[0]], np.int64)
             start, end = attribute(node, "start", 0), attribute(node, "end", None)
             made = [dims[start:end] if node.op_type == "Shape" else np.array(dims.prod())]
-        elif node.op_type in SHAPE_ARITHMETIC and all(not x or x in arrays for x in node.input):
+        elif _is_known(node, arrays, opset):
             made = _evaluate(node, arrays, model, file)
         if made is None or outputs & set(node.output):
             kept.append(node)
@@ -229,6 +240,21 @@ def _evaluate_known(model: Any, shapes: dict[str, tuple[int, ...]], file: str) -
             model.graph.initializer.append(tensor)
     _replace_nodes(model, kept)
     return arrays
+
+
+def _is_known(node: Any, arrays: Mapping[str, Any], opset: int) -> bool:
+    """Whether onnx can compute a node: from constants, by an operator of the standard."""
+    import onnx
+
+    if node.domain not in STANDARD or node.op_type in (*UNKNOWABLE, *DISTRUSTED):
+        return False
+    if node.op_type in OF_THE_LAST_AXIS and opset < ALONG_ONE_AXIS:
+        return False
+    if any(x and x not in arrays for x in node.input):
+        return False
+    # Nor does it cut, as sizes below zero do.
+    sizes = node.input[1:2] if node.op_type == "Pad" else ()
+    return not any((onnx.numpy_helper.to_array(arrays[x]) < 0).any() for x in sizes)
 
 
 def _evaluate(node: Any, arrays: dict[str, Any], model: Any, file: str) -> list[Array]:

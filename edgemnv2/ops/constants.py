@@ -51,8 +51,8 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
 }
 
 
-def evaluate(node: Node, source: str) -> Constant:
-    """What `node` makes; ModelError for an operator that has no constant form."""
+def evaluate(node: Node, source: str) -> Constant | None:
+    """What `node` makes; None for an operator that is not among those of weights and sizes."""
     first = node.constant(0)
     if node.op == "dequantize":
         return _dequantize(node, source)
@@ -76,7 +76,7 @@ def evaluate(node: Node, source: str) -> Constant:
         return Constant(values[0].astype(node.attrs["dtype"]))
     if node.op in ARITHMETIC:
         return Constant(np.asarray(ARITHMETIC[node.op](*values)))
-    raise ModelError(f"{source}: operator {node.op!r} on constants alone cannot be folded")
+    return None
 
 
 def _dequantize(node: Node, source: str) -> Constant:

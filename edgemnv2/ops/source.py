@@ -198,10 +198,11 @@ class FlowBuilder:
                 raise Refusal(f"{name} {given}", "export the model again", f"A {name} is 1 or more")
         operands = tuple(self.known.get(x, x) if isinstance(x, str) else x for x in inputs)
         node = Node(op, operands, output, dict(attrs or {}), self.place, more_outputs)
-        if node.tensors:
+        value = None if node.tensors else evaluate(node, self.source)
+        if value is None:
             self.nodes.append(node)
         else:
-            self.known[output] = evaluate(node, self.source)
+            self.known[output] = value
         return output
 
     def note(self, kind: str, text: str) -> None:

@@ -31,7 +31,7 @@ def lower(model: Model) -> Graph:
     # Whatever no output needs -> nothing, before it can stand in the way of a fold.
     flow = drop_unused(model.flow)
     # Weights: reshapes, transposes, dequantise nodes -> constants (integers stay integers).
-    flow = fold_constants(flow)
+    flow = fold_constants(flow, lower)
     # Convolutions over every n-th pixel as an image of its own -> dilated ones.
     flow = fold_batch_blocks(flow)
     # Pad nodes -> the padding of the convolution behind them.
