@@ -1,9 +1,9 @@
 """float32 network -> the same with float16 activations between its ends (`--dtype float16`).
 
 Input, output and what exponentials and squares are made of and into stay float32, and so do sums of
-pooling and floats beside whole numbers (what ArgMax looks for the largest of); what a layer only
-moves has one type in front of it and behind. Weights are rounded to float16 by the kernels that use
-them. Stated accuracy: `FLOAT16_TOLERANCE`.
+pooling and floats beside whole numbers (what ArgMax looks for the largest of). What a layer only
+moves has one type in front of it and behind, as has a depthwise convolution. Weights are rounded to
+float16 by the kernels that use them. Stated accuracy: `FLOAT16_TOLERANCE`.
 """
 
 from __future__ import annotations
@@ -58,10 +58,14 @@ def _kept(graph: Graph) -> set[str]:
     while len(kept) != before:
         before = len(kept)
         for layer in graph.layers:
-            moves = layer.moves_values or layer.keeps_storage
-            if moves and not kept.isdisjoint(_ends(layer)):
+            if _has_one_type(layer) and not kept.isdisjoint(_ends(layer)):
                 kept.update(_ends(layer))
     return kept
+
+
+def _has_one_type(layer: Layer) -> bool:
+    """Whether its kernels read what they write: those that move, and depthwise ones of families."""
+    return layer.moves_values or layer.keeps_storage or layer.block_role == "depthwise"
 
 
 def _ends(layer: Layer) -> tuple[str, ...]:

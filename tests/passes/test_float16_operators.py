@@ -65,9 +65,9 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Gr
 
 
 def pairs(graph: Graph) -> Iterator[tuple[str, set[str]]]:
-    """Layers that move values, with the types at their ends."""
+    """Layers of one type, with the types at their ends."""
     for layer in graph.layers:
-        if layer.moves_values or layer.keeps_storage:
+        if layer.moves_values or layer.keeps_storage or layer.block_role == "depthwise":
             names = (*layer.inputs, layer.output)
             yield layer.name, {graph.tensors[name].dtype for name in names}
 
