@@ -19,7 +19,7 @@ from edgemnv2.api.makers import (
 )
 from edgemnv2.api.network import Network, OpenArtifact, compile, load, open_artifact
 from edgemnv2.cache import cache_folder
-from edgemnv2.export.whole_file import write_whole
+from edgemnv2.export.whole_file import check_writable, write_whole
 from edgemnv2.frontend import built_in_names, integer_twin
 from edgemnv2.meaning.told import said
 from edgemnv2.runners.doctor import doctor, purposes
@@ -53,6 +53,7 @@ __all__ = [
     "check_archive",
     "check_log",
     "check_tuning",
+    "check_writable",
     "compile",
     "cycles",
     "doctor",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgemnv2.api.network import Network, OpenArtifact, as_network, opened
 from edgemnv2.errors import UsageError
-from edgemnv2.export.whole_file import write_whole
+from edgemnv2.export.whole_file import check_writable, write_whole
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.meaning.infer import task_of
 from edgemnv2.runners import Runner, make_runner
@@ -62,6 +62,8 @@ def quantize(
 
     if io not in ("float32", "int8"):
         raise UsageError(f"io={io}: expected float32 or int8")
+    if output is not None:
+        check_writable(Path(output), "output")
     graph = as_network(source, input_shapes).graph
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels

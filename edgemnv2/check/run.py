@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.verify import BATCH, SCORE_TYPES, score_index
 from edgemnv2.errors import UsageError
-from edgemnv2.export.whole_file import write_whole
+from edgemnv2.export.whole_file import check_writable, write_whole
 from edgemnv2.manifest import ArtifactTensor
 from edgemnv2.npz import write_npz
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
@@ -69,6 +69,8 @@ def run(
     """
     if top < 1:
         raise UsageError(f"top={top}: expected at least 1")
+    if outputs is not None:
+        check_writable(outputs, "outputs")
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     manifest = artifact.manifest
     inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)

@@ -24,13 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the tables (or JSON), writes the picture; exit code 0."""
-    from edgemnv2.api import write_whole
+    from edgemnv2.api import check_writable, write_whole
     from edgemnv2.errors import UsageError
     from edgemnv2.paper.overview import figure_1_svg, paper
     from edgemnv2.paper.text import render
 
     if args.seed < 0:
         raise UsageError(f"--seed: {args.seed} is negative, expected 0 or more")
+    if args.plot is not None:
+        check_writable(args.plot, "plot")
     content = paper(args.seed)
     if args.plot is not None:
         write_whole(args.plot, figure_1_svg(args.seed).encode("utf-8"), "plot")

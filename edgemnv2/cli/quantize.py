@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Quantise, write the file and the report, print what it cost; exit code 0."""
-    _check_names(args.output, args.report)
+    _check_files(args.output, args.report)
     import edgemnv2
     from edgemnv2.api import cache_folder, ends_for, write_whole
     from edgemnv2.cli.progress import Bar
@@ -142,16 +142,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_names(output: Path, report: Path | None) -> None:
+def _check_files(output: Path, report: Path | None) -> None:
+    from edgemnv2.api import check_writable
     from edgemnv2.errors import UsageError
 
     if output.suffix != ".onnx":
         raise UsageError(f"--output: {output}: expected a name that ends in .onnx")
     if report is not None and report.suffix not in (".html", ".svg", ".json"):
         raise UsageError(f"--report: {report}: expected a name that ends in .html, .svg or .json")
-    for option, path in (("--output", output), ("--report", report)):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise UsageError(f"{option}: {path.parent}: no such folder; make it first")
+    for argument, path in (("output", output), ("report", report)):
+        if path is None:
+            continue
+        if not path.resolve().parent.is_dir():
+            raise UsageError(f"--{argument}: {path.parent}: no such folder; make it first")
+        check_writable(path, argument)
 
 
 def _report(result: Quantized, suffix: str) -> bytes:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="what verify, bench, tune or run (of pictures) printed under --json",
+        help="what verify, bench, tune, quantize or run (of pictures) printed under --json",
     )
     parser.add_argument(
         "--format",

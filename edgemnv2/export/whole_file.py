@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 from edgemnv2.errors import UsageError
 
-__all__ = ["write_whole"]
+__all__ = ["check_writable", "write_whole"]
+
+
+def check_writable(path: Path, argument: str) -> None:
+    """UsageError, as of `write_whole`, before the work whose result would be lost.
+
+    Nothing is left behind, and what is there stays.
+    """
+    partial = _partial(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not path.exists() or path.is_file():
+            partial.write_bytes(b"")
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _refusal(path, argument, error) from error
+    finally:
+        _remove(partial)
 
 
 def write_whole(path: Path, data: bytes, argument: str) -> None:
@@ -16,7 +36,7 @@ def write_whole(path: Path, data: bytes, argument: str) -> None:
 
     What is there and no file, a device or a pipe, is written to as it is, never replaced.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = _partial(path)
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
@@ -24,10 +44,20 @@ def write_whole(path: Path, data: bytes, argument: str) -> None:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        raise UsageError(
-            f"{argument}={path}: {error.strerror}, expected a file that can be written"
-        ) from error
+        raise _refusal(path, argument, error) from error
     finally:
         # Still there after a failure, or Ctrl-C.
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _refusal(path: Path, argument: str, error: OSError) -> UsageError:
+    return UsageError(f"{argument}={path}: {error.strerror}, expected a file that can be written")
+
+
+def _remove(partial: Path) -> None:
+    with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)

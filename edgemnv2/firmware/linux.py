@@ -57,6 +57,7 @@ def _comparisons(test: SelfTest) -> str:
     first = 1
     for field, y in test.expected.items():
         facts = f"{_od_type(y.dtype)} {y.itemsize} {y.size} {test.tolerances[field]!r}"
+        facts += f" {test.near_ties[field]}"
         lines.append(f"compare {field} {first} {y.nbytes} {facts}")
         first += y.nbytes
     return "\n".join(lines)

@@ -178,8 +178,13 @@ class Layer:
 
     @property
     def makes_probabilities(self) -> bool:
-        """Whether scores of classes become probabilities; exponentials need all of float32."""
+        """Whether scores of classes become probabilities."""
         return False
+
+    @property
+    def needs_float32(self) -> bool:
+        """Whether what it reads, or makes of usual values, is more than float16 holds (65,504)."""
+        return self.makes_probabilities
 
     def share_of_halves(self, source: Tensor) -> float:
         """Of values spread evenly, the share that is rounded from an exact half, one way or other.

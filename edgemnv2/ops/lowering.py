@@ -178,14 +178,20 @@ class Lowering:
         bottom, top = quantizer.attrs["clamp"]
         clamp = (min(max(low, bottom), top), min(max(high, bottom), top))
         x = tuple(self.quant_of(source) for source in inputs)
-        coarsest = max(each.scale for each in x)
-        if self.format == "onnx" and coarsest >= onnx.LARGEST_RATIO * y.scale:
+        self.expect_finer(node, y, "its input", max(each.scale for each in x))
+        return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
+
+    def expect_finer(self, node: Node, y: QuantParams, what: str, scale: float) -> None:
+        """UnsupportedOperator where an ONNX output's scale is far finer than what it is made of.
+
+        `scale` is of `what` makes it: an input, or the products that are added up.
+        """
+        if self.format == "onnx" and scale >= onnx.LARGEST_RATIO * y.scale:
             raise self.refuse(
                 node,
-                f"its output has scale {y.scale:g} and its input {coarsest:g} (at most "
+                f"its output has scale {y.scale:g} and {what} {scale:g} (at most "
                 f"{onnx.LARGEST_RATIO} times as coarse: damaged?); quantise the model again",
             )
-        return Site(name, inputs, x, y, dtype, clamp, self.computes_floats(node))
 
     def feeds_integers(self, node: Node) -> bool:
         """Whether `site` would give a place."""

@@ -57,8 +57,9 @@ def to_maps(
             )
         layout = layout_of(spec.shape, "NHWC")
         image = len(spec.shape) == 4 and spec.shape[0] == 1 and view.lies_as(NCHW)
-        # Of one pixel or one channel both orders are the same data.
-        if image and (not view.is_plain or spec.layout == "NCHW"):
+        # Of one pixel or one channel both orders are the same data; what is one here stays one.
+        vector = spec.shape[:3] == (1, 1, 1) and view.map[:2] == (1, 1)
+        if image and not vector and (not view.is_plain or spec.layout == "NCHW"):
             layout = "NCHW"
         elif not view.is_plain:
             view = views.plain(view)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgemnv2.check.accuracy import Accuracy, accuracy, agreement, of_two_classes
 from edgemnv2.errors import InputError, UsageError
 from edgemnv2.meaning.infer import task_of
+from edgemnv2.model import TensorSpec
 from edgemnv2.ops.execute import by_source, run
 from edgemnv2.ops.graph import Graph
 from edgemnv2.quantizer.cache import CalibrationCache, cache_key
@@ -188,8 +189,9 @@ def quantize(
         progress=progress,
     )
     integer = _read_back(found.onnx, graph.name)
-    before = _outputs(graph, inputs, others, "evaluate float", progress)
-    after = _outputs(integer, inputs, others, "evaluate int8", progress)
+    ends = graph.output_specs
+    before = _outputs(graph, ends, inputs, others, "evaluate float", progress)
+    after = _outputs(integer, ends, inputs, others, "evaluate int8", progress)
     first = graph.output_specs[0].name
     outputs = after[first]
     least = None
@@ -199,7 +201,7 @@ def quantize(
         if least is not None and task.kind == "classifier":
             before, after = ({first: of_two_classes(x[first], least)} for x in (before, after))
             least = None
-    ends = tuple(_compared(name, before[name], after[name], least) for name in before)
+    qualities = tuple(_compared(name, before[name], after[name], least) for name in before)
     labels = None if inputs.labels is None else inputs.labels[others]
     return Quantized(
         model=graph.source or graph.name,
@@ -212,7 +214,7 @@ def quantize(
         preprocess=inputs.preset,
         float_accuracy=None if labels is None else accuracy(before[first], labels),
         int8_accuracy=None if labels is None else accuracy(after[first], labels),
-        ends=ends,
+        ends=qualities,
         outputs=outputs,
         from_cache=found.from_cache,
         layers=found.layers,
@@ -327,15 +329,23 @@ def _watched(x: Inputs, stage: str, progress: Progress) -> Iterator[Any]:
 
 
 def _outputs(
-    graph: Graph, inputs: InputSet, chosen: Sequence[int], stage: str, progress: Progress
+    graph: Graph,
+    ends: Sequence[TensorSpec],
+    inputs: InputSet,
+    chosen: Sequence[int],
+    stage: str,
+    progress: Progress,
 ) -> dict[str, Array]:
-    """The network's outputs for some of the samples, by the source's names, `[N, H, W, C]`."""
+    """The network's outputs for some of the samples, by the source's names, `[N, H, W, C]`.
+
+    As `ends` lay them out, whatever the network's own file does.
+    """
     found: dict[str, list[Array]] = {}
     for indices in _watched(np.asarray(chosen), stage, progress):
         made = by_source(graph, run(graph, inputs.select(indices).arrays, keep=False))
-        for spec in graph.output_specs:
+        for spec, end in zip(graph.output_specs, ends, strict=True):
             # The same elements may lie as another map in the file that is read back.
-            values = to_nhwc(to_source(made[spec.name], spec), spec)
+            values = to_nhwc(to_source(made[spec.name], spec), end)
             found.setdefault(spec.name, []).append(values)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 

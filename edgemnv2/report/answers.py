@@ -94,7 +94,7 @@ def pictures_html(results: Sequence[Result]) -> str:
 
 
 def _figure(one: Mapping[str, Any]) -> str:
-    name = str(one.get("picture", ""))
+    name = one.get("picture") or ""
     image = _image(one.get("drawn"))
     shown = f'<img src="{image}" alt="{escape(_said(one))}">' if image else ""
     return (
@@ -105,14 +105,14 @@ def _figure(one: Mapping[str, Any]) -> str:
 
 def _said(one: Mapping[str, Any]) -> str:
     """The answer in words."""
-    if "shares" in one:
+    if one.get("shares") is not None:
         shares = sorted(one["shares"].items(), key=lambda pair: -pair[1])
         return ", ".join(f"{label}: {_share(share)}" for label, share in shares)
-    if "neighbours" in one:
+    if one.get("neighbours") is not None:
         near = ", ".join(f"{x['name']}: {x['similarity']:.2f}" for x in one["neighbours"])
-        return near or f"embedding of {len(one.get('embedding', ()))} numbers"
+        return near or f"embedding of {len(one.get('embedding') or ())} numbers"
     for kind, most in (("classes", 3), ("detections", None), ("centroids", None)):
-        if kind in one:
+        if one.get(kind) is not None:
             found = one[kind][:most]
             return ", ".join(f"{x['label']}: {x['score']:.0%}" for x in found) or "nothing found"
     return ""

@@ -17,6 +17,8 @@ from typing import Any
 from edgemnv2.errors import InputError
 from edgemnv2.manifest import Manifest, decode
 from edgemnv2.report.load import load
+from edgemnv2.report.shapes import ARTIFACTS, check_shape
+from edgemnv2.report.shapes import FIGURES as SHAPE_OF_FIGURES
 
 __all__ = ["FIGURES", "Figure", "LayerFigures", "NetworkFigures", "read_figures"]
 
@@ -143,10 +145,11 @@ def _of_file(path: Path) -> Iterator[NetworkFigures]:
 def _of_content(content: Mapping[str, Any], path: Path) -> Iterator[NetworkFigures]:
     """Of one JSON object: a report's, a manifest, or what a verb printed."""
     if "artifacts" in content:
+        check_shape(content, ARTIFACTS, str(path))
         for entry in content["artifacts"]:
             manifest = decode(entry["manifest"], str(path), partial=True)
             yield _of_manifest(manifest)
-            for result in entry.get("results", ()):
+            for result in entry.get("results") or ():
                 if result["kind"] in ("bench", "verify"):
                     yield _of_result(
                         {**result["content"], "name": manifest.name, "target": manifest.target},
@@ -181,6 +184,7 @@ def _of_manifest(manifest: Manifest) -> NetworkFigures:
 
 def _of_result(content: Mapping[str, Any], path: Path) -> NetworkFigures:
     """Of what `compile`, `verify` or `bench` printed."""
+    check_shape(content, SHAPE_OF_FIGURES, str(path))
     name = content.get("name") or Path(str(content.get("artifact") or "")).name
     target = content.get("target")
     estimate = content.get("is_estimate") is True

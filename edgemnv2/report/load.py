@@ -11,10 +11,11 @@ from typing import Any
 from edgemnv2.artifact import Artifact, load_artifact
 from edgemnv2.errors import ArtifactError, EdgeError, InputError
 from edgemnv2.manifest import Manifest, decode
+from edgemnv2.report.shapes import KINDS, check_shape
 
 __all__ = ["Result", "Subject", "load"]
 
-_KINDS = {
+_KNOWN_BY = {
     "verify": {"passed", "samples"},
     "bench": {"metric", "median"},
     "cycles": {"is_estimate", "cycles"},
@@ -28,7 +29,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Result:
-    """The JSON object that a verb printed: `kind` is the verb, or `other`.
+    """The JSON object that a verb printed: `kind` is the verb.
 
     What `bench` prints with `--cycles` and with `--caches` has these words as its kind.
     """
@@ -70,7 +71,7 @@ def load(
 
     A result belongs to the artefact whose folder or name its `artifact` key gives; without that
     key, to the only artefact of its `target`, or to the only one there is. Raises `ArtifactError`
-    for a folder that is no artefact, `InputError` for a result file that is not a JSON object.
+    for a folder that is no artefact, `InputError` for a result file that no such verb printed.
     """
     read = [_result(path) for path in results]
     folders = [(_folder_name(path), *_artifact(path)) for path in artifacts]
@@ -142,7 +143,14 @@ def _object(
 
 def _result(path: Path) -> Result:
     content = _object(path, InputError, "expected what a verb prints with --json")
-    kind = next((kind for kind, keys in _KINDS.items() if keys <= content.keys()), "other")
+    kind = next((kind for kind, keys in _KNOWN_BY.items() if keys <= content.keys()), None)
+    if kind is None:
+        what = "an artefact's manifest" if "kernels" in content else "none of these"
+        raise InputError(
+            f"{path}: {what}, expected what verify, bench, tune, quantize or run (of pictures) "
+            "prints with --json"
+        )
+    check_shape(content, KINDS[kind], str(path))
     return Result(kind, path.name, content)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import ToolchainError, UsageError
-from edgemnv2.export.whole_file import write_whole
+from edgemnv2.export.whole_file import check_writable, write_whole
 from edgemnv2.report.plots import macs_svg, memory_svg
 
 __all__ = ["check_picture", "picture_svg", "write_picture"]
@@ -23,7 +23,8 @@ _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 def check_picture(path: Path) -> None:
     """Refuse, before any work, a name that is no picture's or that nothing here can draw.
 
-    Raises UsageError (another suffix, no folder) and ToolchainError (.png without a browser).
+    Raises UsageError (another suffix, no folder, not writable) and ToolchainError (.png without a
+    browser).
     """
     if path.suffix not in (".svg", ".png"):
         raise UsageError(f"plot=: {path}: expected a name that ends in .svg or .png")
@@ -34,6 +35,7 @@ def check_picture(path: Path) -> None:
             f"plot=: {path}: a .png is drawn by Chromium, which is not installed "
             "(apt install chromium, or ask for an .svg)"
         )
+    check_writable(path, "plot")
 
 
 def picture_svg(plan: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> str:

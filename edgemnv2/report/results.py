@@ -91,7 +91,7 @@ def _bench(results: Sequence[Result]) -> str:
                     "; ".join(
                         f"{peer} {cost_words(y['median'], metric)}, ratio {y['ratio']:.2f}"
                         for peer, y in against.items()
-                        if isinstance(y, Mapping) and {"median", "ratio"} <= y.keys()
+                        if None not in (y.get("median"), y.get("ratio"))
                     )
                 ),
                 text(result.file),

@@ -1,8 +1,9 @@
 /* The step loop on two cores of a microcontroller, without an operating system.
  *
  * Included once by the generated source, behind step_loop.h. Each core has its own list of steps,
- * and counts those that it has ended in a word that it alone writes; a step begins when the other
- * core's count is as high as its entry says. No core ever changes what the other one writes, so
+ * and counts those that it has ended in a word that it alone writes during a job; a step begins
+ * when the other core's count is as high as its entry says. Between jobs, while the second core
+ * waits for one, the first sets both counts to 0. No word is ever written by both at a time, so
  * there are no atomic operations, which Armv6-M does not have: aligned words are read and written
  * whole.
  *

@@ -26,7 +26,7 @@ def test_float16_needs_a_core_that_has_it() -> None:
 
 def test_float16_needs_a_float_network() -> None:
     graph = lower(load_model("mobilenetv2-0.35-96-int8"))
-    with pytest.raises(UsageError, match="is not a float32 network"):
+    with pytest.raises(UsageError, match="is quantised"):
         to_float16(graph, load_target("rpi5"))
 
 

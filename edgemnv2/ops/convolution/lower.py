@@ -235,13 +235,7 @@ def _integer(node: Node, site: Site, to: Lowering) -> Any:
     channels = weight.values.shape[-1]
     values = weight.centred()
     if to.format == "onnx":
-        coarsest = x.scale * float(weight.scale.max())
-        if coarsest >= onnx.LARGEST_RATIO * y.scale:
-            raise to.refuse(
-                node,
-                f"its output has scale {y.scale:g} and its sums {coarsest:g} (at most "
-                f"{onnx.LARGEST_RATIO} times as coarse: damaged?); quantise the model again",
-            )
+        to.expect_finer(node, y, "its sums", x.scale * float(weight.scale.max()))
         factor = onnx.convolution_requantize(x, weight.scale, y, channels)
         stored, values, factor = _onnx_bias(node, site, factor, values, to)
     else:

@@ -12,3 +12,8 @@ __all__ = ["Exp"]
 @dataclass(frozen=True, eq=False)
 class Exp(Unary):
     """Exponential of each value."""
+
+    @property
+    def needs_float32(self) -> bool:
+        """Of what is above 11."""
+        return True

@@ -19,3 +19,8 @@ class L2Norm(Layer):
 
     epsilon: float
     shifted_first: bool = False
+
+    @property
+    def needs_float32(self) -> bool:
+        """Squares are added up."""
+        return True

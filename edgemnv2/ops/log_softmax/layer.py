@@ -33,3 +33,8 @@ class LogSoftmax(Layer):
     def mixes_channels(self) -> bool:
         """All are divided by their sum."""
         return True
+
+    @property
+    def needs_float32(self) -> bool:
+        """Exponentials are added up."""
+        return True

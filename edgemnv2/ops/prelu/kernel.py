@@ -53,7 +53,8 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
             place = c
         slope = load(slopes, place, compute)
         if not factors:
-            value = k.let(load(row, at, "float32"))
+            found = load(row, at, source.dtype)
+            value = k.let(found if source.dtype == compute else cast(found, compute))
             result = tirx.Select(value >= scalar(0.0, "float32"), value, value * slope)
         else:
             value = k.let(cast(load(row, at, source.dtype), "int32") - scalar(zeros[0], "int32"))

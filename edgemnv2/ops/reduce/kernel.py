@@ -65,7 +65,8 @@ def _begin(k: Builder, graph: Graph, layer: Reduce, sums: Any, count: Expr) -> N
 
 def _gather(k: Builder, graph: Graph, layer: Reduce, row: Any, sums: Any) -> None:
     """One row of the input into the sums."""
-    source, compute = graph.tensor_in(layer), sum_type(graph.tensor_in(layer), layer)
+    source = graph.tensor_in(layer)
+    compute = sum_type(source, layer)
     channels = graph.tensor_out(layer).channels
     with k.loop(source.width) as x:
         start = k.let(x * source.channels)
@@ -85,11 +86,8 @@ def _gather(k: Builder, graph: Graph, layer: Reduce, row: Any, sums: Any) -> Non
 
 def _finish(k: Builder, graph: Graph, layer: Reduce, sums: Any, target: Any, table: Any) -> None:
     """Sums into a row of the output."""
-    source, out, compute = (
-        graph.tensor_in(layer),
-        graph.tensor_out(layer),
-        sum_type(graph.tensor_in(layer), layer),
-    )
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    compute = sum_type(source, layer)
     count = reduced_count(source, layer.axes)
     with k.loop(out.width * out.channels) as i:
         value = k.let(load(sums, i, compute))
@@ -115,11 +113,8 @@ def _factor(k: Builder, layer: Reduce) -> tuple[Any, tuple[Any, ...]]:
 
 def _row_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     """`row_0, out, scratch, [factor]`."""
-    source, out, compute = (
-        graph.tensor_in(layer),
-        graph.tensor_out(layer),
-        sum_type(graph.tensor_in(layer), layer),
-    )
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
+    compute = sum_type(source, layer)
     symbol = symbol_name("plain_reduce", _facts(graph, layer))
     k = Builder(symbol, scope="global")
     row, target = k.pointer("row0", source.dtype), k.pointer("out", out.dtype)
@@ -144,7 +139,7 @@ def _gather_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     symbol = symbol_name("plain_reduce_gather", _facts(graph, layer))
     k = Builder(symbol, scope="global")
     row = k.pointer("row0", source.dtype)
-    sums = k.pointer("sums", sum_type(graph.tensor_in(layer), layer))
+    sums = k.pointer("sums", sum_type(source, layer))
     number = k.number("row")
     count = scalar(out.width * out.channels, "int32")
     none = scalar(0, "int32")
@@ -155,13 +150,11 @@ def _gather_kernel(graph: Graph, layer: Reduce) -> RowKernel:
 
 def _finish_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     """`sums, out, [factor]`."""
-    out = graph.tensor_out(layer)
+    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
     symbol = symbol_name("plain_reduce_finish", _facts(graph, layer))
     k = Builder(symbol, scope="global")
-    sums, target = (
-        k.pointer("sums", sum_type(graph.tensor_in(layer), layer)),
-        k.pointer("out", out.dtype),
-    )
+    sums = k.pointer("sums", sum_type(source, layer))
+    target = k.pointer("out", out.dtype)
     table, constants = _factor(k, layer)
     _finish(k, graph, layer, sums, target, table)
     return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")

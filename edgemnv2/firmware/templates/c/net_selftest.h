@@ -16,8 +16,9 @@ extern const void *const net_selftest_inputs[];
 extern const struct net_selftest_output {
     const char *name;
     const void *expected;
-    uint32_t count;  /* elements */
-    float tolerance; /* what an element may differ by; 0 for integers */
+    uint32_t count;     /* elements */
+    float tolerance;    /* what an element may differ by; 0 for integers */
+    uint32_t near_ties; /* elements that may be any: the last bits of floats decide about them */
     enum net_selftest_type {
         NET_SELFTEST_FLOAT32,
         NET_SELFTEST_INT8,
@@ -38,6 +39,7 @@ struct net_selftest_answer {
 };
 extern const struct net_selftest_answer net_selftest_answers[];
 extern const int32_t net_selftest_answer_count;
+extern const int32_t net_selftest_answers_tied; /* 1: printed only, last bits of floats decide */
 extern const float net_selftest_answer_tolerance;
 /* Decodes the outputs, of which a mask is overwritten; returns how many answers there are. */
 int32_t net_selftest_decode(const struct net_outputs *outputs, struct net_selftest_answer *answers);
