@@ -163,8 +163,8 @@ class Builder:
     def call(self, inner: Builder, *arguments: Expr) -> None:
         """Call the finished function of `inner`, by numbers and `address`es in its own order.
 
-        `calls` has it from then on. It must come from another object than this function: inlined, its
-        buffers would be other ones to LLVM than those here.
+        `calls` has it from then on. It must come from another object than this function: inlined,
+        its buffers would be other ones to LLVM than those here.
         """
         self.calls.setdefault(inner.symbol, inner.function())
         given = [index(argument) for argument in arguments]

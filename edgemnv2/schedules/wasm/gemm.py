@@ -6,9 +6,9 @@ splat; the weights of a panel are widened there, too, once for all pixels of the
 by the instruction that loads them. The sums of a block's pixels are requantised in a loop of their
 own, which keeps the constants of eight channels in vectors.
 
-The loops are functions of their own, which layers share and call often: a browser compiles a function
-well only after it has run for a while, and what runs already goes on as it is. So the first inference
-runs slow code but for a small part of its time.
+The loops are functions of their own, which layers share and call often: V8 compiles a function well
+only after it has run for a while, and a call that has begun ends in the slow code. So the first
+inference leaves the slow code early.
 
 On an x86 core two `pmaddwd` begin in a cycle, but a `paddd` may take the place of one: a pair of
 both takes 0.61 cycles on a Zen 4, so 64 multiplications 4.9 cycles. The loop takes 5.6.
