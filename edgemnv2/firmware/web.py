@@ -139,8 +139,7 @@ def panel() -> str:
 
 def joined_modules() -> str:
     """All modules as one script: without imports and exports, in a page of any origin."""
-    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
-    return f"{_joined(INLINE)}\n{bytes_of}"
+    return _joined(INLINE)
 
 
 def _joined(modules: Sequence[str], keep: Sequence[str] = ()) -> str:
@@ -176,6 +175,7 @@ def web_facts(artifact: Artifact) -> dict[str, Any]:
         "outputs": [_tensor(tensor) for tensor in manifest.outputs],
         "task": manifest.task.to_dict(),
         "table": _stored_table(artifact),
+        "constantsBytes": (artifact.path / _parts(artifact)["constants"]).stat().st_size,
     }
 
 
