@@ -94,7 +94,7 @@ def web_files(artifact: Artifact) -> Files:
     values["HINT"] = _HINT
     values["MODULES"] = _joined(NETWORK, keep=("label",))
     values["PAGE"] = _joined(PAGE)
-    values["FACTS"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
+    values["KNOWN"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
         "worker.js": _text("worker.js").encode(),

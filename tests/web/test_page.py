@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -121,6 +122,11 @@ def test_a_served_page_gives_the_same_and_heeds_the_threshold(
         seen = drive(f"{address}/index.html", picture, request.config)
     assert seen["errors"] == []
     assert seen["threads"] == 1
+    # The facts are rows for people, as in the page alone, and nothing is wider than the window.
+    pages = [path.read_text() for path in (alone, tmp_path / "served" / "index.html")]
+    facts = [re.findall(r"<dt>.*</dt><dd>.*</dd>", page) for page in pages]
+    assert facts[0] == facts[1] and len(facts[0]) >= 8
+    assert seen["wide"] <= 800
     # Every request stays where the page is from.
     assert all(url.startswith((address, "data:")) for url in seen["requests"])
     assert (seen["outputs"], seen["answer"]) == (expected["outputs"], expected["answer"])

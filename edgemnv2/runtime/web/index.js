@@ -1,6 +1,6 @@
 // The network @TITLE@ as a module: load it, run it, read its answer.
 
-export const facts = @FACTS@;
+export const facts = @KNOWN@;
 
 // The network, from the files beside this one or from bytes { simd, two, plain, constants }.
 export async function load(bytes = {}) {
