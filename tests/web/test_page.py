@@ -207,9 +207,10 @@ def test_constants_come_in_pieces_and_must_be_all(
     script = tmp_path / "pieces.mjs"
     script.write_text(
         f'import {{ load, facts }} from "{made.path.as_uri()}/index.js";\n'
-        f'import fs from "node:fs";\n'
-        f'const all = new Uint8Array(fs.readFileSync("{made.path.as_posix()}/{artifact.name}.bin"));'
+        f'const file = "{made.path.as_posix()}/{artifact.name}.bin";\n'
         """
+import fs from "node:fs";
+const all = new Uint8Array(fs.readFileSync(file));
 const pieces = (bytes, size) =>
   new Response(
     new ReadableStream({
