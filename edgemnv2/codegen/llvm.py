@@ -13,7 +13,7 @@ from typing import Any
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.target import Target
 
-__all__ = ["build_object", "named"]
+__all__ = ["build_object", "build_objects", "named"]
 
 
 def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
@@ -26,14 +26,34 @@ def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
     return functions
 
 
+def build_objects(
+    kernels: Mapping[str, RowKernel], target: Target, prefix: str, out: Path
+) -> list[Path]:
+    """`build_object`, and beside `out` a second object where kernels share functions; both paths.
+
+    Raises OSError where that fails.
+    """
+    build_object(kernels, target, prefix, out)
+    shared = {symbol: f for kernel in kernels.values() for symbol, f in kernel.calls.items()}
+    if not shared:
+        return [out]
+    second = out.with_stem(f"{out.stem}_shared")
+    _write(shared, target, second)
+    return [out, second]
+
+
 def build_object(kernels: Mapping[str, RowKernel], target: Target, prefix: str, out: Path) -> None:
     """Write the object with the kernels' functions, named `prefix_symbol`, to `out`.
 
     Raises OSError where that fails.
     """
+    _write(named(kernels, prefix), target, out)
+
+
+def _write(functions: Mapping[str, Any], target: Target, out: Path) -> None:
     from edgemnv2.tir.builder import build_module  # imports TVM
 
-    module = build_module(named(kernels, prefix), target.tvm_target())
+    module = build_module(functions, target.tvm_target())
     if not hasattr(os, "memfd_create") or find_spec("resource") is None:
         module.write_to_file(str(out), "o")
         return

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edgemnv2.codegen.answers import RUNTIME
 from edgemnv2.codegen.entry import EntryParts, entry_source
-from edgemnv2.codegen.llvm import build_object
+from edgemnv2.codegen.llvm import build_objects
 from edgemnv2.codegen.threads import ThreadParts, part_kernels, thread_source
 from edgemnv2.codegen.toolchain import compile_object, link_executable, link_module
 from edgemnv2.codegen.wasm import read_wasm
@@ -91,14 +91,16 @@ def emit_module(
             return output
 
         def module(device: Target, kernels: Mapping[str, RowKernel], output: Path) -> int:
-            build_object(kernels, device, name, work / "kernels.o")
+            made = build_objects(kernels, device, name, work / "kernels.o")
             entry = compiled(f"{name}.c", device)
             size = f"-DEDGEMNV2_CONSTANTS_BYTES={max(1, len(constants))}"
             main = compiled("web_module.c", device, size)
-            link_module(device, [main, entry, work / "kernels.o"], output)
+            link_module(device, [main, entry, *made], output)
             _check_imports(output, ())
-            return sum(read_wasm(obj).code_bytes for obj in (entry, work / "kernels.o"))
+            bench[:] = [entry, *made]
+            return sum(read_wasm(obj).code_bytes for obj in bench)
 
+        bench: list[Path] = []
         if plain is not None:
             module(target.without_features(), plain, library / f"{name}_plain.wasm")
         code_bytes = module(target, parts.kernels, library / f"{name}.wasm")
@@ -107,15 +109,14 @@ def emit_module(
             text = entry_source(parts, incbin=False, wide=True) + thread_source(parts, threads)
             (work / f"{name}_two.c").write_text(text, encoding="utf-8", newline="\n")
             two = {**parts.kernels, **part_kernels(threads)}
-            build_object(two, shared, name, work / "kernels_two.o")
+            kernels_two = build_objects(two, shared, name, work / "kernels_two.o")
             more = [f"-DEDGEMNV2_CONSTANTS_BYTES={max(1, len(constants))}", "-DEDGEMNV2_THREADS"]
             objects = [compiled("web_module.c", shared, *more), compiled(f"{name}_two.c", shared)]
             output = library / f"{name}_two.wasm"
-            link_module(shared, [*objects, work / "kernels_two.o"], output)
+            link_module(shared, [*objects, *kernels_two], output)
             _check_imports(output, ("env.memory",))
-        bench = [compiled("bench_main.c", target), compiled("constants.c", target)]
-        bench += [work / f"{name}.o", work / "kernels.o"]
-        link_executable(target, bench, folder / "bench.wasm")
+        main = [compiled("bench_main.c", target), compiled("constants.c", target)]
+        link_executable(target, [*main, *bench], folder / "bench.wasm")
         return code_bytes
 
 

@@ -94,7 +94,7 @@ def web_files(artifact: Artifact) -> Files:
     values["HINT"] = _HINT
     values["MODULES"] = _joined(NETWORK, keep=("label",))
     values["PAGE"] = _joined(PAGE)
-    values["FACTS"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
+    values["KNOWN"] = _json({**web_facts(artifact), "twoPages": _pages_of_two(artifact)})
     files = {
         **{path.name: path.read_bytes() for path in artifact.files("lib")},
         "worker.js": _text("worker.js").encode(),
@@ -139,8 +139,7 @@ def panel() -> str:
 
 def joined_modules() -> str:
     """All modules as one script: without imports and exports, in a page of any origin."""
-    bytes_of = "const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n"
-    return f"{_joined(INLINE)}\n{bytes_of}"
+    return _joined(INLINE)
 
 
 def _joined(modules: Sequence[str], keep: Sequence[str] = ()) -> str:
@@ -176,6 +175,7 @@ def web_facts(artifact: Artifact) -> dict[str, Any]:
         "outputs": [_tensor(tensor) for tensor in manifest.outputs],
         "task": manifest.task.to_dict(),
         "table": _stored_table(artifact),
+        "constantsBytes": (artifact.path / _parts(artifact)["constants"]).stat().st_size,
     }
 
 

@@ -65,6 +65,9 @@ class RowKernel:
     rows_per_step: int = 1
     prim_func: Any = None
     c_requires: tuple[str, ...] = ()
+    calls: Mapping[str, Any] = field(default_factory=dict)
+    """What `prim_func` calls besides, by symbol: PrimFuncs that kernels share, from an object of
+    their own (see `Builder.call`)."""
     fuses: tuple[str, ...] = ()
     """Layers that this kernel computes besides its own: producers of its only input."""
     takes_row_number: bool = False

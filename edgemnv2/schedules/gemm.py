@@ -109,6 +109,7 @@ def pointwise_kernel_of(
         scratch_bytes=scratch_bytes,
         rows_per_step=rows_per_step,
         prim_func=k.function(),
+        calls=k.calls,
         decisions=dict(decisions),
     )
 

@@ -33,6 +33,7 @@ from tvm.tirx import transform
 
 __all__ = [
     "Builder",
+    "address",
     "broadcast",
     "build_module",
     "cast",
@@ -72,6 +73,7 @@ class Builder:
         self.noalias = noalias
         # Of `registers`; TVM's C code generator knows "global" only (a C local all the same).
         self.scope = scope
+        self.calls: dict[str, Any] = {}
         self._params: list[Any] = []
         self._blocks: list[list[Any]] = [[]]
         self._count = 0
@@ -158,6 +160,16 @@ class Builder:
         """Assign to one of `registers`."""
         self.emit(tirx.BufferStore(registers, value, [index(number)]))
 
+    def call(self, inner: Builder, *arguments: Expr) -> None:
+        """Call the finished function of `inner`, by numbers and `address`es in its own order.
+
+        `calls` has it from then on. It must come from another object than this function: inlined,
+        its buffers would be other ones to LLVM than those here.
+        """
+        self.calls.setdefault(inner.symbol, inner.function())
+        given = [index(argument) for argument in arguments]
+        self.emit(tirx.Evaluate(tirx.call_extern("void", inner.symbol, *given)))
+
     def function(self) -> Any:
         """The finished PrimFunc."""
         function = tirx.PrimFunc(self._params, _sequence(self._blocks[0]))
@@ -187,6 +199,11 @@ def intrinsic(name: str, dtype: str, *arguments: Expr) -> Expr:
 def load(buffer: Any, at: Expr, dtype: str) -> Expr:
     """A vector (or scalar) from element `at` on."""
     return buffer.vload([index(at)], dtype)
+
+
+def address(buffer: Any, at: Expr) -> Expr:
+    """Where element `at` is."""
+    return tirx.address_of(tirx.BufferLoad(buffer, [index(at)]))
 
 
 def element(registers: Any, number: Expr) -> Expr:

@@ -28,6 +28,7 @@ __all__ = [
     "looped_pieces",
     "pack_columns",
     "panels_of",
+    "pixel_runs",
     "pixel_tiles",
     "runs",
     "tiles_by_channels",
@@ -133,49 +134,45 @@ def walk(
                 body(first, size, panel)
 
 
-def pixel_tiles(
-    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
-) -> Iterator[PixelTile]:
-    """`(first output pixel, pixels, inside)` tiles of a row; equal inner ones are a loop.
+def pixel_runs(
+    width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+) -> list[tuple[int, int, int, Callable[[int], bool]]]:
+    """`(first output pixel, tiles, pixels of each, inside)` of a row; inner tiles are a run.
 
     `inside(c)` says whether input column `c`, counted from the first one that the tile's first
     pixel reads, lies in the image.
     """
-    starts = list(range(0, width, size))
-    sizes = [min(size, width - s) for s in starts]
-
-    def needs_edge(start: int, count: int) -> bool:
-        first = start * stride - left
-        return first < 0 or first + (count - 1) * stride + window > source_width
 
     def everywhere(_: int) -> bool:
         return True
 
-    position = 0
-    while position < len(starts):
-        start, count = starts[position], sizes[position]
-        if needs_edge(start, count):
-            first = start * stride - left
+    runs: list[tuple[int, int, int, Callable[[int], bool]]] = []
+    for start in range(0, width, size):
+        count = min(size, width - start)
+        first = start * stride - left
+        if first < 0 or first + (count - 1) * stride + window > source_width:
 
             def inside(c: int, first: int = first) -> bool:
                 return 0 <= first + c < source_width
 
-            yield start, count, inside
-            position += 1
-            continue
-        run = 1
-        while (
-            position + run < len(starts)
-            and sizes[position + run] == count
-            and not needs_edge(starts[position + run], count)
-        ):
-            run += 1
+            runs.append((start, 1, count, inside))
+        elif runs and runs[-1][2:] == (count, everywhere):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1, count, everywhere)
+        else:
+            runs.append((start, 1, count, everywhere))
+    return runs
+
+
+def pixel_tiles(
+    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+) -> Iterator[PixelTile]:
+    """`pixel_runs` as code, `(first output pixel, pixels, inside)`: a run is a loop."""
+    for start, run, count, inside in pixel_runs(width, source_width, stride, left, size, window):
         if run == 1:
-            yield start, count, everywhere
+            yield start, count, inside
         else:
             with k.loop(run) as i:
-                yield k.let(i * size + start), count, everywhere
-        position += run
+                yield k.let(i * size + start), count, inside
 
 
 def channel_blocks(k: Builder, channels: int, size: int) -> Iterator[tuple[Expr, Expr]]:

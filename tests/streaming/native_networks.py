@@ -19,7 +19,7 @@ from edgemnv2.codegen.emit import runtime_file
 from edgemnv2.codegen.ends import InterfaceEnd
 from edgemnv2.codegen.entry import EntryParts, constants_source, entry_source
 from edgemnv2.codegen.interface import Interface, header
-from edgemnv2.codegen.llvm import named
+from edgemnv2.codegen.llvm import build_objects
 from edgemnv2.memory.planner import Planned
 from edgemnv2.memory.variants import plan_graph
 from edgemnv2.ops.graph import Graph
@@ -27,7 +27,6 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules import ScheduleOptions, schedule_graph
 from edgemnv2.streaming.lower import lower_to_rows
 from edgemnv2.target import Target
-from edgemnv2.tir.builder import build_module
 
 FENCE = 64
 FENCE_VALUE = 0xA5
@@ -130,10 +129,7 @@ def write_sources(
         text += [f'#include "{name}"' for name in headers]
         text += kernel_source(kernels, NAME).values()
     else:
-        build_module(named(kernels, NAME), llvm.tvm_target()).write_to_file(
-            str(folder / "kernels.o"), "o"
-        )
-        objects.append(str(folder / "kernels.o"))
+        objects += map(str, build_objects(kernels, llvm, NAME, folder / "kernels.o"))
     (folder / "kernels.c").write_text("\n".join(text) + "\n")
     for index, network in enumerate(networks):
         parts = network.parts

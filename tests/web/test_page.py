@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -121,6 +122,11 @@ def test_a_served_page_gives_the_same_and_heeds_the_threshold(
         seen = drive(f"{address}/index.html", picture, request.config)
     assert seen["errors"] == []
     assert seen["threads"] == 1
+    # The facts are rows for people, as in the page alone, and nothing is wider than the window.
+    pages = [path.read_text() for path in (alone, tmp_path / "served" / "index.html")]
+    facts = [re.findall(r"<dt>.*</dt><dd>.*</dd>", page) for page in pages]
+    assert facts[0] == facts[1] and len(facts[0]) >= 8
+    assert seen["wide"] <= 800
     # Every request stays where the page is from.
     assert all(url.startswith((address, "data:")) for url in seen["requests"])
     assert (seen["outputs"], seen["answer"]) == (expected["outputs"], expected["answer"])
@@ -191,6 +197,50 @@ console.log(JSON.stringify(told));
     package = json.loads((made.path / "package.json").read_text())
     assert package["name"] == artifact.name
     assert (made.path / "index.d.ts").read_text().count("Int8Array") >= 3
+
+
+def test_constants_come_in_pieces_and_must_be_all(
+    artifact: Artifact, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("node")
+    made = bundle(artifact, "web", tmp_path / "module")
+    script = tmp_path / "pieces.mjs"
+    script.write_text(
+        f'import {{ load, facts }} from "{made.path.as_uri()}/index.js";\n'
+        f'const file = "{made.path.as_posix()}/{artifact.name}.bin";\n'
+        """
+import fs from "node:fs";
+const all = new Uint8Array(fs.readFileSync(file));
+const pieces = (bytes, size) =>
+  new Response(
+    new ReadableStream({
+      start(stream) {
+        for (let at = 0; at < bytes.length; at += size) stream.enqueue(bytes.slice(at, at + size));
+        stream.close();
+      },
+    }),
+  );
+const x = new Int8Array(facts.inputs[0].nhwc.reduce((a, b) => a * b, 1)).map((_, i) => i % 119);
+const told = [];
+const longer = new Uint8Array(all.length + 1);
+for (const constants of [all, pieces(all, 1000), pieces(all, 1 << 30), all.slice(1), longer]) {
+  try {
+    const outputs = (await load({ constants })).run({ [facts.inputs[0].name]: x });
+    told.push(Object.values(outputs).map((y) => Array.from(y)));
+  } catch (error) {
+    told.push(error.message);
+  }
+}
+console.log(JSON.stringify(told));
+"""
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    whole, small, large, short, long = json.loads(done.stdout)
+    assert whole == small == large
+    size = (made.path / f"{artifact.name}.bin").stat().st_size
+    assert f"have {size - 1} bytes, expected {size}" in short
+    assert f"have {size + 1} bytes, expected {size}" in long
 
 
 def test_a_report_has_the_network_in_it(

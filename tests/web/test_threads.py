@@ -76,7 +76,7 @@ const spend = (name) => () => {{
 const exports = {{ constants: () => 0, run: spend("run"), run_two: spend("run_two") }};
 const memory = {{ buffer: new ArrayBuffer(8) }};
 const facts = {{ inputs: [], outputs: [] }};
-const network = new Network(facts, {{ exports }}, new Uint8Array(1), "simd", memory);
+const network = new Network(facts, {{ exports }}, "simd", memory);
 network.threads = 2;
 for (let i = 0; i < 320; i++) network.run({{}});
 console.log(JSON.stringify(calls));

@@ -1,6 +1,6 @@
 // The network @TITLE@ as a module: load it, run it, read its answer.
 
-export const facts = @FACTS@;
+export const facts = @KNOWN@;
 
 // The network, from the files beside this one or from bytes { simd, two, plain, constants }.
 export async function load(bytes = {}) {
@@ -12,7 +12,7 @@ export async function load(bytes = {}) {
   };
   const asked = {};
   const files = (part) =>
-    (asked[part] ??= bytes[part] || read(new URL(names[part], import.meta.url)));
+    (asked[part] ??= bytes[part] || read(new URL(names[part], import.meta.url), part));
   const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
   const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const hasTwo = Boolean(facts.twoPages && isolated);
@@ -22,8 +22,9 @@ export async function load(bytes = {}) {
   return instantiate(facts, files, hasTwo ? worker : undefined);
 }
 
-// Bytes; of code that a server calls code the module, compiled while it comes.
-async function read(url) {
+// Bytes; of a server's code, if it calls it code, the module, compiled while it comes, and of its
+// constants the answer, whose pieces the network takes as they come.
+async function read(url, part) {
   if (url.protocol === "file:") {
     const { readFile } = await import("node:fs/promises");
     return new Uint8Array(await readFile(url));
@@ -33,6 +34,7 @@ async function read(url) {
     const found = `${answer.status} ${answer.statusText}`.trim();
     throw new Error(`${url}: ${found} (serve all files of the folder, with their names)`);
   }
+  if (part === "constants" && answer.body) return answer;
   const kind = answer.headers.get("content-type");
   if (kind === "application/wasm" && WebAssembly.compileStreaming) {
     return WebAssembly.compileStreaming(answer);

@@ -7,6 +7,15 @@ export async function inflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+// The bytes that base64 stands for.
+export function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
 // Lengths of copies 257..285 and distances 0..29: where each begins, and how many bits follow.
 const COPY_BITS = [...spread(8, 4, 6), 0];
 const COPY_BASE = [...starts(COPY_BITS.slice(0, -1), 3), 258];

@@ -6,7 +6,8 @@ import { ARRAYS, inputOf } from "./pixels.js";
 const TRIED_AGAIN = 64; // inferences from one trial of the other number of threads to the next
 
 export class Network {
-  constructor(facts, instance, constants, form, memory = instance.exports.memory) {
+  // Wants its constants yet, see `fill`.
+  constructor(facts, instance, form, memory = instance.exports.memory) {
     this.facts = facts;
     this.form = form; // "simd" or "plain"
     this.threads = 1;
@@ -15,7 +16,28 @@ export class Network {
     this.exports = instance.exports;
     this.memory = memory;
     if (this.exports._initialize) this.exports._initialize();
-    new Uint8Array(this.memory.buffer).set(constants, this.exports.constants());
+  }
+
+  // Takes the constants: bytes, or a server's answer, of which each piece goes where it belongs as
+  // it comes.
+  async fill(constants) {
+    const size = this.facts.constantsBytes;
+    const place = new Uint8Array(this.memory.buffer, this.exports.constants(), size);
+    let at = 0;
+    const put = (bytes) => {
+      if (at + bytes.length <= size) place.set(bytes, at);
+      at += bytes.length;
+    };
+    if (constants.body) {
+      const reader = constants.body.getReader();
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read())
+        put(piece.value);
+    } else {
+      put(constants);
+    }
+    if (at !== size) {
+      throw new Error(`the constants have ${at} bytes, expected ${size} (take one bundle's files)`);
+    }
   }
 
   // Runs one inference: typed arrays by the names of the inputs, NHWC; gives those of the outputs.
@@ -57,6 +79,22 @@ export class Network {
     return status;
   }
 
+  // Two threads as soon as `worker` stands; one, and a warning, where it does not.
+  async startSecond(worker) {
+    try {
+      await new Promise((resolve, reject) => {
+        worker.onmessage = ({ data: { problem } }) =>
+          problem ? reject(new Error(problem)) : resolve();
+        worker.onerror = (event) => reject(new Error(event.message || "the worker does not start"));
+        worker.postMessage({ module: this.module, memory: this.memory });
+      });
+      this.threads = 2;
+    } catch (error) {
+      worker.terminate();
+      tellOneThread(this.facts, error);
+    }
+  }
+
   // Ends the second thread, if there is one; the network still runs on the first.
   close() {
     if (this.threads === 2) this.exports.stop();
@@ -82,22 +120,41 @@ export class Network {
   }
 }
 
-// `files` gives the bytes of "simd", "plain", "two" and "constants", or of code the module, as a
-// promise or at once; `startWorker` a new worker of worker.js, where there may be one (a page that is
-// isolated from other origins): then the network runs on two threads.
+// `files` gives the bytes of "simd", "plain", "two" and "constants", or of code the module, of
+// constants a server's answer, as a promise or at once; `startWorker` a new worker of worker.js, where
+// there may be one (a page that is isolated from other origins): then the network runs on two threads.
 export async function instantiate(facts, files, startWorker) {
   const constants = Promise.resolve(files("constants"));
   constants.catch(() => {}); // told where it is waited for
+  let network, second;
   if (startWorker) {
     try {
-      return await onTwoThreads(facts, await files("two"), constants, startWorker);
+      network = await ofTwoThreads(facts, await files("two"));
+      // It wakes while the constants come.
+      second = network.startSecond(startWorker());
     } catch (error) {
-      console.warn(`${facts.name}: one thread, since there is no second: ${error.message}`);
+      tellOneThread(facts, error);
     }
   }
+  network ||= await ofOneThread(facts, files);
+  try {
+    await network.fill(await constants);
+  } catch (error) {
+    await second;
+    network.close();
+    throw error;
+  }
+  await second;
+  return network;
+}
+
+function tellOneThread(facts, error) {
+  console.warn(`${facts.name}: one thread, since there is no second: ${error.message}`);
+}
+
+async function ofOneThread(facts, files) {
   const [form, module] = await oneThread(facts, files);
-  const instance = await WebAssembly.instantiate(module, {});
-  return new Network(facts, instance, await constants, form);
+  return new Network(facts, await WebAssembly.instantiate(module, {}), form);
 }
 
 // "simd" or "plain", and its module: a browser without SIMD cannot compile the former.
@@ -117,25 +174,13 @@ async function moduleOf(file) {
   return code instanceof WebAssembly.Module ? code : WebAssembly.compile(code);
 }
 
-async function onTwoThreads(facts, code, constants, startWorker) {
+async function ofTwoThreads(facts, code) {
   const module = await moduleOf(code);
   const size = { initial: facts.twoPages, maximum: facts.twoPages, shared: true };
   const memory = new WebAssembly.Memory(size);
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const network = new Network(facts, instance, await constants, "simd", memory);
+  const network = new Network(facts, instance, "simd", memory);
   if (instance.exports.start() !== 0) throw new Error("the pool of threads does not start");
-  const worker = startWorker();
-  try {
-    await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data: { problem } }) =>
-        problem ? reject(new Error(problem)) : resolve();
-      worker.onerror = (event) => reject(new Error(event.message || "the worker does not start"));
-      worker.postMessage({ module, memory });
-    });
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  }
-  network.threads = 2;
+  network.module = module;
   return network;
 }

@@ -113,6 +113,7 @@ def gathered_kernel(
         constants=tuple(gemm.constants()),
         scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize + gemm.extra_bytes,
         prim_func=k.function(),
+        calls=k.calls,
         decisions=dict(decisions),
     )
 

@@ -7,7 +7,8 @@ the third row in two columns. Outside the image lie zero points (int8) or nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
-from edgemnv2.tir.builder import Builder, cast, constant, load, shuffle, symbol_name
-from edgemnv2.tir.tiling import blocks_of, column_cache, depthwise_tiles, pack_columns, pixel_tiles
+from edgemnv2.tir.builder import Builder, address, cast, constant, load, shuffle, symbol_name
+from edgemnv2.tir.tiling import blocks_of, column_cache, pack_columns, pixel_runs
 
 __all__ = ["DEPTHWISE"]
 
@@ -34,6 +35,8 @@ CHANNELS = 8
 """Of one vector of widened pixels."""
 PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, None))
 """Taps (row * 3 + column) of one dot product."""
+WEIGHTS = 2 * CHANNELS * len(PAIRS)
+"""int16 of one block of channels."""
 
 
 def _space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
@@ -72,15 +75,95 @@ def depthwise_kernel(
     return _int8(graph, layer, epilogue, bias, decisions)
 
 
-def _begin(
-    graph: Graph, layer: DepthwiseConv2D, dtype: str, decisions: Mapping[str, Any], *more: Any
-) -> tuple[Builder, list[Any], Any]:
-    """The function, its three input rows and its output row."""
+@dataclass(frozen=True)
+class _Place:
+    """Where the loop over tiles and blocks of channels stands: elements from the pointers."""
+
+    base: Expr
+    out: Expr
+    channels: Expr
+    block: Expr
+    begin: int
+    """The first input column that the tile reads; `base` is there."""
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """The inner loop of one kind of kernel: `size` channels at once, and what it is known by."""
+
+    dtype: str
+    weights_dtype: str
+    second_dtype: str
+    size: int
+    key: tuple[Any, ...]
+    body: Callable[[Builder, list[Any], _Place, int, Callable[[int], bool]], None]
+
+
+def _row_kernel(
+    graph: Graph,
+    layer: DepthwiseConv2D,
+    inner: _Loop,
+    decisions: Mapping[str, Any],
+    *constants: Array,
+) -> RowKernel:
+    """Calls of the inner loop for one output row.
+
+    The loops are functions that layers share and call often, as those of 1x1 convolution are
+    (`gemm`): they know the stride and which columns exist, not how many channels there are.
+    """
     source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    shape = (source.width, out.width, out.channels, layer.stride[1], layer.padding[1])
-    k = Builder(symbol_name(f"depthwise_{dtype}", {"shape": shape, "more": more, **decisions}))
-    rows = [k.pointer(f"row{r}", dtype) for r in range(3)]
-    return k, rows, k.pointer("out", dtype)
+    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
+    size, by_pixel = int(decisions["pixels"]), decisions["order"] == "pixel"
+    shape = (source.width, out.width, channels, stride, left)
+    description = {"shape": shape, "more": inner.key, **decisions}
+    k = Builder(symbol_name(f"depthwise_{inner.dtype}", description))
+    rows, output = (
+        [k.pointer(f"row{r}", inner.dtype) for r in range(3)],
+        k.pointer("out", inner.dtype),
+    )
+    weights = k.pointer("weights", inner.weights_dtype)
+    second = k.pointer("parameters", inner.second_dtype)
+    full, rest = divmod(channels, inner.size)
+    blocks = [(0, 0, full), *([(channels - inner.size, full, 1)] if rest else [])]
+    for start, run, count, inside in pixel_runs(out.width, source.width, stride, left, size):
+        columns = [c for c in range((count - 1) * stride + 3) if inside(c)]
+        function = _tiles(inner, stride, count, columns)
+        once, at_once = (run, 1) if by_pixel else (1, run)
+        with k.loop(once) as i:
+            first = k.let(i * count + start)
+            base = k.let((first * stride + (columns[0] - left)) * channels)
+            for channel, block, many in blocks:
+                places = [address(row, base + channel) for row in rows]
+                to = address(output, first * channels + channel)
+                constant_places = (address(weights, 0), address(second, 0))
+                k.call(function, *places, *constant_places, to, channels, block, many, at_once)
+    return RowKernel(
+        symbol=k.symbol,
+        constants=constants,
+        prim_func=k.function(),
+        calls=k.calls,
+        decisions=dict(decisions),
+    )
+
+
+def _tiles(inner: _Loop, stride: int, count: int, columns: list[int]) -> Builder:
+    """`blocks` blocks of channels from packed block `first` on, of each `tiles` tiles of `count`
+    pixels, of whose input columns `columns` exist; `channels`: from pixel to pixel."""
+    key = (inner.key, stride, count, tuple(columns))
+    k = Builder(symbol_name(f"tiles_depthwise_{inner.dtype}", {"key": key}))
+    rows = [k.pointer(f"row{r}", inner.dtype) for r in range(3)]
+    constants = [k.pointer("weights", inner.weights_dtype), k.pointer("second", inner.second_dtype)]
+    pointers = [*rows, *constants, k.pointer("out", inner.dtype)]
+    channels, first, blocks, tiles = (
+        k.number(name) for name in ("channels", "first", "blocks", "tiles")
+    )
+    with k.loop(blocks) as block, k.loop(tiles) as tile:
+        channel, pixel = k.let(block * inner.size), k.let(tile * count)
+        base = k.let(pixel * stride * channels + channel)
+        to = k.let(pixel * channels + channel)
+        place = _Place(base, to, channels, k.let(first + block), columns[0])
+        inner.body(k, pointers, place, count, lambda c: c in columns)
+    return k
 
 
 def _int8(
@@ -90,21 +173,17 @@ def _int8(
     bias: Array,
     decisions: Mapping[str, Any],
 ) -> RowKernel:
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    assert layer.requantize is not None
-    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    zero = Ends.of(graph, layer).zero_in
-    k, rows, output = _begin(graph, layer, "int8", decisions, zero, epilogue.key)
-    weights, parameters = k.pointer("weights", "int16"), k.pointer("parameters", "int32")
-    size = int(decisions["pixels"])
+    stride, zero = layer.stride[1], Ends.of(graph, layer).zero_in
 
-    def tile(channel: Expr, packed: Expr, first: Expr, count: int, inside: Any) -> None:
-        w0, q0 = k.let(packed * (2 * len(PAIRS))), k.let(packed * epilogue.rows)
-        base = k.let((first * stride - left) * channels + channel)
-        to = k.let(first * channels + channel)
+    def body(
+        k: Builder, pointers: list[Any], at: _Place, count: int, inside: Callable[[int], bool]
+    ) -> None:
+        *rows, weights, parameters, output = pointers
+        w0, q0 = k.let(at.block * WEIGHTS), k.let(at.block * (CHANNELS * epilogue.rows))
 
         def read(r: int, c: int) -> Expr:
-            return k.let(cast(load(rows[r], base + c * channels, "int8x8"), "int16x8"))
+            place = at.base + (c - at.begin) * at.channels
+            return k.let(cast(load(rows[r], place, "int8x8"), "int16x8"))
 
         column = column_cache(inside, read, lambda: constant(zero, "int16", CHANNELS))
         known: dict[tuple[int, int], list[Expr]] = {}
@@ -134,26 +213,12 @@ def _int8(
                 epilogue.rescale(k, total, epilogue.load(k, parameters, q0, h))
                 for h, total in enumerate(sums)
             ]
-            epilogue.store(k, output, to + x * channels, made)
+            epilogue.store(k, output, at.out + x * at.channels, made)
 
-    for channel, packed, (first, count, inside) in depthwise_tiles(
-        k,
-        channels,
-        CHANNELS,
-        str(decisions["order"]),
-        lambda: pixel_tiles(k, out.width, source.width, stride, left, size),
-    ):
-        tile(channel, packed, first, count, inside)
-    blocks = blocks_of(channels, CHANNELS)
-    return RowKernel(
-        symbol=k.symbol,
-        constants=(
-            _pack(layer.weight, blocks),
-            epilogue.pack(bias, blocks),
-        ),
-        prim_func=k.function(),
-        decisions=dict(decisions),
-    )
+    inner = _Loop("int8", "int16", "int32", CHANNELS, (zero, epilogue.key), body)
+    blocks = blocks_of(graph.tensor_out(layer).channels, CHANNELS)
+    constants = (_pack(layer.weight, blocks), epilogue.pack(bias, blocks))
+    return _row_kernel(graph, layer, inner, decisions, *constants)
 
 
 def _pack(weight: Array, blocks: list[tuple[int, int]]) -> Array:
@@ -167,46 +232,34 @@ def _pack(weight: Array, blocks: list[tuple[int, int]]) -> Array:
 def _float(
     graph: Graph, layer: DepthwiseConv2D, isa: Isa, decisions: Mapping[str, Any]
 ) -> RowKernel:
-    source, out = graph.tensor_in(layer), graph.tensor_out(layer)
-    channels, stride, left = out.channels, layer.stride[1], layer.padding[1]
-    k, rows, output = _begin(graph, layer, "float32", decisions, layer.clamp)
-    weights, bias = k.pointer("weights", "float32"), k.pointer("bias", "float32")
-    size = int(decisions["pixels"])
+    stride = layer.stride[1]
 
-    def tile(channel: Expr, packed: Expr, first: Expr, count: int, inside: Any) -> None:
-        base = k.let((first * stride - left) * channels + channel)
-        w0, to = k.let(packed * 9), k.let(first * channels + channel)
-        sums = [k.let(load(bias, packed, "float32x4"))] * count
+    def body(
+        k: Builder, pointers: list[Any], at: _Place, count: int, inside: Callable[[int], bool]
+    ) -> None:
+        *rows, weights, bias, output = pointers
+        w0 = k.let(at.block * (9 * BLOCK))
+        sums = [k.let(load(bias, at.block * BLOCK, "float32x4"))] * count
         for r in range(3):
             row = [k.let(load(weights, w0 + BLOCK * (3 * r + q), "float32x4")) for q in range(3)]
             for c in range((count - 1) * stride + 3):
                 users = [x for x in range(count) if 0 <= c - x * stride < 3]
                 if users and inside(c):
-                    value = k.let(load(rows[r], base + c * channels, "float32x4"))
+                    place = at.base + (c - at.begin) * at.channels
+                    value = k.let(load(rows[r], place, "float32x4"))
                     for x in users:
                         total = isa.multiply_add(sums[x], value, row[c - x * stride])
                         sums[x] = k.let(total)
         for x, total in enumerate(sums):
-            k.store(output, to + x * channels, isa.clamp(total, layer.clamp))
+            k.store(output, at.out + x * at.channels, isa.clamp(total, layer.clamp))
 
-    for channel, packed, (first, count, inside) in depthwise_tiles(
-        k,
-        channels,
-        BLOCK,
-        str(decisions["order"]),
-        lambda: pixel_tiles(k, out.width, source.width, stride, left, size),
-    ):
-        tile(channel, packed, first, count, inside)
-    blocks = blocks_of(channels, BLOCK)
-    return RowKernel(
-        symbol=k.symbol,
-        constants=(
-            pack_columns(layer.weight.reshape(9, -1), blocks),
-            pack_columns(layer.bias, blocks),
-        ),
-        prim_func=k.function(),
-        decisions=dict(decisions),
+    inner = _Loop("float32", "float32", "float32", BLOCK, (layer.clamp,), body)
+    blocks = blocks_of(graph.tensor_out(layer).channels, BLOCK)
+    constants = (
+        pack_columns(layer.weight.reshape(9, -1), blocks),
+        pack_columns(layer.bias, blocks),
     )
+    return _row_kernel(graph, layer, inner, decisions, *constants)
 
 
 DEPTHWISE = LayerKind(depthwise_kernel, _space, _default)

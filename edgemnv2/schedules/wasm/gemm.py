@@ -6,13 +6,16 @@ splat; the weights of a panel are widened there, too, once for all pixels of the
 by the instruction that loads them. The sums of a block's pixels are requantised in a loop of their
 own, which keeps the constants of eight channels in vectors.
 
+The loops are functions of their own, which layers share and call often: V8 compiles a function well
+only after it has run for a while, and a call that has begun ends in the slow code. So the first
+inference leaves the slow code early.
+
 On an x86 core two `pmaddwd` begin in a cycle, but a `paddd` may take the place of one: a pair of
 both takes 0.61 cycles on a Zen 4, so 64 multiplications 4.9 cycles. The loop takes 5.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +28,27 @@ from edgemnv2.schedules.avx2.int8_gemm import WidenedGemm
 from edgemnv2.schedules.gemm import Pointers
 from edgemnv2.schedules.wasm.isa import NO_SIMD, Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
-from edgemnv2.tir.builder import Builder, broadcast, cast, element, load, reinterpret
-from edgemnv2.tir.tiling import Panel, runs
+from edgemnv2.tir.builder import (
+    Builder,
+    address,
+    broadcast,
+    cast,
+    element,
+    load,
+    reinterpret,
+    split_tiles,
+    symbol_name,
+)
+from edgemnv2.tir.tiling import runs
 
 __all__ = ["WebFloatGemm", "WebInt8Gemm"]
 
 Expr = Any
 Array = NDArray[Any]
+WIDE = 16
+"""Numbers that are widened at once."""
+MANY = 8 * WIDE
+"""Of a block's pixels; fewer are widened where they are wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,89 +95,110 @@ class WebInt8Gemm(WidenedGemm):
         behind = self.padded * min(self.block, pixels)
         for first, size in runs(k, pixels, self.block):
             self._widen(k, p, first, size)
-            for panel in self.panels.each(k):
-                weights = self._weights(k, p, panel, behind)
-                self._panel(k, p, weights, 0, first, size, mr, panel)
+            self._panels(k, p, 0, first, size, mr, behind)
 
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """All pixels are in scratch as int16 already."""
-        behind = self.padded * pixels
         for first, size in runs(k, pixels, self.block):
-            for panel in self.panels.each(k):
-                weights = self._weights(k, p, panel, behind)
-                self._panel(k, p, weights, first, first, size, mr, panel)
+            self._panels(k, p, first, first, size, mr, self.padded * pixels)
 
-    def _weights(
-        self, k: Builder, p: Pointers, panel: Panel, behind: int
-    ) -> Callable[[Expr], Expr]:
-        """Eight weights of a panel from a place in it on as int16x8; they are widened here."""
-        stored, first = f"{self.weights_dtype}x8", k.let(panel.packed * self.padded)
-        if not self.wide:
-            return lambda at: cast(load(p.weights, first + at, stored), "int16x8")
-        with k.loop(self.padded * panel.width // 8) as i:
-            value = cast(load(p.weights, first + i * 8, stored), "int16x8")
-            k.store(p.scratch, i * 8 + behind, value)
-        return lambda at: load(p.scratch, at + behind, "int16x8")
+    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
+        """Pixels from `first` on into scratch; many of them by a function of its own."""
+        count = pixels * self.depth
+        if self.depth % 2 or count < MANY:
+            super()._widen(k, p, first, pixels)
+            return
+        begin = k.let(first * self.depth)
+        k.call(_widen("int8"), address(p.x, begin), address(p.scratch, 0), count // WIDE)
+        if count % WIDE:
+            value = load(p.x, begin + (count - WIDE), f"int8x{WIDE}")
+            k.store(p.scratch, count - WIDE, cast(value, f"int16x{WIDE}"))
 
-    def _panel(
-        self,
-        k: Builder,
-        p: Pointers,
-        weights: Callable[[Expr], Expr],
-        at: Expr,
-        first: Expr,
-        size: int,
-        mr: int,
-        panel: Panel,
+    def _panels(
+        self, k: Builder, p: Pointers, at: Expr, first: Expr, size: int, mr: int, behind: int
     ) -> None:
-        """`size` pixels, which begin at `at` in scratch, at `first` in the output."""
-        vectors, epilogue = panel.width // BLOCK, self.epilogue
-        q0 = k.let(panel.packed * epilogue.rows)
-        sums = k.registers("int32x4", size * vectors)
-        for begin, count in runs(k, size, mr):
-            self._sums(k, p, weights, k.let(at + begin), begin, count, panel, sums)
-        factors = [epilogue.load(k, p.second, q0, j) for j in range(vectors)]
-        with k.loop(size) as i:
-            made = [
-                epilogue.rescale(k, k.let(element(sums, i * vectors + j)), factors[j])
-                for j in range(vectors)
-            ]
-            to = k.let((first + i) * self.panels.channels + panel.channel)
-            epilogue.store(k, p.out, to, made)
+        """`size` pixels, which begin at `at` in scratch, at `first` in the output.
 
-    def _sums(
-        self,
-        k: Builder,
-        p: Pointers,
-        weights: Callable[[Expr], Expr],
-        at: Expr,
-        begin: Expr,
-        mr: int,
-        panel: Panel,
-        sums: Any,
-    ) -> None:
-        """`mr` pixels from `at` in scratch on into `sums` from pixel `begin` on."""
-        blocks, epilogue = range(panel.width // BLOCK), self.epilogue
-        acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
-        q0 = k.let(panel.packed * epilogue.rows)
-        x0 = k.let(at * self.padded)
-        for j in blocks:
-            bias = k.let(epilogue.bias(p.second, q0, j))
-            for row in acc:
-                k.set(row, j, bias)
+        `behind`: where in scratch a panel's weights are widened.
+        """
+        for panel in self.panels.each(k):
+            vectors, w0 = panel.width // BLOCK, k.let(panel.packed * self.padded)
+            weights, stored = address(p.weights, w0), self.weights_dtype
+            if self.wide:
+                many = self.padded * panel.width // WIDE
+                k.call(_widen(stored), weights, address(p.scratch, behind), many)
+                weights, stored = address(p.scratch, behind), "int16"
+            q0 = k.let(panel.packed * self.epilogue.rows)
+            parameters = address(p.second, 0)
+            sums = k.registers("int32x4", size * vectors)
+            for start, tiles, each in split_tiles(size, mr):
+                x = address(p.scratch, (at + start) * self.padded)
+                made = address(sums, start * vectors)
+                inner = self._sums(each, panel.width, stored)
+                k.call(inner, x, weights, parameters, made, q0, tiles)
+            to = address(p.out, first * self.panels.channels + panel.channel)
+            inner = self._rescaled(vectors)
+            k.call(inner, address(sums, 0), parameters, to, q0, size, self.panels.channels)
 
-        def step(pair: Expr) -> None:
-            loaded = [k.let(weights(pair * (2 * panel.width) + 2 * BLOCK * j)) for j in blocks]
-            for r, row in enumerate(acc):
-                both = load(p.scratch, x0 + pair * 2 + r * self.padded, "int16x2")
-                value = k.let(reinterpret(broadcast(reinterpret(both, "int32"), BLOCK), "int16x8"))
-                for j in blocks:
-                    k.set(row, j, element(row, j) + self.isa.dot(value, loaded[j]))
-
-        reduction(k, self.padded // 2, self.unroll, step)
-        for r, row in enumerate(acc):
+    def _sums(self, mr: int, width: int, stored: str) -> Builder:
+        """Sums of tiles of `mr` pixels with one panel of `width` channels."""
+        blocks, epilogue = range(width // BLOCK), self.epilogue
+        key = (self.padded, mr, width, self.unroll, stored, epilogue.key)
+        k = Builder(symbol_name("sums", {"key": key}))
+        x, weights = k.pointer("x", "int16"), k.pointer("weights", stored)
+        second, sums = k.pointer("parameters", "int32"), k.pointer("sums", "int32")
+        q0, tiles = k.number("q0"), k.number("tiles")
+        with k.loop(tiles) as tile:
+            acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
+            x0 = k.let(tile * (mr * self.padded))
             for j in blocks:
-                k.set(sums, (begin + r) * len(blocks) + j, element(row, j))
+                bias = k.let(epilogue.bias(second, q0, j))
+                for row in acc:
+                    k.set(row, j, bias)
+
+            def step(pair: Expr) -> None:
+                places = [pair * (2 * width) + 2 * BLOCK * j for j in blocks]
+                loaded = [
+                    k.let(cast(load(weights, place, f"{stored}x8"), "int16x8")) for place in places
+                ]
+                for r, row in enumerate(acc):
+                    both = reinterpret(load(x, x0 + pair * 2 + r * self.padded, "int16x2"), "int32")
+                    value = k.let(reinterpret(broadcast(both, BLOCK), "int16x8"))
+                    for j in blocks:
+                        k.set(row, j, element(row, j) + self.isa.dot(value, loaded[j]))
+
+            reduction(k, self.padded // 2, self.unroll, step)
+            to = k.let(tile * (mr * width))
+            for r, row in enumerate(acc):
+                for j in blocks:
+                    k.store(sums, to + (r * width + BLOCK * j), element(row, j))
+        return k
+
+    def _rescaled(self, vectors: int) -> Builder:
+        """Sums of one panel, pixel by pixel, as int8."""
+        epilogue = self.epilogue
+        k = Builder(symbol_name("rescaled", {"vectors": vectors, "epilogue": epilogue.key}))
+        sums, second = k.pointer("sums", "int32"), k.pointer("parameters", "int32")
+        out, q0 = k.pointer("out", self.out_dtype), k.number("q0")
+        size, channels = k.number("size"), k.number("channels")
+        factors = [epilogue.load(k, second, q0, j) for j in range(vectors)]
+        with k.loop(size) as i:
+            loaded = [
+                k.let(load(sums, (i * vectors + j) * BLOCK, "int32x4")) for j in range(vectors)
+            ]
+            made = [epilogue.rescale(k, x, f) for x, f in zip(loaded, factors, strict=True)]
+            epilogue.store(k, out, k.let(i * channels), made)
+        return k
+
+
+def _widen(stored: str) -> Builder:
+    """`count` times sixteen numbers as int16."""
+    k = Builder(f"widened_{stored}")
+    x, out, count = k.pointer("x", stored), k.pointer("out", "int16"), k.number("count")
+    with k.loop(count) as i:
+        value = cast(load(x, i * WIDE, f"{stored}x{WIDE}"), f"int16x{WIDE}")
+        k.store(out, i * WIDE, value)
+    return k
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,30 +207,59 @@ class WebFloatGemm(FloatGemm):
 
     isa: Isa = NO_SIMD
 
-    def _tile(
-        self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel, share: int
-    ) -> None:
-        """`share` is of prefetching, which WebAssembly has none of."""
-        vectors = range(panel.width // BLOCK)
-        acc = [k.registers("float32x4", len(vectors)) for _ in range(mr)]
-        w0 = k.let(panel.packed * self.depth)
-        x0 = [k.let((first + r) * self.depth) for r in range(mr)]
-        for j in vectors:
-            bias = k.let(load(p.second, panel.packed + BLOCK * j, "float32x4"))
-            for row in acc:
-                k.set(row, j, bias)
+    def emit(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
+        """Tiles in either order, by functions that layers of one depth share."""
+        panels = self.panels
+        full = [(0, 0, panels.nr, panels.full)] if panels.full else []
+        tail = (panels.channels - panels.tail, panels.full * panels.nr, panels.tail, 1)
+        for start, tiles, each in split_tiles(pixels, mr):
+            once, at_once = (tiles, 1) if order == "pixel" else (1, tiles)
+            with k.loop(once) as i:
+                first = k.let(i * each + start)
+                for channel, packed, width, count in [*full, *([tail] if panels.tail else [])]:
+                    k.call(
+                        self._tiles(each, width),
+                        address(p.x, first * self.depth),
+                        address(p.weights, packed * self.depth),
+                        address(p.second, packed),
+                        address(p.out, first * panels.channels + channel),
+                        count,
+                        at_once,
+                        panels.channels,
+                    )
 
-        def step(at: Expr) -> None:
-            begin = w0 + at * panel.width
-            weights = [k.let(load(p.weights, begin + BLOCK * j, "float32x4")) for j in vectors]
-            for r, row in enumerate(acc):
-                value = k.let(broadcast(element(p.x, x0[r] + at), BLOCK))
-                for j in vectors:
-                    total = self.isa.multiply_add(element(row, j), value, weights[j])
-                    k.set(row, j, total)
+    def _tiles(self, mr: int, width: int) -> Builder:
+        """Tiles of `mr` pixels with panels of `width` channels, all tiles with one, then the next.
 
-        reduction(k, self.depth, self.unroll, step)
-        for r, row in enumerate(acc):
-            to = k.let((first + r) * self.panels.channels + panel.channel)
+        `channels`: from a pixel of the output to the next.
+        """
+        vectors = range(width // BLOCK)
+        key = (self.depth, mr, width, self.unroll, self.clamp)
+        k = Builder(symbol_name("tiles_float32", {"key": key}))
+        x, weights = k.pointer("x", "float32"), k.pointer("weights", "float32")
+        second, out = k.pointer("bias", "float32"), k.pointer("out", "float32")
+        panels, tiles, channels = (k.number(name) for name in ("panels", "tiles", "channels"))
+        with k.loop(panels) as panel, k.loop(tiles) as tile:
+            acc = [k.registers("float32x4", len(vectors)) for _ in range(mr)]
+            w0, n0 = k.let(panel * (width * self.depth)), k.let(panel * width)
+            x0 = k.let(tile * (mr * self.depth))
             for j in vectors:
-                k.store(p.out, to + BLOCK * j, self.isa.clamp(element(row, j), self.clamp))
+                bias = k.let(load(second, n0 + BLOCK * j, "float32x4"))
+                for row in acc:
+                    k.set(row, j, bias)
+
+            def step(at: Expr) -> None:
+                places = [w0 + at * width + BLOCK * j for j in vectors]
+                loaded = [k.let(load(weights, place, "float32x4")) for place in places]
+                for r, row in enumerate(acc):
+                    value = k.let(broadcast(element(x, x0 + r * self.depth + at), BLOCK))
+                    for j in vectors:
+                        total = self.isa.multiply_add(element(row, j), value, loaded[j])
+                        k.set(row, j, total)
+
+            reduction(k, self.depth, self.unroll, step)
+            for r, row in enumerate(acc):
+                to = k.let((tile * mr + r) * channels + n0)
+                for j in vectors:
+                    k.store(out, to + BLOCK * j, self.isa.clamp(element(row, j), self.clamp))
+        return k
