@@ -151,10 +151,11 @@ class SdotGemm(Int8Gemm):
         acc = k.registers("int32x4", mr * vectors)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
         block = k.let(panel.packed * epilogue.rows)
-        for j in range(vectors):
-            b = k.let(epilogue.bias(k, p.second, block, j))
-            for r in range(mr):
-                k.set(acc, r * vectors + j, b)
+        stride = epilogue.no_stride(k, p.second, block, nr)
+        for r in range(mr):
+            again = k.let(block + (first + r) * stride)
+            for j in range(vectors):
+                k.set(acc, r * vectors + j, k.let(epilogue.bias(k, p.second, again, j)))
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             a = [k.let(load(p.x, at + r * depth, f"int8x{size}")) for r in range(mr)]

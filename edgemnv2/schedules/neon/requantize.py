@@ -25,13 +25,15 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.tir.builder import Builder, concat, constant, load, shuffle
+from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
 from edgemnv2.tir.tiling import pack_columns
 
 __all__ = ["Int8Epilogue", "Parameters", "pack_parameters"]
 
 Expr = Any
 Array = NDArray[Any]
+_WELL_WITHIN = 32_000.0
+"""Of int16, so that neither roundings nor an addend of less than a step count."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Int8Epilogue:
     has_left: bool
     fractions: Array | None = field(default=None, compare=False)
     halves: Halves | None = field(default=None, compare=False)
+    short: bool = False
+    """Whether no requantised sum leaves int16, so that narrowing to it needs no saturation."""
 
     @staticmethod
     def of(
@@ -77,6 +81,7 @@ class Int8Epilogue:
         if not rounds_to_the_right(requantize):
             return None
         low, high = int(clamp[0]), int(clamp[1])
+        short = isa.unzips and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
             if fractions is None:
@@ -88,7 +93,15 @@ class Int8Epilogue:
             halves = halves_of(requantize, span)
             form = "even"
             return Int8Epilogue(
-                isa, zero_point, low, high, form, has_left, fractions if finer else None, halves
+                isa,
+                zero_point,
+                low,
+                high,
+                form,
+                has_left,
+                fractions if finer else None,
+                halves,
+                short,
             )
         live = live_shifts(requantize)
         largest = int(live.max()) if live.size else -1
@@ -102,7 +115,7 @@ class Int8Epilogue:
             form = "zero"
         else:
             form = "left"
-        return Int8Epilogue(isa, zero_point, low, high, form, largest > 0)
+        return Int8Epilogue(isa, zero_point, low, high, form, largest > 0, short=short)
 
     @property
     def rows(self) -> int:
@@ -112,7 +125,7 @@ class Int8Epilogue:
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        key = (self.zero_point, self.low, self.high, self.form, self.has_left)
+        key = (self.zero_point, self.low, self.high, self.form, self.has_left, self.short)
         if self.form != "even":
             return key
         return (*key, self.fractions is not None, self.halves is not None)
@@ -131,6 +144,15 @@ class Int8Epilogue:
         fraction = [] if self.fractions is None else next(more)
         mask, residue = ([], []) if self.halves is None else more
         return Parameters(groups[0], groups[1], groups[2], left, fraction, mask, residue)
+
+    def no_stride(self, k: Builder, packed: Any, at: Expr, channels: int) -> Expr:
+        """Nought, as a distance from the bias of a pixel to that of the next.
+
+        `sdot` adds to its first operand. Loaded once, a bias would be copied for every pixel, by
+        the pipes that multiply; loaded anew it costs them nothing. That the sign of a multiplier
+        is nought is what LLVM cannot know.
+        """
+        return k.let(load(packed, at + channels, "int32") >> index(31))
 
     def bias(self, k: Builder, packed: Any, at: Expr, number: int) -> Expr:
         """Bias of the channels `4 * number ..` of the panel whose block begins at `at`."""
@@ -178,8 +200,12 @@ class Int8Epilogue:
         unsigned = relu and self.zero_point == -128
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
-            pair = [isa.sqxtn32(v) for v in values[i : i + 2]]
-            both = k.let(concat(pair if len(pair) == 2 else [pair[0], pair[0]], 4))
+            pair = values[i : i + 2]
+            if self.short and len(pair) == 2:
+                both = k.let(isa.xtn32(*pair))
+            else:
+                narrow = [isa.sqxtn32(v) for v in pair]
+                both = k.let(concat(narrow if len(pair) == 2 else narrow * 2, 4))
             if unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
                 halves.append(isa.sqxtun16(both))
@@ -214,6 +240,18 @@ class Int8Epilogue:
             else:
                 k.store(out, at + done, vector)
             done += lanes
+
+
+def _is_short(requantize: Requantize, span: tuple[Array, Array]) -> bool:
+    """Whether all sums in `span` are well within int16 when they have been requantised."""
+    live = np.asarray(requantize.multiplier) != 0
+    shift = np.where(live, np.asarray(requantize.shift), 0).astype(np.float64)
+    if (shift > 0).any():
+        return False
+    factor = np.asarray(requantize.multiplier, np.float64) * 2.0 ** (shift - 31)
+    largest = np.maximum(np.abs(span[0]), np.abs(span[1])).astype(np.float64)
+    addend = 0.0 if requantize.addend is None else 1.0
+    return bool((largest * factor + addend < _WELL_WITHIN).all())
 
 
 def pack_parameters(
