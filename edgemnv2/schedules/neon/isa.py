@@ -22,7 +22,7 @@ SHORT = {"float32": "v4f32", "float16": "v8f16"}
 
 
 _SLOW_UNZIP = ("cortex-a57", "cortex-a72")
-"""Cores that take three operations for it (Cortex-A72 Software Optimization Guide, 3.15)."""
+"""Cores that take three operations for it (Cortex-A72 Software Optimization Guide, ASIMD unzip)."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,11 @@ class Isa:
 
     def xtn32(self, a: Expr, b: Expr) -> Expr:
         """Two int32x4 to int16x8, their upper halves cut off: `uzp1`."""
-        halves = [reinterpret(v, "int16x8") for v in (a, b)]
-        return shuffle(halves, range(0, 16, 2))
+        return shuffle([reinterpret(v, "int16x8") for v in (a, b)], range(0, 16, 2))
+
+    def raddhn32(self, a: Expr, b: Expr) -> Expr:
+        """Upper halves of the sums of two int32x4, rounded; wraps."""
+        return self._call("raddhn.v4i16", "vraddhn.v4i16", "int16x4", a, b)
 
     def sqxtn16(self, a: Expr) -> Expr:
         """int16x8 saturated to int8x8."""

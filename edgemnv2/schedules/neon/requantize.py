@@ -67,7 +67,8 @@ class Int8Epilogue:
     fractions: Array | None = field(default=None, compare=False)
     halves: Halves | None = field(default=None, compare=False)
     short: bool = False
-    """Whether no requantised sum leaves int16, so that narrowing to it needs no saturation."""
+    """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
+    where that is slow (`units`), `raddhn` rounds, adds the zero point and narrows in one."""
 
     @staticmethod
     def of(
@@ -81,7 +82,7 @@ class Int8Epilogue:
         if not rounds_to_the_right(requantize):
             return None
         low, high = int(clamp[0]), int(clamp[1])
-        short = isa.unzips and _is_short(requantize, span)
+        short = isa.arm64 and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
             if fractions is None:
@@ -101,7 +102,7 @@ class Int8Epilogue:
                 has_left,
                 fractions if finer else None,
                 halves,
-                short,
+                short and halves is None,
             )
         live = live_shifts(requantize)
         largest = int(live.max()) if live.size else -1
@@ -115,12 +116,18 @@ class Int8Epilogue:
             form = "zero"
         else:
             form = "left"
+        short = short and form in ("relu", "right")
         return Int8Epilogue(isa, zero_point, low, high, form, largest > 0, short=short)
 
     @property
     def rows(self) -> int:
         """int32 constants a channel in packed parameters."""
         return 3 + self.has_left + (self.fractions is not None) + 2 * (self.halves is not None)
+
+    @property
+    def units(self) -> int:
+        """By how many bits sums are shifted less, so that the upper half of int32 is the result."""
+        return 16 if self.short and not self.isa.unzips else 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -159,7 +166,7 @@ class Int8Epilogue:
         return load(packed, at + 4 * number, "int32x4")
 
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
-        """Four requantised channels, without zero point."""
+        """Four requantised channels, without zero point; times `2**units`, not rounded, if so."""
         if self.form == "even":
             return self._rescale_to_even(k, acc, number, p)
         if self.form == "single":
@@ -178,7 +185,10 @@ class Int8Epilogue:
         elif self.form in ("zero", "left"):
             # The shift vector is negative exactly where a right shift follows.
             x = x + ((x & p.shift[number]) >> constant(31, "int32", 4))
-        return k.let(self.isa.srshl32(x, p.shift[number]))
+        return k.let(self._shifted(x, p.shift[number]))
+
+    def _shifted(self, x: Expr, shift: Expr) -> Expr:
+        return self.isa.sshl32(x, shift) if self.units else self.isa.srshl32(x, shift)
 
     def _rescale_to_even(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         fine = acc
@@ -188,7 +198,7 @@ class Int8Epilogue:
         if self.has_left:
             fine = k.let(self.isa.sqshl32(fine, p.left[number]))
         x = k.let(self.isa.sqdmulh32(fine, p.multiplier[number]))
-        x = k.let(self.isa.srshl32(x, p.shift[number]))
+        x = k.let(self._shifted(x, p.shift[number]))
         if self.halves is None:
             return x
         return corrected(k, x, acc, p.mask[number], p.residue[number], 4)
@@ -197,16 +207,13 @@ class Int8Epilogue:
         """`(lanes, int8 vector)` in channel order of the rescaled `values` (int32x4 each)."""
         isa = self.isa
         relu = self.form == "relu" or (self.form == "even" and self.low >= self.zero_point)
-        unsigned = relu and self.zero_point == -128
+        unsigned = relu and self.zero_point == -128 and not self.units
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
-            pair = values[i : i + 2]
-            if self.short and len(pair) == 2:
-                both = k.let(isa.xtn32(*pair))
-            else:
-                narrow = [isa.sqxtn32(v) for v in pair]
-                both = k.let(concat(narrow if len(pair) == 2 else narrow * 2, 4))
-            if unsigned:
+            both = k.let(self._short(values[i : i + 2]))
+            if self.units:
+                halves.append(isa.sqxtn16(both))
+            elif unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
                 halves.append(isa.sqxtun16(both))
             else:
@@ -225,6 +232,17 @@ class Int8Epilogue:
             left -= 2 * take
             result.append((used, value))
         return result
+
+    def _short(self, values: Sequence[Expr]) -> Expr:
+        """int16x8 of one or two rescaled vectors; with the zero point, if there are `units`."""
+        if self.short and not self.units and len(values) == 2:
+            return self.isa.xtn32(values[0], values[1])
+        if self.units:
+            zero_point = constant(self.zero_point << 16, "int32", 4)
+            narrow = [self.isa.raddhn32(v, zero_point) for v in values]
+        else:
+            narrow = [self.isa.sqxtn32(v) for v in values]
+        return concat(narrow if len(narrow) == 2 else [narrow[0], narrow[0]], 4)
 
     def store(self, k: Builder, out: Any, at: Expr, acc: Sequence[Expr], p: Parameters) -> None:
         """Requantise and store `4 * len(acc)` consecutive channels from `out[at]` on."""
@@ -260,13 +278,14 @@ def pack_parameters(
     """int32 constants of the `(first channel, channels)` panels, block by block.
 
     A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift,
-    fraction of the bias, mask and residue of halves.
+    fraction of the bias, mask and residue of halves. Shifts are less by `units`.
     """
     multiplier = np.asarray(requantize.multiplier, np.int32)
     shift = np.where(multiplier == 0, -1, np.asarray(requantize.shift)).astype(np.int32)
     if epilogue.form == "even":
         return pack_columns(_even_rows(bias, requantize, epilogue), list(panels))
-    rows = [np.asarray(bias, np.int64).astype(np.int32), multiplier, np.minimum(shift, 0)]
+    down = np.minimum(shift, 0) + epilogue.units
+    rows = [np.asarray(bias, np.int64).astype(np.int32), multiplier, down]
     if epilogue.has_left:
         rows.append(np.maximum(shift, 0))
     table = np.stack(rows).astype(np.int32)
@@ -277,7 +296,11 @@ def _even_rows(bias: Array, requantize: Requantize, epilogue: Int8Epilogue) -> A
     """The rows of constants of the form "even"; every right shift is at least one."""
     finer = 0 if epilogue.fractions is None else FRACTION_BITS
     shift = np.where(requantize.multiplier == 0, -1, requantize.shift.astype(np.int64)) - finer
-    rows = [np.asarray(bias, np.int64), requantize.multiplier, np.minimum(shift, -1)]
+    rows = [
+        np.asarray(bias, np.int64),
+        requantize.multiplier,
+        np.minimum(shift, -1) + epilogue.units,
+    ]
     if epilogue.has_left:
         rows.append(np.maximum(shift + 1, 0))
     if epilogue.fractions is not None:
