@@ -7,7 +7,7 @@ meaning, or two of half the width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, reinterpret, shuffle
@@ -32,8 +32,9 @@ class Isa:
     arm64: bool
     dotprod: bool = False
     fp16: bool = False
-    unzips: bool = False
-    """Whether `uzp1` of 128 bits is one operation (see `_SLOW_UNZIP`)."""
+    unzips: bool = field(default=False, repr=False)
+    """Whether `uzp1` of 128 bits is one operation (see `_SLOW_UNZIP`). Not in the text that names
+    kernels: it shapes int8 epilogues only, whose `key` says how."""
 
     @property
     def registers(self) -> int:

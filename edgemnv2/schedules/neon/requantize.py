@@ -132,7 +132,9 @@ class Int8Epilogue:
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        key = (self.zero_point, self.low, self.high, self.form, self.has_left, self.short)
+        key: tuple[Any, ...] = (self.zero_point, self.low, self.high, self.form, self.has_left)
+        if self.short:
+            key = (*key, "short", self.units)
         if self.form != "even":
             return key
         return (*key, self.fractions is not None, self.halves is not None)
