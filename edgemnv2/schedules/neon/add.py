@@ -95,8 +95,8 @@ def _linear(layer: Add, isa: Isa, elements: int, form: LinearAdd) -> RowKernel:
 
 def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
     assert layer.rescale is not None
-    if layer.is_real:
-        form = linear_add(graph, layer)
+    form = linear_add(graph, layer, signed=True)
+    if form is not None or layer.is_real:
         return None if form is None else _linear(layer, isa, elements, form)
     quants = [graph.tensor_in(layer, 0).quant, graph.tensor_in(layer, 1).quant]
     out_quant = graph.tensor_out(layer).quant

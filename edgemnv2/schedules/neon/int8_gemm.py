@@ -28,6 +28,8 @@ Expr = Any
 Array = NDArray[Any]
 
 
+SHORT_SUM = 24
+"""Input channels up to which a copied bias costs more than one that is loaded anew."""
 LARGEST_SPLIT = 254
 """Magnitude of the largest weight that is a sum of two int8 above -128."""
 
@@ -151,10 +153,12 @@ class SdotGemm(Int8Gemm):
         acc = k.registers("int32x4", mr * vectors)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
         block = k.let(panel.packed * epilogue.rows)
-        for j in range(vectors):
-            b = k.let(epilogue.bias(k, p.second, block, j))
-            for r in range(mr):
-                k.set(acc, r * vectors + j, b)
+        short = depth <= SHORT_SUM
+        stride = epilogue.no_stride(k, p.second, block, nr) if short else 0
+        for r in range(mr):
+            again = k.let(block + (first + r) * stride) if short else block
+            for j in range(vectors):
+                k.set(acc, r * vectors + j, k.let(epilogue.bias(k, p.second, again, j)))
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             a = [k.let(load(p.x, at + r * depth, f"int8x{size}")) for r in range(mr)]

@@ -7,10 +7,10 @@ meaning, or two of half the width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, shuffle
+from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, reinterpret, shuffle
 
 __all__ = ["LANES", "Isa", "Maxima", "high", "isa_of", "low"]
 
@@ -21,6 +21,10 @@ SHORT = {"float32": "v4f32", "float16": "v8f16"}
 """LLVM's names of these vectors."""
 
 
+_SLOW_UNZIP = ("cortex-a57", "cortex-a72")
+"""Cores that take three operations for it (Cortex-A72 Software Optimization Guide, ASIMD unzip)."""
+
+
 @dataclass(frozen=True)
 class Isa:
     """Which vector instructions the core has."""
@@ -28,6 +32,9 @@ class Isa:
     arm64: bool
     dotprod: bool = False
     fp16: bool = False
+    unzips: bool = field(default=False, repr=False)
+    """Whether `uzp1` of 128 bits is one operation (see `_SLOW_UNZIP`). Not in the text that names
+    kernels: it shapes int8 epilogues only, whose `key` says how."""
 
     @property
     def registers(self) -> int:
@@ -84,6 +91,14 @@ class Isa:
     def sqxtn32(self, a: Expr) -> Expr:
         """int32x4 saturated to int16x4."""
         return self._call("sqxtn.v4i16", "vqmovns.v4i16", "int16x4", a)
+
+    def xtn32(self, a: Expr, b: Expr) -> Expr:
+        """Two int32x4 to int16x8, their upper halves cut off: `uzp1`."""
+        return shuffle([reinterpret(v, "int16x8") for v in (a, b)], range(0, 16, 2))
+
+    def raddhn32(self, a: Expr, b: Expr) -> Expr:
+        """Upper halves of the sums of two int32x4, rounded; wraps."""
+        return self._call("raddhn.v4i16", "vraddhn.v4i16", "int16x4", a, b)
 
     def sqxtn16(self, a: Expr) -> Expr:
         """int16x8 saturated to int8x8."""
@@ -151,10 +166,12 @@ def high(vector: Expr, lanes: int) -> Expr:
 def isa_of(target: Any) -> Isa:
     """The `Isa` of a target file's core, by its features and its triple."""
     features = set(target.cpu.features)
+    arm64 = str(target.toolchain.triple).startswith("aarch64")
     return Isa(
-        arm64=str(target.toolchain.triple).startswith("aarch64"),
+        arm64=arm64,
         dotprod="dotprod" in features,
         fp16=bool(features & {"fp16", "fullfp16"}),
+        unzips=arm64 and target.cpu.core not in _SLOW_UNZIP,
     )
 
 

@@ -25,13 +25,15 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.tir.builder import Builder, concat, constant, load, shuffle
+from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
 from edgemnv2.tir.tiling import pack_columns
 
 __all__ = ["Int8Epilogue", "Parameters", "pack_parameters"]
 
 Expr = Any
 Array = NDArray[Any]
+_WELL_WITHIN = 32_000.0
+"""Of int16, so that neither roundings nor an addend of less than a step count."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Int8Epilogue:
     has_left: bool
     fractions: Array | None = field(default=None, compare=False)
     halves: Halves | None = field(default=None, compare=False)
+    short: bool = False
+    """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
+    where that is slow (`units`), `raddhn` rounds, adds the zero point and narrows in one."""
 
     @staticmethod
     def of(
@@ -77,6 +82,7 @@ class Int8Epilogue:
         if not rounds_to_the_right(requantize):
             return None
         low, high = int(clamp[0]), int(clamp[1])
+        short = isa.arm64 and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
             if fractions is None:
@@ -88,7 +94,15 @@ class Int8Epilogue:
             halves = halves_of(requantize, span)
             form = "even"
             return Int8Epilogue(
-                isa, zero_point, low, high, form, has_left, fractions if finer else None, halves
+                isa,
+                zero_point,
+                low,
+                high,
+                form,
+                has_left,
+                fractions if finer else None,
+                halves,
+                short and halves is None,
             )
         live = live_shifts(requantize)
         largest = int(live.max()) if live.size else -1
@@ -102,7 +116,8 @@ class Int8Epilogue:
             form = "zero"
         else:
             form = "left"
-        return Int8Epilogue(isa, zero_point, low, high, form, largest > 0)
+        short = short and form in ("relu", "right")
+        return Int8Epilogue(isa, zero_point, low, high, form, largest > 0, short=short)
 
     @property
     def rows(self) -> int:
@@ -110,9 +125,16 @@ class Int8Epilogue:
         return 3 + self.has_left + (self.fractions is not None) + 2 * (self.halves is not None)
 
     @property
+    def units(self) -> int:
+        """By how many bits sums are shifted less, so that the upper half of int32 is the result."""
+        return 16 if self.short and not self.isa.unzips else 0
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
-        key = (self.zero_point, self.low, self.high, self.form, self.has_left)
+        key: tuple[Any, ...] = (self.zero_point, self.low, self.high, self.form, self.has_left)
+        if self.short:
+            key = (*key, "short", self.units)
         if self.form != "even":
             return key
         return (*key, self.fractions is not None, self.halves is not None)
@@ -132,12 +154,21 @@ class Int8Epilogue:
         mask, residue = ([], []) if self.halves is None else more
         return Parameters(groups[0], groups[1], groups[2], left, fraction, mask, residue)
 
+    def no_stride(self, k: Builder, packed: Any, at: Expr, channels: int) -> Expr:
+        """Nought, as a distance from the bias of a pixel to that of the next.
+
+        `sdot` adds to its first operand. Loaded once, a bias would be copied for every pixel, by
+        the pipes that multiply; loaded anew it costs them nothing. That the sign of a multiplier
+        is nought is what LLVM cannot know.
+        """
+        return k.let(load(packed, at + channels, "int32") >> index(31))
+
     def bias(self, k: Builder, packed: Any, at: Expr, number: int) -> Expr:
         """Bias of the channels `4 * number ..` of the panel whose block begins at `at`."""
         return load(packed, at + 4 * number, "int32x4")
 
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
-        """Four requantised channels, without zero point."""
+        """Four requantised channels, without zero point; times `2**units`, not rounded, if so."""
         if self.form == "even":
             return self._rescale_to_even(k, acc, number, p)
         if self.form == "single":
@@ -156,7 +187,10 @@ class Int8Epilogue:
         elif self.form in ("zero", "left"):
             # The shift vector is negative exactly where a right shift follows.
             x = x + ((x & p.shift[number]) >> constant(31, "int32", 4))
-        return k.let(self.isa.srshl32(x, p.shift[number]))
+        return k.let(self._shifted(x, p.shift[number]))
+
+    def _shifted(self, x: Expr, shift: Expr) -> Expr:
+        return self.isa.sshl32(x, shift) if self.units else self.isa.srshl32(x, shift)
 
     def _rescale_to_even(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         fine = acc
@@ -166,7 +200,7 @@ class Int8Epilogue:
         if self.has_left:
             fine = k.let(self.isa.sqshl32(fine, p.left[number]))
         x = k.let(self.isa.sqdmulh32(fine, p.multiplier[number]))
-        x = k.let(self.isa.srshl32(x, p.shift[number]))
+        x = k.let(self._shifted(x, p.shift[number]))
         if self.halves is None:
             return x
         return corrected(k, x, acc, p.mask[number], p.residue[number], 4)
@@ -175,12 +209,13 @@ class Int8Epilogue:
         """`(lanes, int8 vector)` in channel order of the rescaled `values` (int32x4 each)."""
         isa = self.isa
         relu = self.form == "relu" or (self.form == "even" and self.low >= self.zero_point)
-        unsigned = relu and self.zero_point == -128
+        unsigned = relu and self.zero_point == -128 and not self.units
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
-            pair = [isa.sqxtn32(v) for v in values[i : i + 2]]
-            both = k.let(concat(pair if len(pair) == 2 else [pair[0], pair[0]], 4))
-            if unsigned:
+            both = k.let(self._short(values[i : i + 2]))
+            if self.units:
+                halves.append(isa.sqxtn16(both))
+            elif unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
                 halves.append(isa.sqxtun16(both))
             else:
@@ -200,6 +235,17 @@ class Int8Epilogue:
             result.append((used, value))
         return result
 
+    def _short(self, values: Sequence[Expr]) -> Expr:
+        """int16x8 of one or two rescaled vectors; with the zero point, if there are `units`."""
+        if self.short and not self.units and len(values) == 2:
+            return self.isa.xtn32(values[0], values[1])
+        if self.units:
+            zero_point = constant(self.zero_point << 16, "int32", 4)
+            narrow = [self.isa.raddhn32(v, zero_point) for v in values]
+        else:
+            narrow = [self.isa.sqxtn32(v) for v in values]
+        return concat(narrow if len(narrow) == 2 else [narrow[0], narrow[0]], 4)
+
     def store(self, k: Builder, out: Any, at: Expr, acc: Sequence[Expr], p: Parameters) -> None:
         """Requantise and store `4 * len(acc)` consecutive channels from `out[at]` on."""
         values = [self.rescale(k, a, i, p) for i, a in enumerate(acc)]
@@ -216,19 +262,32 @@ class Int8Epilogue:
             done += lanes
 
 
+def _is_short(requantize: Requantize, span: tuple[Array, Array]) -> bool:
+    """Whether all sums in `span` are well within int16 when they have been requantised."""
+    live = np.asarray(requantize.multiplier) != 0
+    shift = np.where(live, np.asarray(requantize.shift), 0).astype(np.float64)
+    if (shift > 0).any():
+        return False
+    factor = np.asarray(requantize.multiplier, np.float64) * 2.0 ** (shift - 31)
+    largest = np.maximum(np.abs(span[0]), np.abs(span[1])).astype(np.float64)
+    addend = 0.0 if requantize.addend is None else 1.0
+    return bool((largest * factor + addend < _WELL_WITHIN).all())
+
+
 def pack_parameters(
     bias: Array, requantize: Requantize, panels: Sequence[tuple[int, int]], epilogue: Int8Epilogue
 ) -> Array:
     """int32 constants of the `(first channel, channels)` panels, block by block.
 
     A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift,
-    fraction of the bias, mask and residue of halves.
+    fraction of the bias, mask and residue of halves. Shifts are less by `units`.
     """
     multiplier = np.asarray(requantize.multiplier, np.int32)
     shift = np.where(multiplier == 0, -1, np.asarray(requantize.shift)).astype(np.int32)
     if epilogue.form == "even":
         return pack_columns(_even_rows(bias, requantize, epilogue), list(panels))
-    rows = [np.asarray(bias, np.int64).astype(np.int32), multiplier, np.minimum(shift, 0)]
+    down = np.minimum(shift, 0) + epilogue.units
+    rows = [np.asarray(bias, np.int64).astype(np.int32), multiplier, down]
     if epilogue.has_left:
         rows.append(np.maximum(shift, 0))
     table = np.stack(rows).astype(np.int32)
@@ -239,7 +298,11 @@ def _even_rows(bias: Array, requantize: Requantize, epilogue: Int8Epilogue) -> A
     """The rows of constants of the form "even"; every right shift is at least one."""
     finer = 0 if epilogue.fractions is None else FRACTION_BITS
     shift = np.where(requantize.multiplier == 0, -1, requantize.shift.astype(np.int64)) - finer
-    rows = [np.asarray(bias, np.int64), requantize.multiplier, np.minimum(shift, -1)]
+    rows = [
+        np.asarray(bias, np.int64),
+        requantize.multiplier,
+        np.minimum(shift, -1) + epilogue.units,
+    ]
     if epilogue.has_left:
         rows.append(np.maximum(shift + 1, 0))
     if epilogue.fractions is not None:
