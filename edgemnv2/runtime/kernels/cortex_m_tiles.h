@@ -64,7 +64,7 @@
     "smlad r5, r10, lr, r5\n ldr r10, [r0, #-12]\n smlad r6, r11, r12, r6\n sxtb16 lr, r12\n"      \
     "smlad r7, r10, r12, r7\n smlad r3, r10, lr, r3\n ldr r10, [r0, #-8]\n"                        \
     "smlad r2, r11, lr, r2\n add r1, r1, #8\n smlad r4, r10, lr, r4\n ldr r11, [r0, #-4]\n"        \
-    "smlad r8, r11, r12, r8\n smlad r9, r11, r12, r9\n ldr r12, [r1, #-4]\n"                       \
+    "smlad r8, r10, r12, r8\n smlad r9, r11, r12, r9\n ldr r12, [r1, #-4]\n"                       \
     "smlad r5, r11, lr, r5\n"
 #define EDGEMNV2_GROUP_BYTES_4_BYTES 112
 #define EDGEMNV2_SCALE_4_HALVES "mov r12, lr\n"
