@@ -405,8 +405,10 @@ EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
                                        EDGEMNV2_UNUSED int32_t *sums)
 {
     __asm__ volatile("push {r3-r11, lr}\n ldm r3, {r4, r5, r6, r7}\n"
-                     "tst r2, #1\n beq 2f\n" EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #1\n beq 4f\n"
-                     "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_LAST "bne 3b\n"
+                     "tst r2, #1\n beq 1f\n" EDGEMNV2_QUAD_GROUP "1:\n tst r2, #2\n beq 2f\n"
+                     EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #2\n beq 4f\n"
+                     "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP
+                     EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_LAST "bne 3b\n"
                      "4:\n pop {r3}\n stm r3, {r4, r5, r6, r7}\n pop {r4-r11, pc}\n");
 }
 

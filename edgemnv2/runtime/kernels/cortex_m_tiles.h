@@ -21,25 +21,25 @@
  * four more, and bytes of its code for the computed entry. */
 #if defined(EDGEMNV2_DUAL_ISSUE)
 #define EDGEMNV2_FIRST_4_HALVES                                                                    \
-    "ldrd lr, r12, [r1, #8]\n ldrd r10, r11, [r0], #32\n ldrd r5, r9, [r1], #28\n"                 \
-    "smlad r2, r10, lr, r5\n smlad r6, r10, r12, r9\n smlad r3, r11, lr, r5\n"                     \
-    "smlad r7, r11, r12, r9\n ldrd r10, r11, [r0, #-24]\n smlad r8, r10, r12, r9\n"                \
-    "smlad r9, r11, r12, r9\n ldr r12, [r1, #-8]\n smlad r4, r10, lr, r5\n"                        \
-    "smlad r5, r11, lr, r5\n ldrd r10, r11, [r0, #-16]\n ldr lr, [r1, #-12]\n"                     \
-    "smlad r7, r11, r12, r7\n smlad r3, r11, lr, r3\n smlad r2, r10, lr, r2\n"                     \
-    "smlad r6, r10, r12, r6\n ldrd r10, r11, [r0, #-8]\n smlad r5, r11, lr, r5\n"                  \
-    "smlad r8, r10, r12, r8\n smlad r4, r10, lr, r4\n ldr lr, [r1, #-4]\n"                         \
-    "smlad r9, r11, r12, r9\n"
+    "ldrd r12, lr, [r1, #8]\n ldrd r5, r9, [r1], #28\n ldrd r10, r11, [r0], #32\n"                 \
+    "smlad r6, r10, lr, r9\n smlad r2, r10, r12, r5\n smlad r7, r11, lr, r9\n"                     \
+    "smlad r3, r11, r12, r5\n ldrd r10, r11, [r0, #-24]\n smlad r8, r10, lr, r9\n"                 \
+    "smlad r4, r10, r12, r5\n ldr r10, [r0, #-16]\n smlad r5, r11, r12, r5\n"                      \
+    "ldr r12, [r1, #-12]\n smlad r9, r11, lr, r9\n ldr lr, [r1, #-8]\n smlad r2, r10, r12, r2\n"   \
+    "ldr r11, [r0, #-12]\n smlad r6, r10, lr, r6\n ldr r10, [r0, #-8]\n smlad r7, r11, lr, r7\n"   \
+    "smlad r3, r11, r12, r3\n ldr r11, [r0, #-4]\n smlad r8, r10, lr, r8\n"                        \
+    "smlad r5, r11, r12, r5\n smlad r9, r11, lr, r9\n smlad r4, r10, r12, r4\n"                    \
+    "ldr r12, [r1, #-4]\n"
 #define EDGEMNV2_GROUP_4_HALVES                                                                    \
-    "ldrd r10, r11, [r0], #32\n ldr r12, [r1], #16\n smlad r2, r10, lr, r2\n"                      \
-    "smlad r6, r10, r12, r6\n smlad r7, r11, r12, r7\n ldr r10, [r0, #-24]\n"                      \
-    "smlad r3, r11, lr, r3\n smlad r4, r10, lr, r4\n ldr r11, [r0, #-20]\n"                        \
-    "smlad r8, r10, r12, r8\n ldr r10, [r0, #-12]\n smlad r5, r11, lr, r5\n ldr lr, [r1, #-12]\n"  \
-    "smlad r9, r11, r12, r9\n ldr r12, [r1, #-8]\n smlad r3, r10, lr, r3\n ldr r11, [r0, #-16]\n"  \
-    "smlad r7, r10, r12, r7\n ldr r10, [r0, #-8]\n smlad r2, r11, lr, r2\n"                        \
-    "smlad r6, r11, r12, r6\n ldr r11, [r0, #-4]\n smlad r4, r10, lr, r4\n"                        \
-    "smlad r5, r11, lr, r5\n ldr lr, [r1, #-4]\n smlad r8, r10, r12, r8\n"                         \
-    "smlad r9, r11, r12, r9\n"
+    "ldrd r10, r11, [r0], #32\n ldr lr, [r1], #16\n smlad r2, r10, r12, r2\n"                      \
+    "smlad r6, r10, lr, r6\n smlad r7, r11, lr, r7\n ldr r10, [r0, #-24]\n"                        \
+    "smlad r3, r11, r12, r3\n smlad r4, r10, r12, r4\n ldr r11, [r0, #-20]\n"                      \
+    "smlad r8, r10, lr, r8\n ldr r10, [r0, #-12]\n smlad r5, r11, r12, r5\n ldr r12, [r1, #-12]\n" \
+    "smlad r9, r11, lr, r9\n ldr lr, [r1, #-8]\n smlad r3, r10, r12, r3\n ldr r11, [r0, #-16]\n"   \
+    "smlad r7, r10, lr, r7\n ldr r10, [r0, #-8]\n smlad r2, r11, r12, r2\n"                        \
+    "smlad r6, r11, lr, r6\n ldr r11, [r0, #-4]\n smlad r4, r10, r12, r4\n"                        \
+    "smlad r5, r11, r12, r5\n ldr r12, [r1, #-4]\n smlad r8, r10, lr, r8\n"                        \
+    "smlad r9, r11, lr, r9\n"
 #define EDGEMNV2_GROUP_BYTES_4_HALVES 108
 #define EDGEMNV2_FIRST_3_BYTES                                                                     \
     "ldr r11, [r0, #8]\n ldr r12, [r1, #8]\n ldrd r5, r10, [r0], #24\n ldrd r4, r8, [r1], #20\n"   \
@@ -67,7 +67,7 @@
     "smlad r8, r10, r12, r8\n smlad r9, r11, r12, r9\n ldr r12, [r1, #-4]\n"                       \
     "smlad r5, r11, lr, r5\n"
 #define EDGEMNV2_GROUP_BYTES_4_BYTES 112
-#define EDGEMNV2_SCALE_4_HALVES "mov r12, lr\n"
+#define EDGEMNV2_SCALE_4_HALVES ""
 #else
 #define EDGEMNV2_FIRST_4_HALVES                                                                    \
     "ldrd r5, r9, [r1], #8\n ldrd r10, r11, [r0], #32\n ldrd lr, r12, [r1], #8\n"                  \
