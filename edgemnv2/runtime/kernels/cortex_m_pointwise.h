@@ -386,11 +386,17 @@ EDGEMNV2_COMMON(4)
 /* clang-format off */
 #define EDGEMNV2_QUAD_GROUP                                                                        \
     "ldrd r8, r9, [r0], #8\n ldm r1!, {r3, r10, r11, lr}\n sxtb16 r12, r3\n"                       \
-    "sxtb16 r3, r3, ror #8\n smlad r4, r8, r12, r4\n sxtb16 r12, r10\n smlad r4, r9, r3, r4\n"     \
-    "sxtb16 r10, r10, ror #8\n smlad r5, r8, r12, r5\n sxtb16 r12, r11\n"                          \
-    "smlad r5, r9, r10, r5\n sxtb16 r11, r11, ror #8\n smlad r6, r8, r12, r6\n"                    \
-    "sxtb16 r12, lr\n smlad r6, r9, r11, r6\n sxtb16 lr, lr, ror #8\n smlad r7, r8, r12, r7\n"     \
-    "smlad r7, r9, lr, r7\n"
+    "sxtb16 r3, r3, ror #8\n smlad r4, r8, r12, r4\n sxtb16 r12, lr\n smlad r4, r9, r3, r4\n"      \
+    "sxtb16 lr, lr, ror #8\n smlad r7, r8, r12, r7\n sxtb16 r3, r11, ror #8\n"                     \
+    "smlad r7, r9, lr, r7\n sxtb16 r12, r10\n smlad r6, r9, r3, r6\n sxtb16 r10, r10, ror #8\n"    \
+    "smlad r5, r8, r12, r5\n sxtb16 r12, r11\n smlad r5, r9, r10, r5\n smlad r6, r8, r12, r6\n"
+/* The last one of a trip also counts the trip. */
+#define EDGEMNV2_QUAD_LAST                                                                         \
+    "ldrd r8, r9, [r0], #8\n ldm r1!, {r3, r10, r11, r12}\n sxtb16 lr, r3\n subs r2, #1\n"         \
+    "smlad r4, r8, lr, r4\n sxtb16 lr, r10\n sxtb16 r3, r3, ror #8\n smlad r5, r8, lr, r5\n"       \
+    "sxtb16 lr, r11\n smlad r4, r9, r3, r4\n sxtb16 r11, r11, ror #8\n smlad r6, r8, lr, r6\n"     \
+    "sxtb16 r10, r10, ror #8\n smlad r6, r9, r11, r6\n sxtb16 lr, r12, ror #8\n"                   \
+    "smlad r5, r9, r10, r5\n sxtb16 r12, r12\n smlad r7, r9, lr, r7\n smlad r7, r8, r12, r7\n"
 
 /* Adds to four sums in memory. */
 EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
@@ -399,8 +405,10 @@ EDGEMNV2_NAKED void edgemnv2_quad_sums(EDGEMNV2_UNUSED const int32_t *x,
                                        EDGEMNV2_UNUSED int32_t *sums)
 {
     __asm__ volatile("push {r3-r11, lr}\n ldm r3, {r4, r5, r6, r7}\n"
-                     "tst r2, #1\n beq 2f\n" EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #1\n beq 4f\n"
-                     "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP "subs r2, #1\n bne 3b\n"
+                     "tst r2, #1\n beq 1f\n" EDGEMNV2_QUAD_GROUP "1:\n tst r2, #2\n beq 2f\n"
+                     EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP "2:\n lsrs r2, r2, #2\n beq 4f\n"
+                     "3:\n" EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_GROUP
+                     EDGEMNV2_QUAD_GROUP EDGEMNV2_QUAD_LAST "bne 3b\n"
                      "4:\n pop {r3}\n stm r3, {r4, r5, r6, r7}\n pop {r4-r11, pc}\n");
 }
 
