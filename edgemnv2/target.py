@@ -563,20 +563,23 @@ def _check_caches(cpu: Cpu, place: str) -> None:
 
 def _check_consistency(target: Target, place: str) -> None:
     """What no single key can show."""
-    allowed = FEATURES[target.cpu.isa]
-    for feature in sorted(target.cpu.features):
-        if feature not in allowed:
-            raise TargetError(
-                f"{place}: cpu.features has {feature!r}, which {target.cpu.isa} does not know "
-                f"(must be out of: {', '.join(allowed)})"
-            )
+    isa, chain = target.cpu.isa, target.toolchain
+    for feature in sorted(target.cpu.features.difference(FEATURES[isa])):
+        raise TargetError(
+            f"{place}: cpu.features has {feature!r}, which {isa} does not know "
+            f"(must be out of: {', '.join(FEATURES[isa])})"
+        )
     _check_caches(target.cpu, place)
-    has_abi = target.cpu.isa in ("armv7a", "thumb", "riscv32", "riscv64")
-    if bool(target.toolchain.float_abi) != has_abi:
+    begins = ("arm", "thumb") if isa in ("armv7a", "thumb") else ("" if isa == "c99" else isa,)
+    if not chain.triple.startswith(begins):  # LLVM dies of processors that it does not know
+        raise TargetError(
+            f"{place}: toolchain.triple = {chain.triple!r} (must begin with {' or '.join(begins)})"
+        )
+    has_abi = isa in ("armv7a", "thumb", "riscv32", "riscv64")
+    if bool(chain.float_abi) != has_abi:
         expected = "'hard' or 'soft'" if has_abi else "''"
         raise TargetError(
-            f"{place}: toolchain.float_abi = {target.toolchain.float_abi!r} "
-            f"(must be {expected} for {target.cpu.isa})"
+            f"{place}: toolchain.float_abi = {chain.float_abi!r} (must be {expected} for {isa})"
         )
     for access in ("rx", "rw") if target.is_bare_metal else ("rw",):
         if not any(m.access == access for m in target.memories):

@@ -39,7 +39,8 @@ def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
     a zero point that its type cannot hold, a dilated convolution that a network ends in, windows
     that lie outside of the map, a sum of bytes and floats, an output of scale 1e38,
     a zero point of an artefact that is no whole number, a scale that is no number,
-    a mean of a million floats, parts of 2**63 values.
+    a mean of a million floats, parts of 2**63 values, a choice
+    whose condition is spread twice, a processor that LLVM dies of.
     """
     seeds = [
         23254,
@@ -57,6 +58,8 @@ def test_what_was_a_fault_is_none_now(tmp_path: Path) -> None:
         525550,
         506783,
         910472,
+        939942,
+        942651,
     ]
     outcomes = list(run_seeds(seeds, tmp_path, compile_every=1))
     assert not [x for x in outcomes if x.is_fault], summary(outcomes)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import TARGETS, verified
@@ -162,9 +163,36 @@ def test_choices_are_onnxruntime_s(
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
+def test_a_choice_of_operands_that_all_are_spread(
+    require_module: Callable[[str], None], tmp_path: Path
+) -> None:
+    require_module("onnxruntime")
+    shape = (1, 3, 5, 7)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    arrays = [
+        numpy_helper.from_array(np.array([axis], np.int64), f"axis{axis}") for axis in (1, 2, 3)
+    ]
+    arrays.append(numpy_helper.from_array(np.float32(1.5), "half"))
+    nodes = [helper.make_node("ReduceMax", ["x", f"axis{i}"], [f"m{i}"]) for i in (2, 3)]
+    nodes += [
+        helper.make_node("ReduceMax", ["m2", "axis1"], ["a"]),
+        helper.make_node("ReduceMax", ["m3", "axis2"], ["b"]),
+        helper.make_node("ReduceMax", ["m3", "axis1"], ["d"]),
+        helper.make_node("Less", ["d", "half"], ["c"]),
+        helper.make_node("Where", ["c", "a", "b"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [x], [y], arrays)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    blob = model.SerializeToString()
+    samples = random_samples(shape, "float32", 3, 5)
+    (theirs,) = onnxruntime_outputs(blob, samples)
+    _, ours = reference(blob, ".onnx", samples, tmp_path)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
 def truths() -> bytes:
     """Operators of ONNX that make booleans of booleans or numbers, and one that reads them."""
-    from onnx import TensorProto, helper, numpy_helper
 
     def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:
         return helper.make_node(kind, inputs, [output], **attributes)

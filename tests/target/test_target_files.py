@@ -121,6 +121,7 @@ WRONG: list[tuple[str, str, object, str]] = [
     ("cpu", "features", ["neon"], r"has 'neon', which thumb does not know"),
     ("toolchain", "mcpu", 7, r"toolchain\.mcpu = 7 \(must be a text"),
     ("toolchain", "float_abi", "", r"toolchain\.float_abi = '' \(must be 'hard' or 'soft'"),
+    ("toolchain", "triple", "x", r"toolchain\.triple = 'x' \(must begin with arm or thumb"),
     ("cpu", "l1d_ways", 65, r"cpu\.l1d_ways = 65 \(must be an integer from 0 to 64\)"),
     ("cpu", "l1d_ways", 3, r"cpu\.l1d_bytes = 0 with cpu\.l1d_ways = 3 \(must both be 0"),
     ("cpu", "l2_bytes", 4096, r"cpu\.l2_bytes = 4096 with cpu\.l2_ways = 0 \(must both be 0"),

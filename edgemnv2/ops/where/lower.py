@@ -31,7 +31,10 @@ def arrange(node: Node, views: Views) -> None:
             inputs.append(_arranged(node, views, operand, base))
             continue
         assert view is not None
-        spread = view if view.shape == shape else _spread(node, views, view, shape, base.order)
+        if whole is None and view is found[0]:
+            spread = base
+        else:
+            spread = view if view.shape == shape else _spread(node, views, view, shape, base.order)
         inputs.append(views.like(spread, base).name)
     views.emit_like(replace(node, inputs=tuple(inputs)), base)
 
