@@ -1,7 +1,8 @@
 /* The matrix product of cortex_m_pointwise.h for P pixels, in the order in which a pipe takes it.
  *
  * Registers: r0 activations, r1 stream; sums of output channel 0 in r2.., of channel 1 in r6..;
- * lr and r12 the two channels' weights; r10, r11 (and r5 where free) activations.
+ * two of lr, r12 and, where free, r9 the two channels' weights; r10, r11 (and r5 where free)
+ * activations.
  *
  * The orders were searched for with LLVM's models of Cortex-M7 and M4 under what each instruction
  * needs of others. What they have in common: a load, an extension or a shift stands right before a
