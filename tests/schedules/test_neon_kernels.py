@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgemnv2.arithmetic.fixed_point import make_requantize
+from edgemnv2.ops.graph import Graph
 from edgemnv2.schedules import neon
+from edgemnv2.schedules.halves import span_of
+from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.neon.gemm import block_pixels
+from edgemnv2.schedules.neon.isa import isa_of
+from edgemnv2.schedules.neon.requantize import Int8Epilogue
 from edgemnv2.schedules.neon.sdot_depthwise import pack_dot_weights
 from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES
 from tests.schedules.kernel_harness import (
@@ -65,13 +72,65 @@ def assert_close(made: Any, expected: Any, relative: float = FLOAT_TOLERANCE) ->
 
 
 @pytest.mark.parametrize("name", INT8_CASES)
-@pytest.mark.parametrize("machine", ["a53", "a76", "armv7"])
+@pytest.mark.parametrize("machine", ["a53", "a72", "a76", "armv7"])
 def test_int8_rows_are_tflites_to_the_bit(
     machine: str, name: str, tmp_path: Path, tools: Callable[[str], None]
 ) -> None:
     tools(machine)
     made, expected = run_case(machine, INT8_CASES[name], "int8", tmp_path)
     np.testing.assert_array_equal(made, expected)
+
+
+def _of_size(largest: float, form: dict[str, Any]) -> tuple[Graph, Any]:
+    """A layer whose greatest requantised sum is about `largest`."""
+    graph = layer_graph("pointwise", "int8", width=9, cin=20, cout=24, **form)
+    layer = graph.layers[0]
+    assert layer.requantize is not None
+    zero = graph.tensors["x"].quant.zero_point
+    weight = layer.weight[0, 0]
+    span = span_of(weight, folded_bias(layer.bias, weight, zero))
+    factors = largest / np.maximum(-span[0], span[1])
+    layer = replace(layer, requantize=make_requantize(list(np.minimum(factors, 0.999))))
+    return replace(graph, layers=(layer,)), span
+
+
+FORMS = [
+    {"relu": True},
+    {"relu": True, "zero_out": -100, "clamp": (-90, 90)},
+    {"relu": False, "zero_out": 100},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("largest", [31_990.0, 40_000.0])
+@pytest.mark.parametrize("machine", ["a53", "a72", "a76"])
+def test_sums_are_narrowed_without_saturation_only_where_they_fit(
+    machine: str,
+    largest: float,
+    form: dict[str, Any],
+    tmp_path: Path,
+    tools: Callable[[str], None],
+) -> None:
+    """Inputs reach both ends of the span: there a sum that is cut off would change its sign."""
+    tools(machine)
+    graph, span = _of_size(largest, form)
+    layer = graph.layers[0]
+    isa = isa_of(MACHINES[machine])
+    zero_out = graph.tensors["y"].quant.zero_point
+    epilogue = Int8Epilogue.of(isa, layer.requantize, zero_out, layer.clamp, span)
+    assert epilogue is not None
+    assert epilogue.short == (largest < 32_000)
+    chosen = neon.default(graph, layer, MACHINES[machine])
+    kernel = neon.row_kernel(graph, layer, {}, MACHINES[machine], chosen, 1)
+    assert kernel is not None
+    inputs = random_inputs(graph)
+    positive = layer.weight[0, 0, :, :9].T > 0
+    for pixel, signs in enumerate(positive):
+        # One channel's greatest sum, and its least in the row below.
+        inputs[0][0, pixel] = np.where(signs, 127, -128)
+        inputs[0][1, pixel] = np.where(signs, -128, 127)
+    made = run_kernel(kernel, graph, inputs, {}, MACHINES[machine], tmp_path)
+    np.testing.assert_array_equal(made, reference(graph, inputs))
 
 
 @pytest.mark.parametrize("name", FLOAT_CASES)
