@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,20 @@ def require_module(request: pytest.FixtureRequest) -> Callable[[str], None]:
             missing(request.config, name)
 
     return require
+
+
+@pytest.fixture
+def exact_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions whose int8 products do not saturate in pairs, as they do on x86 without VNNI."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    usual = onnxruntime.SessionOptions
+
+    def options() -> Any:
+        made = usual()
+        made.add_session_config_entry("session.x64quantprecision", "1")
+        return made
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", options)
 
 
 @pytest.fixture

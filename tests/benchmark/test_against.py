@@ -243,6 +243,7 @@ def test_another_network_is_pointed_out(
     assert "note       onnxruntime computes something else" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("exact_onnxruntime")
 @pytest.mark.parametrize("peer", ["litert", "onnxruntime"])
 @pytest.mark.parametrize("make", [several_ends.two_heads, several_ends.two_inputs])
 def test_all_inputs_are_given_and_all_outputs_compared(

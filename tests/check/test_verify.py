@@ -60,7 +60,7 @@ def test_what_is_left_of_terms_that_cancel_is_not_compared(tmp_path: Path) -> No
     """Of two orders of summation neither is right; the layer is named, and what to look at."""
     if missing_local_features(load_target("host")):
         pytest.skip("this processor has no AVX2")
-    large = np.random.default_rng(0).normal(size=(4, 48)).astype(np.float32) * 3e7
+    large = np.random.default_rng(0).normal(size=(4, 1024)).astype(np.float32) * 3e7
     weights = np.concatenate([large, -large], 1)[..., np.newaxis, np.newaxis]
     net = helper.make_graph(
         [
@@ -69,7 +69,7 @@ def test_what_is_left_of_terms_that_cancel_is_not_compared(tmp_path: Path) -> No
             helper.make_node("Conv", ["c", "w"], ["y"], name="classifier"),
         ],
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 48, 3, 3))],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1024, 3, 3))],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4, 3, 3))],
         [numpy_helper.from_array(weights, "w")],
     )

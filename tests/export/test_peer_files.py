@@ -144,6 +144,7 @@ def test_reference_kernels_of_litert_give_our_bytes(
         np.testing.assert_array_equal(stored, values[output].reshape(-1))
 
 
+@pytest.mark.usefixtures("exact_onnxruntime")
 @pytest.mark.parametrize("name", ["mobilenetv2-0.35-96-int8", "digits-int8"])
 @pytest.mark.parametrize("peer", ["litert", "onnxruntime"])
 def test_int8_networks_agree_up_to_roundings(
