@@ -48,12 +48,14 @@ def _computed(node: Node, flow: Flow, lower: Lower) -> Constant:
     shapes = {name: values.shape, node.output: flow.shapes[node.output]}
     dtypes = {name: str(values.dtype), node.output: flow.dtypes[node.output]}
     single = Flow((node.with_input(0, name),), shapes, dtypes, (name,), (node.output,), flow.source)
-    ends = (
+    # The layout is how the two are passed here, not how the node takes them.
+    given, made = (
         TensorSpec(x, shapes[x], dtypes[x], layout_of(shapes[x], "NCHW"))
         for x in (name, node.output)
     )
-    given, made = next(ends), next(ends)
     try:
+        if node.more_outputs:
+            raise ModelError(f"it makes {len(node.outputs)} tensors")
         graph = lower(Model(node.output, single, (given,), (made,), flow.source, "", "onnx"))
         (taken,), (out,) = graph.input_specs, graph.outputs
         result = run(graph, to_nhwc(values[None] if not taken.has_batch else values, taken))[out]
