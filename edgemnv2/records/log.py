@@ -94,6 +94,11 @@ def core_of(target: Target) -> str:
     return " ".join([target.cpu.isa, target.cpu.core, *features])
 
 
+_LOGS_KEPT = 4
+_parsed: dict[tuple[bytes, bytes], tuple[Record, ...]] = {}
+"""The logs that were read last, by what their files hold (see `_read_records`)."""
+
+
 class TuneLog:
     """The log in `folder`; `records` by task key and decisions."""
 
@@ -472,7 +477,18 @@ def _check_parts(header: Mapping[str, Any], path: Path) -> None:
             )
 
 
-def _read_records(folder: Path) -> list[Record]:
+def _read_records(folder: Path) -> tuple[Record, ...]:
+    """The records, parsed once for one content: a process that compiles much reads few logs."""
+    contents = ((folder / RECORDS).read_bytes(), (folder / WORKLOADS).read_bytes())
+    if contents not in _parsed:
+        records = _parse_records(folder)
+        while len(_parsed) >= _LOGS_KEPT:
+            del _parsed[next(iter(_parsed))]
+        _parsed[contents] = records
+    return _parsed[contents]
+
+
+def _parse_records(folder: Path) -> tuple[Record, ...]:
     from edgemnv2.records.workload import replay
 
     try:
@@ -499,7 +515,7 @@ def _read_records(folder: Path) -> list[Record]:
                 f"{folder / RECORDS}: is damaged, record {len(records)} contradicts itself "
                 f"({type(error).__name__}; restore it, or tune again)"
             ) from error
-    return records
+    return tuple(records)
 
 
 def _space_of(trace: Any) -> dict[str, tuple[Any, ...]]:
