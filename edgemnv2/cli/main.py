@@ -109,6 +109,13 @@ class _Parser(argparse.ArgumentParser):
         finally:
             self._reads = False
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """argparse's; what is unknown is told by the verb that was asked, with its own usage."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            _asked(self, args or ()).error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found
+
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
         choice = re.match(r"argument VERB: invalid choice: '(\S+)'", message)
@@ -119,6 +126,16 @@ class _Parser(argparse.ArgumentParser):
         elif choice:
             hint = _nearest(choice[1], sorted(VERBS))
         super().error(message + hint)
+
+
+def _asked(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the verb that `words` choose, and of what they choose below it."""
+    for word in words:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction) and word in action.choices:
+                parser = action.choices[word]
+                break
+    return parser
 
 
 def _all_parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

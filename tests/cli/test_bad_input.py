@@ -379,6 +379,24 @@ def test_the_nearest_word_is_named(arguments: list[str], hint: str, capsys: Capt
     assert hint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["verify", "net", "--frobnicate"], "usage: edgemnv2 verify "),
+        (["logs", "check", "--frobnicate"], "usage: edgemnv2 logs check "),
+        (["compile", "--frobnicate", "digits", "--target", "host"], "usage: edgemnv2 compile "),
+    ],
+)
+def test_an_unknown_option_is_told_with_the_verbs_usage(
+    arguments: list[str], usage: str, capsys: Captured
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(usage) and "unrecognized arguments: --frobnicate" in told
+
+
 def optional_arguments() -> list[tuple[str, str, str, str]]:
     """Verb, the argument before, one that may be left out, and an option, of every verb."""
     commands = next(a for a in make_parser()._actions if a.dest == "verb").choices
