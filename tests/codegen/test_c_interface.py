@@ -151,6 +151,7 @@ def test_library_exports_the_interface_and_needs_little(
     assert "malloc" not in all_symbols
 
 
+@pytest.mark.slow(ci=True)
 @pytest.mark.parametrize("target", ["host", "mps2-an386"])
 def test_two_compiles_are_byte_identical(graph: Graph, target: str, tmp_path: Path) -> None:
     for name in ("one", "another"):

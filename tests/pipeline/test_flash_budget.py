@@ -40,7 +40,13 @@ def constants(schedule: Schedule) -> int:
     return len(pack_constants(schedule.kernels).data)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(x, marks=() if x == "mps2-an500" else pytest.mark.slow(ci=True))
+        for x in TARGETS
+    ],
+)
 def test_every_budget_is_kept_and_a_larger_one_buys_the_same_and_more(target: str) -> None:
     everything, use = bought(None, target)
     least, most = use.least_bytes, constants(everything)

@@ -66,7 +66,14 @@ def test_faults_are_told_apart(fault: str, tmp_path: Path) -> None:
         emulator().run(artifact, tiny_samples(1))
 
 
-@pytest.mark.parametrize("target", ["esp32-c3", "esp32-p4", "generic-c99"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "esp32-c3",
+        pytest.param("esp32-p4", marks=pytest.mark.slow(ci=True)),
+        pytest.param("generic-c99", marks=pytest.mark.slow(ci=True)),
+    ],
+)
 def test_a_network_is_exact(target: str, tmp_path: Path) -> None:
     artifact = compile_model(MODEL, target, tmp_path / "net")
     found = verify(artifact, emulator(), SampleChoice(random=2, seed=3))
@@ -76,6 +83,7 @@ def test_a_network_is_exact(target: str, tmp_path: Path) -> None:
     assert (artifact.manifest.code_bytes > 0) == is_own
 
 
+@pytest.mark.slow(ci=True)
 def test_plain_c_is_the_same_source_for_every_target(tmp_path: Path) -> None:
     sources = []
     for target in ("generic-c99", "esp32", "esp32-c3", "cortex-m0plus"):

@@ -291,6 +291,7 @@ def test_bare_metal_code_is_not_for_rpc(
         RpcRunner("127.0.0.1:1", KEY).run(artifact, tiny_samples(1))
 
 
+@pytest.mark.slow(ci=True)
 def test_a_board_that_freezes_is_told_by_what_an_inference_took(
     farm: Farm, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +317,7 @@ def test_a_board_that_freezes_is_told_by_what_an_inference_took(
     assert runner.retries == 1 and "does not answer any more" in runner.lost[0]
 
 
+@pytest.mark.slow(ci=True)
 def test_a_lost_board_is_named_and_another_one_goes_on(farm: Farm, host) -> None:
     first = farm.add_server()
     farm.await_free(1)

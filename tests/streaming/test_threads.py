@@ -188,6 +188,7 @@ def test_threads_under_the_emulator(
     assert (done.returncode, done.stdout) == (0, "all equal\n"), done.stderr[-2000:]
 
 
+@pytest.mark.slow(ci=True)
 def test_thread_sanitizer_finds_no_race(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     """Step loop and pool are instrumented; kernels, which only touch what steps give them, not.
 

@@ -197,6 +197,7 @@ def test_a_count_takes_no_cut_that_needs_a_larger_arena(host: Target, tmp_path: 
     assert network["decisions"]["chains"] != "layers"
 
 
+@pytest.mark.slow(ci=True)
 def test_a_cut_whose_outputs_are_wrong_is_never_recorded(
     host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
