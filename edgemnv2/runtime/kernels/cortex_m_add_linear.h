@@ -43,10 +43,10 @@ __attribute__((noinline, unused)) static void edgemnv2_add_linear(const int8_t *
  * All four are read before the first is written: `y` may be an input. */
 /* clang-format off */
 #define EDGEMNV2_ADD_LINEAR(bits)                                                                  \
-    EDGEMNV2_NAKED void edgemnv2_add_linear_##bits(                                                \
-        EDGEMNV2_UNUSED const int8_t *a, EDGEMNV2_UNUSED const int8_t *b,                          \
-        EDGEMNV2_UNUSED int8_t *y, EDGEMNV2_UNUSED const int32_t *stream,                          \
-        EDGEMNV2_UNUSED int32_t count)                                                             \
+    __attribute__((naked, noinline, unused)) static void edgemnv2_add_linear_##bits(               \
+        __attribute__((unused)) const int8_t *a, __attribute__((unused)) const int8_t *b,          \
+        __attribute__((unused)) int8_t *y, __attribute__((unused)) const int32_t *stream,          \
+        __attribute__((unused)) int32_t count)                                                     \
     {                                                                                              \
         __asm__ volatile(                                                                          \
             "push {r4-r11, lr}\n ldm r3, {r3, r4, r5}\n ldr r6, [sp, #36]\n"                       \

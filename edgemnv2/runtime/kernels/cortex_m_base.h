@@ -23,10 +23,6 @@
 #define EDGEMNV2_DSP 0
 #endif
 
-/* A function that is assembly from its first word, and a parameter that only assembly reads. */
-#define EDGEMNV2_NAKED __attribute__((naked, noinline, unused)) static
-#define EDGEMNV2_UNUSED __attribute__((unused))
-
 #define EDGEMNV2_TEXT_(x) #x
 #define EDGEMNV2_TEXT(x) EDGEMNV2_TEXT_(x)
 

@@ -29,6 +29,9 @@
 #define EDGEMNV2_PAIR_UNROLL 16
 #endif
 
+#define EDGEMNV2_NAKED __attribute__((naked, noinline, unused)) static
+#define EDGEMNV2_UNUSED __attribute__((unused))
+
 #if EDGEMNV2_DSP
 
 /* Assembly by macros: laid out by hand. */
