@@ -22,6 +22,7 @@ from tests.schedules.cortex_m.cortex_m_harness import (
     program,
     rounded_to_even,
     run,
+    usual,
 )
 
 
@@ -146,7 +147,7 @@ def board(require_tool: Callable[[str], str]) -> Callable[[str], Board]:
     return find
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", usual(NETWORKS, ("blocks", "irregular", "width_2", "width_9")))
 @pytest.mark.parametrize(("family", "place", "optimise", "fuse"), PLACES)
 def test_every_layer_gives_tflites_bytes(
     family: str,
@@ -167,7 +168,9 @@ def test_every_layer_gives_tflites_bytes(
         "halves",
     ],
 )
-@pytest.mark.parametrize("network", ["blocks", "irregular", "trained", "width_1", "width_7"])
+@pytest.mark.parametrize(
+    "network", usual(("blocks", "irregular", "trained", "width_1", "width_7"), ("irregular",))
+)
 @pytest.mark.parametrize(("family", "place", "optimise", "fuse"), PLACES)
 def test_every_layer_rounds_once_to_even(
     family: str,
@@ -194,7 +197,7 @@ def test_every_layer_rounds_once_to_even(
     check(FAMILIES[family], board(place), optimise, made, tmp_path, None, fuse, rounding)
 
 
-@pytest.mark.parametrize("place", ["host", "m7"])
+@pytest.mark.parametrize("place", usual(("host", "m7"), ("m7",)))
 @pytest.mark.parametrize("network", [blocks, shifted])
 @pytest.mark.parametrize("weights", ["BYTES", "HALVES", "QUADS"])
 def test_every_weight_layout_gives_the_same_bytes(

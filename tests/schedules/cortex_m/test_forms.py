@@ -20,6 +20,7 @@ from tests.schedules.cortex_m.cortex_m_harness import (
     program,
     rounded_to_even,
     run,
+    usual,
 )
 from tests.schedules.cortex_m.test_cortex_m_kernels import NETWORKS, blocks, irregular
 
@@ -78,7 +79,7 @@ def check_smallest(
     return kernels
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", usual(NETWORKS, ("irregular", "width_2")))
 @pytest.mark.parametrize(("place", "optimise", "fuse"), PLACES)
 def test_the_smallest_form_gives_tflites_bytes(
     place: str,
@@ -92,7 +93,7 @@ def test_the_smallest_form_gives_tflites_bytes(
 
 
 @pytest.mark.parametrize("fuse", [False, True])
-@pytest.mark.parametrize("place", ["host", "m7"])
+@pytest.mark.parametrize("place", usual(("host", "m7"), ("m7",)))
 def test_the_smallest_form_rounds_once_to_even(
     place: str, fuse: bool, tmp_path: Path, board: Callable[[str], Board]
 ) -> None:
@@ -116,7 +117,7 @@ def test_every_form_on_the_way_gives_the_same_bytes(
     assert mismatches(run(board(place), built)) == [0] * len(kernels)
 
 
-@pytest.mark.parametrize("fuse", [False, True])
+@pytest.mark.parametrize("fuse", usual((False, True), (True,)))
 def test_every_form_is_smaller_and_slower_than_the_one_before(fuse: bool) -> None:
     graph = blocks().graph()
     several = 0
