@@ -44,7 +44,8 @@ FORMATS = {
     "onnxruntime-web": ("onnxruntime", "model.onnx"),
     "litert.js": ("litert", "model.tflite"),
 }
-# LiteRT.js takes relaxed SIMD where the browser has it, onnxruntime-web does not.
+# LiteRT.js takes relaxed SIMD where the browser has it, for products of int8 too; onnxruntime-web
+# does not.
 RUNS = (("float32", "wasm"), ("float32", "wasm-relaxed"), ("int8", "wasm"))
 PACKAGES = {"onnxruntime-web": "onnxruntime-web", "litert.js": "@litertjs/core"}
 ROUNDS = 60

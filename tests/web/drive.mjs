@@ -123,14 +123,21 @@ try {
     ...Array.from(document.querySelectorAll('[data-edgemnv2="answer"] li'), (x) => x.textContent),
   ]);
   if (flags.includes("--camera")) {
-    await page.evaluate(() => document.querySelector('[data-edgemnv2="camera"]').click());
+    await page.focus('[data-edgemnv2="threshold"]');
+    await page.keyboard.press("Home");
+    await page.evaluate(async () => {
+      (await window.edgemnv2).listed = Infinity; // the list waits for the camera's end
+      document.querySelector('[data-edgemnv2="camera"]').click();
+    });
     await page.waitForFunction(() =>
       document.querySelector('[data-edgemnv2="rate"]').textContent.includes("frames/s"),
     );
     seen.camera = await page.evaluate(() => {
-      const rate = document.querySelector('[data-edgemnv2="rate"]').textContent;
-      document.querySelector('[data-edgemnv2="camera"]').click();
-      return rate;
+      const find = (name) => document.querySelector(`[data-edgemnv2="${name}"]`);
+      const listed = () => Array.from(find("answer").children, (x) => x.textContent).join("; ");
+      const [rate, before] = [find("rate").textContent, listed()];
+      find("camera").click();
+      return { rate, before, listed: listed(), label: find("canvas").getAttribute("aria-label") };
     });
   }
 } finally {

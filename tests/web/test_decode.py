@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from edgemnv2.runtime.vision.decode import decode
 from edgemnv2.task import Task
 
 Array = np.ndarray[Any, Any]
-NETWORK = Path(__file__).resolve().parents[2] / "edgemnv2" / "runtime" / "web" / "network.js"
+WEB = Path(__file__).resolve().parents[2] / "edgemnv2" / "runtime" / "web"
+NETWORK = WEB / "network.js"
 ARRAYS = {"float32": "Float32Array", "int8": "Int8Array", "uint8": "Uint8Array"}
 CLOSE = 3e-6
 ROWS = 12
@@ -183,3 +185,28 @@ def test_pages_read_outputs_as_numpy_does(
                 np.testing.assert_allclose(one[name], getattr(other, name), CLOSE, CLOSE)
         places += len(found)
     assert places > 100
+
+
+def test_classes_without_a_name_are_told_from_numbers(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("node")
+    task = {"labels": ["cat", ""]}
+    place = "{ boxToPicture: (ends) => ends, toPicture: (y, x) => [y, x] }"
+    none = "classes: [], detections: [], centroids: []"
+    found = "{ index, score: 0.5, top: 1, left: 2, bottom: 3, right: 4, y: 5, x: 6 }"
+    (tmp_path / "try.mjs").write_text(
+        f"""import {{ answerLines }} from "{(WEB / "draw.js").as_uri()}";
+const lines = (more) => answerLines({{ {none}, ...more }}, {json.dumps(task)}, {place});
+const all = [0, 1, 2].map((index) => ({found}));
+const mask = {{ classes: [0, 1, 2, 2] }};
+const kinds = [{{ classes: all }}, {{ detections: all }}, {{ centroids: all }}, {{ mask }}];
+console.log(JSON.stringify(kinds.map(lines)));
+"""
+    )
+    done = subprocess.run(["node", str(tmp_path / "try.mjs")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    kinds = json.loads(done.stdout)
+    assert len(kinds) == 4
+    for lines in kinds:
+        assert [re.split("[,:]", line)[0] for line in lines] == ["cat", "class 1", "class 2"]

@@ -98,7 +98,10 @@ def test_a_dropped_picture_gives_the_hosts_bytes(
     assert seen["colours"] > 100
     assert all(line in seen["label"] for line in seen["answer"])
     assert seen["reached"][:3] == ["file", "camera", "threshold"]
-    assert "frames/s" in seen["camera"]
+    assert "frames/s" in seen["camera"]["rate"]
+    # What is told when the camera stops is what the picture shows.
+    assert seen["camera"]["before"] != seen["camera"]["listed"]
+    assert seen["camera"]["label"].endswith(f": {seen['camera']['listed']}")
 
 
 @pytest.mark.slow(ci=True)
@@ -148,7 +151,7 @@ def test_an_isolated_page_runs_two_threads_and_gives_the_same(
     assert "two threads" in seen[True]["told"]
     assert seen[True]["outputs"] == seen[False]["outputs"]
     # Inference after inference, the worker asleep or not.
-    assert "frames/s" in seen[True]["camera"]
+    assert "frames/s" in seen[True]["camera"]["rate"]
 
 
 @pytest.mark.slow(ci=True)

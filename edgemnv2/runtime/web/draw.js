@@ -264,7 +264,9 @@ function text(pen, words, x, y, shade) {
 
 // The answer in words, a line for each thing; pixels are the picture's.
 export function answerLines(answer, task, place, top = 5) {
-  const said = (x) => `${label(task, x.index)}, ${(x.score * 100).toFixed(1)} %`;
+  // In a numbered list a number alone would not say that it is a class.
+  const named = (index) => task.labels[index] || `class ${index}`;
+  const said = (x) => `${named(x.index)}, ${(x.score * 100).toFixed(1)} %`;
   const lines = answer.classes.slice(0, top).map(said);
   for (const x of answer.detections) {
     const [t, l, b, r] = place.boxToPicture([x.top, x.left, x.bottom, x.right]).map(Math.round);
@@ -279,7 +281,7 @@ export function answerLines(answer, task, place, top = 5) {
     for (const index of answer.mask.classes) counts.set(index, (counts.get(index) || 0) + 1);
     for (const [index, count] of [...counts].sort((a, b) => a[0] - b[0])) {
       const part = (100 * count) / answer.mask.classes.length;
-      lines.push(`${label(task, index)}, ${part.toFixed(1)} % of the picture`);
+      lines.push(`${named(index)}, ${part.toFixed(1)} % of the picture`);
     }
   }
   if (answer.embedding) lines.push(`embedding of ${answer.embedding.length} numbers`);

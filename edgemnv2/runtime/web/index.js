@@ -16,8 +16,9 @@ export async function load(bytes = {}) {
   const isolated = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
   const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const hasTwo = Boolean(facts.twoPages && isolated);
-  // Both at once; what fails is told where it is waited for.
-  for (const part of ["constants", hasTwo ? "two" : facts.forms[0]])
+  // Both at once, the code first: it is small, and the constants want its memory. What fails is told
+  // where it is waited for.
+  for (const part of [hasTwo ? "two" : facts.forms[0], "constants"])
     Promise.resolve(files(part)).catch(() => {});
   return instantiate(facts, files, hasTwo ? worker : undefined);
 }

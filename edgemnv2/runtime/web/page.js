@@ -27,6 +27,7 @@ export async function openPage(root, loading) {
         ? "without SIMD, which this browser has not: slower"
         : "without SIMD";
   const page = { network, find, say, threshold: network.threshold, camera: null, last: null };
+  page.lines = []; // of the last answer
   page.turn = 0; // of pictures and cameras; what is not of the last turn comes too late
   page.listed = -Infinity; // when the list was renewed
   const takes = Boolean(facts.table);
@@ -135,22 +136,26 @@ function show(page, { outputs, place }, note) {
   canvas.hidden = false;
   const lines = answerLines(answer, task, place);
   canvas.setAttribute("aria-label", `The picture with the answer: ${lines.join("; ")}`);
-  const list = find("answer");
-  const told = lines.join("\n");
+  page.lines = lines;
   // A reader is told only what is new, and while the camera runs no more than it can read out.
-  const rested = !page.camera || performance.now() - page.listed > LISTED_AFTER;
-  if (list.dataset.told !== told && rested) {
-    list.dataset.told = told;
-    page.listed = performance.now();
-    list.replaceChildren(
-      ...lines.map((line) => {
-        const item = document.createElement("li");
-        item.textContent = line;
-        return item;
-      }),
-    );
-  }
+  if (!page.camera || performance.now() - page.listed > LISTED_AFTER) renewList(page);
   page.say("");
+}
+
+// The last answer in words, where it is not there yet.
+function renewList(page) {
+  const element = page.find("answer");
+  const told = page.lines.join("\n");
+  if (element.dataset.told === told) return;
+  element.dataset.told = told;
+  page.listed = performance.now();
+  element.replaceChildren(
+    ...page.lines.map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }),
+  );
 }
 
 async function toggleCamera(page) {
@@ -217,4 +222,5 @@ function stopCamera(page) {
   page.camera = null;
   page.find("camera").textContent = "Use the camera";
   page.find("camera").setAttribute("aria-pressed", "false");
+  renewList(page); // what the picture shows, which the list may not have told yet
 }
