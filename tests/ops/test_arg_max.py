@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.tflite_net import TYPES, TfliteNet
 
 SHAPE = (1, 5, 4, 7)
@@ -119,7 +119,7 @@ def test_a_float16_conversion_is_none(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], atol=2e-3)
 
 
-@pytest.mark.parametrize("target", TARGETS[:3])
+@pytest.mark.parametrize("target", PLACES[:3])
 @pytest.mark.parametrize("what", ["int8 int32", "uint8 int64", "cast"])
 def test_compiled_networks_agree(what: str, target: str, tmp_path: Path) -> None:
     blob = cast("uint8", "int32") if what == "cast" else arg("ARG_MAX", *what.split(" "), -1)

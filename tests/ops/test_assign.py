@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgemnv2.errors import UnsupportedOperator
 from tests.networks.against import onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 
 SHAPES = ((1, 6), (1, 5, 4), (1, 5, 4, 3), (1, 3, 2, 4, 2))
 
@@ -115,7 +115,7 @@ def test_a_slice_in_many_parts_is_refused_by_name(tmp_path: Path) -> None:
         reference(blob, ".onnx", [np.zeros((1, 200, 1, 1), np.float32)], tmp_path)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_assignments_compile(target: str, tmp_path: Path) -> None:
     for number, shape in enumerate(SHAPES):
         taken = random_slices(shape, np.random.default_rng(number))

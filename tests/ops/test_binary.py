@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -154,12 +154,12 @@ def test_onnx_compares_real_numbers(name: str, dtype: str, tmp_path: Path) -> No
         np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0], str(seed))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_compiled_comparisons_agree(target: str, tmp_path: Path) -> None:
     assert verified(compared("Less", "uint8", (0.002, 0.003), 3), ".onnx", target, tmp_path).passed
 
 
-@pytest.mark.parametrize("target", TARGETS[:3])
+@pytest.mark.parametrize("target", PLACES[:3])
 @pytest.mark.parametrize(
     ("name", "small"),
     [

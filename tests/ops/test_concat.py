@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.quantised import random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -185,7 +185,7 @@ def test_constants_between_computed_operands_are_paddings(tmp_path: Path) -> Non
         np.testing.assert_array_equal(ours, litert(blob, samples)[0], err_msg=str(seed))
 
 
-@pytest.mark.parametrize("target", TARGETS[:3])
+@pytest.mark.parametrize("target", PLACES[:3])
 @pytest.mark.parametrize("axis", [1, 2, 3])
 def test_compiled_networks_agree(axis: int, target: str, tmp_path: Path) -> None:
     blob = split_and_joined((1, 5, 4, 3), axis, "uint8", axis, axis == 3)

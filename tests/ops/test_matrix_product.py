@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.tflite_net import TfliteNet
 
@@ -121,7 +121,7 @@ def _close(blob: bytes, shape: tuple[int, ...], folder: Path) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_compiled_products_are_the_reference(target: str, tmp_path: Path) -> None:
     found = verified(product("int8", (1, 3, 5, 7), (False, True)), ".tflite", target, tmp_path)
     assert found.passed and found.exact

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -113,7 +113,7 @@ def test_the_chain_that_pytorch_writes_is_read(axis: int, spread: bool, tmp_path
     np.testing.assert_allclose(ours, onnxruntime_outputs(blob, samples)[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("target", TARGETS[:3])
+@pytest.mark.parametrize("target", PLACES[:3])
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
 def test_compiled_networks_agree(dtype: str, target: str, tmp_path: Path) -> None:
     if dtype == "float32" and target.startswith("mps"):

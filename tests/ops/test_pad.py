@@ -10,7 +10,7 @@ import pytest
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend import load_model
 from tests.networks.against import litert, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.tflite_net import TfliteNet
 
 SIZES = np.array([[0, 0], [1, 2], [0, 3], [2, 0]], np.int32)
@@ -35,7 +35,7 @@ def test_stored_values_are_litert_s(dtype: str, scale: float, zero: int, tmp_pat
     assert (ours == litert(blob, samples)[0]).all()
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_it_runs_everywhere(target: str, tmp_path: Path) -> None:
     assert verified(padded("int8"), ".tflite", target, tmp_path).exact
 

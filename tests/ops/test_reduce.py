@@ -15,7 +15,7 @@ from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import make_runner
 from edgemnv2.target import load_target
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, TARGETS, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.quantised import random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
@@ -125,7 +125,7 @@ def test_global_maximum(tmp_path: Path) -> None:
     assert (ours == onnxruntime_outputs(blob, samples)[0]).all()
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("axes", [(1,), (2,), (3,), (1, 3), (2, 3), (1, 2)])
 def test_compiled_integers_equal_the_reference(
     axes: tuple[int, ...], target: str, tmp_path: Path

@@ -13,7 +13,7 @@ from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.ops.resize.rows import line_of
 from edgemnv2.ops.resize.tables import NEAREST_MODES, TRANSFORMATIONS
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.quantised import random_zero_point
 from tests.networks.tflite_net import TfliteNet
@@ -136,7 +136,7 @@ def test_onnx_integers_lose_what_is_behind_the_point(
         np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0])
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 def test_stored_integers_compile(dtype: str, target: str, tmp_path: Path) -> None:
     blob = stored_resize(dtype, (11, 13), "align_corners", 1)
@@ -179,7 +179,7 @@ def test_windows_cover_what_rows_are_made_of_and_are_narrow() -> None:
                     assert line.window <= 4, (size, out, align, half)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("seed", range(8))
 def test_compiled_integers_equal_the_reference(seed: int, target: str, tmp_path: Path) -> None:
     operator = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")[seed % 2]

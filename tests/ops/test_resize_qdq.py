@@ -17,7 +17,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.resize.layer import Resize
 from edgemnv2.passes import lower
 from tests.networks.against import onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.qdq_net import QdqNet
 
 SCALE = 0.0371
@@ -102,7 +102,7 @@ def test_the_share_of_halves_is_about_what_is_seen(
     assert 0.5 < layer.share_of_halves(graph.tensor_in(layer)) / halves.mean() < 2.0
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize(("dtype", "factor"), [("int8", 2), ("uint8", 4), ("int8", 8)])
 def test_every_target_gives_the_same_bytes(
     dtype: str,

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgemnv2.errors import EdgeError
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.tflite_net import TfliteNet
 
 SHAPES = ((1, 5, 4, 3), (1, 6, 1, 7), (1, 7), (1, 6, 2), (1, 3, 2, 4, 2))
@@ -205,7 +205,7 @@ def test_onnx_values_are_equal(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0])
 
 
-@pytest.mark.parametrize("target", TARGETS[:3])
+@pytest.mark.parametrize("target", PLACES[:3])
 @pytest.mark.parametrize(
     ("name", "axis"),
     [("GATHER", 3), ("REFLECT", 1), ("REVERSE_V2", 1), ("STRIDED_SLICE", 2), ("UNPACK", 3)],

@@ -14,7 +14,7 @@ from edgemnv2.frontend import load_model
 from edgemnv2.ops.convolution.layer import Conv2D, DepthwiseConv2D
 from edgemnv2.passes import lower
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -247,7 +247,7 @@ def test_one_dimensional_kernels_are_refused_with_the_remedy(tmp_path: Path) -> 
         lower(load_model(path))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("seed", [1, 4, 5, 10, 11])
 def test_compiled_integers_equal_the_reference(seed: int, target: str, tmp_path: Path) -> None:
     blob, _ = random_convolution(seed, "int8")

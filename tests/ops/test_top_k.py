@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.tflite_net import TfliteNet
 
 SHAPE = (1, 5, 40)
@@ -81,7 +81,7 @@ def test_both_outputs_are_onnxruntime_s(
         np.testing.assert_array_equal(ours, expected.reshape(ours.shape))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_compiled_sorting_is_the_reference(target: str, tmp_path: Path) -> None:
     for numbers in (False, True):
         folder = tmp_path / str(numbers)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
@@ -132,7 +132,7 @@ def test_groups_and_dilation_equal_onnxruntime(group: int, tmp_path: Path) -> No
     close(ours, onnxruntime_outputs(blob, samples)[0])
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("seed", range(0, 14, 3))
 def test_compiled_integers_equal_the_reference(seed: int, target: str, tmp_path: Path) -> None:
     blob, _ = random_transposed(seed, ("int8", "uint8")[seed % 2])

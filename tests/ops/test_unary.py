@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgemnv2.errors import UnsupportedOperator
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.quantised import limits_of, random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -259,7 +259,7 @@ def every_operator(onnx: bool) -> bytes:
 
 
 @pytest.mark.parametrize("onnx", [False, True], ids=["tflite", "onnx"])
-@pytest.mark.parametrize("target", TARGETS[:2])
+@pytest.mark.parametrize("target", PLACES[:2])
 def test_formulas_of_compiled_floats_agree(target: str, onnx: bool, tmp_path: Path) -> None:
     result = verified(every_operator(onnx), ".onnx" if onnx else ".tflite", target, tmp_path)
     assert result.passed, result

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.tflite_net import TfliteNet
 
@@ -125,7 +125,7 @@ def test_operands_broadcast(
     equal_to_litert(masked(*shapes), "float32", tmp_path)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 def test_compiled_choices_are_the_reference(target: str, tmp_path: Path) -> None:
     blobs = (
         chosen("int8"),

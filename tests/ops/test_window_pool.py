@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.compiled import TARGETS, verified
+from tests.networks.compiled import PLACES, verified
 from tests.networks.onnx_net import one_operator
 from tests.networks.quantised import random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
@@ -141,7 +141,7 @@ def test_quantised_onnx_pools_are_within_one_step(
         assert (ours == theirs).all()
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_compiled_integers_equal_the_reference(seed: int, target: str, tmp_path: Path) -> None:
     blob, _ = random_pool(seed, ("int8", "uint8")[seed % 4 // 2])

@@ -24,7 +24,7 @@ from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
 from edgemnv2.runtime.vision.decode import Detection, decode
 from edgemnv2.target import load_target
-from tests.networks.compiled import TARGETS
+from tests.networks.compiled import PLACES
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
 from tests.networks.ssd_net import ORDERS, fpn_heads, ssd_file, ssd_heads
@@ -144,7 +144,7 @@ def test_large_ones_too(kind: str, tmp_path: Path, require_module: Callable[[str
     compare(kind, tmp_path, FEW)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize(
     "kind",
     [

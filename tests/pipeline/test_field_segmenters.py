@@ -24,7 +24,7 @@ from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target
 from edgemnv2.task import Said
-from tests.networks.compiled import TARGETS
+from tests.networks.compiled import PLACES
 from tests.networks.field_check import PICTURES, assert_litert, litert_outputs, pictures, stored
 from tests.networks.field_net import FieldNet
 from tests.networks.segmentation_net import deeplab, fomo, unet
@@ -159,7 +159,7 @@ def test_the_task_is_known(
     assert task.pixels is not None or one.dtype == "float32"
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", PLACES)
 @pytest.mark.parametrize(
     "kind",
     [
