@@ -188,9 +188,7 @@ class FloatGemm(Gemm):
                     value = cast(value, f"{self.out_dtype}x{lanes}")
                 k.store(p.out, rows[r] + lanes * j, value)
 
-    def _begin(
-        self, k: Builder, p: Pointers, acc: Any, first: Expr, mr: int, panel: Panel
-    ) -> None:
+    def _begin(self, k: Builder, p: Pointers, acc: Any, first: Expr, mr: int, panel: Panel) -> None:
         lanes = LANES[self.kind]
         vectors = panel.width // lanes
         stride = self.isa.nought(k) if self.isa.halves and mr > 1 else 0
@@ -215,9 +213,10 @@ class FloatGemm(Gemm):
         nr: int,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> list[Expr]:
-        """The accumulators' final values as float16; they begin with the bias, chunks with nothing."""
+        """The final values as float16; sums begin with the bias, chunks with nothing."""
         whole = self.out_dtype == "float16" and len(self.steps) <= MOST_CHUNKS * CHUNK_STEPS
-        sums = k.registers("float16x8" if whole else "float32x4", count if whole else 2 * count)
+        kind = "float16x8" if whole else "float32x4"
+        sums = k.registers(kind, count if whole else 2 * count)
         for n in range(count):
             if whole:
                 k.set(sums, n, element(acc, n))

@@ -80,7 +80,11 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
             mr, nr = 7, 8
         elif isa.reorders and channels % 16 == 0:
             # What a core out of order sees ahead is full of a large tile's clamps and stores.
-            mr, nr = 4 if depth < SHORT_DEPTH else 5, 16
+            if isa.halves:
+                # Whole tiles only: LLVM spills the sums of a shorter last one.
+                mr, nr = (4, 16) if pixels % 4 == 0 else (7, 8)
+            else:
+                mr, nr = 4 if depth < SHORT_DEPTH else 5, 16
         elif depth <= 16 and channels % 16 == 0:
             mr, nr = 5, 16
         else:
