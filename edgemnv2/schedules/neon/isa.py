@@ -45,7 +45,7 @@ class Isa:
     """Whether `uzp1` of 128 bits is one operation (see `_HALVES`). Not in the text that names
     kernels: it shapes int8 epilogues only, whose `key` says how."""
     reorders: bool = field(default=False, repr=False)
-    """Whether the core begins instructions out of order; it chooses tiles, whose names say which."""
+    """Whether the core begins instructions out of order; it chooses tiles, which names tell."""
     stores_lists: bool = field(default=False, repr=False)
     """Whether float vectors are stored by `st1` of several registers, see `_STORES_LISTS`; not in
     that text either."""
