@@ -51,7 +51,8 @@ class Part:
 class FloatGemm(Gemm):
     """float32 or float16: each input channel's lane times the weights of the panel.
 
-    float16 accumulates in float16, long sums by chunks, and very long ones of those in float32. `out_dtype` may be float32 all the same.
+    float16 accumulates in float16, long sums by chunks, and very long ones of those in float32.
+    `out_dtype` may be float32 all the same.
     """
 
     clamp: tuple[float, float]
