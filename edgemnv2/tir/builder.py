@@ -149,6 +149,12 @@ class Builder:
         """Store a vector (or scalar) from element `at` on."""
         self.emit(buffer.vstore([index(at)], value))
 
+    def store_list(self, buffer: Any, at: Expr, vectors: Sequence[Expr], name: str) -> None:
+        """AArch64's `st1` of two to four vectors from element `at` on; `name` as LLVM's types."""
+        number = _intrinsic_id(f"llvm.aarch64.neon.st1x{len(vectors)}.{name}")
+        call = tirx.call_llvm_intrin("void", number, *vectors, address(buffer, at))
+        self.emit(tirx.Evaluate(call))
+
     def prefetch(self, buffer: Any, at: Expr) -> None:
         """Ask for the cache line of element `at` for reading; it need not exist."""
         address = tirx.address_of(tirx.BufferLoad(buffer, [index(at)]))

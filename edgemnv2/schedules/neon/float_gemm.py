@@ -15,7 +15,6 @@ from edgemnv2.schedules.neon.isa import LANES, high, low
 from edgemnv2.tir.builder import (
     Builder,
     cast,
-    constant,
     element,
     lane,
     load,
@@ -28,7 +27,10 @@ __all__ = ["FloatGemm"]
 Expr = Any
 Array = NDArray[Any]
 CHUNK_STEPS = 8
-"""float16 sums of 64 products go to float32: beyond that, rounding would grow with the depth."""
+"""float16 sums of 64 products are added up on their own: rounding grows with a sum's length."""
+MOST_CHUNKS = 16
+"""Of so many, float16 sums are about as good as float32 ones, for whose additions twelve operations
+of the vector pipes were needed instead of three: the rounding inside of them is the larger part."""
 
 
 PART_BYTES = 400
@@ -49,7 +51,8 @@ class Part:
 class FloatGemm(Gemm):
     """float32 or float16: each input channel's lane times the weights of the panel.
 
-    float16 accumulates in float16, long sums by chunks. `out_dtype` may be float32 all the same.
+    float16 accumulates in float16, long sums by chunks, and very long ones of those in float32.
+    `out_dtype` may be float32 all the same.
     """
 
     clamp: tuple[float, float]
@@ -134,13 +137,13 @@ class FloatGemm(Gemm):
         steps = self.steps
         rows = [k.let((first + r) * self.panels.channels + panel.channel) for r in range(mr)]
         if part is None:
-            self._begin(k, p, acc, mr, panel)
+            self._begin(k, p, acc, first, mr, panel)
         else:
             channel = k.let(part.number * (depth // part.count))
             x0, w0 = k.let(x0 + channel), k.let(w0 + channel * nr)
             steps = steps[: len(steps) // part.count]
             with k.when(part.number == 0):
-                self._begin(k, p, acc, mr, panel)
+                self._begin(k, p, acc, first, mr, panel)
             with k.when(part.number != 0):
                 for r in range(mr):
                     for j in range(vectors):
@@ -148,6 +151,7 @@ class FloatGemm(Gemm):
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
+            begins = fresh and self.chunked
             for q in range(0, size, taken):
                 a = [k.let(load(p.x, at + (r * depth + q), f"{dtype}x{taken}")) for r in range(mr)]
                 for i in range(taken):
@@ -157,7 +161,10 @@ class FloatGemm(Gemm):
                         value = lane(a[r], i, lanes)
                         for j in range(vectors):
                             n = r * vectors + j
-                            k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
+                            if begins and q + i == 0:
+                                k.set(acc, n, value * wv[j])
+                            else:
+                                k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
 
         if self.chunked:
             values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
@@ -168,26 +175,33 @@ class FloatGemm(Gemm):
             with k.when(part.number == part.count - 1):
                 for n, value in enumerate(values):
                     k.set(acc, n, isa.clamp(value, self.clamp, dtype))
+        # Sums that go on as they are would be kept in neighbouring registers from the beginning.
+        clamped = part is None and np.isfinite(self.clamp).any()
         for r in range(mr):
-            for j in range(vectors):
-                value = values[r * vectors + j]
-                if part is None:
-                    value = isa.clamp(value, self.clamp, dtype)
+            row = values[r * vectors : (r + 1) * vectors]
+            if part is None:
+                row = [isa.clamp(value, self.clamp, dtype) for value in row]
+            if self.out_dtype == dtype and clamped:
+                isa.store(k, p.out, rows[r], row, dtype)
+                continue
+            for j, value in enumerate(row):
                 if self.out_dtype != dtype:
                     value = cast(value, f"{self.out_dtype}x{lanes}")
                 k.store(p.out, rows[r] + lanes * j, value)
 
-    def _begin(self, k: Builder, p: Pointers, acc: Any, mr: int, panel: Panel) -> None:
+    def _begin(self, k: Builder, p: Pointers, acc: Any, first: Expr, mr: int, panel: Panel) -> None:
         lanes = LANES[self.kind]
         vectors = panel.width // lanes
-        for j in range(vectors):
-            b = k.let(load(p.second, panel.packed + lanes * j, f"{self.kind}x{lanes}"))
-            for r in range(mr):
+        stride = self.isa.nought(k) if self.isa.halves and mr > 1 else 0
+        for r in range(mr):
+            at = k.let(panel.packed + r * stride)
+            for j in range(vectors):
+                b = load(p.second, at + lanes * j, f"{self.kind}x{lanes}")
                 k.set(acc, r * vectors + j, b)
 
     @property
     def chunked(self) -> bool:
-        """Whether float16 sums are moved to float32 now and then, see `CHUNK_STEPS`."""
+        """Whether float16 sums are added up now and then, see `CHUNK_STEPS`."""
         return self.kind == "float16" and len(self.steps) >= 2 * CHUNK_STEPS
 
     def _in_chunks(
@@ -200,19 +214,24 @@ class FloatGemm(Gemm):
         nr: int,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> list[Expr]:
-        """The accumulators' final values as float16; they begin with the bias."""
-        sums = k.registers("float32x4", 2 * count)
-        zero = constant(0.0, "float16", 8)
+        """The final values as float16; sums begin with the bias, chunks with nothing."""
+        whole = self.out_dtype == "float16" and len(self.steps) <= MOST_CHUNKS * CHUNK_STEPS
+        kind = "float16x8" if whole else "float32x4"
+        sums = k.registers(kind, count if whole else 2 * count)
         for n in range(count):
+            if whole:
+                k.set(sums, n, element(acc, n))
+                continue
             for h, part in enumerate((low, high)):
                 k.set(sums, 2 * n + h, cast(part(element(acc, n), 4), "float32x4"))
 
         def chunk(at: Expr, w_at: Expr, steps: list[Step]) -> None:
-            for n in range(count):
-                k.set(acc, n, zero)
-            accumulate(k, steps, nr, at, w_at, 1, step, written_out=1, peel=False)
+            accumulate(k, steps, nr, at, w_at, 1, step, written_out=1)
             for n in range(count):
                 value = k.let(element(acc, n))
+                if whole:
+                    k.set(sums, n, element(sums, n) + value)
+                    continue
                 for h, part in enumerate((low, high)):
                     total = element(sums, 2 * n + h) + cast(part(value, 4), "float32x4")
                     k.set(sums, 2 * n + h, total)
@@ -229,6 +248,8 @@ class FloatGemm(Gemm):
             done = chunks * span
             moved = [Step(s.channel - done, s.size, s.skip) for s in rest]
             chunk(k.let(x0 + done), k.let(w0 + done * nr), moved)
+        if whole:
+            return [element(sums, n) for n in range(count)]
         halves = []
         for n in range(count):
             both = shuffle([element(sums, 2 * n), element(sums, 2 * n + 1)], range(8))

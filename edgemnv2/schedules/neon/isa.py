@@ -7,8 +7,11 @@ meaning, or two of half the width.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, reinterpret, shuffle
 
@@ -21,8 +24,14 @@ SHORT = {"float32": "v4f32", "float16": "v8f16"}
 """LLVM's names of these vectors."""
 
 
-_SLOW_UNZIP = ("cortex-a57", "cortex-a72")
-"""Cores that take three operations for it (Cortex-A72 Software Optimization Guide, ASIMD unzip)."""
+_HALVES = ("cortex-a57", "cortex-a72")
+"""Cores that take three operations for `uzp1` of 128 bits, and two for a float maximum where one
+does for integers (Cortex-A72 Software Optimization Guide, ASIMD unzip, FP max/min, max/min)."""
+_IN_ORDER = ("cortex-a35", "cortex-a53", "cortex-a55")
+"""Cores that begin instructions in the order of the program."""
+_STORES_LISTS = ("cortex-a76",)
+"""Cores to which `st1` is one operation of the vector pipes a register, `str` of 128 bits two, by
+LLVM's model of Neoverse N1, whose pipelines are theirs."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,16 @@ class Isa:
     dotprod: bool = False
     fp16: bool = False
     unzips: bool = field(default=False, repr=False)
-    """Whether `uzp1` of 128 bits is one operation (see `_SLOW_UNZIP`). Not in the text that names
+    """Whether `uzp1` of 128 bits is one operation (see `_HALVES`). Not in the text that names
     kernels: it shapes int8 epilogues only, whose `key` says how."""
+    reorders: bool = field(default=False, repr=False)
+    """Whether the core begins instructions out of order; it chooses tiles, which names tell."""
+    stores_lists: bool = field(default=False, repr=False)
+    """Whether float vectors are stored by `st1` of several registers, see `_STORES_LISTS`; not in
+    that text either."""
+    halves: bool = field(default=False, repr=False)
+    """Whether float32 is clamped as integers, see `clamp`. Nor is it in that text: no core's
+    clamps are of both kinds."""
 
     @property
     def registers(self) -> int:
@@ -130,8 +147,15 @@ class Isa:
         return acc + a * b
 
     def clamp(self, value: Expr, clamp: tuple[float, float], dtype: str = "float32") -> Expr:
-        """A 128-bit vector between the finite ends of `clamp`."""
+        """A 128-bit vector between the finite ends of `clamp`; a NaN becomes one of them.
+
+        From +0 on floats are in the order of their bits as signed integers, infinity too, and all
+        below, -0 too, are negative integers: where neither end is below +0, `smax` and `smin` give
+        what `fmaxnm` and `fminnm` do.
+        """
         full, lanes = f"{dtype}x{LANES[dtype]}", LANES[dtype]
+        if self.halves and dtype == "float32" and math.copysign(1.0, clamp[0]) > 0:
+            return self._clamp_bits(value, clamp)
         for end, name in ((clamp[0], "max"), (clamp[1], "min")):
             if math.isfinite(end):
                 other = constant(end, dtype, lanes)
@@ -141,6 +165,33 @@ class Isa:
                     # LLVM would call fmaxf; vmax.f32 differs for NaN only.
                     value = intrinsic(f"llvm.arm.neon.v{name}s.v4f32", full, value, other)
         return value
+
+    def _clamp_bits(self, value: Expr, clamp: tuple[float, float]) -> Expr:
+        bits = reinterpret(value, "int32x4")
+        for end, name in ((clamp[0], "smax"), (clamp[1], "smin")):
+            if math.isfinite(end):
+                other = constant(int(np.float32(end).view(np.int32)), "int32", 4)
+                bits = intrinsic(f"llvm.{name}.v4i32", "int32x4", bits, other)
+        return reinterpret(bits, "float32x4")
+
+    def store(self, k: Builder, buffer: Any, at: Expr, vectors: Sequence[Expr], dtype: str) -> None:
+        """Up to four 128-bit vectors one after another, from element `at` on."""
+        lanes = LANES[dtype]
+        if self.stores_lists and len(vectors) > 1:
+            k.store_list(buffer, at, vectors, f"{SHORT[dtype]}.p0")
+            return
+        for number, vector in enumerate(vectors):
+            k.store(buffer, at + lanes * number, vector)
+
+    def nought(self, k: Builder) -> Expr:
+        """0 as an int32, of which LLVM does not know that it is.
+
+        `fmla` adds to its first operand. Loaded once, a bias would be copied for every pixel by the
+        pipes that multiply; loaded anew, from where the last one was plus this, it costs them
+        nothing.
+        """
+        zero = constant(0, "int32", 4)
+        return k.let(shuffle([self.sqdmulh32(zero, zero)], [0]))
 
     def clamp8(self, value: Expr, low_: int, high_: int, lanes: int) -> Expr:
         """int8 lanes clamped; no code for the ends of the type."""
@@ -171,7 +222,10 @@ def isa_of(target: Any) -> Isa:
         arm64=arm64,
         dotprod="dotprod" in features,
         fp16=bool(features & {"fp16", "fullfp16"}),
-        unzips=arm64 and target.cpu.core not in _SLOW_UNZIP,
+        unzips=arm64 and target.cpu.core not in _HALVES,
+        reorders=arm64 and target.cpu.core not in _IN_ORDER,
+        stores_lists=arm64 and target.cpu.core in _STORES_LISTS,
+        halves=arm64 and target.cpu.core in _HALVES,
     )
 
 

@@ -25,6 +25,8 @@ from edgemnv2.tir.tiling import panels_of
 __all__ = ["POINTWISE", "default_pointwise", "gemm_of", "pointwise_space", "supported"]
 
 Array = NDArray[Any]
+SHORT_DEPTH = 64
+"""Floats: up to here what ends a tile counts for more than the loads of its sums."""
 
 
 def is_half(graph: Graph, layer: Conv2D) -> bool:
@@ -76,6 +78,13 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         depth = layer.weight.shape[2]
         if channels == 16:
             mr, nr = 7, 8
+        elif isa.reorders and channels % 16 == 0:
+            # What a core out of order sees ahead is full of a large tile's clamps and stores.
+            if isa.halves:
+                # Whole tiles only: LLVM spills the sums of a shorter last one.
+                mr, nr = (4, 16) if pixels % 4 == 0 else (7, 8)
+            else:
+                mr, nr = 4 if depth < SHORT_DEPTH else 5, 16
         elif depth <= 16 and channels % 16 == 0:
             mr, nr = 5, 16
         else:
