@@ -21,10 +21,6 @@ SHORT = {"float32": "v4f32", "float16": "v8f16"}
 """LLVM's names of these vectors."""
 
 
-_SLOW_UNZIP = ("cortex-a57", "cortex-a72")
-"""Cores that take three operations for it (Cortex-A72 Software Optimization Guide, ASIMD unzip)."""
-
-
 @dataclass(frozen=True)
 class Isa:
     """Which vector instructions the core has."""
@@ -33,8 +29,8 @@ class Isa:
     dotprod: bool = False
     fp16: bool = False
     unzips: bool = field(default=False, repr=False)
-    """Whether `uzp1` of 128 bits is one operation (see `_SLOW_UNZIP`). Not in the text that names
-    kernels: it shapes int8 epilogues only, whose `key` says how."""
+    """Whether `uzp1` of 128 bits is one operation (not of the target's `split_operations`). Not in
+    the text that names kernels: it shapes int8 epilogues only, whose `key` says how."""
 
     @property
     def registers(self) -> int:
@@ -171,7 +167,7 @@ def isa_of(target: Any) -> Isa:
         arm64=arm64,
         dotprod="dotprod" in features,
         fp16=bool(features & {"fp16", "fullfp16"}),
-        unzips=arm64 and target.cpu.core not in _SLOW_UNZIP,
+        unzips=arm64 and "uzp1" not in target.cpu.split_operations,
     )
 
 
