@@ -92,9 +92,9 @@ class Isa:
         """Two int32x4 to int16x8, their upper halves cut off: `uzp1`."""
         return shuffle([reinterpret(v, "int16x8") for v in (a, b)], range(0, 16, 2))
 
-    def raddhn32(self, a: Expr, b: Expr) -> Expr:
-        """Upper halves of the sums of two int32x4, rounded; wraps."""
-        return self._call("raddhn.v4i16", "vraddhn.v4i16", "int16x4", a, b)
+    def addhn32(self, a: Expr, b: Expr) -> Expr:
+        """Upper halves of the sums of two int32x4, which fit int32: `addhn`."""
+        return cast((a + b) >> constant(16, "int32", 4), "int16x4")
 
     def sqxtn16(self, a: Expr) -> Expr:
         """int16x8 saturated to int8x8."""
@@ -111,6 +111,10 @@ class Isa:
     def sdot(self, acc: Expr, w: Expr, x: Expr) -> Expr:
         """`acc` plus the dot products of four int8 in each of four groups."""
         return intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", "int32x4", acc, w, x)
+
+    def tbl2(self, a: Expr, b: Expr, places: Expr) -> Expr:
+        """The bytes of int8x16 `a` and `b` at 16 `places`, nought beyond; AArch64."""
+        return intrinsic("llvm.aarch64.neon.tbl2.v16i8", "int8x16", a, b, places)
 
     def saddw(self, acc: Expr, a: Expr) -> Expr:
         """`acc` plus int16x4 `a`."""

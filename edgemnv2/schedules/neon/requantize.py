@@ -68,7 +68,7 @@ class Int8Epilogue:
     halves: Halves | None = field(default=None, compare=False)
     short: bool = False
     """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
-    where that is slow (`units`), `raddhn` rounds, adds the zero point and narrows in one."""
+    where that is slow (`units`), `addhn` rounds, adds the zero point and narrows in one."""
 
     @staticmethod
     def of(
@@ -126,8 +126,12 @@ class Int8Epilogue:
 
     @property
     def units(self) -> int:
-        """By how many bits sums are shifted less, so that the upper half of int32 is the result."""
-        return 16 if self.short and not self.isa.unzips else 0
+        """By how many bits sums are shifted less, so that the upper half of int32 is the result.
+
+        Where `uzp1` is slow; and on cores without dot products, of which those in order (A53, in
+        LLVM's model) begin an `addhn` beside a load or another vector operation, no `uzp1` or `eor`.
+        """
+        return 16 if self.short and not (self.isa.unzips and self.isa.dotprod) else 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -240,8 +244,9 @@ class Int8Epilogue:
         if self.short and not self.units and len(values) == 2:
             return self.isa.xtn32(values[0], values[1])
         if self.units:
-            zero_point = constant(self.zero_point << 16, "int32", 4)
-            narrow = [self.isa.raddhn32(v, zero_point) for v in values]
+            # And half of a unit, to round.
+            zero_point = constant((self.zero_point << 16) + (1 << 15), "int32", 4)
+            narrow = [self.isa.addhn32(v, zero_point) for v in values]
         else:
             narrow = [self.isa.sqxtn32(v) for v in values]
         return concat(narrow if len(narrow) == 2 else [narrow[0], narrow[0]], 4)
