@@ -19,7 +19,6 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias
-from edgemnv2.schedules.neon.gemm import block_pixels
 from edgemnv2.schedules.neon.int8_gemm import split_weights
 from edgemnv2.schedules.neon.isa import LANES, Isa, high, low
 from edgemnv2.schedules.neon.pointwise import supported
@@ -38,6 +37,10 @@ from edgemnv2.tir.tiling import (
 __all__ = ["DEPTHWISE"]
 
 Expr = Any
+BLOCK_BYTES = 4096
+"""Of a block's rows: a row of a ring may lie a whole way of an L1 from another, in the same sets."""
+MOST_BLOCKS = 4
+"""Each is code of its own."""
 FLOAT_BYTES, LINE_BYTES, L1_LINES = 4, 64, 512
 
 
@@ -176,6 +179,12 @@ def _int8(
     )
 
 
+def _block(width: int, size: int, pixel_bytes: int) -> int:
+    """Pixels of a block, whole tiles of `size`; of a pixel three rows are read and one is written."""
+    blocks = min(MOST_BLOCKS, -(-width * pixel_bytes // BLOCK_BYTES))
+    return -(-width // (blocks * size)) * size
+
+
 def _walk(
     k: Builder,
     channels: int,
@@ -188,8 +197,7 @@ def _walk(
     stride, left, size = layer.stride[1], layer.padding[1], int(decisions["pixels"])
     order, block = str(decisions["order"]), width
     if order == "block":
-        # Three rows are read and one is written.
-        order, block = "channel", block_pixels(width, size, (3 * stride + 1) * channels)
+        order, block = "channel", _block(width, size, (3 * stride + 1) * channels)
     for begin in range(0, width, block):
         end = min(begin + block, width)
 

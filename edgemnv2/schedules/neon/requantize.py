@@ -126,12 +126,8 @@ class Int8Epilogue:
 
     @property
     def units(self) -> int:
-        """By how many bits sums are shifted less, so that the upper half of int32 is the result.
-
-        Where `uzp1` is slow; and on cores without dot products, of which those in order (A53, in
-        LLVM's model) begin an `addhn` beside a load or another vector operation, no `uzp1` or `eor`.
-        """
-        return 16 if self.short and not (self.isa.unzips and self.isa.dotprod) else 0
+        """By how many bits sums are shifted less, so that the upper half of int32 is the result."""
+        return 16 if self.short and not self.isa.unzips else 0
 
     @property
     def key(self) -> tuple[Any, ...]:
