@@ -90,7 +90,6 @@ class SdotColumns:
             upper = self._k.let(shuffle(rows[:2], range(16)))
             lower = self._k.let(shuffle([rows[2], constant(0, "int8", CHANNELS)], range(16)))
             self._fours[c] = [
-                self._k.let(self._isa.tbl2(upper, lower, _places(half)))
-                for half in range(_HALVES)
+                self._k.let(self._isa.tbl2(upper, lower, _places(half))) for half in range(_HALVES)
             ]
         return self._fours[c]
