@@ -38,7 +38,7 @@ __all__ = ["DEPTHWISE"]
 
 Expr = Any
 BLOCK_BYTES = 4096
-"""Of a block's rows: a row of a ring may lie a whole way of an L1 from another, in the same sets."""
+"""Of a block's rows: rows of a ring may lie a way of L1 apart, in the same sets."""
 MOST_BLOCKS = 4
 """Each is code of its own."""
 FLOAT_BYTES, LINE_BYTES, L1_LINES = 4, 64, 512
@@ -180,7 +180,7 @@ def _int8(
 
 
 def _block(width: int, size: int, pixel_bytes: int) -> int:
-    """Pixels of a block, whole tiles of `size`; of a pixel three rows are read and one is written."""
+    """Pixels of a block, whole tiles of `size`; three rows are read, one is written."""
     blocks = min(MOST_BLOCKS, -(-width * pixel_bytes // BLOCK_BYTES))
     return -(-width // (blocks * size)) * size
 
