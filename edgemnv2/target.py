@@ -2,7 +2,8 @@
 
 A target file states hardware facts only and is complete (nothing is inherited), so that a board is
 one file. Code asks for a feature (`target.has("dsp")`), never for a name. What the file may say is
-the table `_SCHEMA`; anything else is an error that names the file, the key and the expectation.
+in `edgemnv2/target_schema.py`; anything else is an error that names the file, the key and the
+expectation.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import TargetError
+from edgemnv2.target_schema import FEATURES, OPTIONAL, SCHEMA, SETS, SPLIT_OPERATIONS, check_keys
 
 __all__ = [
     "HOST",
@@ -40,24 +42,13 @@ BARE_ISAS = ("thumb", "riscv32", "c99")
 """Microcontrollers. "c99" is whatever a C99 compiler of the user's makes code for, 32-bit."""
 SHARED_MEMORY = ("+atomics", "+bulk-memory")
 """What WebAssembly needs for two instances in one memory, as LLVM spells it."""
-FEATURES = {
-    "x86_64": ("avx2", "avx512vbmi", "avx512vnni", "fma"),
-    "aarch64": ("dotprod", "fp16", "neon"),
-    "armv7a": ("neon", "vfp4"),
-    "thumb": ("dsp", "fpu", "mve"),
-    "riscv32": ("a", "c", "f", "m"),
-    "riscv64": ("v",),
-    "c99": (),
-    "wasm32": ("relaxed-simd", "simd128"),
-}
-RUNNERS = ("local", "node", "qemu-system", "qemu-user", "rpc", "serial", "ssh")
-METRICS = ("cycles", "instructions", "seconds")
 
 
 @dataclass(frozen=True)
 class Cpu:
     """The processor: `core` and `features` as Arm and LLVM spell them.
 
+    `split_operations` are those of `SPLIT_OPERATIONS` that cost this core several of its own.
     `clock_hz` is the highest sustained clock, 0 where the target is a core and not a board;
     `l1d_bytes` (per core), `l2_bytes` (of one L2, which `l2_cores` cores share) and the ways of
     both are 0 where there is no such cache, `cache_line_bytes` where there is none at all.
@@ -74,6 +65,7 @@ class Cpu:
     l2_ways: int
     l2_cores: int
     cache_line_bytes: int
+    split_operations: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -262,6 +254,9 @@ class Target:
         """The target file's tables, sorted where order has no meaning; `parse_target` reads it."""
         cpu = asdict(self.cpu)
         cpu["features"] = sorted(self.cpu.features)
+        split = cpu.pop("split_operations")
+        if split:  # optional: tables of artefacts made before it was known still describe them
+            cpu["split_operations"] = sorted(split)
         toolchain = asdict(self.toolchain)
         toolchain["mattr"] = list(self.toolchain.mattr)
         table = {
@@ -273,76 +268,6 @@ class Target:
             "tune": {"metric": self.metric},
         }
         return table if self.cycles is None else {**table, "cycles": asdict(self.cycles)}
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What one key may hold: text, an integer in a range, or a list of texts."""
-
-    kind: str
-    choices: tuple[str, ...] = ()
-    low: int = 0
-    high: int = 0
-
-    def expectation(self) -> str:
-        """How the error message ends."""
-        if self.kind == "integer":
-            return f"an integer from {self.low} to {self.high}"
-        what = "a list of texts" if self.kind == "list" else "a text"
-        return (
-            f"{what} out of: {', '.join(repr(c) for c in self.choices)}" if self.choices else what
-        )
-
-    def accepts(self, value: object) -> bool:
-        """Whether `value` obeys the rule."""
-        if self.kind == "integer":
-            # TOML's booleans are Python's, and those are integers.
-            return type(value) is int and self.low <= value <= self.high
-        texts = value if self.kind == "list" else [value]
-        if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-            return False
-        return not self.choices or all(t in self.choices for t in texts)
-
-
-_TEXT = _Rule("text")
-_ADDRESS_LIMIT = 2**48
-_ALL_FEATURES = tuple(sorted({f for names in FEATURES.values() for f in names}))
-_SCHEMA: dict[str, dict[str, _Rule]] = {
-    "cpu": {
-        "core": _TEXT,
-        "isa": _Rule("text", tuple(sorted(FEATURES))),
-        "features": _Rule("list", _ALL_FEATURES),
-        "cores": _Rule("integer", low=1, high=256),
-        "clock_hz": _Rule("integer", low=0, high=10_000_000_000),
-        "l1d_bytes": _Rule("integer", low=0, high=2**24),
-        "l2_bytes": _Rule("integer", low=0, high=2**30),
-        "l1d_ways": _Rule("integer", low=0, high=64),
-        "l2_ways": _Rule("integer", low=0, high=64),
-        "l2_cores": _Rule("integer", low=0, high=256),
-        "cache_line_bytes": _Rule("integer", low=0, high=1024),
-    },
-    "toolchain": {
-        "triple": _TEXT,
-        "mcpu": _TEXT,
-        "mattr": _Rule("list"),
-        "float_abi": _Rule("text", ("", "hard", "soft")),
-    },
-    "memory": {
-        "name": _TEXT,
-        "origin": _Rule("integer", low=0, high=_ADDRESS_LIMIT),
-        "length": _Rule("integer", low=1, high=_ADDRESS_LIMIT),
-        "access": _Rule("text", ("rw", "rwx", "rx")),
-    },
-    "run": {"runner": _Rule("text", RUNNERS), "machine": _TEXT},
-    "tune": {"metric": _Rule("text", METRICS)},
-    "cycles": {
-        "core": _TEXT,
-        "l2_cycles": _Rule("integer", low=0, high=10_000),
-        "memory_cycles": _Rule("integer", low=0, high=10_000),
-    },
-}
-_OPTIONAL = frozenset({"cycles"})
-"""Tables that a file may leave out."""
 
 
 _LLVM_FEATURES = {"fp16": "fullfp16"}
@@ -412,11 +337,11 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
 
     `place` names the source in messages. Raises TargetError at the first break of the schema.
     """
-    _check_keys(table, {"description", *_SCHEMA}, place, "")
+    check_keys(table, {"description", *SCHEMA}, place, "")
     if not isinstance(table["description"], str):
         raise TargetError(f"{place}: description must be a text")
-    for section, rules in _SCHEMA.items():
-        if section in _OPTIONAL and section not in table:
+    for section, rules in SCHEMA.items():
+        if section in OPTIONAL and section not in table:
             continue
         rows = table[section] if section == "memory" else [table[section]]
         if not isinstance(rows, list) or not rows:
@@ -424,9 +349,9 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
         for row in rows:
             if not isinstance(row, Mapping):
                 raise TargetError(f"{place}: {section} must be a table, [{section}]")
-            _check_keys(row, set(rules), place, f"{section}.")
+            check_keys(row, set(rules), place, f"{section}.")
             for key, rule in rules.items():
-                if not rule.accepts(row[key]):
+                if key in row and not rule.accepts(row[key]):
                     raise TargetError(
                         f"{place}: {section}.{key} = {row[key]!r} (must be {rule.expectation()})"
                     )
@@ -434,7 +359,7 @@ def parse_target(name: str, table: Mapping[str, Any], place: str) -> Target:
     target = Target(
         name=name,
         description=table["description"],
-        cpu=Cpu(**{**cpu, "features": frozenset(cpu["features"])}),
+        cpu=Cpu(**{**cpu, **{key: frozenset(cpu.get(key, ())) for key in SETS}}),
         toolchain=Toolchain(**{**toolchain, "mattr": tuple(toolchain["mattr"])}),
         memories=tuple(MemoryRegion(**row) for row in table["memory"]),
         runner=table["run"]["runner"],
@@ -525,18 +450,6 @@ def _targets_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "targets"
 
 
-def _check_keys(table: Mapping[str, Any], known: set[str], place: str, prefix: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            hint = f"; did you mean {prefix}{near[0]}?" if near else ""
-            raise TargetError(
-                f"{place}: unknown key {prefix}{key} (expected {', '.join(sorted(known))}){hint}"
-            )
-    for key in sorted(known - set(table) - (_OPTIONAL if not prefix else set())):
-        raise TargetError(f"{place}: key {prefix}{key} is missing (target files are complete)")
-
-
 def _check_caches(cpu: Cpu, place: str) -> None:
     """Each cache is whole sets of lines, or absent with all that describes it."""
     line = cpu.cache_line_bytes
@@ -568,6 +481,12 @@ def _check_consistency(target: Target, place: str) -> None:
         raise TargetError(
             f"{place}: cpu.features has {feature!r}, which {isa} does not know "
             f"(must be out of: {', '.join(FEATURES[isa])})"
+        )
+    split = SPLIT_OPERATIONS.get(isa, ())
+    for operation in sorted(target.cpu.split_operations.difference(split)):
+        raise TargetError(
+            f"{place}: cpu.split_operations has {operation!r}, which is none of {isa}'s (must be "
+            f"out of: {', '.join(split) or 'none'})"
         )
     _check_caches(target.cpu, place)
     begins = ("arm", "thumb") if isa in ("armv7a", "thumb") else ("" if isa == "c99" else isa,)

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "edgemnv2"
 # and import nothing of ours.
 FLOORS = (
     ("runtime", "errors", "version"),
-    ("task",),
+    ("task", "target_schema"),
     ("cache", "drafts", "manifest", "model", "target", "npz", "provenance", "program"),
     ("artifact",),
     ("arithmetic",),

@@ -27,7 +27,8 @@ from edgemnv2.provenance import version_of
 from edgemnv2.records.lines import check_record_line
 from edgemnv2.records.lock import locked
 from edgemnv2.records.task import decisions_id
-from edgemnv2.target import METRICS, Target
+from edgemnv2.target import Target
+from edgemnv2.target_schema import METRICS
 
 __all__ = [
     "PROVENANCE",

@@ -135,9 +135,17 @@ def walk(
 
 
 def pixel_runs(
-    width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+    width: int,
+    source_width: int,
+    stride: int,
+    left: int,
+    size: int,
+    window: int = 3,
+    begin: int = 0,
 ) -> list[tuple[int, int, int, Callable[[int], bool]]]:
     """`(first output pixel, tiles, pixels of each, inside)` of a row; inner tiles are a run.
+
+    Of pixels `begin ..` below `width`.
 
     `inside(c)` says whether input column `c`, counted from the first one that the tile's first
     pixel reads, lies in the image.
@@ -147,7 +155,7 @@ def pixel_runs(
         return True
 
     runs: list[tuple[int, int, int, Callable[[int], bool]]] = []
-    for start in range(0, width, size):
+    for start in range(begin, width, size):
         count = min(size, width - start)
         first = start * stride - left
         if first < 0 or first + (count - 1) * stride + window > source_width:
@@ -164,10 +172,19 @@ def pixel_runs(
 
 
 def pixel_tiles(
-    k: Builder, width: int, source_width: int, stride: int, left: int, size: int, window: int = 3
+    k: Builder,
+    width: int,
+    source_width: int,
+    stride: int,
+    left: int,
+    size: int,
+    window: int = 3,
+    begin: int = 0,
 ) -> Iterator[PixelTile]:
     """`pixel_runs` as code, `(first output pixel, pixels, inside)`: a run is a loop."""
-    for start, run, count, inside in pixel_runs(width, source_width, stride, left, size, window):
+    for start, run, count, inside in pixel_runs(
+        width, source_width, stride, left, size, window, begin
+    ):
         if run == 1:
             yield start, count, inside
         else:

@@ -42,11 +42,14 @@ class Machine:
     compiler: tuple[str, ...] = ("gcc",)
     emulator: tuple[str, ...] = ()
     hard_float: bool = False
+    split: tuple[str, ...] = ()
+    """Vector operations that cost the core several (a target's `split_operations`)."""
     cpu: Any = field(init=False)
     toolchain: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cpu", SimpleNamespace(core=self.mcpu, features=self.features))
+        cpu = SimpleNamespace(core=self.mcpu, features=self.features, split_operations=self.split)
+        object.__setattr__(self, "cpu", cpu)
         object.__setattr__(self, "toolchain", SimpleNamespace(triple=self.triple, mcpu=self.mcpu))
 
     def llvm(self) -> Any:
@@ -70,7 +73,15 @@ MACHINES = {
     m.name: m
     for m in (
         Machine("a53", "aarch64-linux-gnu", "cortex-a53", ("neon",), ("+neon",), **ARM64),
-        Machine("a72", "aarch64-linux-gnu", "cortex-a72", ("neon",), ("+neon",), **ARM64),
+        Machine(
+            "a72",
+            "aarch64-linux-gnu",
+            "cortex-a72",
+            ("neon",),
+            ("+neon",),
+            split=("fmax", "uzp1"),
+            **ARM64,
+        ),
         Machine(
             "a76",
             "aarch64-linux-gnu",

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from edgemnv2.errors import TargetError
+from edgemnv2.schedules.neon.isa import isa_of
 from edgemnv2.target import (
-    FEATURES,
     Target,
     load_target,
     missing_local_features,
     parse_target,
     target_names,
 )
+from edgemnv2.target_schema import FEATURES
 
 TARGETS = Path(__file__).resolve().parents[2] / "targets"
 # The names that the issue asks for.
@@ -122,6 +123,9 @@ WRONG: list[tuple[str, str, object, str]] = [
     ("toolchain", "mcpu", 7, r"toolchain\.mcpu = 7 \(must be a text"),
     ("toolchain", "float_abi", "", r"toolchain\.float_abi = '' \(must be 'hard' or 'soft'"),
     ("toolchain", "triple", "x", r"toolchain\.triple = 'x' \(must begin with arm or thumb"),
+    ("cpu", "split_operations", "uzp1", r"cpu\.split_operations = 'uzp1' \(must be a list of"),
+    ("cpu", "split_operations", ["zip"], r"= \['zip'\] \(must be a list of texts out of: 'fmax'"),
+    ("cpu", "split_operations", ["uzp1"], r"has 'uzp1', which is none of thumb's \(must be"),
     ("cpu", "l1d_ways", 65, r"cpu\.l1d_ways = 65 \(must be an integer from 0 to 64\)"),
     ("cpu", "l1d_ways", 3, r"cpu\.l1d_bytes = 0 with cpu\.l1d_ways = 3 \(must both be 0"),
     ("cpu", "l2_bytes", 4096, r"cpu\.l2_bytes = 4096 with cpu\.l2_ways = 0 \(must both be 0"),
@@ -162,6 +166,28 @@ def test_unknown_keys_are_refused_at_every_level() -> None:
     table["cpu"]["clock"] = 1  # type: ignore[index]
     with pytest.raises(TargetError, match=r"unknown key cpu\.clock .*did you mean cpu\.clock_hz\?"):
         parse_target("here", table, "here.toml")
+
+
+# Arm's Software Optimization Guides of these cores: three operations for a `uzp1` of 128 bits, two
+# for a float maximum.
+SPLIT = {"cortex-a57", "cortex-a72"}
+
+
+@pytest.mark.parametrize("name", [n for n in target_names() if load_target(n).cpu.isa == "aarch64"])
+def test_what_a_core_splits_is_in_its_file_and_in_a_copy_of_it(name: str, tmp_path: Path) -> None:
+    target = load_target(name)
+    assert (target.cpu.split_operations == {"fmax", "uzp1"}) == (target.cpu.core in SPLIT)
+    assert isa_of(target).unzips == ("uzp1" not in target.cpu.split_operations)
+    assert isa_of(target).halves == ("fmax" in target.cpu.split_operations)
+    shutil.copy(TARGETS / f"{name}.toml", tmp_path / "mine.toml")
+    assert isa_of(load_target(tmp_path / "mine.toml")) == isa_of(target)
+
+
+def test_a_file_that_splits_nothing_leaves_the_key_out() -> None:
+    table = load_target("rpi4").to_dict()
+    assert table["cpu"].pop("split_operations") == ["fmax", "uzp1"]
+    assert not parse_target("here", table, "here.toml").cpu.split_operations
+    assert "split_operations" not in load_target("rpi5").to_dict()["cpu"]
 
 
 def test_missing_keys_are_refused_since_files_are_complete() -> None:

@@ -8,7 +8,7 @@ when the code is made: int8 takes the zero point for them, floats leave the prod
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,13 +37,21 @@ from edgemnv2.tir.tiling import (
 __all__ = ["DEPTHWISE"]
 
 Expr = Any
+BLOCK_BYTES = 4096
+"""Of a block's rows: rows of a ring may lie a way of L1 apart, in the same sets."""
+MOST_BLOCKS = 4
+"""Each is code of its own."""
 FLOAT_BYTES, LINE_BYTES, L1_LINES = 4, 64, 512
 
 
 def depthwise_space(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
-    """Decision ranges: `pixels` computed at once, and which loop is outermost."""
+    """Decision ranges: `pixels` computed at once, and which loop is outermost.
+
+    "block": int8 pixels that stay in L1 while the channels pass (`BLOCK_BYTES`).
+    """
     pixels = (1, 2, 4, 7, 14) if isa.arm64 else (1, 2)
-    return {"pixels": pixels, "order": ("channel", "pixel")}
+    order = ("channel", "pixel") if layer.requantize is None else ("channel", "pixel", "block")
+    return {"pixels": pixels, "order": order}
 
 
 def default_depthwise(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[str, Any]:
@@ -62,7 +70,8 @@ def default_depthwise(graph: Graph, layer: DepthwiseConv2D, isa: Isa) -> dict[st
         lines = layer.kernel[0] * source.width + out.width
         if lines > L1_LINES // math.gcd(apart, L1_LINES):
             return {"pixels": 14, "order": "pixel"}
-    return {"pixels": 7 if isa.arm64 else 2, "order": "channel"}
+    order = "channel" if layer.requantize is None else "block"
+    return {"pixels": 7 if isa.arm64 else 2, "order": order}
 
 
 def depthwise_kernel(
@@ -126,13 +135,9 @@ def _int8(
     output = k.pointer("out", "int8")
     weights, parameters = k.pointer("weights", "int8"), k.pointer("parameters", "int32")
 
-    def tiles() -> Iterator[PixelTile]:
-        return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
-
-    order = str(decisions["order"])
-    for channel, packed, own in tiles_by_channels(k, channels, 8, order, tiles):
+    for channel, packed, own in _walk(k, channels, source.width, out.width, layer, decisions):
         if dots:
-            pairs = SdotColumns.load(k, weights, packed)
+            columns = SdotColumns.load(k, weights, packed)
         else:
             w = [k.let(load(weights, packed * taps + 8 * t, "int8x8")) for t in range(taps)]
         p = epilogue.load(k, parameters, k.let(packed * epilogue.rows), 8)
@@ -145,10 +150,9 @@ def _int8(
 
             column = column_cache(inside, read, lambda: constant(zero, "int8", 8))
             if dots:
-                windows = SdotColumns(k, isa, pairs, column)
-                last = (count - 1) * stride + 2
+                windows = SdotColumns(k, isa, columns, column, inside, zero)
                 for x in range(count):
-                    acc = windows.sums(p.bias, x * stride, last)
+                    acc = windows.sums(p.bias, x * stride)
                     epilogue.store(k, output, to + x * channels, acc, p)
                 continue
             for x in range(count):
@@ -177,6 +181,34 @@ def _int8(
         prim_func=k.function(),
         decisions=dict(decisions),
     )
+
+
+def _block(width: int, size: int, pixel_bytes: int) -> int:
+    """Pixels of a block, whole tiles of `size`; three rows are read, one is written."""
+    blocks = min(MOST_BLOCKS, -(-width * pixel_bytes // BLOCK_BYTES))
+    return -(-width // (blocks * size)) * size
+
+
+def _walk(
+    k: Builder,
+    channels: int,
+    source_width: int,
+    width: int,
+    layer: DepthwiseConv2D,
+    decisions: Mapping[str, Any],
+) -> Iterator[tuple[Expr, Expr, Iterable[PixelTile]]]:
+    """`tiles_by_channels` of a row; in the order "block" of each block of its pixels."""
+    stride, left, size = layer.stride[1], layer.padding[1], int(decisions["pixels"])
+    order, block = str(decisions["order"]), width
+    if order == "block":
+        order, block = "channel", _block(width, size, (3 * stride + 1) * channels)
+    for begin in range(0, width, block):
+        end = min(begin + block, width)
+
+        def tiles(begin: int = begin, end: int = end) -> Iterator[PixelTile]:
+            return pixel_tiles(k, end, source_width, stride, left, size, begin=begin)
+
+        yield from tiles_by_channels(k, channels, 8, order, tiles)
 
 
 def _float(

@@ -24,14 +24,8 @@ SHORT = {"float32": "v4f32", "float16": "v8f16"}
 """LLVM's names of these vectors."""
 
 
-_HALVES = ("cortex-a57", "cortex-a72")
-"""Cores that take three operations for `uzp1` of 128 bits, and two for a float maximum where one
-does for integers (Cortex-A72 Software Optimization Guide, ASIMD unzip, FP max/min, max/min)."""
 _IN_ORDER = ("cortex-a35", "cortex-a53", "cortex-a55")
-"""Cores that begin instructions in the order of the program."""
-_STORES_LISTS = ("cortex-a76",)
-"""Cores to which `st1` is one operation of the vector pipes a register, `str` of 128 bits two, by
-LLVM's model of Neoverse N1, whose pipelines are theirs."""
+"""Cores that begin instructions in the order of the program; it chooses default tiles only."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +36,17 @@ class Isa:
     dotprod: bool = False
     fp16: bool = False
     unzips: bool = field(default=False, repr=False)
-    """Whether `uzp1` of 128 bits is one operation (see `_HALVES`). Not in the text that names
-    kernels: it shapes int8 epilogues only, whose `key` says how."""
+    """Whether `uzp1` of 128 bits is one operation (not of the target's `split_operations`). Not in
+    the text that names kernels: it shapes int8 epilogues only, whose `key` says how."""
     reorders: bool = field(default=False, repr=False)
     """Whether the core begins instructions out of order; it chooses tiles, which names tell."""
     stores_lists: bool = field(default=False, repr=False)
-    """Whether float vectors are stored by `st1` of several registers, see `_STORES_LISTS`; not in
-    that text either."""
+    """Whether float vectors are stored by `st1` of several registers: fewer instructions, and by
+    LLVM's model of Neoverse N1, whose pipelines are the Cortex-A76's, half the vector operations.
+    Not in that text either."""
     halves: bool = field(default=False, repr=False)
-    """Whether float32 is clamped as integers, see `clamp`. Nor is it in that text: no core's
-    clamps are of both kinds."""
+    """Whether float32 is clamped as integers, see `clamp`: maxima of 128 bits are of the target's
+    `split_operations`. Nor is it in that text: no core's clamps are of both kinds."""
 
     @property
     def registers(self) -> int:
@@ -113,9 +108,9 @@ class Isa:
         """Two int32x4 to int16x8, their upper halves cut off: `uzp1`."""
         return shuffle([reinterpret(v, "int16x8") for v in (a, b)], range(0, 16, 2))
 
-    def raddhn32(self, a: Expr, b: Expr) -> Expr:
-        """Upper halves of the sums of two int32x4, rounded; wraps."""
-        return self._call("raddhn.v4i16", "vraddhn.v4i16", "int16x4", a, b)
+    def addhn32(self, a: Expr, b: Expr) -> Expr:
+        """Upper halves of the sums of two int32x4, which fit int32: `addhn`."""
+        return cast((a + b) >> constant(16, "int32", 4), "int16x4")
 
     def sqxtn16(self, a: Expr) -> Expr:
         """int16x8 saturated to int8x8."""
@@ -132,6 +127,10 @@ class Isa:
     def sdot(self, acc: Expr, w: Expr, x: Expr) -> Expr:
         """`acc` plus the dot products of four int8 in each of four groups."""
         return intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", "int32x4", acc, w, x)
+
+    def tbl2(self, a: Expr, b: Expr, places: Expr) -> Expr:
+        """The bytes of int8x16 `a` and `b` at 16 `places`, nought beyond; AArch64."""
+        return intrinsic("llvm.aarch64.neon.tbl2.v16i8", "int8x16", a, b, places)
 
     def saddw(self, acc: Expr, a: Expr) -> Expr:
         """`acc` plus int16x4 `a`."""
@@ -218,14 +217,15 @@ def isa_of(target: Any) -> Isa:
     """The `Isa` of a target file's core, by its features and its triple."""
     features = set(target.cpu.features)
     arm64 = str(target.toolchain.triple).startswith("aarch64")
+    reorders = arm64 and target.cpu.core not in _IN_ORDER
     return Isa(
         arm64=arm64,
         dotprod="dotprod" in features,
         fp16=bool(features & {"fp16", "fullfp16"}),
-        unzips=arm64 and target.cpu.core not in _HALVES,
-        reorders=arm64 and target.cpu.core not in _IN_ORDER,
-        stores_lists=arm64 and target.cpu.core in _STORES_LISTS,
-        halves=arm64 and target.cpu.core in _HALVES,
+        unzips=arm64 and "uzp1" not in target.cpu.split_operations,
+        reorders=reorders,
+        stores_lists=reorders and "fp16" in features,
+        halves=arm64 and "fmax" in target.cpu.split_operations,
     )
 
 

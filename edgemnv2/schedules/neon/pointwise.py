@@ -153,7 +153,7 @@ def gemm_of(
         steps = steps_of(depth, 16, 4)
         if steps is None:
             return None
-        return SdotGemm(isa, weight, bias, panels, steps, 1, requantize, epilogue)
+        return SdotGemm(isa, weight, bias, panels, steps, 2, requantize, epilogue)
     # Two products of int8 fit int16 unless both weights are -128 (and both inputs).
     steps = steps_of(depth, 8 if weight.dtype == np.int8 and int(weight.min()) == -128 else 16, 8)
     if steps is None:

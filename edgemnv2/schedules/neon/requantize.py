@@ -68,7 +68,7 @@ class Int8Epilogue:
     halves: Halves | None = field(default=None, compare=False)
     short: bool = False
     """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
-    where that is slow (`units`), `raddhn` rounds, adds the zero point and narrows in one."""
+    where that is slow (`units`), `addhn` rounds, adds the zero point and narrows in one."""
 
     @staticmethod
     def of(
@@ -240,8 +240,9 @@ class Int8Epilogue:
         if self.short and not self.units and len(values) == 2:
             return self.isa.xtn32(values[0], values[1])
         if self.units:
-            zero_point = constant(self.zero_point << 16, "int32", 4)
-            narrow = [self.isa.raddhn32(v, zero_point) for v in values]
+            # And half of a unit, to round.
+            zero_point = constant((self.zero_point << 16) + (1 << 15), "int32", 4)
+            narrow = [self.isa.addhn32(v, zero_point) for v in values]
         else:
             narrow = [self.isa.sqxtn32(v) for v in values]
         return concat(narrow if len(narrow) == 2 else [narrow[0], narrow[0]], 4)
