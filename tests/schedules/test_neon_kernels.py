@@ -251,7 +251,7 @@ def test_blocks_are_whole_tiles_of_about_equal_size() -> None:
 def test_weights_for_dot_products_are_three_taps_and_a_nought() -> None:
     weight = np.arange(72, dtype=np.int8).reshape(3, 3, 8)
     packed = pack_dot_weights(weight, [(0, 8)]).reshape(3, 8, 4)
-    np.testing.assert_array_equal(packed[..., :3], weight.transpose(0, 2, 1))
+    np.testing.assert_array_equal(packed[..., :3], weight.transpose(1, 2, 0))
     assert not packed[..., 3].any()
 
 
