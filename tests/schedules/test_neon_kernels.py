@@ -248,6 +248,19 @@ def test_blocks_are_whole_tiles_of_about_equal_size() -> None:
     assert block_pixels(10, 4, 1) == 12
 
 
+@pytest.mark.parametrize("name", ["a72", "a76", "armv7"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("width", "cin"), [(31, 96), (15, 152), (9, 240)])
+def test_blocks_of_a_depthwise_row_are_tflites_to_the_bit(
+    name: str, stride: int, width: int, cin: int, tmp_path: Path, tools: Any
+) -> None:
+    """Three blocks of a row, by their bytes, of a width that no tile divides."""
+    tools(name)
+    case = {"kind": "depthwise", "width": width, "height": 3, "cin": cin, "stride": stride}
+    made, expected = run_case(name, case, "int8", tmp_path, {"order": "block", "pixels": 2})
+    np.testing.assert_array_equal(made, expected)
+
+
 def test_weights_for_dot_products_are_three_taps_and_a_nought() -> None:
     weight = np.arange(72, dtype=np.int8).reshape(3, 3, 8)
     packed = pack_dot_weights(weight, [(0, 8)]).reshape(3, 8, 4)
