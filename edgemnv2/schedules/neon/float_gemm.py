@@ -28,9 +28,9 @@ Expr = Any
 Array = NDArray[Any]
 CHUNK_STEPS = 8
 """float16 sums of 64 products are added up on their own: rounding grows with a sum's length."""
-MOST_CHUNKS = 16
+MOST_CHUNKS = 6
 """Of so many, float16 sums are about as good as float32 ones, for whose additions twelve operations
-of the vector pipes were needed instead of three: the rounding inside of them is the larger part."""
+of the vector pipes are needed instead of three: the rounding inside of them is the larger part."""
 
 
 PART_BYTES = 400
