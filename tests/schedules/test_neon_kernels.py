@@ -248,6 +248,24 @@ def test_blocks_are_whole_tiles_of_about_equal_size() -> None:
     assert block_pixels(10, 4, 1) == 12
 
 
+@pytest.mark.parametrize("name", ["a53", "a72", "a76"])
+def test_clamps_of_floats_take_infinities_and_either_nought(
+    name: str, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """Weights of nought: sums are the biases. The A72's clamps are those of integers."""
+    tools(name)
+    machine = MACHINES[name]
+    graph = layer_graph("pointwise", "float32")
+    edges = [-np.inf, np.inf, -1.0, -0.0, 0.0, 1e-40, 5.5, 6.0, 6.5, -1e-40, 1e38, -1e38]
+    bias = np.resize(np.array(edges, np.float32), 16)
+    layer = replace(graph.layers[0], weight=np.zeros_like(graph.layers[0].weight), bias=bias)
+    graph = replace(graph, layers=(layer,))
+    kernel = neon.row_kernel(graph, layer, {}, machine, neon.default(graph, layer, machine), 1)
+    assert kernel is not None
+    made = run_kernel(kernel, graph, random_inputs(graph), {}, machine, tmp_path, None)
+    np.testing.assert_array_equal(made, np.broadcast_to(np.clip(bias, 0, 6), made.shape))
+
+
 @pytest.mark.parametrize("name", ["a72", "a76", "armv7"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("width", "cin"), [(31, 96), (15, 152), (9, 240)])
