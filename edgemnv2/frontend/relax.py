@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgemnv2.errors import DynamicShape, ModelError, UnsupportedOperator
-from edgemnv2.ops.flow import Constant, Flow, Node, alias
+from edgemnv2.ops.flow import Constant, Flow, Node, alias, constant_output
 
 __all__ = ["read_relax"]
 
@@ -56,8 +56,9 @@ class _Reader:
     def _outputs(self, body: Any) -> tuple[str, ...]:
         fields = list(body.fields) if hasattr(body, "fields") else [body]
         names = [self._operand(x) for x in fields]
-        if not all(isinstance(x, str) for x in names):
-            raise ModelError(f"{self.source}: an output of the model is a constant")
+        for index, name in enumerate(names):
+            if not isinstance(name, str):
+                raise constant_output(self.source, f"output {index} of main")
         return tuple(x for x in names if isinstance(x, str))
 
     def _declare(self, name: str, variable: Any) -> None:

@@ -13,7 +13,7 @@ from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
-from edgemnv2.ops.flow import Flow
+from edgemnv2.ops.flow import Flow, constant_output
 from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
 from edgemnv2.ops.table import rules_of
 
@@ -111,10 +111,7 @@ def build_flow(
             )
     for tensor in outputs:
         if tensor.is_constant or tensor.name in flow.known:
-            raise ModelError(
-                f"{file}: output {tensor.name!r} is a constant (must depend on an input); export "
-                "the model without it"
-            )
+            raise constant_output(file, f"output {tensor.name!r}")
         if tensor.name not in made:
             raise ModelError(
                 f"{file}: no operator makes the output {tensor.name!r}; export the model again"

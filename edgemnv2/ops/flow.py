@@ -14,9 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.errors import ModelError
 from edgemnv2.model import Note, QuantParams
 
-__all__ = ["Constant", "Flow", "Node", "alias", "consumers", "producers", "same_quantization"]
+__all__ = [
+    "Constant",
+    "Flow",
+    "Node",
+    "alias",
+    "constant_output",
+    "consumers",
+    "producers",
+    "same_quantization",
+]
 
 Array = NDArray[Any]
 
@@ -189,6 +199,13 @@ def alias(flow: Flow, names: Mapping[str, str]) -> Flow:
         if node.output not in names
     ]
     return replace(flow, nodes=tuple(nodes), outputs=tuple(resolve(x) for x in flow.outputs))
+
+
+def constant_output(source: str, output: str) -> ModelError:
+    """What is said of a network one of whose outputs no input reaches; `output` names it."""
+    return ModelError(
+        f"{source}: {output} is a constant (must depend on an input); export the model without it"
+    )
 
 
 def same_quantization(a: Node, b: Node) -> bool:

@@ -9,7 +9,7 @@ from edgemnv2.errors import EdgeError, ModelError
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.constants import evaluate
 from edgemnv2.ops.execute import run
-from edgemnv2.ops.flow import Constant, Flow, Node
+from edgemnv2.ops.flow import Constant, Flow, Node, constant_output
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.model import Model
 from edgemnv2.samples.images import to_nhwc, to_source
@@ -33,10 +33,7 @@ def fold_constants(flow: Flow, lower: Lower) -> Flow:
             nodes.append(node)
             continue
         if node.output in flow.outputs:
-            raise ModelError(
-                f"{flow.source}: output {node.output!r} is a constant (must depend on an input); "
-                "export the model without it"
-            )
+            raise constant_output(flow.source, f"output {node.output!r}")
         known[node.output] = evaluate(node, flow.source) or _computed(node, flow, lower)
     return flow.with_nodes(nodes)
 
