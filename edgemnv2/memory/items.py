@@ -9,8 +9,9 @@ and scratch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,8 @@ __all__ = [
 Numbers = NDArray[np.int64]
 Interval = tuple[int, int]
 SCRATCH_PREFIX = "scratch:"
-_MOST_PAIRS = 1 << 24
-"""Of rows that are compared at once."""
+_MOST_PAIRS = 1 << 20
+"""Of rows that are alive together, looked at at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,15 +169,57 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def forbidden_distances(a: Item, b: Item) -> list[Interval]:
-    """Open intervals that `base(b) - base(a)` must avoid; none if never alive together."""
-    if a.first.min() > b.last.max() or b.first.min() > a.last.max():
-        return []
-    distances: set[int] = set()
-    # A block of rows at a time: all pairs of two tall maps would not fit into memory.
-    block = max(1, _MOST_PAIRS // len(b.first))
-    for start in range(0, len(a.first), block):
-        rows = slice(start, start + block)
-        together = (a.first[rows, None] <= b.last[None]) & (b.first[None] <= a.last[rows, None])
-        distances.update(np.unique((a.offset[rows, None] - b.offset[None])[together]).tolist())
-    return merge_intervals((d - b.row_bytes, d + a.row_bytes) for d in distances)
+def forbidden_distances(items: Sequence[Item]) -> list[dict[int, list[Interval]]]:
+    """Open intervals that distances between bases must avoid, for each of `items`.
+
+    `found[n][m]`: of `base(n) - base(m)`. Pairs that are never alive together are left out.
+    """
+    found: list[dict[int, list[Interval]]] = [{} for _ in items]
+    met = _met(items)
+    starts = np.flatnonzero(np.any(np.diff(met[:, :2], axis=0, prepend=-1), axis=1)).tolist()
+    for start, stop in pairwise([*starts, len(met)]):
+        n, m = met[start, :2].tolist()
+        behind, before = items[n].row_bytes, items[m].row_bytes
+        apart = merge_intervals((d - before, d + behind) for d in met[start:stop, 2].tolist())
+        found[m][n] = apart
+        found[n][m] = [(-high, -low) for low, high in reversed(apart)]
+    return found
+
+
+def _met(items: Sequence[Item]) -> Numbers:
+    """Sorted rows `n, m, distance`: a row of item n, alive with one of m > n, is so far behind it.
+
+    That is by their offsets. Of the rows in the order of their beginning, those alive with a row
+    are the next few: a small part of all pairs.
+    """
+    if not items:
+        return np.zeros((0, 3), np.int64)
+    owner = np.concatenate([np.full(len(item.first), n) for n, item in enumerate(items)])
+    first, last, offset = (
+        np.concatenate([getattr(item, name) for item in items])
+        for name in ("first", "last", "offset")
+    )
+    order = np.argsort(first, kind="stable")
+    owner, first, last, offset = owner[order], first[order], last[order], offset[order]
+    after = np.arange(1, len(first) + 1)
+    count = np.searchsorted(first, last, side="right") - after
+    until = np.cumsum(count)
+    # Pair and distance as one number.
+    reach = int(offset.max()) + 1
+    keys = np.zeros(0, np.int64)
+    start = done = 0
+    while start < len(first):
+        # Some rows at a time: all pairs of tall maps would not fit into memory.
+        stop = int(np.searchsorted(until, done + _MOST_PAIRS, side="right"))
+        rows = slice(start, max(start + 1, stop))
+        one = np.repeat(np.arange(len(first))[rows], count[rows])
+        begin = until[rows] - count[rows] - done
+        two = np.arange(len(one)) + np.repeat(after[rows] - begin, count[rows])
+        swap = owner[one] > owner[two]
+        one, two = np.where(swap, two, one), np.where(swap, one, two)
+        pair = owner[one] * len(items) + owner[two]
+        key = pair * (2 * reach) + offset[one] - offset[two] + reach
+        keys = np.unique(np.concatenate([keys, key[owner[one] != owner[two]]]))
+        start, done = rows.stop, int(until[rows.stop - 1])
+    pair, distance = np.divmod(keys, 2 * reach)
+    return np.stack([*np.divmod(pair, len(items)), distance - reach], axis=1)

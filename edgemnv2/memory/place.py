@@ -34,28 +34,12 @@ class Placer:
     def __init__(self, items: Mapping[str, Item], align_bytes: int) -> None:
         self.items = items
         self.align = align_bytes
-        self._forbidden: dict[str, dict[str, list[Interval]]] = {}
-
-    def _near(self, name: str) -> dict[str, list[Interval]]:
-        """Forbidden intervals of `base(name) - base(other)`, by those items that have any.
-
-        Most pairs have none, and `place` goes through all of them very often.
-        """
-        found = self._forbidden.get(name)
-        if found is None:
-            found = {}
-            for other, item in self.items.items():
-                if other == name:
-                    continue
-                known = self._forbidden.get(other)
-                if known is None:
-                    apart = forbidden_distances(item, self.items[name])
-                else:
-                    apart = [(-stop, -start) for start, stop in reversed(known.get(name, ()))]
-                if apart:
-                    found[other] = apart
-            self._forbidden[name] = found
-        return found
+        names = list(items)
+        # Of each item, by those others that may not be anywhere.
+        self._near = {
+            name: [(names[other], apart) for other, apart in found.items()]
+            for name, found in zip(names, forbidden_distances(list(items.values())), strict=True)
+        }
 
     def place(
         self, order: Sequence[str], limit: int | None = None, rng: random.Random | None = None
@@ -72,7 +56,7 @@ class Placer:
             extent = self.items[name].extent
             taken = merge_intervals(
                 (start + at, stop + at)
-                for other, apart in self._near(name).items()
+                for other, apart in self._near[name]
                 if (at := base.get(other)) is not None
                 for start, stop in apart
             )

@@ -1,7 +1,8 @@
-"""Which distances two items may not have."""
+"""Which distances items may not have."""
 
 from __future__ import annotations
 
+from itertools import permutations
 from unittest.mock import patch
 
 import numpy as np
@@ -11,26 +12,38 @@ from edgemnv2.memory import items
 from edgemnv2.memory.items import Item, forbidden_distances
 
 
-def item(random: np.random.Generator, rows: int) -> Item:
-    """A ring with live ranges that move on."""
-    first = np.sort(random.integers(0, 40, rows))
+def item(random: np.random.Generator, name: str) -> Item:
+    """A ring, or one residue class of it, with live ranges that begin in any order."""
+    rows, row_bytes = int(random.integers(1, 30)), int(random.integers(1, 12))
+    first = random.integers(-1, 60, rows)
+    if random.random() < 0.7:
+        first.sort()
     last = first + random.integers(0, 9, rows)
-    offset = np.arange(rows) % int(random.integers(1, rows + 1)) * 8
-    return Item("a", "a", 0, 8, rows, offset, first, last)
+    depth = int(random.integers(1, rows + 1))
+    offset = np.arange(rows) % depth * row_bytes
+    return Item(name, name, 0, row_bytes, depth, offset, first, last)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_tall_maps_are_compared_in_blocks_with_the_same_result(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_a_distance_is_forbidden_where_rows_alive_together_would_meet(seed: int) -> None:
     random = np.random.default_rng(seed)
-    a, b = (item(random, int(random.integers(1, 30))) for _ in range(2))
-    whole = forbidden_distances(a, b)
+    several = [item(random, f"t{n}") for n in range(int(random.integers(1, 7)))]
+    found = forbidden_distances(several)
     with patch.object(items, "_MOST_PAIRS", int(random.integers(1, 60))):
-        assert forbidden_distances(a, b) == whole
-    met = {
-        int(a.offset[i] - b.offset[k])
-        for i in range(len(a.first))
-        for k in range(len(b.first))
-        if a.first[i] <= b.last[k] and b.first[k] <= a.last[i]
-    }
-    for distance in met:
-        assert any(low < distance < high for low, high in whole)
+        assert forbidden_distances(several) == found
+    for n, m in permutations(range(len(several)), 2):
+        a, b = several[n], several[m]
+        apart = [
+            int(b.offset[k] - a.offset[i])
+            for i in range(len(a.first))
+            for k in range(len(b.first))
+            if a.first[i] <= b.last[k] and b.first[k] <= a.last[i]
+        ]
+        # Row k of b begins `d + x` behind row i of a, if b's base is x behind a's.
+        for x in range(-400, 400):
+            meet = any(-b.row_bytes < d + x < a.row_bytes for d in apart)
+            assert meet == any(low < x < high for low, high in found[m].get(n, ()))
+
+
+def test_nothing_is_forbidden_without_items() -> None:
+    assert forbidden_distances([]) == []
