@@ -219,7 +219,9 @@ def _met(items: Sequence[Item]) -> Numbers:
         one, two = np.where(swap, two, one), np.where(swap, one, two)
         pair = owner[one] * len(items) + owner[two]
         key = pair * (2 * reach) + offset[one] - offset[two] + reach
-        keys = np.unique(np.concatenate([keys, key[owner[one] != owner[two]]]))
+        keys = np.sort(np.concatenate([keys, key[owner[one] != owner[two]]]))
+        # What np.unique does: its hashing takes minutes for such numbers.
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         start, done = rows.stop, int(until[rows.stop - 1])
     pair, distance = np.divmod(keys, 2 * reach)
     return np.stack([*np.divmod(pair, len(items)), distance - reach], axis=1)

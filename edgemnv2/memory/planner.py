@@ -25,9 +25,10 @@ CHAIN_TRIES = 24
 JOINT_TRIES = 72
 REFINE_FACTOR = 8
 REFINE_PAIRS = 200_000_000
-"""Pairs of items that refinement may look at while chains are chosen, some ten seconds. Networks of
-one large input need 5 to 50 million. Where an input alone decides the arena, as one of floats does,
-every cut is as good as another, and none would reach the bound however long it is tried."""
+"""Pairs of items that refinement may look at, some seconds: while chains are chosen, and for what is
+chosen. Networks of one large input need 5 to 50 million. Where an input alone decides the arena, as
+one of floats does, every cut is as good as another; and where rows are of few bytes, as those of a
+signal, alignment keeps every order from the bound, however long it is tried."""
 CYCLE_MULTIPLES = (1, 2, 3)
 """Rows of the chain's output after which the addresses of its rings repeat."""
 
@@ -117,7 +118,8 @@ def plan_items(
         return MemoryPlan({}, {}, 0, 0, align_bytes)
     placed = _place_jointly(program, items, per_step.tolist(), bound, align_bytes, tries)
     if placed.span >= bound + align_bytes:
-        items, placed = _refine(program, items, placed, bound, align_bytes, tries)
+        effort = _Effort(REFINE_PAIRS)
+        items, placed = _refine(program, items, placed, bound, align_bytes, tries, effort)
     return _as_plan(items, placed, bound, align_bytes)
 
 
@@ -188,7 +190,7 @@ def _refine(
     bound: int,
     align_bytes: int,
     tries: int,
-    effort: _Effort | None = None,
+    effort: _Effort,
 ) -> tuple[dict[str, Item], Placed]:
     """Try to place the rows of the first chain's rings one residue class at a time.
 
@@ -199,7 +201,7 @@ def _refine(
     leading = [name for name in placed.order if len(items[name].first) == items[name].depth]
     for multiple in CYCLE_MULTIPLES:
         split = _split_rings(program, items, multiple)
-        if len(split) == len(items):
+        if len(split) == len(items) or len(split) ** 2 > effort.pairs:
             break
         parts: dict[str, list[str]] = {}
         for name in split:
@@ -209,10 +211,9 @@ def _refine(
         size = {name: items[name].row_bytes for name in items}
         good: dict[str, float] = dict(size)
         for attempt in range(REFINE_FACTOR * tries):
-            if best.span < bound + align_bytes or (effort is not None and effort.pairs <= 0):
+            if best.span < bound + align_bytes or effort.pairs <= 0:
                 break
-            if effort is not None:
-                effort.pairs -= len(split) ** 2
+            effort.pairs -= len(split) ** 2
             if attempt == 0:
                 weight: dict[str, float] = dict(size)
             elif attempt % 3 == 1:
