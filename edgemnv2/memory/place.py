@@ -7,6 +7,7 @@ equal input gives equal plans.
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -83,17 +84,22 @@ class Placer:
         for start, stop in taken:
             candidates.append(start // align * align)
             candidates.append(-(-stop // align) * align)
-        best: tuple[int, int, int] | None = None
         starts = [start for start, _ in taken]
+        best: tuple[int, int, int] | None = None
+        least = math.inf
         for base in candidates:
+            stop = base + extent
+            growth = (high if high > stop else stop) - (low if low < base else base)
+            # First what is cheap to know: this is the innermost loop of planning.
+            if growth > least:
+                continue
             before = bisect_left(starts, base) - 1
             if before >= 0 and taken[before][1] > base:
                 continue
-            growth = max(high, base + extent) - min(low, base)
-            edge = min(abs(base - low), abs(high - base - extent))
+            edge = min(abs(base - low), abs(high - stop))
             value = (growth, -edge if outward else edge, base)
             if best is None or value < best:
-                best = value
+                best, least = value, growth
         assert best is not None  # the outermost candidates are always free
         return best[2]
 

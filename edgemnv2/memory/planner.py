@@ -25,10 +25,10 @@ CHAIN_TRIES = 24
 JOINT_TRIES = 72
 REFINE_FACTOR = 8
 REFINE_PAIRS = 200_000_000
-"""Pairs of items that refinement may look at, some seconds: while chains are chosen, and for what is
-chosen. Networks of one large input need 5 to 50 million. Where an input alone decides the arena, as
-one of floats does, every cut is as good as another; and where rows are of few bytes, as those of a
-signal, alignment keeps every order from the bound, however long it is tried."""
+"""Pairs of items that refinement may look at, some seconds: while chains are chosen, and for what
+is chosen. Networks of one large input need 5 to 50 million. Where an input alone decides the arena,
+as one of floats does, every cut is as good as another; and where rows are of few bytes, as those of
+a signal, alignment keeps every order from the bound, however long it is tried."""
 CYCLE_MULTIPLES = (1, 2, 3)
 """Rows of the chain's output after which the addresses of its rings repeat."""
 
