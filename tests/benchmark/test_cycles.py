@@ -24,6 +24,7 @@ from edgemnv2.runners.block_trace import Block, BlockTrace, Section
 from edgemnv2.runners.llvm_tools import LLVM_PACKAGE, find_llvm_tools
 from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact
+from tests.usual import usual
 
 NETWORK = "mobilenetv2-0.35-32-int8"
 
@@ -65,7 +66,7 @@ def tools(require_tool: Callable[[str], str]) -> None:
         require_tool(tool)
 
 
-@pytest.fixture(scope="module", params=["mps2-an500", "rpi4"])
+@pytest.fixture(scope="module", params=usual(["mps2-an500", "rpi4"], ["mps2-an500"]))
 def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return compile_model(NETWORK, request.param, tmp_path_factory.mktemp("cycles") / "net")
 

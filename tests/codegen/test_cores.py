@@ -13,12 +13,13 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.codegen.toolchain import compile_object
 from edgemnv2.pipeline import CompileOptions, compile_model
 from edgemnv2.target import load_target
+from tests.usual import usual
 
 MODEL = "mobilenetv2-0.35-32-int8"
 Need = Callable[[str], str]
 
 
-@pytest.fixture(scope="module", params=["arena", "caller"])
+@pytest.fixture(scope="module", params=usual(["arena", "caller"], ["arena"]))
 def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("cores") / "net"
     return compile_model(MODEL, "rpi-pico", folder, CompileOptions(threads=2, io=request.param))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from edgemnv2.runners import make_runner
 from edgemnv2.runners.serial import SerialRunner
 from edgemnv2.target import load_target
 from tests.runners.tiny_artifact import make_tiny_artifact
+from tests.usual import usual
 
 MODEL = "mobilenetv2-0.35-32-int8"
 OK, MORE, NULL, ALIGNMENT, STEP = 0, 1, -1, -2, -9
+BOARDS, IO = ("mps2-an500", "mps3-an547", "cortex-m0plus"), ("arena", "input", "caller")
 BOARD_TOOLS = ("qemu-system-arm", "arm-none-eabi-gcc")
 SHARED_MODELS = (
     "coral_deeplabv3_mnv2_dm05_pascal_quant.tflite",
@@ -51,25 +54,7 @@ def assert_pieces_equal_the_whole(
             }, f"budget {budget}"
 
 
-@pytest.mark.parametrize(
-    ("target", "io"),
-    [
-        ("mps2-an500", "arena"),
-        ("mps3-an547", "input"),
-        ("cortex-m0plus", "caller"),
-        *(
-            pytest.param(target, io, marks=pytest.mark.slow(ci=True))
-            for target, io in (
-                ("mps2-an500", "input"),
-                ("mps2-an500", "caller"),
-                ("mps3-an547", "arena"),
-                ("mps3-an547", "caller"),
-                ("cortex-m0plus", "arena"),
-                ("cortex-m0plus", "input"),
-            )
-        ),
-    ],
-)
+@pytest.mark.parametrize(("target", "io"), usual(product(BOARDS, IO), [("mps2-an500", "arena")]))
 def test_pieces_give_the_bytes_of_the_whole_on_boards(
     target: str, io: str, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
@@ -79,7 +64,7 @@ def test_pieces_give_the_bytes_of_the_whole_on_boards(
     assert_pieces_equal_the_whole(artifact, "qemu-system", (1, 7))
 
 
-@pytest.mark.parametrize("io", ["arena", "input", "caller"])
+@pytest.mark.parametrize("io", usual(IO, ["caller"]))
 def test_pieces_give_the_bytes_of_the_whole_on_the_host(io: str, tmp_path: Path) -> None:
     artifact = compile_model(MODEL, "host", tmp_path / "net", CompileOptions(io=io))
     steps = artifact.manifest.steps

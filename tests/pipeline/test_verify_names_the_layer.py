@@ -47,11 +47,10 @@ def _compiled(graph: Graph, target: str, folder: Path) -> Artifact:
 @pytest.mark.parametrize(
     "layer",
     [
-        "stem",
         "block9.expand",
         *(
             pytest.param(x, marks=pytest.mark.slow(ci=True))
-            for x in ("block3.project", "head", "classifier")
+            for x in ("stem", "block3.project", "head", "classifier")
         ),
     ],
 )

@@ -7,13 +7,12 @@ layouts, on the expected input, and counts the output bytes that differ from Num
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from edgemnv2.arithmetic.fixed_point import make_requantize, multiply_by_quantized_multiplier
 from edgemnv2.arithmetic.onnx import add_rescale
@@ -66,12 +65,6 @@ BOARDS = {
         ),
     )
 }
-
-
-def usual(values: Iterable[Any], always: Collection[Any]) -> list[Any]:
-    """Parameters of a test of which the default run takes `always` only."""
-    slow = pytest.mark.slow(ci=True)
-    return [x if x in always else pytest.param(x, marks=slow) for x in values]
 
 
 _START = r"""

@@ -22,8 +22,8 @@ from tests.schedules.cortex_m.cortex_m_harness import (
     program,
     rounded_to_even,
     run,
-    usual,
 )
+from tests.usual import usual
 
 
 def blocks() -> Network:

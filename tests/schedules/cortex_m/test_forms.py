@@ -20,9 +20,9 @@ from tests.schedules.cortex_m.cortex_m_harness import (
     program,
     rounded_to_even,
     run,
-    usual,
 )
 from tests.schedules.cortex_m.test_cortex_m_kernels import NETWORKS, blocks, irregular
+from tests.usual import usual
 
 PLACES = (
     ("host", "-O2", False),
