@@ -91,11 +91,9 @@ class Int8Epilogue:
         if not rounds_to_the_right(requantize):
             return None
         low, high = int(clamp[0]), int(clamp[1])
-        if requantize.rounding == "even" or (requantize.rounding == "twice" and low >= zero_point):
-            # Two roundings of negative sums are another line than those of positive ones.
-            ramp = ramp_of(requantize, zero_point, (low, high), span, bias)
-            if ramp is not None:
-                return Int8Epilogue(isa, zero_point, low, high, "ramp", has_left=False, ramp=ramp)
+        ramp = _ramp_of(isa, requantize, zero_point, (low, high), span, bias)
+        if ramp is not None:
+            return Int8Epilogue(isa, zero_point, low, high, "ramp", has_left=False, ramp=ramp)
         short = isa.arm64 and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
@@ -296,6 +294,29 @@ class Int8Epilogue:
             else:
                 k.store(out, at + done, vector)
             done += lanes
+
+
+def _ramp_of(
+    isa: Isa,
+    requantize: Requantize,
+    zero_point: int,
+    clamp: tuple[int, int],
+    span: tuple[Array, Array],
+    bias: Array | None,
+) -> Ramp | None:
+    """A straight line where it takes fewer operations.
+
+    Beside a shift by lanes and `uzp1` it saves nothing but the bias, where it can take that in.
+    """
+    if requantize.rounding == "once":
+        return None
+    if requantize.rounding == "twice" and clamp[0] < zero_point:
+        # Negative sums are rounded by another line than positive ones.
+        return None
+    if isa.unzips and bias is None:
+        return None
+    ramp = ramp_of(requantize, zero_point, clamp, span, bias)
+    return None if ramp is None or (isa.unzips and not ramp.folded) else ramp
 
 
 def _is_short(requantize: Requantize, span: tuple[Array, Array]) -> bool:
