@@ -80,9 +80,7 @@ class _Steps:
 
     def offsets(self, up: int, multiplier: Array, added: int) -> tuple[Array, Array]:
         """Least and greatest offset with which a line passes every step, int64 `[C]`."""
-        below, above = (
-            ((self.first - one + added) << up) * multiplier >> 31 for one in (1, 0)
-        )
+        below, above = (((self.first - one + added) << up) * multiplier >> 31 for one in (1, 0))
         target = self.heights[:, np.newaxis] << UNITS
         least = np.where(self.first <= self.high, target - above, -_LEAST).max(axis=0)
         most = np.where(self.first > self.low, target - 1 - below, _LEAST).min(axis=0)
