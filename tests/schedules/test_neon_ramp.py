@@ -81,7 +81,7 @@ def _sums(span: tuple[Array, Array], steps: Array, seed: int) -> Array:
 
 
 @pytest.mark.parametrize("rounding", ["twice", "even"])
-@pytest.mark.parametrize("shift", range(0, 16))
+@pytest.mark.parametrize("shift", range(16))
 def test_a_line_gives_the_bytes_of_the_reference(shift: int, rounding: Rounding) -> None:
     """Over factors, spans, clamps and zero points: with the bias apart, and taken in."""
     lines = folded = 0

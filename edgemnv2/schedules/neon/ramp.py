@@ -28,6 +28,8 @@ Array = NDArray[Any]
 UNITS = 16
 """Bits of fraction: what is above them is the output."""
 _LIMIT = (1 << 31) - 1
+_MOST_RIGHT = -31
+"""Shifts down to which 64 bits hold the products and their halves."""
 _MOST_ADDED = 96
 """To a bias, at most: they come to as many fractions of a unit."""
 _TRIALS = tuple((turn, extra) for turn in (0, 1, -1, 2, -2) for extra in range(_MOST_ADDED + 1))
@@ -121,6 +123,8 @@ def ramp_of(
     live = live_shifts(requantize)
     if not live.size or live.max() > 0 or clamp[0] >= clamp[1]:
         return None
+    if int(np.min(requantize.shift)) < _MOST_RIGHT:
+        return None
     up = int(np.clip(UNITS + live.max(), 0, 31))
     heights = np.arange(clamp[0] + 1, clamp[1] + 1, dtype=np.int64) - zero_point
     first = first_sums(requantize, heights, span)
@@ -128,8 +132,8 @@ def ramp_of(
         return None
     steps = _Steps(heights, first, *(np.asarray(end, np.int64) for end in span))
     down = np.where(requantize.multiplier == 0, 0, UNITS + requantize.shift.astype(np.int64) - up)
-    multiplier = requantize.multiplier.astype(np.int64)
-    multiplier = (multiplier + (1 << np.maximum(-down, 1) >> 1) * (down < 0)) >> -down
+    half = (np.int64(1) << -down) >> 1
+    multiplier = np.asarray((requantize.multiplier.astype(np.int64) + half) >> -down)
     if bias is not None:
         ramp = _search(steps.less(bias), up, multiplier, zero_point, folded=True)
         if ramp is not None:

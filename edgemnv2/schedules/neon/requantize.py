@@ -57,9 +57,9 @@ class Parameters:
 class Int8Epilogue:
     """Requantise, add the zero point, clamp, store; `form` is how signs and shifts are treated.
 
-    `form`: "ramp" (a straight line, see `ramp`), "relu" (clamp at or above the zero point), "right" (every shift at least one to the
-    right), "zero" (shifts of nought too), "left" (left shifts too), "single" (rounded once, every
-    shift at least one to the right), "even" (ONNX).
+    `form`: "ramp" (a straight line, see `ramp`), "relu" (clamp at or above the zero point), "right"
+    (every shift at least one to the right), "zero" (shifts of nought too), "left" (left shifts
+    too), "single" (rounded once, every shift at least one to the right), "even" (ONNX).
     """
 
     isa: Isa
