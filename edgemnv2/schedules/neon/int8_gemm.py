@@ -128,7 +128,7 @@ class WideningGemm(Int8Gemm):
             for j in range(0, nr, 4):
                 a = [element(acc, r * nr + j + i) for i in range(4)]
                 total = isa.addp32(k.let(isa.addp32(a[0], a[1])), k.let(isa.addp32(a[2], a[3])))
-                sums.append(k.let(total + constants.bias[j // 4]))
+                sums.append(k.let(total if epilogue.folded else total + constants.bias[j // 4]))
             at = k.let((first + r) * self.panels.channels + panel.channel)
             epilogue.store(k, p.out, at, sums, constants)
 

@@ -146,7 +146,9 @@ def gemm_of(
         )
     bias = folded_bias(layer.bias, weight, ends.zero_in)
     span = span_of(weight, bias)
-    epilogue = Int8Epilogue.of(isa, requantize, ends.zero_out, layer.clamp, span)
+    # `sdot` adds to a bias at no cost.
+    folds = None if isa.dotprod else bias
+    epilogue = Int8Epilogue.of(isa, requantize, ends.zero_out, layer.clamp, span, folds)
     if epilogue is None:
         return None
     if isa.dotprod:

@@ -9,6 +9,8 @@ ONNX's one rounding is `sqdmulh`, which cuts off, and `srshl`: nested floors are
 is at least one. What shifts left is therefore shifted by one more, saturated, and back. Halves to
 even cost more where a sum can meet one (`halves`); a bias finer than a step of the sum makes all
 sums finer first.
+
+Where a straight line has all steps of either rounding (`ramp`), it is two instructions and `addhn`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.isa import Isa
+from edgemnv2.schedules.neon.ramp import Ramp, ramp_of
 from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
 from edgemnv2.tir.tiling import pack_columns
 
@@ -47,15 +50,16 @@ class Parameters:
     fraction: list[Expr] = field(default_factory=list)
     mask: list[Expr] = field(default_factory=list)
     residue: list[Expr] = field(default_factory=list)
+    offset: list[Expr] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Int8Epilogue:
     """Requantise, add the zero point, clamp, store; `form` is how signs and shifts are treated.
 
-    `form`: "relu" (clamp at or above the zero point), "right" (every shift at least one to the
-    right), "zero" (shifts of nought too), "left" (left shifts too), "single" (rounded once, every
-    shift at least one to the right), "even" (ONNX).
+    `form`: "ramp" (a straight line, see `ramp`), "relu" (clamp at or above the zero point), "right"
+    (every shift at least one to the right), "zero" (shifts of nought too), "left" (left shifts
+    too), "single" (rounded once, every shift at least one to the right), "even" (ONNX).
     """
 
     isa: Isa
@@ -69,6 +73,7 @@ class Int8Epilogue:
     short: bool = False
     """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
     where that is slow (`units`), `addhn` rounds, adds the zero point and narrows in one."""
+    ramp: Ramp | None = field(default=None, compare=False)
 
     @staticmethod
     def of(
@@ -77,11 +82,18 @@ class Int8Epilogue:
         zero_point: int,
         clamp: tuple[float, float],
         span: tuple[Array, Array],
+        bias: Array | None = None,
     ) -> Int8Epilogue | None:
-        """The cheapest exact epilogue for these factors and a `span` of sums, or None."""
+        """The cheapest exact epilogue for these factors and a `span` of sums, or None.
+
+        `bias`: of the sums, where to add it costs an instruction; it may be `folded`.
+        """
         if not rounds_to_the_right(requantize):
             return None
         low, high = int(clamp[0]), int(clamp[1])
+        ramp = _ramp_of(isa, requantize, zero_point, (low, high), span, bias)
+        if ramp is not None:
+            return Int8Epilogue(isa, zero_point, low, high, "ramp", has_left=False, ramp=ramp)
         short = isa.arm64 and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
@@ -122,7 +134,14 @@ class Int8Epilogue:
     @property
     def rows(self) -> int:
         """int32 constants a channel in packed parameters."""
+        if self.ramp is not None:
+            return 2 if self.folded else 3
         return 3 + self.has_left + (self.fractions is not None) + 2 * (self.halves is not None)
+
+    @property
+    def folded(self) -> bool:
+        """Whether sums need no bias: it is in what is added when they have been multiplied."""
+        return self.ramp is not None and self.ramp.folded
 
     @property
     def units(self) -> int:
@@ -132,6 +151,8 @@ class Int8Epilogue:
     @property
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
+        if self.ramp is not None:
+            return (self.form, self.low, self.high, self.ramp.up, self.folded)
         key: tuple[Any, ...] = (self.zero_point, self.low, self.high, self.form, self.has_left)
         if self.short:
             key = (*key, "short", self.units)
@@ -148,6 +169,9 @@ class Int8Epilogue:
             ]
             for row in range(self.rows)
         ]
+        if self.ramp is not None:
+            bias = [] if self.folded else groups[0]
+            return Parameters(bias, groups[-2], [], [], offset=groups[-1])
         more = iter(groups[3:])
         left = next(more) if self.has_left else []
         fraction = [] if self.fractions is None else next(more)
@@ -168,7 +192,14 @@ class Int8Epilogue:
         return load(packed, at + 4 * number, "int32x4")
 
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
-        """Four requantised channels, without zero point; times `2**units`, not rounded, if so."""
+        """Four requantised channels, without zero point; times `2**units`, not rounded, if so.
+
+        Those of a ramp are as they are: int16, with the zero point.
+        """
+        if self.ramp is not None:
+            up = acc << constant(self.ramp.up, "int32", 4) if self.ramp.up else acc
+            line = k.let(self.isa.sqdmulh32(k.let(up), p.multiplier[number]))
+            return k.let(self.isa.addhn32(line, p.offset[number]))
         if self.form == "even":
             return self._rescale_to_even(k, acc, number, p)
         if self.form == "single":
@@ -213,7 +244,7 @@ class Int8Epilogue:
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
             both = k.let(self._short(values[i : i + 2]))
-            if self.units:
+            if self.units or self.ramp is not None:
                 halves.append(isa.sqxtn16(both))
             elif unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
@@ -237,9 +268,11 @@ class Int8Epilogue:
 
     def _short(self, values: Sequence[Expr]) -> Expr:
         """int16x8 of one or two rescaled vectors; with the zero point, if there are `units`."""
-        if self.short and not self.units and len(values) == 2:
+        if self.ramp is not None:
+            narrow = list(values)
+        elif self.short and not self.units and len(values) == 2:
             return self.isa.xtn32(values[0], values[1])
-        if self.units:
+        elif self.units:
             # And half of a unit, to round.
             zero_point = constant((self.zero_point << 16) + (1 << 15), "int32", 4)
             narrow = [self.isa.addhn32(v, zero_point) for v in values]
@@ -263,6 +296,29 @@ class Int8Epilogue:
             done += lanes
 
 
+def _ramp_of(
+    isa: Isa,
+    requantize: Requantize,
+    zero_point: int,
+    clamp: tuple[int, int],
+    span: tuple[Array, Array],
+    bias: Array | None,
+) -> Ramp | None:
+    """A straight line where it takes fewer operations.
+
+    Beside a shift by lanes and `uzp1` it saves nothing but the bias, where it can take that in.
+    """
+    if requantize.rounding == "once":
+        return None
+    if requantize.rounding == "twice" and clamp[0] < zero_point:
+        # Negative sums are rounded by another line than positive ones.
+        return None
+    if isa.unzips and bias is None:
+        return None
+    ramp = ramp_of(requantize, zero_point, clamp, span, bias)
+    return None if ramp is None or (isa.unzips and not ramp.folded) else ramp
+
+
 def _is_short(requantize: Requantize, span: tuple[Array, Array]) -> bool:
     """Whether all sums in `span` are well within int16 when they have been requantised."""
     live = np.asarray(requantize.multiplier) != 0
@@ -281,8 +337,14 @@ def pack_parameters(
     """int32 constants of the `(first channel, channels)` panels, block by block.
 
     A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift,
-    fraction of the bias, mask and residue of halves. Shifts are less by `units`.
+    fraction of the bias, mask and residue of halves. Shifts are less by `units`. One of a ramp is
+    bias, unless it is `folded`, multiplier and offset.
     """
+    if epilogue.ramp is not None:
+        ramp = epilogue.ramp
+        line = [np.asarray(bias, np.int64) + ramp.added, ramp.multiplier, ramp.offset]
+        table = np.stack(line[epilogue.folded :]).astype(np.int32)
+        return pack_columns(table, list(panels))
     multiplier = np.asarray(requantize.multiplier, np.int32)
     shift = np.where(multiplier == 0, -1, np.asarray(requantize.shift)).astype(np.int32)
     if epilogue.form == "even":
