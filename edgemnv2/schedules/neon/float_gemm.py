@@ -35,6 +35,7 @@ of the vector pipes are needed instead of three: the rounding inside of them is 
 
 PART_BYTES = 400
 """Of a pixel at most, in one part of the channels: about 40 pixels stay in L1 for all panels."""
+WRITTEN_OUT = 3
 SHORT_BYTES = 800
 """So short a pixel is one part: to put sums away and take them up again would cost more."""
 
@@ -134,8 +135,12 @@ class FloatGemm(Gemm):
         vectors, full = nr // lanes, f"{dtype}x{lanes}"
         acc = k.registers(full, mr * vectors)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
+        if isa.arm64 and mr > 1:
+            w0 = k.let(w0 + first * isa.nought(k))
         steps = self.steps
-        rows = [k.let((first + r) * self.panels.channels + panel.channel) for r in range(mr)]
+        # As 64-bit numbers what differs by constants is one register and offsets to LLVM.
+        corner = k.let(cast(first * self.panels.channels + panel.channel, "int64"))
+        rows = [corner + r * self.panels.channels for r in range(mr)]
         if part is None:
             self._begin(k, p, acc, first, mr, panel)
         else:
@@ -169,7 +174,7 @@ class FloatGemm(Gemm):
         if self.chunked:
             values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
         else:
-            accumulate(k, steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+            self._in_steps(k, steps, nr, x0, w0, step)
             values = [element(acc, n) for n in range(mr * vectors)]
         if part is not None and np.isfinite(self.clamp).any():
             with k.when(part.number == part.count - 1):
@@ -198,6 +203,26 @@ class FloatGemm(Gemm):
             for j in range(vectors):
                 b = load(p.second, at + lanes * j, f"{self.kind}x{lanes}")
                 k.set(acc, r * vectors + j, b)
+
+    def _in_steps(
+        self,
+        k: Builder,
+        steps: list[Step],
+        nr: int,
+        x0: Expr,
+        w0: Expr,
+        step: Callable[[Expr, Expr, int, bool], None],
+    ) -> None:
+        """`accumulate`, the last of equal steps written out."""
+        size = steps[0].size
+        full = sum(1 for s in steps if s.size == size and s.skip == 0)
+        looped = 0 if full <= WRITTEN_OUT else full - 1
+        if looped:
+            accumulate(k, steps[:looped], nr, x0, w0, 1, step, written_out=1, peel=False)
+        w_at = looped * size * nr
+        for s in steps[looped:]:
+            step(x0 + s.channel, w0 + w_at, s.size, False)
+            w_at += s.size * nr
 
     @property
     def chunked(self) -> bool:
