@@ -90,6 +90,19 @@ class Builder:
         self._blocks[0].append(tirx.DeclBuffer(buffer, data=variable))
         return buffer
 
+    def view(self, buffer: Any, at: Expr) -> Any:
+        """`buffer` from element `at` on as a buffer of its own.
+
+        What lies at constant places of it is one address and offsets to LLVM, where `at` would be
+        added to each of them. Nothing of it may be used under another name: to LLVM that would be
+        other memory.
+        """
+        self._count += 1
+        start = self.let(address(buffer, at))
+        view = tirx.decl_buffer((UNBOUNDED,), buffer.dtype, f"b{self._count}")
+        self.emit(tirx.DeclBuffer(view, data=start))
+        return view
+
     def number(self, name: str) -> Any:
         """A new parameter: an int32."""
         variable = tirx.Var(name, "int32")

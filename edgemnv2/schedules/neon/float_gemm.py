@@ -138,9 +138,8 @@ class FloatGemm(Gemm):
         if isa.arm64 and mr > 1:
             w0 = k.let(w0 + first * isa.nought(k))
         steps = self.steps
-        # As 64-bit numbers what differs by constants is one register and offsets to LLVM.
-        corner = k.let(cast(first * self.panels.channels + panel.channel, "int64"))
-        rows = [corner + r * self.panels.channels for r in range(mr)]
+        out = k.view(p.out, first * self.panels.channels + panel.channel)
+        rows = [r * self.panels.channels for r in range(mr)]
         if part is None:
             self._begin(k, p, acc, first, mr, panel)
         else:
@@ -152,7 +151,7 @@ class FloatGemm(Gemm):
             with k.when(part.number != 0):
                 for r in range(mr):
                     for j in range(vectors):
-                        k.set(acc, r * vectors + j, load(p.out, rows[r] + lanes * j, full))
+                        k.set(acc, r * vectors + j, load(out, rows[r] + lanes * j, full))
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
@@ -187,12 +186,12 @@ class FloatGemm(Gemm):
             if part is None:
                 row = [isa.clamp(value, self.clamp, dtype) for value in row]
             if self.out_dtype == dtype and clamped:
-                isa.store(k, p.out, rows[r], row, dtype)
+                isa.store(k, out, rows[r], row, dtype)
                 continue
             for j, value in enumerate(row):
                 if self.out_dtype != dtype:
                     value = cast(value, f"{self.out_dtype}x{lanes}")
-                k.store(p.out, rows[r] + lanes * j, value)
+                k.store(out, rows[r] + lanes * j, value)
 
     def _begin(self, k: Builder, p: Pointers, acc: Any, first: Expr, mr: int, panel: Panel) -> None:
         lanes = LANES[self.kind]
