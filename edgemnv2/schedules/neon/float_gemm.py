@@ -156,11 +156,12 @@ class FloatGemm(Gemm):
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
             begins = fresh and self.chunked
+            x, w = k.view(p.x, at), k.view(p.weights, w_at)
             for q in range(0, size, taken):
-                a = [k.let(load(p.x, at + (r * depth + q), f"{dtype}x{taken}")) for r in range(mr)]
+                a = [k.let(load(x, r * depth + q, f"{dtype}x{taken}")) for r in range(mr)]
                 for i in range(taken):
-                    row = w_at + (q + i) * nr
-                    wv = [k.let(load(p.weights, row + lanes * j, full)) for j in range(vectors)]
+                    row = (q + i) * nr
+                    wv = [k.let(load(w, row + lanes * j, full)) for j in range(vectors)]
                     for r in range(mr):
                         value = lane(a[r], i, lanes)
                         for j in range(vectors):
