@@ -35,9 +35,13 @@ of the vector pipes are needed instead of three: the rounding inside of them is 
 
 PART_BYTES = 400
 """Of a pixel at most, in one part of the channels: about 40 pixels stay in L1 for all panels."""
-WRITTEN_OUT = 3
 SHORT_BYTES = 800
 """So short a pixel is one part: to put sums away and take them up again would cost more."""
+
+
+WRITTEN_OUT = 3
+"""So few steps are written out: what ends a tile is done beside its multiplications. Of more only
+the last one is, where to store 128 bits takes the core two cycles."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +138,21 @@ class FloatGemm(Gemm):
         lanes = LANES[dtype]
         vectors, full = nr // lanes, f"{dtype}x{lanes}"
         acc = k.registers(full, mr * vectors)
-        x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
-        if isa.arm64 and mr > 1:
-            w0 = k.let(w0 + first * isa.nought(k))
-        steps = self.steps
+        steps = self.steps if part is None else self.steps[: len(self.steps) // part.count]
+        written = self._written_out(steps, mr)
+        x0, w0 = first * depth, panel.packed * self.packed_depth
+        if part is not None:
+            channel = k.let(part.number * (depth // part.count))
+            x0, w0 = x0 + channel, w0 + channel * nr
+        if written:
+            # Weights outside of a loop would be loaded before the pixels, and spilled.
+            w0 = w0 + first * isa.nought(k)
+        x, w = k.view(p.x, x0), k.view(p.weights, w0)
         out = k.view(p.out, first * self.panels.channels + panel.channel)
         rows = [r * self.panels.channels for r in range(mr)]
         if part is None:
             self._begin(k, p, acc, first, mr, panel)
         else:
-            channel = k.let(part.number * (depth // part.count))
-            x0, w0 = k.let(x0 + channel), k.let(w0 + channel * nr)
-            steps = steps[: len(steps) // part.count]
             with k.when(part.number == 0):
                 self._begin(k, p, acc, first, mr, panel)
             with k.when(part.number != 0):
@@ -156,12 +163,12 @@ class FloatGemm(Gemm):
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
             begins = fresh and self.chunked
-            x, w = k.view(p.x, at), k.view(p.weights, w_at)
+            pixel, row = k.view(x, at), k.view(w, w_at)
             for q in range(0, size, taken):
-                a = [k.let(load(x, r * depth + q, f"{dtype}x{taken}")) for r in range(mr)]
+                a = [k.let(load(pixel, r * depth + q, f"{dtype}x{taken}")) for r in range(mr)]
                 for i in range(taken):
-                    row = (q + i) * nr
-                    wv = [k.let(load(w, row + lanes * j, full)) for j in range(vectors)]
+                    begin = (q + i) * nr
+                    wv = [k.let(load(row, begin + lanes * j, full)) for j in range(vectors)]
                     for r in range(mr):
                         value = lane(a[r], i, lanes)
                         for j in range(vectors):
@@ -172,9 +179,9 @@ class FloatGemm(Gemm):
                                 k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
 
         if self.chunked:
-            values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
+            values = self._in_chunks(k, acc, mr * vectors, nr, step)
         else:
-            self._in_steps(k, steps, nr, x0, w0, step)
+            self._in_steps(k, steps, nr, written, step)
             values = [element(acc, n) for n in range(mr * vectors)]
         if part is not None and np.isfinite(self.clamp).any():
             with k.when(part.number == part.count - 1):
@@ -204,24 +211,31 @@ class FloatGemm(Gemm):
                 b = load(p.second, at + lanes * j, f"{self.kind}x{lanes}")
                 k.set(acc, r * vectors + j, b)
 
+    def _written_out(self, steps: list[Step], mr: int) -> int:
+        """How many of the last equal steps are no loop, see `WRITTEN_OUT`."""
+        if not self.isa.arm64 or mr == 1 or self.kind != "float32":
+            return 0
+        full = _full(steps)
+        return full if full <= WRITTEN_OUT else int(self.isa.halves)
+
     def _in_steps(
         self,
         k: Builder,
         steps: list[Step],
         nr: int,
-        x0: Expr,
-        w0: Expr,
+        written: int,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> None:
-        """`accumulate`, the last of equal steps written out."""
-        size = steps[0].size
-        full = sum(1 for s in steps if s.size == size and s.skip == 0)
-        looped = 0 if full <= WRITTEN_OUT else full - 1
+        """`accumulate`, `written` of the equal steps after the loop."""
+        looped = _full(steps) - written
+        if not written:
+            accumulate(k, steps, nr, 0, 0, 1, step, written_out=1, peel=False)
+            return
         if looped:
-            accumulate(k, steps[:looped], nr, x0, w0, 1, step, written_out=1, peel=False)
-        w_at = looped * size * nr
+            accumulate(k, steps[:looped], nr, 0, 0, 1, step, written_out=1, peel=False)
+        w_at = looped * steps[0].size * nr
         for s in steps[looped:]:
-            step(x0 + s.channel, w0 + w_at, s.size, False)
+            step(s.channel, w_at, s.size, False)
             w_at += s.size * nr
 
     @property
@@ -234,8 +248,6 @@ class FloatGemm(Gemm):
         k: Builder,
         acc: Any,
         count: int,
-        x0: Expr,
-        w0: Expr,
         nr: int,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> list[Expr]:
@@ -262,17 +274,16 @@ class FloatGemm(Gemm):
                     k.set(sums, 2 * n + h, total)
 
         size = self.steps[0].size
-        full = sum(1 for s in self.steps if s.size == size and s.skip == 0)
-        chunks = full // CHUNK_STEPS
+        chunks = _full(self.steps) // CHUNK_STEPS
         span = CHUNK_STEPS * size
         with k.loop(chunks) as c:
-            at, w_at = k.let(x0 + c * span), k.let(w0 + c * (span * nr))
+            at, w_at = k.let(c * span), k.let(c * (span * nr))
             chunk(at, w_at, self.steps[:CHUNK_STEPS])
         rest = self.steps[chunks * CHUNK_STEPS :]
         if rest:
             done = chunks * span
             moved = [Step(s.channel - done, s.size, s.skip) for s in rest]
-            chunk(k.let(x0 + done), k.let(w0 + done * nr), moved)
+            chunk(done, done * nr, moved)
         if whole:
             return [element(sums, n) for n in range(count)]
         halves = []
@@ -280,3 +291,8 @@ class FloatGemm(Gemm):
             both = shuffle([element(sums, 2 * n), element(sums, 2 * n + 1)], range(8))
             halves.append(k.let(cast(both, "float16x8")))
         return halves
+
+
+def _full(steps: list[Step]) -> int:
+    """How many steps are as the first one."""
+    return sum(1 for s in steps if s.size == steps[0].size and s.skip == 0)
