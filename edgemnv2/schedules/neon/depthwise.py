@@ -234,11 +234,8 @@ def _float(
         w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
         b = k.let(load(bias, packed, full))
         for first, count, inside in own:
-            # A view begins with a column that is there.
-            begin = next(c for c in range(3) if inside(c))
-            base = k.let((first * stride - left + begin) * channels + channel)
-            views = [k.view(row, base) for row in rows]
-            made = k.view(output, first * channels + channel)
+            base = k.let((first * stride - left) * channels + channel)
+            to = k.let(first * channels + channel)
             acc = [b] * count
             if isa.halves:
                 places = [k.let(packed + (first + x) * nought) for x in range(count)]
@@ -248,12 +245,12 @@ def _float(
                     users = [x for x in range(count) if 0 <= c - x * stride < 3]
                     if not inside(c) or not users:
                         continue
-                    v = k.let(load(views[r], (c - begin) * channels, full))
+                    v = k.let(load(rows[r], base + c * channels, full))
                     for x in users:
                         acc[x] = k.let(isa.fma(acc[x], v, w[3 * r + c - x * stride], dtype))
             for x in range(count):
                 value = isa.clamp(acc[x], layer.clamp, dtype)
-                k.store(made, x * channels, value)
+                k.store(output, to + x * channels, value)
     blocks = blocks_of(channels, lanes)
     return RowKernel(
         symbol=k.symbol,
