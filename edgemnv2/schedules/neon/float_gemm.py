@@ -147,7 +147,9 @@ class FloatGemm(Gemm):
         if written:
             # Weights outside of a loop would be loaded before the pixels, and spilled.
             w0 = w0 + first * isa.nought(k)
-        x, w = k.view(p.x, x0), k.view(p.weights, w0)
+        # The stem writes its own scratch: no views of that.
+        x = p.x if p.x is p.scratch else k.view(p.x, x0)
+        w = k.view(p.weights, w0)
         out = k.view(p.out, first * self.panels.channels + panel.channel)
         rows = [r * self.panels.channels for r in range(mr)]
         if part is None:
@@ -163,9 +165,14 @@ class FloatGemm(Gemm):
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
             begins = fresh and self.chunked
-            pixel, row = k.view(x, at), k.view(w, w_at)
+            pixel = x if x is p.scratch else k.view(x, at)
+            beside = x0 + at if x is p.scratch else 0
+            row = k.view(w, w_at)
             for q in range(0, size, taken):
-                a = [k.let(load(pixel, r * depth + q, f"{dtype}x{taken}")) for r in range(mr)]
+                a = [
+                    k.let(load(pixel, beside + (r * depth + q), f"{dtype}x{taken}"))
+                    for r in range(mr)
+                ]
                 for i in range(taken):
                     begin = (q + i) * nr
                     wv = [k.let(load(row, begin + lanes * j, full)) for j in range(vectors)]
