@@ -77,6 +77,8 @@ class Builder:
         self._params: list[Any] = []
         self._blocks: list[list[Any]] = [[]]
         self._count = 0
+        self._viewed: set[Any] = set()
+        self._stored: set[Any] = set()
 
     def emit(self, statement: Any) -> None:
         """Append a statement to the innermost open block."""
@@ -89,6 +91,23 @@ class Builder:
         buffer = tirx.decl_buffer((UNBOUNDED,), dtype, name + "_at")
         self._blocks[0].append(tirx.DeclBuffer(buffer, data=variable))
         return buffer
+
+    def view(self, buffer: Any, at: Expr) -> Any:
+        """`buffer` from element `at` on as a buffer of its own.
+
+        What lies at constant places of it is one address and offsets to LLVM, where `at` would be
+        added to each of them. To LLVM it is other memory than `buffer` and other views: what is
+        read under one name is not to be written under another. Raises ValueError where `buffer` has
+        been written under its own.
+        """
+        if buffer in self._stored:
+            raise ValueError(f"{buffer.name}: a view of what is stored to under its own name")
+        self._viewed.add(buffer)
+        self._count += 1
+        start = self.let(address(buffer, at))
+        view = tirx.decl_buffer((UNBOUNDED,), buffer.dtype, f"b{self._count}")
+        self.emit(tirx.DeclBuffer(view, data=start))
+        return view
 
     def number(self, name: str) -> Any:
         """A new parameter: an int32."""
@@ -147,13 +166,20 @@ class Builder:
 
     def store(self, buffer: Any, at: Expr, value: Expr) -> None:
         """Store a vector (or scalar) from element `at` on."""
+        self._note_store(buffer)
         self.emit(buffer.vstore([index(at)], value))
 
     def store_list(self, buffer: Any, at: Expr, vectors: Sequence[Expr], name: str) -> None:
         """AArch64's `st1` of two to four vectors from element `at` on; `name` as LLVM's types."""
+        self._note_store(buffer)
         number = _intrinsic_id(f"llvm.aarch64.neon.st1x{len(vectors)}.{name}")
         call = tirx.call_llvm_intrin("void", number, *vectors, address(buffer, at))
         self.emit(tirx.Evaluate(call))
+
+    def _note_store(self, buffer: Any) -> None:
+        if buffer in self._viewed:
+            raise ValueError(f"{buffer.name}: a store under its own name to what has views")
+        self._stored.add(buffer)
 
     def prefetch(self, buffer: Any, at: Expr) -> None:
         """Ask for the cache line of element `at` for reading; it need not exist."""

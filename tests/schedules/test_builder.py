@@ -14,6 +14,7 @@ from edgemnv2.tir.builder import (
     build_module,
     element,
     load,
+    scalar,
     split_tiles,
     symbol_name,
 )
@@ -50,6 +51,18 @@ def test_a_function_is_built_the_same_twice() -> None:
     first = build_module({"copy": copy_function().function()}, MACHINES["avx2"].llvm())
     second = build_module({"copy": copy_function().function()}, MACHINES["avx2"].llvm())
     assert first.inspect_source("asm") == second.inspect_source("asm")
+
+
+@pytest.mark.parametrize("stored_first", [True, False])
+def test_what_is_stored_to_under_its_own_name_has_no_views(stored_first: bool) -> None:
+    """To LLVM these would be two memories: a load would overtake the store."""
+    k = Builder("twice")
+    y = k.pointer("y", "float32")
+    acts = [lambda: k.store(y, 0, scalar(1.0, "float32")), lambda: k.view(y, 0)]
+    first, second = acts if stored_first else acts[::-1]
+    first()
+    with pytest.raises(ValueError, match="under its own name"):
+        second()
 
 
 def test_symbols_depend_on_every_value_and_not_on_the_order() -> None:

@@ -19,7 +19,7 @@ from edgemnv2.schedules.neon.gemm import block_pixels
 from edgemnv2.schedules.neon.isa import isa_of
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
 from edgemnv2.schedules.neon.sdot_depthwise import pack_dot_weights
-from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES
+from tests.schedules.kernel_cases import FLOAT_CASES, INT8_CASES, TORCH_STRIDE_2
 from tests.schedules.kernel_harness import (
     MACHINES,
     layer_graph,
@@ -229,6 +229,38 @@ def test_long_float_sums_by_parts_are_the_same_sums(
     )
     np.testing.assert_array_equal(by_parts[0], whole[0])
     assert_close(by_parts[0], by_parts[1])
+
+
+@pytest.mark.parametrize("depth", [8, 16, 24, 32, 40, 37])
+def test_sums_are_the_same_whether_steps_are_a_loop_or_written_out(
+    depth: int, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """One to five steps of eight channels, and a rest: each core writes out others of them."""
+    case = {"kind": "pointwise", "height": 2, "width": 11, "cin": depth, "cout": 36}
+    made = []
+    for name in ("a53", "a72", "a76"):
+        tools(name)
+        folder = tmp_path / name
+        folder.mkdir()
+        decisions = {"mr": 4, "nr": 16, "unroll": 8, "order": "panel"}
+        values, expected = run_case(name, case, "float32", folder, decisions)
+        assert_close(values, expected)
+        made.append(values)
+    np.testing.assert_array_equal(made[1], made[0])
+    np.testing.assert_array_equal(made[2], made[0])
+
+
+@pytest.mark.parametrize(("machine", "dtype"), [("a72", "float32"), ("a76", "float16")])
+@pytest.mark.parametrize("cin", [4, 8, 16])
+def test_windows_of_floats_are_read_after_they_are_gathered(
+    machine: str, dtype: str, cin: int, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """The product reads the scratch that the same function writes."""
+    tools(machine)
+    case = {"kind": "conv2d", "width": 13, "height": 5, "cin": cin, "cout": 24, "stride": 2}
+    made, expected = run_case(machine, case | {"padding": TORCH_STRIDE_2}, dtype, tmp_path)
+    tolerance = FLOAT_TOLERANCE if dtype == "float32" else FLOAT16_TOLERANCE
+    assert_close(made.astype(np.float64), expected.astype(np.float64), tolerance)
 
 
 def test_int8_blocks_of_pixels_are_tflites_to_the_bit(

@@ -39,6 +39,11 @@ SHORT_BYTES = 800
 """So short a pixel is one part: to put sums away and take them up again would cost more."""
 
 
+WRITTEN_OUT = 3
+"""So few steps are written out: what ends a tile is done beside its multiplications. Of more only
+the last one is, where to store 128 bits takes the core two cycles."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One of `count` equal parts of the input channels inside the code."""
@@ -133,30 +138,44 @@ class FloatGemm(Gemm):
         lanes = LANES[dtype]
         vectors, full = nr // lanes, f"{dtype}x{lanes}"
         acc = k.registers(full, mr * vectors)
-        x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
-        steps = self.steps
-        rows = [k.let((first + r) * self.panels.channels + panel.channel) for r in range(mr)]
+        steps = self.steps if part is None else self.steps[: len(self.steps) // part.count]
+        written = self._written_out(steps, mr)
+        x0, w0 = first * depth, panel.packed * self.packed_depth
+        if part is not None:
+            channel = k.let(part.number * (depth // part.count))
+            x0, w0 = x0 + channel, w0 + channel * nr
+        if written:
+            # Weights outside of a loop would be loaded before the pixels, and spilled.
+            w0 = w0 + first * isa.nought(k)
+        # The stem writes its own scratch: no views of that.
+        x = p.x if p.x is p.scratch else k.view(p.x, x0)
+        w = k.view(p.weights, w0)
+        out = k.view(p.out, first * self.panels.channels + panel.channel)
+        rows = [r * self.panels.channels for r in range(mr)]
         if part is None:
             self._begin(k, p, acc, first, mr, panel)
         else:
-            channel = k.let(part.number * (depth // part.count))
-            x0, w0 = k.let(x0 + channel), k.let(w0 + channel * nr)
-            steps = steps[: len(steps) // part.count]
             with k.when(part.number == 0):
                 self._begin(k, p, acc, first, mr, panel)
             with k.when(part.number != 0):
                 for r in range(mr):
                     for j in range(vectors):
-                        k.set(acc, r * vectors + j, load(p.out, rows[r] + lanes * j, full))
+                        k.set(acc, r * vectors + j, load(out, rows[r] + lanes * j, full))
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             taken = min(size, lanes)
             begins = fresh and self.chunked
+            pixel = x if x is p.scratch else k.view(x, at)
+            beside = x0 + at if x is p.scratch else 0
+            row = k.view(w, w_at)
             for q in range(0, size, taken):
-                a = [k.let(load(p.x, at + (r * depth + q), f"{dtype}x{taken}")) for r in range(mr)]
+                a = [
+                    k.let(load(pixel, beside + (r * depth + q), f"{dtype}x{taken}"))
+                    for r in range(mr)
+                ]
                 for i in range(taken):
-                    row = w_at + (q + i) * nr
-                    wv = [k.let(load(p.weights, row + lanes * j, full)) for j in range(vectors)]
+                    begin = (q + i) * nr
+                    wv = [k.let(load(row, begin + lanes * j, full)) for j in range(vectors)]
                     for r in range(mr):
                         value = lane(a[r], i, lanes)
                         for j in range(vectors):
@@ -167,9 +186,9 @@ class FloatGemm(Gemm):
                                 k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
 
         if self.chunked:
-            values = self._in_chunks(k, acc, mr * vectors, x0, w0, nr, step)
+            values = self._in_chunks(k, acc, mr * vectors, nr, step)
         else:
-            accumulate(k, steps, nr, x0, w0, 1, step, written_out=1, peel=False)
+            self._in_steps(k, steps, nr, written, step)
             values = [element(acc, n) for n in range(mr * vectors)]
         if part is not None and np.isfinite(self.clamp).any():
             with k.when(part.number == part.count - 1):
@@ -182,12 +201,12 @@ class FloatGemm(Gemm):
             if part is None:
                 row = [isa.clamp(value, self.clamp, dtype) for value in row]
             if self.out_dtype == dtype and clamped:
-                isa.store(k, p.out, rows[r], row, dtype)
+                isa.store(k, out, rows[r], row, dtype)
                 continue
             for j, value in enumerate(row):
                 if self.out_dtype != dtype:
                     value = cast(value, f"{self.out_dtype}x{lanes}")
-                k.store(p.out, rows[r] + lanes * j, value)
+                k.store(out, rows[r] + lanes * j, value)
 
     def _begin(self, k: Builder, p: Pointers, acc: Any, first: Expr, mr: int, panel: Panel) -> None:
         lanes = LANES[self.kind]
@@ -199,6 +218,33 @@ class FloatGemm(Gemm):
                 b = load(p.second, at + lanes * j, f"{self.kind}x{lanes}")
                 k.set(acc, r * vectors + j, b)
 
+    def _written_out(self, steps: list[Step], mr: int) -> int:
+        """How many of the last equal steps are no loop, see `WRITTEN_OUT`."""
+        if not self.isa.arm64 or mr == 1 or self.kind != "float32":
+            return 0
+        full = _full(steps)
+        return full if full <= WRITTEN_OUT else int(self.isa.halves)
+
+    def _in_steps(
+        self,
+        k: Builder,
+        steps: list[Step],
+        nr: int,
+        written: int,
+        step: Callable[[Expr, Expr, int, bool], None],
+    ) -> None:
+        """`accumulate`, `written` of the equal steps after the loop."""
+        looped = _full(steps) - written
+        if not written:
+            accumulate(k, steps, nr, 0, 0, 1, step, written_out=1, peel=False)
+            return
+        if looped:
+            accumulate(k, steps[:looped], nr, 0, 0, 1, step, written_out=1, peel=False)
+        w_at = looped * steps[0].size * nr
+        for s in steps[looped:]:
+            step(s.channel, w_at, s.size, False)
+            w_at += s.size * nr
+
     @property
     def chunked(self) -> bool:
         """Whether float16 sums are added up now and then, see `CHUNK_STEPS`."""
@@ -209,8 +255,6 @@ class FloatGemm(Gemm):
         k: Builder,
         acc: Any,
         count: int,
-        x0: Expr,
-        w0: Expr,
         nr: int,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> list[Expr]:
@@ -237,17 +281,16 @@ class FloatGemm(Gemm):
                     k.set(sums, 2 * n + h, total)
 
         size = self.steps[0].size
-        full = sum(1 for s in self.steps if s.size == size and s.skip == 0)
-        chunks = full // CHUNK_STEPS
+        chunks = _full(self.steps) // CHUNK_STEPS
         span = CHUNK_STEPS * size
         with k.loop(chunks) as c:
-            at, w_at = k.let(x0 + c * span), k.let(w0 + c * (span * nr))
+            at, w_at = k.let(c * span), k.let(c * (span * nr))
             chunk(at, w_at, self.steps[:CHUNK_STEPS])
         rest = self.steps[chunks * CHUNK_STEPS :]
         if rest:
             done = chunks * span
             moved = [Step(s.channel - done, s.size, s.skip) for s in rest]
-            chunk(k.let(x0 + done), k.let(w0 + done * nr), moved)
+            chunk(done, done * nr, moved)
         if whole:
             return [element(sums, n) for n in range(count)]
         halves = []
@@ -255,3 +298,8 @@ class FloatGemm(Gemm):
             both = shuffle([element(sums, 2 * n), element(sums, 2 * n + 1)], range(8))
             halves.append(k.let(cast(both, "float16x8")))
         return halves
+
+
+def _full(steps: list[Step]) -> int:
+    """How many steps are as the first one."""
+    return sum(1 for s in steps if s.size == steps[0].size and s.skip == 0)
