@@ -42,6 +42,9 @@ _TIGHTEST = 24
 """Steps, of 255, at which those are tried; where they pass, the proof is at all."""
 _LEAST = 1 << 63 - 2
 """A bound that holds always."""
+_MOST_KNOWN = 256
+_known: dict[tuple[Any, ...], Ramp | None] = {}
+"""Answers by all that they depend on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,24 @@ def ramp_of(
     bias: Array | None = None,
 ) -> Ramp | None:
     """A line for sums in `span` (with bias), or None. It takes `bias` in, if given and possible."""
+    arrays = (requantize.multiplier, requantize.shift, requantize.addend, *span, bias)
+    bytes_ = (None if x is None else (x.dtype.str, x.tobytes()) for x in arrays)
+    # A compile asks several times for each layer, and the search takes most of scheduling.
+    question = (requantize.rounding, zero_point, clamp, *bytes_)
+    if question not in _known:
+        if len(_known) == _MOST_KNOWN:
+            _known.clear()
+        _known[question] = _found(requantize, zero_point, clamp, span, bias)
+    return _known[question]
+
+
+def _found(
+    requantize: Requantize,
+    zero_point: int,
+    clamp: tuple[int, int],
+    span: tuple[Array, Array],
+    bias: Array | None,
+) -> Ramp | None:
     live = live_shifts(requantize)
     if not live.size or live.max() > 0 or clamp[0] >= clamp[1]:
         return None
@@ -185,7 +206,8 @@ def _turned(steps: _Steps, up: int, nominal: Array) -> Array:
             continue
         lower = target[first <= high] - (above * nominal[c] >> 31)
         upper = target[first > low] - 1 - (below * nominal[c] >> 31)
-        lows, highs = np.argsort(-lower)[:_TIGHTEST], np.argsort(upper)[:_TIGHTEST]
+        # Stable: which of equal ones come first must not depend on the processor's way to sort.
+        lows, highs = (np.argsort(x, kind="stable")[:_TIGHTEST] for x in (-lower, upper))
         slope = nominal[c] + turns[:, np.newaxis]
         least = (target[first <= high][lows] - (above[lows] * slope >> 31)).max(axis=1)
         most = (target[first > low][highs] - 1 - (below[highs] * slope >> 31)).min(axis=1)
