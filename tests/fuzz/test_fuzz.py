@@ -17,8 +17,8 @@ from tests.fuzz.originals import KINDS
 from tests.fuzz.pool import LIMITS, Outcome, run_seeds
 from tests.fuzz.worker import case
 
-FILES = 44
-"""Four of every kind, networks eight."""
+FILES = 22
+"""Two of every kind, networks four."""
 MANY = 1100
 
 

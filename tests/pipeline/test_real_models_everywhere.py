@@ -76,13 +76,8 @@ def assert_equal_to_litert(
     assert actual.reshape(expected.shape).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        INTEGER_MODELS[0],
-        *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in INTEGER_MODELS[1:]),
-    ],
-)
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize("name", INTEGER_MODELS)
 def test_integer_models_equal_litert_on_the_host(
     name: str, shared_data: Path, require_module: Callable[[str], None], tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_outputs_times_and_trace_come_back(farm: Farm, host) -> None:
         RpcRunner(farm.address, "other", wait_seconds=0.1).run(host, samples)
 
 
+@pytest.mark.slow(ci=True)
 def test_a_dead_and_a_hanging_board_cost_a_retry_each_and_nothing_else(farm: Farm, host) -> None:
     dead, hanging, _ = (farm.add_server() for _ in range(3))
     farm.await_free(3)

@@ -42,7 +42,7 @@ def _check(built: Built, emulator: Sequence[str], counts: Sequence[int]) -> None
     ["arena", *(pytest.param(x, marks=pytest.mark.slow(ci=True)) for x in ("input", "caller"))],
 )
 @pytest.mark.parametrize("chains", ["memory", "blocks", "layers"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LONGEST_LATER)
 def test_plans_hold(name: str, chains: str, io: str) -> None:
     toy = TOYS[name]()
     for planned in plan_graph(toy.rows, io, chains, 8):

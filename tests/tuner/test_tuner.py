@@ -66,13 +66,8 @@ def test_the_best_is_found_kept_and_never_worse_than_the_default(
     assert again.best_after == again.best_before, "one trial is the default alone"
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    [
-        pytest.param(x, marks=() if x == "neighbours" else pytest.mark.slow(ci=True))
-        for x in STRATEGIES
-    ],
-)
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_candidates(
     host: Target, tmp_path: Path, strategy: str
 ) -> None:

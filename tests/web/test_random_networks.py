@@ -27,6 +27,7 @@ from tests.streaming.native_networks import (
     write_sources,
 )
 from tests.streaming.random_networks import random_graph, random_input
+from tests.usual import usual
 
 BATCH = 8
 # Beside the batches that always run, as many as make 300 integer networks with SIMD.
@@ -129,7 +130,7 @@ def check_batch(target_name: str, integer: bool, first: int, folder: Path) -> No
         assert found.exact if exact else found.passed, (graph.name, found)
 
 
-@pytest.mark.parametrize(("target_name", "integer", "first"), CASES)
+@pytest.mark.parametrize(("target_name", "integer", "first"), usual(CASES, CASES[:2]))
 def test_random_networks_in_node_equal_the_reference(
     target_name: str,
     integer: bool,
