@@ -37,8 +37,6 @@ PART_BYTES = 400
 """Of a pixel at most, in one part of the channels: about 40 pixels stay in L1 for all panels."""
 SHORT_BYTES = 800
 """So short a pixel is one part: to put sums away and take them up again would cost more."""
-
-
 WRITTEN_OUT = 3
 """So few steps are written out: what ends a tile is done beside its multiplications. Of more only
 the last one is, where to store 128 bits takes the core two cycles."""
