@@ -5,7 +5,7 @@ Where a family (`family.Family`) declines a layer, the plain kernel takes over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,17 +86,19 @@ def forms_of(graph: Graph, layer: Layer, target: Target, kernel: RowKernel) -> t
     return dsp.forms(graph, layer, kernel)
 
 
-def schedule_graph(graph: Graph, target: Target, options: ScheduleOptions) -> Schedule:
-    """A row kernel for every operation of `graph`."""
+def schedule_graph(
+    graph: Graph, target: Target, options: ScheduleOptions, only: Container[str] | None = None
+) -> Schedule:
+    """A row kernel for every operation of `graph`, or for those of the layers named by `only`."""
     from edgemnv2.ops.plain_kernels import plain_kernels  # imports TVM
 
     family = family_of(target)
     layouts: Mapping[str, RowLayout] = family.layouts(graph, target) if family else {}
     kernels: dict[str, RowKernel] = {}
-    fused = _fused_kernels(graph, target, options, family, layouts) if options.fuse else {}
+    fused = _fused_kernels(graph, target, options, family, layouts, only) if options.fuse else {}
     covered = {name for kernel in fused.values() for name in kernel.fuses}
     for layer in graph.layers:
-        if layer.name in covered:
+        if layer.name in covered or not (only is None or layer.name in only):
             continue
         if layer.name in fused:
             kernels[layer.name] = _labelled(fused[layer.name], layer, options)
@@ -142,6 +144,7 @@ def _fused_kernels(
     options: ScheduleOptions,
     family: Family | None,
     layouts: Mapping[str, RowLayout],
+    only: Container[str] | None,
 ) -> dict[str, RowKernel]:
     """Projection's name -> kernel of depthwise and projection together."""
     from edgemnv2.schedules.simd_family import plain_fused  # imports TVM
@@ -157,6 +160,8 @@ def _fused_kernels(
             continue
         project = following[0]
         if project.op != "pointwise":
+            continue
+        if not (only is None or layer.name in only or project.name in only):
             continue
         if family is None:
             kernel = plain_fused(graph, layer, project, layouts, target, {})

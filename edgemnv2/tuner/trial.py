@@ -218,12 +218,13 @@ class TrialBench:
         Flash is what a board has least of; a percent of speed is not worth weights of twice the
         size. "" where the candidate may stay, and always on Linux.
         """
-        if not self.target.is_bare_metal or not candidate.task.layers:
+        task = candidate.task
+        if not self.target.is_bare_metal or not task.layers:
+            return ""
+        if dict(candidate.decisions) == dict(task.default):
             return ""
         own = constant_bytes(self.graph, self.target, self.base, candidate)
-        default = constant_bytes(
-            self.graph, self.target, self.base, Candidate(candidate.task, candidate.task.default)
-        )
+        default = constant_bytes(self.graph, self.target, self.base, Candidate(task, task.default))
         if own <= default:
             return ""
         if self.flash_budget is not None:
@@ -299,7 +300,7 @@ def constant_bytes(
     """Bytes of weights and tables of the first layer of the candidate's task."""
     name = candidate.task.layers[0]
     with_it = replace(options, decisions={name: candidate.decisions})
-    kernels = schedule_graph(graph, target, with_it).kernels
+    kernels = schedule_graph(graph, target, with_it, only={name}).kernels
     return sum(constant.nbytes for constant in kernels[name].constants)
 
 
