@@ -21,8 +21,8 @@ def named(kernels: Mapping[str, RowKernel], prefix: str) -> dict[str, Any]:
     functions: dict[str, Any] = {}
     for kernel in kernels.values():
         symbol = f"{prefix}_{kernel.symbol}"
-        if kernel.prim_func is not None and symbol not in functions:
-            functions[symbol] = kernel.prim_func.with_attr("global_symbol", symbol)
+        if kernel.code is not None and symbol not in functions:
+            functions[symbol] = kernel.code.function.with_attr("global_symbol", symbol)
     return functions
 
 
@@ -34,7 +34,8 @@ def build_objects(
     Raises OSError where that fails.
     """
     build_object(kernels, target, prefix, out)
-    shared = {symbol: f for kernel in kernels.values() for symbol, f in kernel.calls.items()}
+    codes = [kernel.code for kernel in kernels.values() if kernel.code is not None]
+    shared = {symbol: f for code in codes for symbol, f in code.calls.items()}
     if not shared:
         return [out]
     second = out.with_stem(f"{out.stem}_shared")

@@ -74,8 +74,8 @@ def _parameter_types(kernel: RowKernel, arguments: Sequence[str]) -> list[str]:
     """C types of the kernel's parameters: from its TIR, or void pointers for C kernels."""
     types = []
     parameters = [None] * len(arguments)
-    if kernel.prim_func is not None:
-        parameters = list(kernel.prim_func.params)
+    if kernel.code is not None:
+        parameters = list(kernel.code.function.params)
     for parameter, argument in zip(parameters, arguments, strict=True):
         if argument == "call->row":
             types.append("int32_t ")

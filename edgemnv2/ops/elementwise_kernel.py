@@ -8,6 +8,7 @@ from typing import Any
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, load, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["conversion_kernel", "scale_of", "zero_point_of"]
 
@@ -53,4 +54,4 @@ def conversion_kernel(
         value = load(row, i, source.dtype)
         k.store(target, i, convert(k, value, table))
     constants = () if factor is None else (factor,)
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")

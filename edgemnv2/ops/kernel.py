@@ -20,14 +20,21 @@ their row layout guarantees it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edgemnv2.ops.graph import Tensor
+from edgemnv2.tir.code import Code
 
-__all__ = ["CONSTANT_ALIGN_BYTES", "RowKernel", "RowLayout", "constant_offsets"]
+__all__ = [
+    "CONSTANT_ALIGN_BYTES",
+    "RowKernel",
+    "RowLayout",
+    "constant_offsets",
+    "with_shared_code",
+]
 
 CONSTANT_ALIGN_BYTES = 16
 """Of every constant array: the widest vector load that a kernel may assume aligned."""
@@ -54,20 +61,16 @@ class RowLayout:
 class RowKernel:
     """Code and constants that make `rows_per_step` rows of one layer's output.
 
-    `prim_func` is TIR, every parameter a flat buffer in the order of the contract above; it may
-    call what the runtime headers in `c_requires` define. Layers whose code is identical share
-    `symbol`.
+    `code` may call what the runtime headers in `c_requires` define; None: those headers define the
+    kernel itself. Layers whose code is identical share `symbol`.
     """
 
     symbol: str
     constants: tuple[NDArray[Any], ...]
     scratch_bytes: int = 0
     rows_per_step: int = 1
-    prim_func: Any = None
+    code: Code | None = None
     c_requires: tuple[str, ...] = ()
-    calls: Mapping[str, Any] = field(default_factory=dict)
-    """What `prim_func` calls besides, by symbol: PrimFuncs that kernels share, from an object of
-    their own (see `Builder.call`)."""
     fuses: tuple[str, ...] = ()
     """Layers that this kernel computes besides its own: producers of its only input."""
     takes_row_number: bool = False
@@ -78,6 +81,13 @@ class RowKernel:
     schedule: str = "default"
     """"default", "fallback" or the tuning record's id."""
     decisions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def with_shared_code(kernel: RowKernel, codes: dict[str, Code]) -> RowKernel:
+    """`kernel` with the code that `codes` has for its symbol, so that it is made once."""
+    if kernel.code is None:
+        return kernel
+    return replace(kernel, code=codes.setdefault(kernel.symbol, kernel.code))
 
 
 def constant_offsets(kernel: RowKernel) -> list[int]:

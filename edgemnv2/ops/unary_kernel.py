@@ -12,6 +12,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.unary import Unary
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["unary_kernel"]
 
@@ -53,4 +54,4 @@ def unary_kernel(
             value = value if source.dtype == "float32" else tirx.Cast("float32", value)
             result = function(k, k.let(value))
             k.store(target, i, result if out.dtype == "float32" else cast(result, out.dtype))
-    return {layer.name: RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")}

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgemnv2.ops.graph import Graph, Layer
-from edgemnv2.ops.kernel import RowKernel, RowLayout
+from edgemnv2.ops.kernel import RowKernel, RowLayout, with_shared_code
 from edgemnv2.schedules.family import Family, Form, one_form
 from edgemnv2.target import Target
+from edgemnv2.tir.code import Code
 
 __all__ = ["Schedule", "ScheduleOptions", "family_of", "forms_of", "schedule_graph"]
 
@@ -108,7 +109,9 @@ def schedule_graph(
             kernels[layer.name] = _labelled(kernel, layer, options)
         else:
             kernels |= plain_kernels(graph, layer)
-    return Schedule(kernels, layouts)
+    codes: dict[str, Code] = {}
+    shared = {name: with_shared_code(kernel, codes) for name, kernel in kernels.items()}
+    return Schedule(shared, layouts)
 
 
 def _labelled(kernel: RowKernel, layer: Layer, options: ScheduleOptions) -> RowKernel:

@@ -25,6 +25,7 @@ from edgemnv2.tir.builder import (
     shuffle,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 
 __all__ = ["FloatUnit", "arg_max_kernel"]
 
@@ -105,7 +106,7 @@ def arg_max_kernel(graph: Graph, layer: Layer, floats: FloatUnit) -> RowKernel |
         if source.dtype == "float32":
             found = tirx.Select(found < scalar(none, places), found, scalar(0, places))
         k.store(target, x, found if out.dtype == places else cast(found, out.dtype))
-    return RowKernel(k.symbol, (), prim_func=k.function())
+    return RowKernel(k.symbol, (), code=Code.of(k))
 
 
 def _starts(channels: int, lanes: int) -> Sequence[int]:

@@ -16,6 +16,7 @@ from edgemnv2.ops.convolution.layer import Convolution
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["Ends", "Pointers", "RowGemm", "pointwise_kernel_of", "stem_builder"]
 
@@ -96,20 +97,24 @@ def pointwise_kernel_of(
     """The kernel of a 1x1 convolution for `rows_per_step` whole rows of `width` pixels."""
     pixels, mr, order = width * rows_per_step, int(decisions["mr"]), str(decisions["order"])
     description = {"pixels": pixels, "mr": mr, "order": order, **gemm.key()}
-    k = Builder(symbol_name(f"pointwise_{gemm.dtype}", description))
+    symbol = symbol_name(f"pointwise_{gemm.dtype}", description)
     scratch_bytes = gemm.scratch_bytes(pixels, mr, order)
-    x, out = k.pointer("x", gemm.dtype), k.pointer("out", gemm.out_dtype)
-    scratch = k.pointer("scratch", gemm.scratch_dtype) if scratch_bytes else None
-    weights = k.pointer("weights", gemm.weights_dtype)
-    second = k.pointer("parameters", gemm.second_dtype)
-    gemm.emit(k, Pointers(x, out, weights, second, scratch), pixels, mr, order)
+
+    def build() -> Builder:
+        k = Builder(symbol)
+        x, out = k.pointer("x", gemm.dtype), k.pointer("out", gemm.out_dtype)
+        scratch = k.pointer("scratch", gemm.scratch_dtype) if scratch_bytes else None
+        weights = k.pointer("weights", gemm.weights_dtype)
+        second = k.pointer("parameters", gemm.second_dtype)
+        gemm.emit(k, Pointers(x, out, weights, second, scratch), pixels, mr, order)
+        return k
+
     return RowKernel(
-        symbol=k.symbol,
+        symbol=symbol,
         constants=tuple(gemm.constants()),
         scratch_bytes=scratch_bytes,
         rows_per_step=rows_per_step,
-        prim_func=k.function(),
-        calls=k.calls,
+        code=Code(build),
         decisions=dict(decisions),
     )
 

@@ -15,6 +15,7 @@ from edgemnv2.ops.resize.kernel import even_parity, is_rounded_next, to_even
 from edgemnv2.ops.resize.layer import FIXED_BITS, Resize
 from edgemnv2.ops.resize.rows import are_direct
 from edgemnv2.tir.builder import Builder, broadcast, cast, constant, load, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["resize_kernel"]
 
@@ -76,7 +77,7 @@ def resize_kernel(graph: Graph, layer: Layer) -> RowKernel | None:
         tuple(array.reshape(-1) for array in constants),
         scratch_bytes=4 * pitch,
         takes_row_number=True,
-        prim_func=k.function(),
+        code=Code.of(k),
     )
 
 

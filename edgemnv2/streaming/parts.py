@@ -14,11 +14,17 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.ops.graph import Graph, Layer, Tensor
-from edgemnv2.ops.kernel import CONSTANT_ALIGN_BYTES, RowKernel, constant_offsets
+from edgemnv2.ops.kernel import (
+    CONSTANT_ALIGN_BYTES,
+    RowKernel,
+    constant_offsets,
+    with_shared_code,
+)
 from edgemnv2.schedules import Schedule, family_of
 from edgemnv2.streaming.bands import BandProgram, BandStep, Split, make_bands
 from edgemnv2.streaming.lower import RowOps
 from edgemnv2.target import Target
+from edgemnv2.tir.code import Code
 
 __all__ = ["PartKernel", "part_key", "share_steps"]
 
@@ -54,6 +60,7 @@ def share_steps(
     while True:
         program = make_bands(rows, chains, splits, threads)
         kernels: dict[PartKey, PartKernel] = {}
+        codes: dict[str, Code] = {}
         refused = set()
         for stage in program.stages:
             for step in (step for steps in stage.steps for step in steps):
@@ -65,7 +72,8 @@ def share_steps(
                 if part is None:
                     refused.add(op.name)
                 else:
-                    kernels[key] = part
+                    kernel = with_shared_code(part.kernel, codes)
+                    kernels[key] = replace(part, kernel=kernel)
         if not refused:
             return program, kernels
         splits = {name: split for name, split in splits.items() if name not in refused}

@@ -13,6 +13,7 @@ from typing import Any
 from tvm import tirx
 
 from edgemnv2.tir.builder import Builder, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["At", "Call", "Loop", "row_function"]
 
@@ -47,9 +48,15 @@ class Loop:
 
 def row_function(
     kind: str, parameters: Sequence[tuple[str, str]], body: Sequence[Call | Loop]
-) -> tuple[str, Any]:
-    """Symbol and PrimFunc; `parameters` are `(name, dtype)` in the order of the kernel contract."""
+) -> tuple[str, Code]:
+    """Symbol and code; `parameters` are `(name, dtype)` in the order of the kernel contract."""
     symbol = symbol_name(kind, {"parameters": tuple(parameters), "body": tuple(body)})
+    return symbol, Code(lambda: _build(symbol, parameters, body))
+
+
+def _build(
+    symbol: str, parameters: Sequence[tuple[str, str]], body: Sequence[Call | Loop]
+) -> Builder:
     k = Builder(symbol, scope="global")
     buffers = {name: k.pointer(name, dtype) for name, dtype in parameters}
 
@@ -77,4 +84,4 @@ def row_function(
             with k.loop(part.count) as i:
                 for call in part.calls:
                     emit(call, i)
-    return symbol, k.function()
+    return k

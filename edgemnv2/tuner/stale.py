@@ -46,8 +46,9 @@ def code_digest(kernel: RowKernel) -> str:
     """
     facts: list[Any] = [kernel.rows_per_step, kernel.scratch_bytes]
     facts += [(str(c.dtype), c.shape) for c in kernel.constants]
-    facts.append(kernel.prim_func.script())
-    facts += [function.script() for function in kernel.calls.values()]
+    if kernel.code is not None:
+        functions = [kernel.code.function, *kernel.code.calls.values()]
+        facts += [function.script() for function in functions]
     facts += [_header_code(name) for name in kernel.c_requires]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGITS]
 

@@ -408,7 +408,7 @@ def build_driver(
     rows = max(graph.tensors[n].height for n in (*layer.inputs, layer.output))
     text = text.replace("ROWS", str(rows))
     (folder / "main.c").write_text(text)
-    module = build_module({kernel.symbol: kernel.prim_func}, machine.llvm())
+    module = build_module({kernel.symbol: kernel.code.function}, machine.llvm())
     module.write_to_file(str(folder / "kernel.o"), "o")
     if os.environ.get("KEEP_ASSEMBLY"):
         (folder / "kernel.s").write_text(module.inspect_source("asm"))

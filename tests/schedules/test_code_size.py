@@ -41,7 +41,7 @@ def code_length(channels: int, size: int, dtype: str, target: str, folder: Path)
     path.write_bytes(net.build([x], [y]))
     graph, board = lower(load_model(path)), load_target(target)
     kernels = schedule_graph(graph, board, ScheduleOptions.default(board)).kernels
-    return sum(len(str(kernel.prim_func)) for kernel in kernels.values())
+    return sum(len(str(kernel.code.function)) for kernel in kernels.values())
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -13,6 +13,7 @@ from tvm import tirx
 
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 ZERO = -3
 SHIFT = 6
@@ -32,7 +33,7 @@ def _scaled(total: Expr) -> Expr:
 
 
 def _made(k: Builder, symbol: str, constants: tuple[Any, ...], **facts: Any) -> RowKernel:
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback", **facts)
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback", **facts)
 
 
 def convolution(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgemnv2.records.task import find_tasks
 from edgemnv2.runners.llvm_tools import LLVM_PACKAGE
 from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
+from edgemnv2.tir.code import Code
 from edgemnv2.tuner.manage import check_log
 from edgemnv2.tuner.stale import code_digest, outdated, runner_of
 from edgemnv2.tuner.tuner import TuneOptions, tune_graph
@@ -56,19 +57,23 @@ def counted(host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @dataclass(frozen=True)
 class Function:
-    """TIR, as far as a digest sees it."""
+    """TIR, as far as a digest sees it, and the builder that makes it."""
 
     text: str
+    calls: Mapping[str, Any] = field(default_factory=dict)
 
     def script(self) -> str:
         return self.text
+
+    def function(self) -> Function:
+        return self
 
 
 def _kernel(**other: Any) -> RowKernel:
     facts: dict[str, Any] = {
         "symbol": "k",
         "constants": (np.zeros(3, np.int8),),
-        "prim_func": Function("work()"),
+        "code": Code.of(Function("work()")),
         "c_requires": ("cortex_m_add.h",),
     }
     return RowKernel(**{**facts, **other})
@@ -99,7 +104,8 @@ def test_a_comment_in_a_header_is_no_other_code(
 @pytest.mark.parametrize(
     "other",
     [
-        {"prim_func": Function("work(1)")},
+        {"code": Code.of(Function("work(1)"))},
+        {"code": Code.of(Function("work()", {"shared": Function("more()")}))},
         {"c_requires": ()},
         {"scratch_bytes": 8},
         {"constants": (np.zeros(4, np.int8),)},

@@ -10,6 +10,7 @@ from edgemnv2.ops.add.layer import Add
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, halves_to_even, rescale, wide
 
 __all__ = ["kernels"]
@@ -80,4 +81,4 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel:
                 total = rescale(k, total, numbers[4], numbers[5])
             total = k.let(total + scalar(_zero_point(out), "int32"))
             k.store(target, i, clamped(total, layer.clamp, "int32", out.dtype))
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")

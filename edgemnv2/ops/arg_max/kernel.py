@@ -10,6 +10,7 @@ from edgemnv2.ops.arg_max.layer import ArgMax
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -40,7 +41,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
             k.set(best, 0, tirx.Select(better, value, element(best, 0)))
         found = element(place, 0)
         k.store(target, x, found if out.dtype == "int32" else cast(found, out.dtype))
-    return {layer.name: RowKernel(k.symbol, (), prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(k.symbol, (), code=Code.of(k), schedule="fallback")}
 
 
 def _beats(layer: ArgMax, value: Expr, best: Expr) -> Expr:

@@ -13,6 +13,7 @@ from edgemnv2.ops.elementwise_kernel import zero_point_of
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, even_facts, halves_to_even, rescale, wide
 
 __all__ = ["kernels"]
@@ -99,7 +100,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         layer.name: RowKernel(
             symbol,
             tuple(constants),
-            prim_func=k.function(),
+            code=Code.of(k),
             schedule="fallback",
             takes_row_number=_is_map(layer),
         )

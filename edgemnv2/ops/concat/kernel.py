@@ -9,6 +9,7 @@ from edgemnv2.ops.concat.rows import part_names
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, load, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -46,7 +47,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
                 value = load(row, x * source.channels + c, out.dtype)
                 k.store(target, start + c, value)
         offset += source.channels
-    return {layer.name: RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(symbol, (), code=Code.of(k), schedule="fallback")}
 
 
 def _copy(source: Tensor) -> RowKernel:
@@ -57,4 +58,4 @@ def _copy(source: Tensor) -> RowKernel:
     target = k.pointer("out", source.dtype)
     with k.loop(elements) as i:
         k.store(target, i, load(row, i, source.dtype))
-    return RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, (), code=Code.of(k), schedule="fallback")

@@ -17,6 +17,7 @@ from edgemnv2.ops.convolution.layer import Conv2D, Convolution, DepthwiseConv2D,
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.columns import columns_inside
 from edgemnv2.tir.requantize import clamped, even_facts, requantize, requantize_constants
 
@@ -317,7 +318,7 @@ def convolution_kernel(graph: Graph, layer: Convolution) -> RowKernel:
             _dense_pixel(k, layer, parameters, taps, source, out, store)
 
     _each_pixel(k, layer, rows, source, out, body)
-    return RowKernel(symbol, _constants(layer), prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, _constants(layer), code=Code.of(k), schedule="fallback")
 
 
 def _places(at: Expr, before: int, kernel: int, stride: int) -> tuple[Expr, Expr]:
@@ -373,7 +374,7 @@ def transposed_kernel(graph: Graph, layer: TransposedConv2D) -> RowKernel:
         symbol,
         _constants(layer),
         takes_row_number=True,
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
     )
 
@@ -411,7 +412,7 @@ def depthwise_project_kernel(graph: Graph, depthwise: Layer, project: Layer) -> 
         symbol,
         (*_constants(depthwise), *_constants(project)),
         scratch_bytes=middle.channels * middle.itemsize,
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
         fuses=(depthwise.name,),
     )

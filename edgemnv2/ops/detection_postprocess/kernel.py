@@ -26,6 +26,7 @@ from edgemnv2.ops.detection_postprocess.layer import (
 from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.tir.builder import Builder, cast, element, load, reinterpret, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.settled import Settled
 
 __all__ = ["kernels"]
@@ -45,7 +46,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         code.k.symbol,
         (layer.anchors.reshape(-1), np.zeros(1, np.int64)),
         scratch_bytes=WORD_BYTES * code.scratch_words,
-        prim_func=code.k.function(),
+        code=Code.of(code.k),
         schedule="fallback",
     )
     return {layer.name: kernel}

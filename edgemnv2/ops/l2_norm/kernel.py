@@ -12,6 +12,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.l2_norm.layer import L2Norm
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.fixed_point import inverse_root
 from edgemnv2.tir.requantize import clamped, rescale
 
@@ -70,4 +71,4 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
                 moved = k.let(scaled) + scalar(zeros[1], "int32")
                 clamp = (float(limits.min), float(limits.max))
                 k.store(target, start + c, clamped(moved, clamp, "int32", out.dtype))
-    return {layer.name: RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(symbol, (), code=Code.of(k), schedule="fallback")}

@@ -16,6 +16,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.log_softmax.layer import LogSoftmax
 from edgemnv2.tir import fixed_point
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.exponential import exponential
 from edgemnv2.tir.logarithm import logarithm
 from edgemnv2.tir.requantize import clamped, rescale, wide
@@ -50,7 +51,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
             _integer_pixel(k, row, target, tables, start, source.channels, dtypes)
         else:
             _float_pixel(k, row, target, start, source.channels)
-    return {layer.name: RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")}
 
 
 def _float_pixel(k: Builder, row: Any, target: Any, start: Expr, channels: int) -> None:

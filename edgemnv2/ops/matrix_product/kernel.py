@@ -11,6 +11,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.matrix_product.layer import MatrixProduct
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels"]
@@ -57,4 +58,4 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
             made = k.let(rescale(k, made, *numbers, layer.requantize))
             made = made + scalar(zeros[2], "int32")
         k.store(target, x * out.channels + c, clamped(made, layer.clamp, compute, out.dtype))
-    return {layer.name: RowKernel(k.symbol, constants, prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(k.symbol, constants, code=Code.of(k), schedule="fallback")}

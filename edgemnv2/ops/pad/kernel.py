@@ -6,6 +6,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.pad.layer import Pad
 from edgemnv2.tir.builder import Builder, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -39,4 +40,4 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         with k.loop(source.channels) as c:
             moved = load(row, x * source.channels + c, source.dtype)
             k.store(target, base + (c + before), moved)
-    return {layer.name: RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(symbol, (), code=Code.of(k), schedule="fallback")}

@@ -13,6 +13,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.pool.layer import GlobalAveragePool
 from edgemnv2.ops.pool.rows import sum_names
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels"]
@@ -41,7 +42,7 @@ def pool_sum_kernel(source: Tensor) -> RowKernel:
             value = load(row, start + c, source.dtype)
             value = value if source.dtype == compute else cast(value, compute)
             k.store(sums, c, load(sums, c, compute) + value)
-    return RowKernel(symbol, (), prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, (), code=Code.of(k), schedule="fallback")
 
 
 def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
@@ -110,4 +111,4 @@ def pool_finish_kernel(graph: Graph, layer: GlobalAveragePool) -> RowKernel:
             value = k.let(tirx.truncdiv(nudged, scalar(count, "int32")))
             value = clamped(value, layer.clamp, "int32", out.dtype)
         k.store(target, c, value)
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")

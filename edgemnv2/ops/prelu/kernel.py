@@ -12,6 +12,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.prelu.layer import Prelu
 from edgemnv2.tir.builder import Builder, cast, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, rescale
 
 __all__ = ["kernels"]
@@ -67,7 +68,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     kernel = RowKernel(
         k.symbol,
         tuple(constants),
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
         takes_row_number=is_map,
     )

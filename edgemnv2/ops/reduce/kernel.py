@@ -13,6 +13,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.reduce.layer import Reduce, reduced_count, sum_type
 from edgemnv2.ops.reduce.rows import GATHER_SUFFIX
 from edgemnv2.tir.builder import Builder, cast, load, maximum, minimum, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
 __all__ = ["kernels", "lowest_of"]
@@ -128,7 +129,7 @@ def _row_kernel(graph: Graph, layer: Reduce) -> RowKernel:
         symbol,
         constants,
         scratch_bytes=np.dtype(compute).itemsize * count,
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
     )
 
@@ -145,7 +146,7 @@ def _gather_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     none = scalar(0, "int32")
     _begin(k, graph, layer, sums, tirx.Select(tirx.EQ(number, none), count, none))
     _gather(k, graph, layer, row, sums)
-    return RowKernel(symbol, (), takes_row_number=True, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, (), takes_row_number=True, code=Code.of(k), schedule="fallback")
 
 
 def _finish_kernel(graph: Graph, layer: Reduce) -> RowKernel:
@@ -157,4 +158,4 @@ def _finish_kernel(graph: Graph, layer: Reduce) -> RowKernel:
     target = k.pointer("out", out.dtype)
     table, constants = _factor(k, layer)
     _finish(k, graph, layer, sums, target, table)
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")

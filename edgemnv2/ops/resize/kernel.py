@@ -14,6 +14,7 @@ from edgemnv2.ops.resize.layer import FIXED_BITS, Resize
 from edgemnv2.ops.resize.rows import are_direct, line_of
 from edgemnv2.ops.values import quant_of
 from edgemnv2.tir.builder import Builder, cast, constant, load, reinterpret, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.settled import Settled
 
 __all__ = ["even_parity", "is_rounded_next", "kernels", "to_even"]
@@ -70,7 +71,7 @@ def _nearest_kernel(graph: Graph, layer: Resize) -> RowKernel:
                 k.store(target, to + c, value)
     constants = (_pointers(graph, layer).reshape(-1), layer.columns.reshape(-1))
     return RowKernel(
-        k.symbol, constants, takes_row_number=True, prim_func=k.function(), schedule="fallback"
+        k.symbol, constants, takes_row_number=True, code=Code.of(k), schedule="fallback"
     )
 
 
@@ -125,7 +126,7 @@ def _linear_kernel(graph: Graph, layer: Resize) -> RowKernel:
         ),
         scratch_bytes=0 if direct else 2 * pitch * source.itemsize,
         takes_row_number=True,
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
     )
 

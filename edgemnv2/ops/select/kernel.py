@@ -11,6 +11,7 @@ from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.select.layer import Select
 from edgemnv2.ops.select.progression import progression
 from edgemnv2.tir.builder import Builder, load, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -58,7 +59,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     kernel = RowKernel(
         symbol,
         tuple(constants),
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
         takes_row_number=whole,
     )

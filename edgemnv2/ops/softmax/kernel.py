@@ -17,6 +17,7 @@ from edgemnv2.ops.graph import Graph, Layer, Tensor
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.softmax.layer import Softmax
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.exponential import exponential
 from edgemnv2.tir.fixed_point import keep, leading_zeros, reciprocal
 from edgemnv2.tir.requantize import clamped, srdhm, wide
@@ -59,7 +60,7 @@ def softmax_kernel(graph: Graph, layer: Softmax) -> RowKernel:
             _quotients(k, row, target, table, start, source, out, layer.inverse)
         else:
             _integer_pixel(k, row, target, table, start, source.channels, source.dtype, out.dtype)
-    return RowKernel(symbol, constants, prim_func=k.function(), schedule="fallback")
+    return RowKernel(symbol, constants, code=Code.of(k), schedule="fallback")
 
 
 def _float_pixel(

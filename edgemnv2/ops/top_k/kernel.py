@@ -8,6 +8,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.top_k.layer import TopK
 from edgemnv2.tir.builder import Builder, cast, element, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -50,4 +51,4 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
             found = element(place, 0) if layer.numbers else element(best, 0)
             kept = out.dtype == ("int32" if layer.numbers else source.dtype)
             k.store(target, x * out.channels + number, found if kept else cast(found, out.dtype))
-    return {layer.name: RowKernel(k.symbol, (), prim_func=k.function(), schedule="fallback")}
+    return {layer.name: RowKernel(k.symbol, (), code=Code.of(k), schedule="fallback")}

@@ -10,6 +10,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.transpose.layer import Transpose
 from edgemnv2.tir.builder import Builder, index, load, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -39,7 +40,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         layer.name: RowKernel(
             symbol,
             (),
-            prim_func=k.function(),
+            code=Code.of(k),
             schedule="fallback",
             rows_per_step=out.height,
         )

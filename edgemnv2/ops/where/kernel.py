@@ -12,6 +12,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.where.layer import Where
 from edgemnv2.tir.builder import Builder, load, scalar, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["kernels"]
 
@@ -58,7 +59,7 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
     kernel = RowKernel(
         k.symbol,
         tuple(constants),
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
         takes_row_number=by_row,
     )

@@ -13,6 +13,7 @@ from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.ops.window_pool.layer import AveragePool, MaxPool, Window, axis_counts
 from edgemnv2.tir.builder import Builder, cast, load, maximum, scalar, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.columns import columns_inside
 from edgemnv2.tir.requantize import clamped, even_facts, rescale
 
@@ -97,7 +98,7 @@ def _max_kernel(graph: Graph, layer: MaxPool) -> RowKernel:
                 value = load(target, base + c, out.dtype)
                 value = value if out.dtype == compute else cast(value, compute)
                 k.store(target, base + c, clamped(value, layer.clamp, compute, out.dtype))
-    return RowKernel(k.symbol, (), prim_func=k.function(), schedule="fallback")
+    return RowKernel(k.symbol, (), code=Code.of(k), schedule="fallback")
 
 
 def _average_kernel(graph: Graph, layer: AveragePool) -> RowKernel:
@@ -167,6 +168,6 @@ def _average_kernel(graph: Graph, layer: AveragePool) -> RowKernel:
         tuple(constants),
         scratch_bytes=4 * out.channels,
         takes_row_number=True,
-        prim_func=k.function(),
+        code=Code.of(k),
         schedule="fallback",
     )

@@ -23,6 +23,7 @@ from edgemnv2.tir.builder import (
     shuffle,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 
 __all__ = ["add_kernel"]
 
@@ -53,7 +54,7 @@ def _float(layer: Add, elements: int) -> RowKernel:
         return clamp_float(vectors[0] + vectors[1], layer.clamp)
 
     elementwise(k, sources, out, "float32", elements, (8,), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))
 
 
 def _parameters(requantize: Requantize) -> tuple[Parameters, tuple[int, int, int, int, int], bool]:
@@ -92,7 +93,7 @@ def _linear(graph: Graph, layer: Add, elements: int, form: LinearAdd) -> RowKern
         return last.narrow16(k, results[0], results[1])
 
     elementwise(k, sources, out, "int8", elements, (16,), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))
 
 
 def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel | None:
@@ -160,4 +161,4 @@ def _int8(graph: Graph, layer: Add, elements: int) -> RowKernel | None:
         return last.narrow16(k, results[0], results[1])
 
     elementwise(k, sources, out, "int8", elements, (16,), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))

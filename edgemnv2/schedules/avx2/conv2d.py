@@ -33,6 +33,7 @@ from edgemnv2.tir.builder import (
     scalar,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import pack_columns, panels_of, pixel_tiles, window_pieces
 
 __all__ = ["CONV2D", "gathered_kernel"]
@@ -112,8 +113,7 @@ def gathered_kernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
         scratch_bytes=out.width * padded * np.dtype(scratch_dtype).itemsize + gemm.extra_bytes,
-        prim_func=k.function(),
-        calls=k.calls,
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 
@@ -179,7 +179,7 @@ def _direct_float(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> 
             pack_columns(flat, blocks),
             pack_columns(layer.bias, blocks),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

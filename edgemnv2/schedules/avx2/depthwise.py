@@ -24,6 +24,7 @@ from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.builder import Builder, cast, constant, load, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import (
     PixelTile,
     blocks_of,
@@ -175,7 +176,7 @@ def _int8(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) ->
             pack_pairs(layer.weight, blocks, epilogue.doubled),
             epilogue.pack(bias, layer.requantize, blocks),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 
@@ -220,7 +221,7 @@ def _float(graph: Graph, layer: DepthwiseConv2D, decisions: Mapping[str, Any]) -
             pack_columns(taps, blocks),
             pack_columns(layer.bias, blocks),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

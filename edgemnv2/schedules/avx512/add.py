@@ -11,6 +11,7 @@ from edgemnv2.schedules.avx512.requantize import narrow_blocks
 from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.linear_add import linear_add
 from edgemnv2.tir.builder import Builder, cast, shuffle, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["add_kernel"]
 
@@ -46,4 +47,4 @@ def add_kernel(graph: Graph, layer: Add) -> RowKernel | None:
         return shuffle([value], range(16)) if lanes == 16 else value
 
     elementwise(k, sources, output, "int8", elements, (64, 16), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))

@@ -26,6 +26,7 @@ from edgemnv2.tir.builder import (
     shuffle,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import PixelTile, column_cache, pixel_tiles
 
 __all__ = ["DEPTHWISE"]
@@ -179,7 +180,7 @@ def depthwise_kernel(
             pack_weights(layer.weight, runs),
             epilogue.pack(bias, layer.requantize, vectors),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

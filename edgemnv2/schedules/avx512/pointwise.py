@@ -18,6 +18,7 @@ from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias, largest_sum
 from edgemnv2.tir.builder import Builder, load, reinterpret, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import Panel, copy_pieces, panels_of, walk
 
 __all__ = [
@@ -169,7 +170,7 @@ def pointwise_kernel(
         constants=gemm.constants(),
         scratch_bytes=padded * (pixels if order == "panel" else min(mr, pixels)),
         rows_per_step=rows_per_step,
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

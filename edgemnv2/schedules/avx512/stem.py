@@ -25,6 +25,7 @@ from edgemnv2.tir.builder import (
     scalar,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import Panel, looped_pieces, walk
 
 __all__ = ["STEM"]
@@ -101,7 +102,7 @@ def stem_kernel(graph: Graph, layer: Conv2D, decisions: Mapping[str, Any]) -> Ro
         symbol=k.symbol,
         constants=gemm.constants(),
         scratch_bytes=rows * pitch,
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

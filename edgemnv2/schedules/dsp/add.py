@@ -80,11 +80,11 @@ def add_kernel(graph: Graph, layer: Add, decisions: Mapping[str, Any]) -> RowKer
         *clamp_and_pad(layer.clamp, RowLayout(), out),
     ]
     parameters = [("row_0", "int8"), ("row_1", "int8"), ("out", "int8"), ("stream", "int32")]
-    symbol, function = row_function("dsp_add", parameters, body)
+    symbol, code = row_function("dsp_add", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(np.concatenate(stream).astype(np.int32),),
-        prim_func=function,
+        code=code,
         c_requires=("cortex_m_add.h",),
         decisions=dict(decisions),
     )
@@ -104,11 +104,11 @@ def _linear(layer: Add, form: LinearAdd, out: Tensor, decisions: Mapping[str, An
         *clamp_and_pad(layer.clamp, RowLayout(), out),
     ]
     parameters = [("row_0", "int8"), ("row_1", "int8"), ("out", "int8"), ("stream", "int32")]
-    symbol, function = row_function("dsp_add", parameters, body)
+    symbol, code = row_function("dsp_add", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(np.array(words, np.int32),),
-        prim_func=function,
+        code=code,
         c_requires=("cortex_m_add_linear.h",),
         decisions=dict(decisions),
     )

@@ -98,7 +98,7 @@ def convolution_kernel(
     body += clamp_and_pad(layer.clamp, layout, out, rows_per_step)
     parameters = [(f"row_{row}", source.dtype) for row in range(layer.kernel[0])]
     parameters += [("out", "int8"), ("scratch", "int32"), ("stream", "int32")]
-    symbol, function = row_function(f"dsp_{layer.op}", parameters, body)
+    symbol, code = row_function(f"dsp_{layer.op}", parameters, body)
     even = ("cortex_m_even.h",) if product.meets_halves else ()
     stream = (
         product.quad_stream(next_channel, short=short)
@@ -110,7 +110,7 @@ def convolution_kernel(
         constants=(np.ascontiguousarray(stream),),
         scratch_bytes=words_bytes + widest * patch,
         rows_per_step=rows_per_step,
-        prim_func=function,
+        code=code,
         c_requires=(*HEADERS, *even, *product.headers(kind, short)),
         decisions=dict(decisions),
     )

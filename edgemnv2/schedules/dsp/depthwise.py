@@ -161,11 +161,11 @@ def depthwise_kernel(
         call = Call(f"edgemnv2_depthwise_{step}_{kind}", arguments)
     body = [call, *clamp_and_pad(layer.clamp, RowLayout(), out)]
     parameters = [*_ROWS, ("out", "int8"), ("stream", "int32")]
-    symbol, function = row_function("dsp_depthwise", parameters, body)
+    symbol, code = row_function("dsp_depthwise", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(stream,),
-        prim_func=function,
+        code=code,
         c_requires=headers,
         decisions=dict(decisions),
     )
@@ -243,7 +243,7 @@ def depthwise_project_kernel(
     body += clamp_and_pad(project.clamp, RowLayout(), out)
     parameters = [*_ROWS, ("out", "int8"), ("scratch", "int16")]
     parameters += [("depthwise", "int32"), ("project", "int32")]
-    symbol, function = row_function("dsp_depthwise_project", parameters, body)
+    symbol, code = row_function("dsp_depthwise_project", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(
@@ -251,7 +251,7 @@ def depthwise_project_kernel(
             product.stream(weights, out.channels, False, split=True, short=brief),
         ),
         scratch_bytes=product.words_bytes(max(pixels for _, pixels, _ in tiles), weights),
-        prim_func=function,
+        code=code,
         c_requires=(*headers, "cortex_m_pointwise.h", *product.headers(weights, brief)),
         fuses=(layer.name,),
         decisions={**decisions, "weights": weights},

@@ -151,13 +151,13 @@ def convolution_kernel(
     if gathered:
         parameters.append(("scratch", "int8"))
     parameters.append(("stream", "int32"))
-    symbol, function = row_function(f"mve_{layer.op}", parameters, body)
+    symbol, code = row_function(f"mve_{layer.op}", parameters, body)
     return RowKernel(
         symbol=symbol,
         constants=(stream,),
         scratch_bytes=widest * padded if gathered else 0,
         rows_per_step=rows_per_step,
-        prim_func=function,
+        code=code,
         c_requires=("cortex_m_mve.h", "cortex_m_patches.h"),
         decisions=dict(decisions),
     )

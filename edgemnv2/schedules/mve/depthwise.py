@@ -78,7 +78,7 @@ def depthwise_kernel(
         body += some(whole * group, rest)
     parameters = [*((f"row_{i}", "int8") for i in range(3)), ("out", "int8")]
     parameters += [("scratch", "int8"), ("stream", "int32")]
-    symbol, function = row_function("mve_depthwise", parameters, body)
+    symbol, code = row_function("mve_depthwise", parameters, body)
     bias = folded_bias(layer.bias, layer.weight, source.quant.zero_point)
     taps = np.zeros((out.channels, 4, 4), np.int8)
     taps[:, :3, :3] = layer.weight.transpose(2, 1, 0)
@@ -94,7 +94,7 @@ def depthwise_kernel(
             np.concatenate([np.array([*setup, low, high, 0], np.int32), records.reshape(-1)]),
         ),
         scratch_bytes=columns * 4 + _SLACK,
-        prim_func=function,
+        code=code,
         c_requires=("cortex_m_mve.h",),
         decisions=dict(decisions),
     )

@@ -23,6 +23,7 @@ from edgemnv2.tir.builder import (
     shuffle,
     symbol_name,
 )
+from edgemnv2.tir.code import Code
 
 __all__ = ["add_kernel"]
 
@@ -62,7 +63,7 @@ def _float(layer: Add, isa: Isa, elements: int, dtype: str) -> RowKernel:
         return concat([k.let(isa.clamp(a + b, layer.clamp, dtype)) for a, b in parts], size)
 
     elementwise(k, sources, out, dtype, elements, (4 * size, size), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))
 
 
 def _scalars(requantize: Requantize) -> tuple[int, int]:
@@ -90,7 +91,7 @@ def _linear(layer: Add, isa: Isa, elements: int, form: LinearAdd) -> RowKernel:
         return isa.clamp8(concat(halves, 8), *ends, lanes)
 
     elementwise(k, sources, out, "int8", elements, (16, 8), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))
 
 
 def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
@@ -156,4 +157,4 @@ def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None
         return isa.clamp8(concat(halves, 8), low_end, high_end, lanes)
 
     elementwise(k, sources, out, "int8", elements, (16, 8), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))

@@ -26,6 +26,7 @@ from edgemnv2.schedules.neon.pointwise import (
     supported,
 )
 from edgemnv2.tir.builder import Builder, cast, constant, element, lane, load, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import (
     Panel,
     copy_pieces,
@@ -110,7 +111,7 @@ def conv2d_kernel(
         symbol=k.symbol,
         constants=tuple(gemm.constants()),
         scratch_bytes=out.width * padded * np.dtype(gemm.dtype).itemsize,
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 
@@ -196,7 +197,7 @@ def _direct_kernel(
             pack_columns(layer.bias, blocks).astype(dtype),
         ),
         scratch_bytes=rows * row_elements * np.dtype(dtype).itemsize,
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

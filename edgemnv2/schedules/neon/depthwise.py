@@ -25,6 +25,7 @@ from edgemnv2.schedules.neon.pointwise import supported
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.schedules.neon.sdot_depthwise import SdotColumns, pack_dot_weights
 from edgemnv2.tir.builder import Builder, constant, load, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import (
     PixelTile,
     blocks_of,
@@ -178,7 +179,7 @@ def _int8(
             else pack_columns(np.stack(parts, axis=2).reshape(taps, channels), blocks),
             pack_parameters(bias, requantize, blocks, epilogue),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 
@@ -258,7 +259,7 @@ def _float(
             pack_columns(layer.weight.reshape(9, channels).astype(dtype), blocks),
             pack_columns(layer.bias, blocks).astype(dtype),
         ),
-        prim_func=k.function(),
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

@@ -15,6 +15,7 @@ from edgemnv2.schedules.elementwise import elementwise
 from edgemnv2.schedules.linear_add import linear_add
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.tir.builder import Builder, cast, constant, intrinsic, shuffle, symbol_name
+from edgemnv2.tir.code import Code
 
 __all__ = ["add_kernel"]
 
@@ -46,7 +47,7 @@ def _float(layer: Add, isa: Isa, elements: int) -> RowKernel:
         return isa.clamp(vectors[0] + vectors[1], layer.clamp)
 
     elementwise(k, sources, out, "float32", elements, (4,), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))
 
 
 def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None:
@@ -79,4 +80,4 @@ def _int8(graph: Graph, layer: Add, isa: Isa, elements: int) -> RowKernel | None
         return value
 
     elementwise(k, sources, out, "int8", elements, (16,), add)
-    return RowKernel(symbol=k.symbol, constants=(), prim_func=k.function())
+    return RowKernel(symbol=k.symbol, constants=(), code=Code.of(k))

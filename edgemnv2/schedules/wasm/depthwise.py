@@ -25,6 +25,7 @@ from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.wasm.isa import Isa
 from edgemnv2.schedules.wasm.requantize import BLOCK, WebEpilogue
 from edgemnv2.tir.builder import Builder, address, cast, constant, load, shuffle, symbol_name
+from edgemnv2.tir.code import Code
 from edgemnv2.tir.tiling import blocks_of, column_cache, pack_columns, pixel_runs
 
 __all__ = ["DEPTHWISE"]
@@ -140,8 +141,7 @@ def _row_kernel(
     return RowKernel(
         symbol=k.symbol,
         constants=constants,
-        prim_func=k.function(),
-        calls=k.calls,
+        code=Code.of(k),
         decisions=dict(decisions),
     )
 

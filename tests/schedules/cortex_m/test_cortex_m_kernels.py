@@ -234,7 +234,7 @@ def test_layers_with_a_common_shift_get_the_kernels_that_have_it_in_their_code()
     found = set()
     for network in (blocks(), irregular()):
         _, kernels = kernels_of(dsp, network.graph(), fuse=True)
-        found |= {word for k in kernels.values() for word in str(k.prim_func).split('"')}
+        found |= {word for k in kernels.values() for word in str(k.code.function).split('"')}
     used = {name for name in found if name.endswith(("_COMMON", "_COMMON_ROWS"))}
     assert {name.split("_")[1] for name in used} == {"tile", "window"}
 

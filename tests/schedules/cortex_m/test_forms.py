@@ -99,7 +99,7 @@ def test_the_smallest_form_rounds_once_to_even(
 ) -> None:
     graph = rounded_to_even(blocks().graph(), "even")
     kernels = check_smallest(graph, board(place), "-O2", fuse, tmp_path)
-    code = " ".join(str(kernel.prim_func) for kernel in kernels.values())
+    code = " ".join(str(kernel.code.function) for kernel in kernels.values())
     assert "_ONCE" in code and "_short" in code
 
 
@@ -152,6 +152,6 @@ def test_channels_of_all_kinds_have_short_records() -> None:
         for fuse in (False, True):
             for one in rungs(graph, fuse, "HALVES"):
                 _, kernels = kernels_of(dsp, graph, {"weights": "HALVES"}, fuse, one)
-                code += " ".join(str(kernel.prim_func) for kernel in kernels.values())
+                code += " ".join(str(kernel.code.function) for kernel in kernels.values())
     for name in ("PLAIN_SHORT", "FIXED_SHORT", "COMMON_SHORT", "window_short", "depthwise_short"):
         assert name in code
