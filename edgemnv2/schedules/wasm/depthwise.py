@@ -128,11 +128,12 @@ def _row_kernel(
     blocks = [(0, 0, full), *([(channels - inner.size, full, 1)] if rest else [])]
     for start, run, count, inside in pixel_runs(out.width, source.width, stride, left, size):
         columns = [c for c in range((count - 1) * stride + 3) if inside(c)]
+        begin = columns[0] if columns else 0  # where all lie in the padding, none is read
         function = _tiles(inner, stride, count, columns)
         once, at_once = (run, 1) if by_pixel else (1, run)
         with k.loop(once) as i:
             first = k.let(i * count + start)
-            base = k.let((first * stride + (columns[0] - left)) * channels)
+            base = k.let((first * stride + (begin - left)) * channels)
             for channel, block, many in blocks:
                 places = [address(row, base + channel) for row in rows]
                 to = address(output, first * channels + channel)
@@ -161,7 +162,7 @@ def _tiles(inner: _Loop, stride: int, count: int, columns: list[int]) -> Builder
         channel, pixel = k.let(block * inner.size), k.let(tile * count)
         base = k.let(pixel * stride * channels + channel)
         to = k.let(pixel * channels + channel)
-        place = _Place(base, to, channels, k.let(first + block), columns[0])
+        place = _Place(base, to, channels, k.let(first + block), min(columns, default=0))
         inner.body(k, pointers, place, count, lambda c: c in columns)
     return k
 
