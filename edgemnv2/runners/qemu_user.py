@@ -17,7 +17,7 @@ from edgemnv2.runners.base import Job, Runner, RunResult, Sample, Watch, sum_ste
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
-__all__ = ["QemuUserRunner", "find_qemu_user"]
+__all__ = ["EmulatorFault", "QemuUserRunner", "find_qemu_user"]
 
 _PROGRAMS = {
     "aarch64": "qemu-aarch64",
@@ -27,6 +27,15 @@ _PROGRAMS = {
 }
 # A whole MobileNetV2 1.4/224 in float takes about 5 s on one slow core.
 _SECONDS_PER_INFERENCE = 60.0
+
+
+_FAULT = "decode_save_opc"
+"""QEMU before 8.0 stops in it at a RISC-V `vfcvt.rtz` that is the first to set a rounding mode
+(https://gitlab.com/qemu-project/qemu/-/issues/1441)."""
+
+
+class EmulatorFault(RunnerError):
+    """The emulator stopped at a fault of its own: nothing is known of the artefact."""
 
 
 def find_qemu_user(isa: str, *, counting: bool = False) -> str:
@@ -75,7 +84,16 @@ class QemuUserRunner(Runner):
                     for watch in self._watch:
                         command += watch(emulator, program)
                 command += [str(program), *arguments]
-                return execute(command, folder, str(artifact.path), timeout_seconds)
+                try:
+                    return execute(command, folder, str(artifact.path), timeout_seconds)
+                except RunnerError as error:
+                    if _FAULT not in str(error):
+                        raise
+                    raise EmulatorFault(
+                        f"{artifact.path}: {Path(emulator).name} stopped at a fault of its own, "
+                        "which QEMU had before 8.0 (a rounding mode set twice by one instruction); "
+                        "the artefact is not to blame: take a newer QEMU or run it on a board"
+                    ) from error
 
             result, facts = run_bench_program(artifact, inputs, launch, job, warmup=1)
             # Under emulation neither the clock nor the resident size says anything of the device.

@@ -25,6 +25,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
+from edgemnv2.runners.qemu_user import EmulatorFault
 from edgemnv2.target import Target, load_target
 from tests.networks.random_tflite import random_network
 from tests.streaming.random_networks import HASTY_PLANNER, random_graph
@@ -33,6 +34,7 @@ __all__ = ["integer_graph", "main", "outcome_on"]
 
 SAMPLES = 3
 OK, NOT_INTEGER, TOO_LARGE = "ok", "not integer", "does not fit the board"
+EMULATOR = "the emulator's own fault"
 
 
 def integer_graph(seed: int, folder: Path) -> Graph | None:
@@ -61,6 +63,8 @@ def outcome_on(target: Target, seed: int, folder: Path) -> str:
         found = verify(artifact, runner_for(artifact), SampleChoice(random=SAMPLES))
     except DoesNotFit:
         return TOO_LARGE
+    except EmulatorFault:
+        return EMULATOR
     except ModelError as error:
         return f"refused: {error}"
     except Exception as error:  # that is what is looked for
@@ -83,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     with patch.multiple(planner, **HASTY_PLANNER), tempfile.TemporaryDirectory() as name:
         while kinds[OK] + kinds["wrong"] < args.count and seed < args.start + 3 * args.count:
             found = outcome_on(target, seed, Path(name))
-            wrong = found not in (OK, NOT_INTEGER, TOO_LARGE)
+            wrong = found not in (OK, NOT_INTEGER, TOO_LARGE, EMULATOR)
             kinds["wrong" if wrong else found] += 1
             if wrong:
                 print(f"seed {seed}: {found}", flush=True)
