@@ -17,7 +17,7 @@ from edgemnv2.runners.base import Job, Runner, RunResult, Sample, Watch, sum_ste
 from edgemnv2.runners.bench_program import execute, run_bench_program
 from edgemnv2.runners.insn_plugin import InstructionCounter, qemu_version
 
-__all__ = ["EmulatorFault", "QemuUserRunner", "find_qemu_user"]
+__all__ = ["EmulatorError", "QemuUserRunner", "find_qemu_user"]
 
 _PROGRAMS = {
     "aarch64": "qemu-aarch64",
@@ -34,7 +34,7 @@ _FAULT = "decode_save_opc"
 (https://gitlab.com/qemu-project/qemu/-/issues/1441)."""
 
 
-class EmulatorFault(RunnerError):
+class EmulatorError(RunnerError):
     """The emulator stopped at a fault of its own: nothing is known of the artefact."""
 
 
@@ -89,7 +89,7 @@ class QemuUserRunner(Runner):
                 except RunnerError as error:
                     if _FAULT not in str(error):
                         raise
-                    raise EmulatorFault(
+                    raise EmulatorError(
                         f"{artifact.path}: {Path(emulator).name} stopped at a fault of its own, "
                         "which QEMU had before 8.0 (a rounding mode set twice by one instruction); "
                         "the artefact is not to blame: take a newer QEMU or run it on a board"

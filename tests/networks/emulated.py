@@ -25,7 +25,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
-from edgemnv2.runners.qemu_user import EmulatorFault
+from edgemnv2.runners.qemu_user import EmulatorError
 from edgemnv2.target import Target, load_target
 from tests.networks.random_tflite import random_network
 from tests.streaming.random_networks import HASTY_PLANNER, random_graph
@@ -63,7 +63,7 @@ def outcome_on(target: Target, seed: int, folder: Path) -> str:
         found = verify(artifact, runner_for(artifact), SampleChoice(random=SAMPLES))
     except DoesNotFit:
         return TOO_LARGE
-    except EmulatorFault:
+    except EmulatorError:
         return EMULATOR
     except ModelError as error:
         return f"refused: {error}"

@@ -8,7 +8,7 @@ import pytest
 
 from edgemnv2.errors import RunnerError
 from edgemnv2.runners import make_runner
-from edgemnv2.runners.qemu_user import EmulatorFault
+from edgemnv2.runners.qemu_user import EmulatorError
 from tests.runners.tiny_artifact import make_tiny_artifact, tiny_samples
 
 # Word for word what QEMU 7.2 says.
@@ -20,7 +20,7 @@ SAID = (
 
 @pytest.mark.parametrize(
     ("said", "kind", "wanted"),
-    [(SAID, EmulatorFault, "before 8.0"), ("Segmentation fault", RunnerError, "Segmentation")],
+    [(SAID, EmulatorError, "before 8.0"), ("Segmentation fault", RunnerError, "Segmentation")],
 )
 def test_a_fault_of_the_emulator_is_not_the_artefacts(
     said: str, kind: type[Exception], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
