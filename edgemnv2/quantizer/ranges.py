@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ LEVELS = 255
 """Steps of an int8 range."""
 SAMPLED_VALUES = 4_000_000
 """Over all images: enough for rare outliers to be among them."""
+AT_ONCE = 16
+"""Ranges whose errors are computed together: as much as a cache holds."""
 BINS = 4096
 """Of the histogram that stands for the values: 16 to a step of the widest range."""
 PERCENTILE = 99.99
@@ -48,9 +50,13 @@ def affine(low: float, high: float) -> QuantParams:
 
 def quantized_and_back(values: Array, quant: QuantParams) -> Array:
     """The real values that int8 storage keeps of `values`."""
-    stored = np.rint(values / np.float32(quant.scale)) + quant.zero_point
-    kept: Array = np.clip(stored, -128, 127) - quant.zero_point
-    return kept * np.float32(quant.scale)
+    return _kept(values, np.float32(quant.scale), np.float32(quant.zero_point))
+
+
+def _kept(values: Array, scale: Any, zero_point: Any) -> Array:
+    stored = np.rint(values / scale) + zero_point
+    kept: Array = np.clip(stored, -128, 127) - zero_point
+    return kept * scale
 
 
 class Histogram:
@@ -84,12 +90,22 @@ class Histogram:
     def _centres(self) -> Array:
         return (self.low + (np.arange(BINS) + 0.5) * self._width).astype(np.float32)
 
-    def error(self, quant: QuantParams) -> float:
-        """The weighted squared error of storing the activation in `quant`."""
+    def errors(self, quants: Sequence[QuantParams]) -> Array:
+        """The weighted squared error of storing the activation in each of `quants`, float64."""
         centres = self._centres
         weights = self._weighted if self.matters else self._counted
-        error = (quantized_and_back(centres, quant) - centres).astype(np.float64)
-        return float(ordered_sum(error * error * weights))
+        found = []
+        for first in range(0, len(quants), AT_ONCE):
+            some = quants[first : first + AT_ONCE]
+            scale, zero_point = (
+                np.array([[number] for number in numbers], np.float32)
+                for numbers in ([q.scale for q in some], [q.zero_point for q in some])
+            )
+            error = (_kept(centres, scale, zero_point) - centres).astype(np.float64)
+            error *= error
+            error *= weights
+            found.append(ordered_sum(error, axis=1))
+        return np.concatenate(found)
 
     def percentiles(self, share: float) -> tuple[float, float]:
         """The values that `share` percent of all lie above, and below."""
@@ -106,7 +122,8 @@ def choose_range(histogram: Histogram, method: str = "error") -> QuantParams:
         return affine(low, high)
     if method == "percentile":
         return affine(*histogram.percentiles(PERCENTILE))
-    return min(_candidates(low, high), key=histogram.error)
+    candidates = list(_candidates(low, high))
+    return candidates[int(histogram.errors(candidates).argmin())]
 
 
 def choose_score_range(scores: Array) -> QuantParams:

@@ -107,8 +107,8 @@ def test_text_names_target_peak_and_boards(capsys: Captured) -> None:
 
 def test_the_picture_is_one_svg(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "memory.svg"
-    assert main(["analyze", MODEL, "--plot", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == MODEL
+    assert main(["analyze", "digits-int8", "--plot", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "digits-int8"
     root = ElementTree.fromstring(path.read_text())
     assert root.tag.endswith("svg")
     assert len([child for child in root if child.tag.endswith("svg")]) == 2
