@@ -90,8 +90,12 @@ class Histogram:
     def _centres(self) -> Array:
         return (self.low + (np.arange(BINS) + 0.5) * self._width).astype(np.float32)
 
+    def error(self, quant: QuantParams) -> float:
+        """The weighted squared error of storing the activation in `quant`."""
+        return float(self.errors([quant])[0])
+
     def errors(self, quants: Sequence[QuantParams]) -> Array:
-        """The weighted squared error of storing the activation in each of `quants`, float64."""
+        """`error` of each of `quants`, float64."""
         centres = self._centres
         weights = self._weighted if self.matters else self._counted
         found = []
