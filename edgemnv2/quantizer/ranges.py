@@ -56,7 +56,8 @@ def quantized_and_back(values: Array, quant: QuantParams) -> Array:
 def _kept(values: Array, scale: Any, zero_point: Any) -> Array:
     stored = np.rint(values / scale) + zero_point
     kept: Array = np.clip(stored, -128, 127) - zero_point
-    return kept * scale
+    back: Array = kept * scale
+    return back
 
 
 class Histogram:
