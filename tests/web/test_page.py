@@ -132,6 +132,10 @@ def test_a_served_page_gives_the_same_and_heeds_the_threshold(
     assert seen["wide"] <= 800
     # Every request stays where the page is from.
     assert all(url.startswith((address, "data:")) for url in seen["requests"])
+    # What is asked for ahead is what is taken.
+    asked = [url for url in seen["requests"] if url.startswith(address)]
+    assert len(asked) == len(set(asked))
+    assert {url.rsplit(".", 1)[-1] for url in asked} == {"html", "css", "js", "wasm", "bin"}
     assert (seen["outputs"], seen["answer"]) == (expected["outputs"], expected["answer"])
     assert len(seen["answer"]) > 1
     assert seen["strict"][0] == "100 %"
