@@ -30,7 +30,7 @@ def row() -> dict[str, Any]:
         "target": "wasm",
         "machine": {"cpu": "A processor"},
         "code_bytes": {"ours": 102400, "litert.js": 9 * 2**20},
-        "first_answer": {"ours": 0.1, "litert.js": 0.8},
+        "first_answer": {"ours": 0.1, "loaded": 0.06, "litert.js": 0.8},
         "against": {"litert.js": peer},
         "two_threads": {"one": 0.006, "two": 0.004, "ratio": 1.5},
     }
@@ -40,7 +40,7 @@ def test_seconds_and_bytes_beside_others() -> None:
     lines = web_table([row()])
     assert lines[0] == "A processor, headless Chromium, one thread"
     assert (
-        "| int8, wasm | litert.js 2.5.3 | 5.00, 20.00 | **0.250** (0.20 to 0.30) | 100, 800 "
+        "| int8, wasm | litert.js 2.5.3 | 5.00, 20.00 | **0.250** (0.20 to 0.30) | 100 (60), 800 "
         "| **0.125** | 100, 9216 |"
     ) in lines
     assert lines[-1] == "| int8, wasm | 6.00, 4.00 | **1.50** |"
@@ -59,9 +59,12 @@ def test_a_folder_is_served_with_the_types_that_modules_need(tmp_path: Path) -> 
 def test_every_peer_is_pinned_and_known_to_the_page() -> None:
     pinned = json.loads((PEERS_FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]
     page = (PEERS_FOLDER / "page.js").read_text(encoding="utf-8")
+    ahead = (PEERS_FOLDER / "page.html").read_text(encoding="utf-8")
     for peer in {peer for peers in PEERS.values() for peer in peers}:
         assert pinned[PACKAGES[peer]][0].isdigit()
         assert f'async "{peer}"()' in page
+        # Whose files are asked for ahead, as ours are.
+        assert f'"{peer}": {{' in ahead
 
 
 def test_a_machine_without_a_browser_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 // Runs engines on one network in this page. In the address:
 //   engines=ours,onnxruntime-web,litert.js   in this order, in turn; "one": ours on one thread where
-//                                            the page, isolated from other origins, has two
+//                                            the page, isolated from other origins, has two;
+//                                            "loaded": ours, and nothing is inferred
 //   rounds=N                                 0: from opening the page to the first answer
 // `window.result` is what was measured: seconds, answers, bytes of code.
 
@@ -15,6 +16,10 @@ const ENGINES = {
     if (network.threads !== 2) throw new Error("there is no second thread to do without");
     network.close();
     return engine;
+  },
+  async loaded() {
+    await (await import("/ours/index.js")).load();
+    return { infer() {}, answer: () => [] };
   },
   async "onnxruntime-web"() {
     const ort = await import("onnxruntime-web");
