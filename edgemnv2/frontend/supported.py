@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.frontend.counts import Counts
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.model import SourceFormat
@@ -55,6 +56,7 @@ def build_flow(
     """
     rules = rules_of(format_)
     flow = FlowBuilder(file)
+    counts = Counts(flow)
     for tensor in inputs:
         _check_size(tensor, file)
         _check_quantisation(tensor, file)
@@ -100,7 +102,7 @@ def build_flow(
             continue
         try:
             with reading(f"{file}: {node.place}"):
-                rule(node, flow)
+                counts.apply(node, rule)
         except Refusal as refusal:
             expectation = refusal.expectation or _condition(rule)
             behind.update(names)
