@@ -1,6 +1,7 @@
 """The framework that made a file, as the judge: every tensor that it computes, by name.
 
-TFLite files run on LiteRT's reference kernels, ONNX files on onnxruntime without optimisation.
+TFLite files run on LiteRT's reference kernels (where it has one for each of their operators),
+ONNX files on onnxruntime without optimisation.
 Neither is a dependency: `available` says whether one is installed.
 """
 
@@ -15,16 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemnv2.check.onnx_weights import with_unsigned_weights
 from edgemnv2.errors import InputError
 
-__all__ = ["PACKAGES", "available", "framework_name", "open_source"]
+__all__ = ["PACKAGES", "Judge", "available", "open_source"]
 
 Array = NDArray[Any]
-Judge = Callable[[Mapping[str, Array]], dict[str, Array]]
+Run = Callable[[Mapping[str, Array]], dict[str, Array]]
 MODULES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime"}
 """The distribution that runs a kind of file, by the end of its name."""
 KERNELS = {".tflite": "LiteRT {} reference kernels", ".onnx": "onnxruntime {} without optimisation"}
+BUILT_IN_KERNELS = "LiteRT {} built-in kernels"
 
 
 def available(source: Path) -> bool:
@@ -33,43 +36,65 @@ def available(source: Path) -> bool:
     return module is not None and find_spec(module) is not None
 
 
-def framework_name(source: Path) -> str:
-    """Framework, version and kernels, for reports."""
-    return KERNELS[source.suffix].format(metadata.version(PACKAGES[source.suffix]))
-
-
-def open_source(source: Path) -> Judge:
-    """What runs the file: inputs of batch 1 in the file's own names, types and layouts -> all
+class Judge:
+    """What runs a file: inputs of batch 1 in the file's own names, types and layouts -> all
     tensors of that inference, by the file's names: inputs, inner tensors, outputs.
 
-    It raises InputError where the framework does not take the file or the inputs.
+    Making and calling it raise InputError where the framework does not take file or inputs.
     """
-    opened: list[Judge] = []
 
-    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        version = metadata.version(PACKAGES[source.suffix])
+        self.framework = KERNELS[source.suffix].format(version)
+        """Framework, version and kernels, for reports."""
+        self._run: Run
+        if source.suffix == ".onnx":
+            self._run = self._guarded(_onnx, source)
+            return
+        from ai_edge_litert.interpreter import OpResolverType
+
         try:
-            if not opened:
-                opened.append(_litert(source) if source.suffix == ".tflite" else _onnx(source))
-            return opened[0](inputs)
+            self._run = self._guarded(_litert, source, OpResolverType.BUILTIN_REF)
+        except InputError as refused:
+            # ELU, for one, has no reference kernel; the others give the same integers.
+            others = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            try:
+                self._run = self._guarded(_litert, source, others)
+            except InputError:
+                raise refused from None
+            self.framework = BUILT_IN_KERNELS.format(version)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All tensors of one inference."""
+        found: dict[str, Array] = self._guarded(self._run, inputs)
+        return found
+
+    def _guarded(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return action(*arguments)
         except Exception as error:  # each has error classes of its own
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise InputError(
-                f"{source.name}: {framework_name(source)} refuses it: {reason}"
+                f"{self.source.name}: {self.framework} refuses it: {reason}"
             ) from error
 
-    return judge
+
+def open_source(source: Path) -> Judge:
+    """What runs the file; InputError where the framework does not take it."""
+    return Judge(source)
 
 
-def _litert(source: Path) -> Judge:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+def _litert(source: Path, kernels: Any) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(
         str(source),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=kernels,
         experimental_preserve_all_tensors=True,
     )
 
-    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
         for end in interpreter.get_input_details():
             x = inputs[end["name"]]
             if tuple(end["shape"]) != x.shape:
@@ -86,14 +111,15 @@ def _litert(source: Path) -> Judge:
                 continue
         return found
 
-    return judge
+    return run
 
 
-def _onnx(source: Path) -> Judge:
+def _onnx(source: Path) -> Run:
     import onnx
     import onnxruntime
 
     model = onnx.load(str(source))
+    with_unsigned_weights(model)
     outputs = {x.name for x in model.graph.output}
     for node in model.graph.node:
         for name in node.output:
@@ -108,11 +134,11 @@ def _onnx(source: Path) -> Judge:
     names = [x.name for x in session.get_outputs()]
     narrow = {x.name for x in session.get_inputs() if x.type == "tensor(float16)"}
 
-    def judge(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
         given = {n: x.astype(np.float16) if n in narrow else x for n, x in inputs.items()}
         found = dict(zip(names, map(np.asarray, session.run(None, given)), strict=True))
         # Our artefacts take and give float32 where the file has float16.
         half = {n: x.astype(np.float32) for n, x in found.items() if x.dtype == np.float16}
         return {**inputs, **found, **half}
 
-    return judge
+    return run

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.ops.execute import run_layer
 from edgemnv2.ops.graph import Graph, Layer, Tensor
+from edgemnv2.ops.unary import Unary
 
 __all__ = ["FLOAT_TOLERANCE", "LayerErrors", "compare_layers"]
 
@@ -32,7 +33,8 @@ class LayerErrors:
     """`different` of `values` outputs of a layer differ, by `largest` at most (stored values).
 
     `tensor` is the file's name of the output. Floats differ from 1e-4 of the largest value on, and
-    `largest` is relative to it. `excess` values differ by more than they may.
+    `largest` is relative to it. `excess` values differ by more than they may. Of a table (a function
+    of 256 values) `entries` differ, in the worst sample.
     """
 
     layer: str
@@ -43,6 +45,7 @@ class LayerErrors:
     different: int
     largest: float
     excess: int = 0
+    entries: int = 0
 
 
 def compare_layers(
@@ -82,8 +85,16 @@ def compare_layers(
             different + (before.different if before else 0),
             max(largest, before.largest if before else 0.0),
             excess + (before.excess if before else 0),
+            max(_entries(layer, inputs, ours, other), before.entries if before else 0),
         )
     return values
+
+
+def _entries(layer: Layer, inputs: Sequence[Array], ours: Array, other: Array) -> int:
+    """How many entries of the layer's table give another value; 0 where it has no table."""
+    if not isinstance(layer, Unary) or layer.table is None:
+        return 0
+    return int(np.unique(inputs[0][ours != other]).size)
 
 
 def _compare(ours: Array, other: Array, allowed: float = 0.0) -> tuple[int, float, int]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.check.decisions import decided_by_floats
-from edgemnv2.check.frameworks import framework_name, open_source
+from edgemnv2.check.frameworks import open_source
 from edgemnv2.check.layers import FLOAT_TOLERANCE, LayerErrors, compare_layers
 from edgemnv2.model import DYNAMIC_RANGE, FLOAT16, FLOAT64, LITERT_SUM, QuantParams
 from edgemnv2.ops.execute import run
@@ -41,6 +41,8 @@ ONE_STEP = 1.0
 MOST_SHARE, FEW = 1e-3, 8
 """Of a layer's values may be a step off, and so many where it has few. One in a million is, since
 onnxruntime computes in floats; all are where a zero point is wrong by one."""
+FEW_ENTRIES = 2
+"""Of the 256 of a table, computed in double here and in float32 there, may be a step off."""
 MOST_SHARE_OF_SOFTMAX = 0.5
 """Of what a softmax makes: TFLite's integer softmax is not onnxruntime's float one."""
 BITS = 127
@@ -120,7 +122,7 @@ def check_source(graph: Graph, source: Path, batch: Array | Mapping[str, Array])
         wrong = outputs.first
     return SourceCheck(
         passed=not outputs.different if reason is None else outputs.alike and wrong is None,
-        framework=framework_name(source),
+        framework=judge.framework,
         samples=samples,
         elements=outputs.elements,
         different=outputs.different,
@@ -219,6 +221,9 @@ def _is_wrong(graph: Graph, found: LayerErrors) -> bool:
     share += max(x.share_of_halves(graph.tensor_in(x)) for x in near)
     # A step off is what `excess` lets pass; more is of layers that are not judged.
     steps = found.integer and found.largest <= ONE_STEP
+    if steps and 0 < found.entries <= FEW_ENTRIES:
+        # Many values can have the one entry that lies next to a half.
+        return False
     return steps and found.different > max(share * found.values, FEW)
 
 

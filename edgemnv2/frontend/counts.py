@@ -118,4 +118,3 @@ class Counts:
         """`x` less what is behind the point."""
         cut = self.flow.add("cast", [x], self.flow.fresh(like, "int32"), {"dtype": "int32"})
         return self.flow.add("cast", [cut], self.flow.fresh(like), {"dtype": "float32"})
-
