@@ -7,6 +7,8 @@ Neither is a dependency: `available` says whether one is installed.
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from importlib.util import find_spec
@@ -27,6 +29,9 @@ MODULES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime"}
 """The distribution that runs a kind of file, by the end of its name."""
 KERNELS = {".tflite": "LiteRT {} reference kernels", ".onnx": "onnxruntime {} without optimisation"}
+LACKING = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
+VERSION_FIELD = 8
+"""Of an operator's code: where its table has the place of the version, the third field."""
 BUILT_IN_KERNELS = "LiteRT {} built-in kernels"
 
 
@@ -48,22 +53,21 @@ class Judge:
         version = metadata.version(PACKAGES[source.suffix])
         self.framework = KERNELS[source.suffix].format(version)
         """Framework, version and kernels, for reports."""
+        self.rounds_otherwise = False
+        """Whether its kernels round sums of integers otherwise than the format's reference."""
         self._run: Run
         if source.suffix == ".onnx":
             self._run = self._guarded(_onnx, source)
             return
-        from ai_edge_litert.interpreter import OpResolverType
-
         try:
-            self._run = self._guarded(_litert, source, OpResolverType.BUILTIN_REF)
+            self._run = self._guarded(_litert_reference, source)
         except InputError as refused:
-            # ELU, for one, has no reference kernel; the others give the same integers.
-            others = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             try:
-                self._run = self._guarded(_litert, source, others)
+                self._run = self._guarded(_litert_built_in, source)
             except InputError:
                 raise refused from None
             self.framework = BUILT_IN_KERNELS.format(version)
+            self.rounds_otherwise = True
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All tensors of one inference."""
@@ -85,11 +89,56 @@ def open_source(source: Path) -> Judge:
     return Judge(source)
 
 
-def _litert(source: Path, kernels: Any) -> Run:
+def _litert_reference(source: Path) -> Run:
+    """On reference kernels; operators that those have in earlier versions only, in these.
+
+    A version says which types and options a file may use. The table of reference kernels is behind
+    that of the others for some (TILE and DEPTH_TO_SPACE of int8), the kernels are not.
+    """
+    from ai_edge_litert.interpreter import OpResolverType
+
+    data = bytearray(source.read_bytes())
+    while True:
+        try:
+            return _litert(bytes(data), OpResolverType.BUILTIN_REF)
+        except ValueError as error:
+            lacking = LACKING.search(str(error))
+            if lacking is None or not _lower_version(data, lacking[1], int(lacking[2])):
+                raise
+
+
+def _litert_built_in(source: Path) -> Run:
+    """On the kernels that applications have: ELU, for one, has no reference kernel."""
+    from ai_edge_litert.interpreter import OpResolverType
+
+    return _litert(source.read_bytes(), OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+
+
+def _lower_version(data: bytearray, operator: str, version: int) -> bool:
+    """Give `operator` the version before `version` in a TFLite file; False where there is none."""
+    import tflite
+
+    if version < 2:
+        return False
+    number = getattr(tflite.BuiltinOperator, operator)
+    model = tflite.Model.GetRootAs(data, 0)
+    changed = False
+    for index in range(model.OperatorCodesLength()):
+        code = model.OperatorCodes(index)
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == number:
+            table = code._tab
+            place = table.Pos + table.Offset(VERSION_FIELD)
+            if code.Version() == version:
+                struct.pack_into("<i", data, place, version - 1)
+                changed = True
+    return changed
+
+
+def _litert(content: bytes, kernels: Any) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(
-        str(source),
+        model_content=content,
         experimental_op_resolver_type=kernels,
         experimental_preserve_all_tensors=True,
     )

@@ -33,8 +33,8 @@ class LayerErrors:
     """`different` of `values` outputs of a layer differ, by `largest` at most (stored values).
 
     `tensor` is the file's name of the output. Floats differ from 1e-4 of the largest value on, and
-    `largest` is relative to it. `excess` values differ by more than they may. Of a table (a function
-    of 256 values) `entries` differ, in the worst sample.
+    `largest` is relative to it. `excess` values differ by more than they may. Of a table (of
+    256 values) `entries` differ, in the worst sample.
     """
 
     layer: str

@@ -12,7 +12,7 @@ from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes, check_output
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.onnx_expand import expand
-from edgemnv2.frontend.onnx_inline import inline_functions
+from edgemnv2.frontend.onnx_inline import inline_composed, inline_functions
 from edgemnv2.frontend.onnx_prepare import inferred, prepare
 from edgemnv2.frontend.supported import build_flow
 from edgemnv2.model import TensorSpec, layout_of
@@ -40,7 +40,7 @@ def model_from_proto(
 ) -> Model:
     """The network of a parsed ONNX model, called after its `file`."""
     with reading(file, size_bytes):
-        expanded, notes = expand(inline_functions(proto, file), file)
+        expanded, notes = expand(inline_composed(inline_functions(proto, file), file), file)
         fixed, more = prepare(expanded, file, input_shapes)
         nodes, tensors = _source_nodes(fixed, file)
     initializers = {x.name for x in fixed.graph.initializer}

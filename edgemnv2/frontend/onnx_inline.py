@@ -1,6 +1,7 @@
 """ONNX -> ONNX: what a graph keeps in graphs of its own becomes nodes of it.
 
-Local functions, which PyTorch's exporter and onnxscript write, and the branch of an `If` whose
+Local functions, which PyTorch's exporter and onnxscript write, operators that the standard itself
+makes of others (`COMPOSED`), and the branch of an `If` whose
 condition is known: `torch.onnx` writes one round each Squeeze of an axis that may not be 1.
 """
 
@@ -11,7 +12,11 @@ from typing import Any
 
 from edgemnv2.errors import ModelError
 
-__all__ = ["inline_branches", "inline_functions"]
+__all__ = ["COMPOSED", "inline_branches", "inline_composed", "inline_functions"]
+
+COMPOSED = ("Attention", "CenterCropPad", "RMSNormalization")
+"""Operators whose definition is a function of the standard's other operators, and no rule's."""
+STANDARD = ("", "ai.onnx")
 
 
 def inline_functions(proto: Any, file: str) -> Any:
@@ -26,6 +31,40 @@ def inline_functions(proto: Any, file: str) -> Any:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{file}: its local functions cannot be inlined ({reason}); export the model again"
+        ) from error
+
+
+def inline_composed(proto: Any, file: str) -> Any:
+    """The model with the functions of `COMPOSED` in their place; `proto` itself if it has none."""
+    import onnx
+    from onnx import inliner
+
+    composed = {
+        node.op_type
+        for node in proto.graph.node
+        if node.op_type in COMPOSED and node.domain in STANDARD
+    }
+    if not composed or not hasattr(inliner, "inline_selected_functions"):
+        # Without (onnx before 1.19) they are refused by name.
+        return proto
+    typed = onnx.ModelProto()
+    typed.CopyFrom(proto)
+    # Some functions ask for the types of constants, which nothing else tells them.
+    typed.graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(x.name, x.data_type, x.dims)
+        for x in proto.graph.initializer
+    )
+    try:
+        return inliner.inline_selected_functions(
+            typed,
+            [(domain, name) for name in sorted(composed) for domain in STANDARD],
+            inline_schema_functions=True,
+        )
+    except Exception as error:  # of C++, whatever is wrong with the file
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{file}: {', '.join(sorted(composed))} cannot be made of simpler operators "
+            f"({reason}); export the model again"
         ) from error
 
 

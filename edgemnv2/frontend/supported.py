@@ -13,6 +13,7 @@ from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.counts import Counts
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
+from edgemnv2.frontend.onnx_inline import COMPOSED
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow, constant_output
 from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
@@ -35,6 +36,7 @@ REMEDIES = {
     "Scan": "export the model without loops (torch.onnx.export traces them away)",
     "WHILE": "convert the model without control flow",
 }
+OF_OTHERS = "What the standard makes it of is in this table"
 MOST_REFUSALS = 8
 """That a message lists; the count is of all."""
 MOST_LETTERS = 400
@@ -218,6 +220,8 @@ def supported_operators_markdown() -> str:
     lines = ["| format | operator | must hold |", "|---|---|---|"]
     for title, format_ in (("ONNX", "onnx"), ("TFLite", "tflite")):
         known: dict[str, Any] = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
-        for operator, rule in sorted(known.items()):
-            lines.append(f"| {title} | {operator} | {_condition(rule)} |")
+        must = {operator: _condition(rule) for operator, rule in known.items()}
+        if format_ == "onnx":
+            must |= dict.fromkeys(COMPOSED, OF_OTHERS)
+        lines += [f"| {title} | {operator} | {text} |" for operator, text in sorted(must.items())]
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 from edgemnv2.check.frameworks import open_source
 from edgemnv2.check.onnx_weights import PLACES, with_unsigned_weights
 from edgemnv2.check.source import check_source
+from edgemnv2.errors import InputError
 from edgemnv2.frontend import load_model
 from edgemnv2.ops.unary import Unary
 from edgemnv2.passes import lower
@@ -103,12 +104,52 @@ def test_what_has_no_reference_kernel_is_checked_all_the_same(
     graph = lower(load_model(path))
     batch = random_set(graph, 2, 0).arrays
     found = check_source(graph, path, batch)
-    assert found.passed and found.judged_by == "outputs" and "built-in" in found.framework
+    assert found.passed and found.different == 0 and "built-in" in found.framework
+    assert found.judged_by == ("outputs" if dtype == "float32" else "layers")
     (layer,) = graph.layers
     assert isinstance(layer, Unary)
     if layer.table is not None:
         wrong = replace(graph, layers=(replace(layer, table=layer.table + 1),))
         assert not check_source(wrong, path, batch).passed
+
+
+@pytest.mark.parametrize(("operator", "version"), [("TILE", 3), ("DEPTH_TO_SPACE", 2)])
+def test_newer_versions_run_on_the_reference_kernels_that_there_are(
+    operator: str,
+    version: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    require_module: Callable[[str], None],
+) -> None:
+    require_module("ai_edge_litert")
+    monkeypatch.setattr("tests.networks.tflite_net.VERSION", version)
+    monkeypatch.setattr("tests.networks.tflite_net.ONE_VERSION", ())
+    net = TfliteNet()
+    quantised: dict[str, Any] = {"dtype": "int8", "scale": 0.03, "zero_point": 5}
+    x, y = net.tensor((1, 4, 6, 8), name="x", **quantised), net.tensor((1, 8, 12, 2), **quantised)
+    operands, kind, fields = [x], "DepthToSpaceOptions", {"block_size": 2}
+    if operator == "TILE":
+        y = net.tensor((1, 8, 6, 8), **quantised)
+        operands, kind, fields = [x, net.constant(np.array([1, 2, 1, 1], np.int32))], "", {}
+    net.add(operator, operands, [y], kind, **fields)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    graph = lower(load_model(path))
+    found = check_source(graph, path, random_set(graph, 2, 0).arrays)
+    assert found.passed and found.judged_by == "outputs" and "reference" in found.framework
+
+
+def test_what_no_kernels_run_is_refused_by_the_first_reason(
+    tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, y = net.tensor((1, 4, 6, 8), name="x"), net.tensor((1, 4, 6, 8), name="y")
+    net.add("HASHTABLE", [x], [y])
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    with pytest.raises(InputError, match=r"net.tflite: LiteRT .* reference kernels refuses it: "):
+        open_source(path)
 
 
 def _hard_sigmoid(path: Path) -> None:

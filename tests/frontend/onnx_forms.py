@@ -153,11 +153,22 @@ FORMS["Resize to what a shape says"] = form(
 # -- reductions and normalisations -----------------------------------------------------------------
 
 for _op in (
-    "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare",
+    "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum",
+    "ReduceSumSquare",
 ):  # fmt: skip
     FORMS[f"{_op} by attribute"] = form(f"y = {_op}<axes=[-1,-2], keepdims=0>(x)", opset=11)
     FORMS[f"{_op} by input"] = form(f"y = {_op}<keepdims=1>(x, a)", opset=18, a=longs(2, 3))
     FORMS[f"{_op} of nothing"] = form(f"y = {_op}<noop_with_empty_axes=1>(x)", opset=18)
+FORMS["ReduceLogSum of some axes"] = form("a = Abs(x) y = ReduceLogSum<axes=[1,-1]>(a)")
+FORMS["ReduceLogSumExp of what has no exponential"] = form(
+    "m = Mul(x, k) y = ReduceLogSumExp<axes=[1], keepdims=0>(m)", k=number(90)
+)
+for _at, _opset in (("", 23), ("scale=0.3", 23), ("softcap=2.0", 23)):
+    FORMS[f"Attention {_at}"] = form(f"y = Attention<{_at}>(x, x, x)".replace("<>", ""), _opset)
+FORMS["CenterCropPad, of one axis less and of one more"] = form(
+    "c = CenterCropPad<axes=[2,3]>(x, s) y = Relu(c)", 18, s=longs(5, 20)
+)
+FORMS["RMSNormalization"] = form("y = RMSNormalization<axis=1>(x, k)", 23, k=number(1.5))
 _VECTORS = {"g": normal(6), "b": normal(6), "m": normal(6), "v": positive(6)}
 FORMS["BatchNormalization first"] = form(
     "n = BatchNormalization(x, g, b, m, v) y = Conv<pads=[1,1,1,1]>(n, w)", w=KERNEL, **_VECTORS
