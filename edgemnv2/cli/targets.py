@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgemnv2.cli.sizes import size_bytes
@@ -50,16 +54,46 @@ def run(args: argparse.Namespace) -> int:
         flash = _size(target.flash_bytes) if target.flash_bytes else "-"
         facts = target.cpu.core, features, _size(target.ram_bytes), flash, target.runner
         rows.append((target.name, *facts, target.description))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            text.rjust(width) if column in _NUMBERS else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    print("\n".join(_lines(rows, shutil.get_terminal_size().columns if _is_screen() else None)))
     return 0
 
 
+def _is_screen() -> bool:
+    return sys.stdout.isatty()
+
+
+def _lines(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
+    """The table; on a screen of so many `columns` that is too narrow, the last one wrapped.
+
+    Where that would have no room, the columns of the processor and the runner are left out.
+    """
+
+    def laid(kept: Sequence[int]) -> list[str]:
+        widths = [max(len(row[i]) for row in rows) for i in kept]
+        return [
+            "  ".join(
+                row[i].rjust(width) if i in _NUMBERS else row[i].ljust(width)
+                for i, width in zip(kept, widths, strict=True)
+            )
+            for row in rows
+        ]
+
+    last = len(rows[0]) - 1
+    for left in ((*range(last),), (0, 1, *_NUMBERS), (0, *_NUMBERS)):
+        heads = laid(left)
+        room = None if columns is None else columns - len(heads[0]) - 2
+        if room is None or room >= _LEAST:
+            break
+    lines: list[str] = []
+    for head, row in zip(heads, rows, strict=True):
+        first, *more = [row[last]] if room is None else textwrap.wrap(row[last], max(room, _LEAST))
+        lines.append(f"{head}  {first}".rstrip())
+        lines += [" " * (len(head) + 2) + text for text in more]
+    return lines
+
+
+_LEAST = 32
+"""Columns that a description has, to be read."""
 _NUMBERS = (3, 4)
 
 
