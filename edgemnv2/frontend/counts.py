@@ -28,11 +28,12 @@ ARITHMETIC = frozenset((
     "MatMul", "Gemm", "BATCH_MATMUL",
 ))  # fmt: skip
 """Operators whose result is not what is stored, somewhere else."""
-ORDER = frozenset((
-    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "TopK",
-    "EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "MAXIMUM", "MINIMUM", "NOT_EQUAL",
-    "TOPK_V2",
+COMPARISONS = frozenset((
+    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL",
 ))  # fmt: skip
+"""Which layers have for integers of 32 and 64 bits."""
+ORDER = COMPARISONS | {"Max", "Min", "TopK", "MAXIMUM", "MINIMUM", "TOPK_V2"}
 """Those that only ask which value is larger: integers of 8 bits that are quantised stay stored."""
 ONE_OPERAND = ("Reduce", "TopK", "TOPK_V2", "SUM", "MEAN")
 """How operators begin whose further inputs are axes and numbers."""
@@ -80,9 +81,11 @@ class Counts:
     def _is_counted(self, node: SourceNode, x: SourceTensor) -> bool:
         if x.is_constant or x.is_quantized or x.dtype not in WHOLE:
             return False
-        if node.operator in ORDER:
-            return x.dtype not in EIGHT_BITS or x.name in self._names
-        return node.operator in ARITHMETIC
+        if x.dtype in EIGHT_BITS and node.operator in ORDER:
+            return x.name in self._names
+        if node.operator in COMPARISONS:
+            return False
+        return node.operator in ARITHMETIC | ORDER
 
     def _as_floats(self, x: SourceTensor) -> SourceTensor:
         if x.dtype not in WHOLE or x.is_quantized:
