@@ -42,6 +42,8 @@ __all__ = ["CONV2D"]
 Expr = Any
 MOST_DIRECT_TAPS = 9
 """Floats of a window's row up to which `_direct_kernel` has registers enough: 3 columns of 3."""
+LONGEST_LIST = 4
+"""Vectors that one `st1` stores."""
 
 
 def conv2d_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
@@ -157,7 +159,7 @@ def _direct_kernel(
         for begin, end in ((0, left), (left + copied, needed)):
             for n, width in copy_pieces(begin * depth, end * depth):
                 k.store(scratch, to + n, _constant(0.0, dtype, width))
-        _copy_row(k, inputs[r], source.dtype, scratch, to + left * depth, dtype, copied * depth)
+        _copy_row(k, isa, inputs[r], source.dtype, scratch, to + left * depth, dtype, copied * depth)
 
     def tile(first: Expr, mr: int, panel: Panel) -> None:
         nr, vectors = panel.width, panel.width // lanes
@@ -183,9 +185,8 @@ def _direct_kernel(
                         k.set(acc, n, isa.fma(element(acc, n), value, wv[j], dtype))
         for m in range(mr):
             at = k.let((first + m) * out.channels + panel.channel)
-            for j in range(vectors):
-                value = isa.clamp(element(acc, m * vectors + j), layer.clamp, dtype)
-                k.store(output, at + lanes * j, value)
+            sums = [element(acc, m * vectors + j) for j in range(vectors)]
+            isa.store(k, output, at, [isa.clamp(v, layer.clamp, dtype) for v in sums], dtype)
 
     walk(k, out.width, int(decisions["mr"]), panels, str(decisions["order"]), tile)
     flat = layer.weight.reshape(rows * taps, out.channels)
@@ -203,18 +204,31 @@ def _direct_kernel(
 
 
 def _copy_row(
-    k: Builder, source: Any, stored: str, scratch: Any, to: int, dtype: str, count: int
+    k: Builder, isa: Isa, source: Any, stored: str, scratch: Any, to: int, dtype: str, count: int
 ) -> None:
-    """`count` elements of `source` to `scratch[to]`, converted."""
+    """`count` elements of `source` to `scratch[to]`, converted; by lists where the core has them.
+
+    Of anything else LLVM would make a call of `memcpy`, which stores pairs of registers.
+    """
 
     def copy(at: Expr, lanes: int) -> None:
         suffix = f"x{lanes}" if lanes > 1 else ""
         value = load(source, at, stored + suffix)
         k.store(scratch, at + to, value if stored == dtype else cast(value, dtype + suffix))
 
-    with k.loop(count // 8) as i:
-        copy(k.let(i * 8), 8)
-    for at, lanes in copy_pieces(count // 8 * 8, count):
+    def copy_list(at: Expr, vectors: int) -> None:
+        full = f"{dtype}x{LANES[dtype]}"
+        values = [k.let(load(source, at + LANES[dtype] * j, full)) for j in range(vectors)]
+        isa.store(k, scratch, at + to, values, dtype)
+
+    lists = isa.stores_lists and stored == dtype
+    size = LONGEST_LIST * LANES[dtype] if lists else 8
+    with k.loop(count // size) as i:
+        if lists:
+            copy_list(k.let(i * size), LONGEST_LIST)
+        else:
+            copy(k.let(i * size), size)
+    for at, lanes in copy_pieces(count // size * size, count):
         copy(at, lanes)
 
 

@@ -228,6 +228,10 @@ def _float(
     def tiles() -> Iterator[PixelTile]:
         return pixel_tiles(k, out.width, source.width, stride, left, int(decisions["pixels"]))
 
+    def starting_at(buffer: Any, at: Expr) -> tuple[Any, Expr]:
+        # Where few operations can begin in a cycle, additions of addresses take the time of others.
+        return (k.view(buffer, at), 0) if isa.stores_lists else (buffer, k.let(at))
+
     nought = isa.nought(k) if isa.halves else 0
     for channel, packed, own in tiles_by_channels(
         k, channels, lanes, str(decisions["order"]), tiles
@@ -235,23 +239,28 @@ def _float(
         w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
         b = k.let(load(bias, packed, full))
         for first, count, inside in own:
-            base = k.let((first * stride - left) * channels + channel)
-            to = k.let(first * channels + channel)
+            # What is read begins with a column that is there, if one is.
+            columns = (count - 1) * stride + 3
+            begin = next((c for c in range(columns) if inside(c)), 0)
+            base = (first * stride - left + begin) * channels + channel
+            windows = [starting_at(row, base) for row in rows]
+            made, to = starting_at(output, first * channels + channel)
             acc = [b] * count
             if isa.halves:
                 places = [k.let(packed + (first + x) * nought) for x in range(count)]
                 acc = [k.let(load(bias, place, full)) for place in places]
             for r in range(3):
-                for c in range((count - 1) * stride + 3):
+                for c in range(columns):
                     users = [x for x in range(count) if 0 <= c - x * stride < 3]
                     if not inside(c) or not users:
                         continue
-                    v = k.let(load(rows[r], base + c * channels, full))
+                    row, at = windows[r]
+                    v = k.let(load(row, at + (c - begin) * channels, full))
                     for x in users:
                         acc[x] = k.let(isa.fma(acc[x], v, w[3 * r + c - x * stride], dtype))
             for x in range(count):
                 value = isa.clamp(acc[x], layer.clamp, dtype)
-                k.store(output, to + x * channels, value)
+                k.store(made, to + x * channels, value)
     blocks = blocks_of(channels, lanes)
     return RowKernel(
         symbol=k.symbol,
