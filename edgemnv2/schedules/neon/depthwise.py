@@ -230,7 +230,7 @@ def _float(
 
     def starting_at(buffer: Any, at: Expr) -> tuple[Any, Expr]:
         # Where few operations can begin in a cycle, additions of addresses take the time of others.
-        return (k.view(buffer, at), 0) if isa.stores_lists else (buffer, k.let(at))
+        return (k.view(buffer, at), 0) if isa.stores_lists else (buffer, at)
 
     nought = isa.nought(k) if isa.halves else 0
     for channel, packed, own in tiles_by_channels(
@@ -239,12 +239,12 @@ def _float(
         w = [k.let(load(weights, packed * 9 + lanes * t, full)) for t in range(9)]
         b = k.let(load(bias, packed, full))
         for first, count, inside in own:
-            # What is read begins with a column that is there, if one is.
             columns = (count - 1) * stride + 3
-            begin = next((c for c in range(columns) if inside(c)), 0)
-            base = (first * stride - left + begin) * channels + channel
+            # A view begins with a column that is there.
+            begin = next((c for c in range(columns) if inside(c)), 0) if isa.stores_lists else 0
+            base = k.let((first * stride - left + begin) * channels + channel)
             windows = [starting_at(row, base) for row in rows]
-            made, to = starting_at(output, first * channels + channel)
+            made, to = starting_at(output, k.let(first * channels + channel))
             acc = [b] * count
             if isa.halves:
                 places = [k.let(packed + (first + x) * nought) for x in range(count)]

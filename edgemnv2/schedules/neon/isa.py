@@ -112,6 +112,10 @@ class Isa:
         """Upper halves of the sums of two int32x4, which fit int32: `addhn`."""
         return cast((a + b) >> constant(16, "int32", 4), "int16x4")
 
+    def shrn32(self, a: Expr, down: int) -> Expr:
+        """int32x4 shifted right by 1 to 16, the lower halves as int16x4; AArch64."""
+        return cast(a >> constant(down, "int32", 4), "int16x4")
+
     def sqxtn16(self, a: Expr) -> Expr:
         """int16x8 saturated to int8x8."""
         return self._call("sqxtn.v8i8", "vqmovns.v8i8", "int8x8", a)

@@ -10,7 +10,8 @@ is at least one. What shifts left is therefore shifted by one more, saturated, a
 even cost more where a sum can meet one (`halves`); a bias finer than a step of the sum makes all
 sums finer first.
 
-Where a straight line has all steps of either rounding (`ramp`), it is two instructions and `addhn`.
+Where a straight line has all steps of either rounding (`ramp`), it is two instructions and `addhn`;
+where its constant can be in the bias too (`cut_line`), one and `shrn`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from edgemnv2.arithmetic.onnx import FRACTION_BITS
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
+from edgemnv2.schedules.neon.cut_line import CutLine, cut_line_of
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.schedules.neon.ramp import Ramp, ramp_of
 from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
@@ -57,7 +59,7 @@ class Parameters:
 class Int8Epilogue:
     """Requantise, add the zero point, clamp, store; `form` is how signs and shifts are treated.
 
-    `form`: "ramp" (a straight line, see `ramp`), "relu" (clamp at or above the zero point), "right"
+    `form`: "ramp" and "cut" (straight lines, see `ramp` and `cut_line`), "relu" (clamp at or above the zero point), "right"
     (every shift at least one to the right), "zero" (shifts of nought too), "left" (left shifts
     too), "single" (rounded once, every shift at least one to the right), "even" (ONNX).
     """
@@ -74,6 +76,7 @@ class Int8Epilogue:
     """Whether no requantised sum leaves int16. Two vectors of them are narrowed by one `uzp1`, or,
     where that is slow (`units`), `addhn` rounds, adds the zero point and narrows in one."""
     ramp: Ramp | None = field(default=None, compare=False)
+    cut_line: CutLine | None = field(default=None, compare=False)
 
     @staticmethod
     def of(
@@ -94,6 +97,10 @@ class Int8Epilogue:
         ramp = _ramp_of(isa, requantize, zero_point, (low, high), span, bias)
         if ramp is not None:
             return Int8Epilogue(isa, zero_point, low, high, "ramp", has_left=False, ramp=ramp)
+        # Sums without dot products do not begin with their bias.
+        cut = cut_line_of(requantize, zero_point, (low, high), span) if isa.dotprod else None
+        if cut is not None:
+            return Int8Epilogue(isa, zero_point, low, high, "cut", has_left=False, cut_line=cut)
         short = isa.arm64 and _is_short(requantize, span)
         if requantize.rounding == "even":
             fractions = fractions_of(requantize)
@@ -136,7 +143,14 @@ class Int8Epilogue:
         """int32 constants a channel in packed parameters."""
         if self.ramp is not None:
             return 2 if self.folded else 3
+        if self.cut_line is not None:
+            return 2
         return 3 + self.has_left + (self.fractions is not None) + 2 * (self.halves is not None)
+
+    @property
+    def is_line(self) -> bool:
+        """Whether requantised values are int16 with their zero point."""
+        return self.ramp is not None or self.cut_line is not None
 
     @property
     def folded(self) -> bool:
@@ -153,6 +167,8 @@ class Int8Epilogue:
         """What of this shapes the code."""
         if self.ramp is not None:
             return (self.form, self.low, self.high, self.ramp.up, self.folded)
+        if self.cut_line is not None:
+            return (self.form, self.low, self.high, self.cut_line.down)
         key: tuple[Any, ...] = (self.zero_point, self.low, self.high, self.form, self.has_left)
         if self.short:
             key = (*key, "short", self.units)
@@ -172,6 +188,8 @@ class Int8Epilogue:
         if self.ramp is not None:
             bias = [] if self.folded else groups[0]
             return Parameters(bias, groups[-2], [], [], offset=groups[-1])
+        if self.cut_line is not None:
+            return Parameters(groups[0], groups[1], [], [])
         more = iter(groups[3:])
         left = next(more) if self.has_left else []
         fraction = [] if self.fractions is None else next(more)
@@ -194,8 +212,11 @@ class Int8Epilogue:
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         """Four requantised channels, without zero point; times `2**units`, not rounded, if so.
 
-        Those of a ramp are as they are: int16, with the zero point.
+        Those of a line are as they are: int16, with the zero point.
         """
+        if self.cut_line is not None:
+            line = k.let(self.isa.sqdmulh32(acc, p.multiplier[number]))
+            return k.let(self.isa.shrn32(line, self.cut_line.down))
         if self.ramp is not None:
             up = acc << constant(self.ramp.up, "int32", 4) if self.ramp.up else acc
             line = k.let(self.isa.sqdmulh32(k.let(up), p.multiplier[number]))
@@ -244,7 +265,7 @@ class Int8Epilogue:
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
             both = k.let(self._short(values[i : i + 2]))
-            if self.units or self.ramp is not None:
+            if self.units or self.is_line:
                 halves.append(isa.sqxtn16(both))
             elif unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
@@ -268,7 +289,7 @@ class Int8Epilogue:
 
     def _short(self, values: Sequence[Expr]) -> Expr:
         """int16x8 of one or two rescaled vectors; with the zero point, if there are `units`."""
-        if self.ramp is not None:
+        if self.is_line:
             narrow = list(values)
         elif self.short and not self.units and len(values) == 2:
             return self.isa.xtn32(values[0], values[1])
@@ -345,6 +366,9 @@ def pack_parameters(
         line = [np.asarray(bias, np.int64) + ramp.added, ramp.multiplier, ramp.offset]
         table = np.stack(line[epilogue.folded :]).astype(np.int32)
         return pack_columns(table, list(panels))
+    if epilogue.cut_line is not None:
+        line = [np.asarray(bias, np.int64) + epilogue.cut_line.added, epilogue.cut_line.multiplier]
+        return pack_columns(np.stack(line).astype(np.int32), list(panels))
     multiplier = np.asarray(requantize.multiplier, np.int32)
     shift = np.where(multiplier == 0, -1, np.asarray(requantize.shift)).astype(np.int32)
     if epilogue.form == "even":
