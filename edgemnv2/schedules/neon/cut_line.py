@@ -35,6 +35,8 @@ _ALWAYS = 1 << 62
 """A bound beyond all others; what is added to it stays in int64."""
 _FURTHEST = 100
 """Units by which multipliers differ from nominal ones, at most."""
+_MOST_PLACES = 64
+"""Multiples of `2**16` steps on either side of nought that are tried."""
 _TURNS = (0, *(sign * turn for turn in range(1, _FURTHEST + 1) for sign in (1, -1)))
 
 
@@ -146,14 +148,17 @@ def _added(
 ) -> tuple[Array, Array]:
     """What to add to the bias for a constant in `least .. most` beside multiples of `2**16` steps,
     the nearest to nought; and for which channels there is such a number, of at most `room`."""
-    whole = np.int64(1) << (_SHORT + 31 + down)
-    furthest = (1 << 62) // int(whole)
-    places = sorted(range(-furthest, furthest + 1), key=abs)
+    whole = 1 << (_SHORT + 31 + down)
+    furthest = min(_MOST_PLACES, (1 << 62) // whole)
     found, good = np.zeros_like(least), np.zeros(least.shape, bool)
-    for place in places:
-        beyond = place * whole
-        extra = -(-(least + beyond) // multiplier)
-        fits = ~good & (extra * multiplier - beyond <= most) & (np.abs(extra) <= room)
-        found[fits] = extra[fits]
-        good |= fits
+    open_ = np.flatnonzero(least <= most)
+    for place in sorted(range(-furthest, furthest + 1), key=abs):
+        beyond, factor = place * whole, multiplier[open_]
+        extra = -(-(least[open_] + beyond) // factor)
+        fits = (extra * factor - beyond <= most[open_]) & (np.abs(extra) <= room[open_])
+        found[open_[fits]] = extra[fits]
+        good[open_[fits]] = True
+        open_ = open_[~fits]
+        if not open_.size:
+            break
     return found, good
