@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgemnv2.arithmetic.requantize import Requantize, Rounding
+from edgemnv2.schedules.neon.cut_line import CutLine, cut_line_of
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.schedules.neon.ramp import Ramp, first_sums, ramp_of
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
@@ -161,3 +162,79 @@ def test_a_core_with_unzips_takes_lines_for_the_bias_alone() -> None:
     assert apart.key != taken.key
     sizes = [pack_parameters(bias, factor, [(0, CHANNELS)], e).size for e in (apart, taken)]
     assert sizes == [3 * CHANNELS, 2 * CHANNELS]
+
+
+def _cut(sums: Array, line: CutLine) -> Array:
+    """What the instructions do: a sum that begins with more, `sqdmulh`, `shrn`, `sqxtn`."""
+    acc = (sums + line.added).astype(np.int32)
+    # 63 bits: the doubled product is of 64, and no two factors are both the least int32.
+    product = acc.astype(np.int64) * line.multiplier >> 31
+    narrowed = (product >> line.down).astype(np.int16)
+    return np.clip(narrowed, -128, 127)
+
+
+@pytest.mark.parametrize("rounding", ["twice", "even"])
+@pytest.mark.parametrize("shift", range(1, 14, 2))
+def test_a_line_in_the_bias_gives_the_bytes_of_the_reference(
+    shift: int, rounding: Rounding
+) -> None:
+    """Over factors, spans, clamps and zero points; sums with what is added stay in int32."""
+    lines = 0
+    for seed in range(8):
+        factor, span, _ = _case(200 * shift + seed, shift, rounding)
+        low, high, zero = CLAMPS[seed % len(CLAMPS)]
+        line = cut_line_of(factor, zero, (low, high), span)
+        if line is None:
+            continue
+        lines += 1
+        for end in span:
+            assert np.abs(end + line.added).max() < 1 << 31
+        first = first_sums(factor, np.arange(low + 1, high + 1) - zero, span)
+        assert first is not None
+        sums = _sums(span, first, seed)
+        expected = np.clip(REFERENCES[rounding](sums, factor) + zero, low, high)
+        np.testing.assert_array_equal(np.clip(_cut(sums, line), low, high), expected)
+    if 3 <= shift <= 9:
+        assert lines > 0, "no line was tried"
+
+
+def test_other_numbers_of_a_line_in_the_bias_are_seen() -> None:
+    """The check above can fail: one unit more in the bias or in the shift is another line."""
+    factor, span, _ = _case(808, 8, "twice")
+    line = cut_line_of(factor, -128, (-128, 127), span)
+    assert line is not None
+    steps = first_sums(factor, np.arange(1, 256), span)
+    sums = _sums(span, steps, 0)
+    expected = np.clip(_gemmlowp(sums, factor) - 128, -128, 127)
+    assert (_cut(sums, line) == expected).all()
+    for other in (
+        CutLine(line.down, line.multiplier, line.added + 1),
+        CutLine(line.down, line.multiplier, line.added - 1),
+        CutLine(line.down + 1, line.multiplier, line.added),
+    ):
+        assert (_cut(sums, other) != expected).any()
+
+
+def test_factors_far_apart_have_no_line_in_the_bias() -> None:
+    """The smallest of them would be left with too few bits; the epilogue takes another form."""
+    shift = np.linspace(-4, -20, CHANNELS).astype(np.int32)
+    factor = Requantize(_even_factor(-4).multiplier, shift, rounding="twice")
+    span = (np.full(CHANNELS, -70_000), np.full(CHANNELS, 70_000))
+    assert cut_line_of(factor, -128, (-128, 127), span) is None
+    isa = Isa(arm64=True, dotprod=True, unzips=True)
+    epilogue = Int8Epilogue.of(isa, factor, -128, (-128, 127), span)
+    assert epilogue is not None and epilogue.form == "relu"
+
+
+def test_dot_products_take_lines_in_the_bias() -> None:
+    """Other cores do not: they would add it. Packed parameters are bias and multiplier."""
+    factor, span, bias = _case(606, 6, "twice")
+    forms = []
+    for dots in (False, True):
+        isa = Isa(arm64=True, dotprod=dots, unzips=True)
+        epilogue = Int8Epilogue.of(isa, factor, -128, (-128, 127), span)
+        assert epilogue is not None
+        forms.append(epilogue.form)
+        size = pack_parameters(bias, factor, [(0, CHANNELS)], epilogue).size
+        assert size == epilogue.rows * CHANNELS
+    assert forms == ["relu", "cut"] and epilogue.rows == 2

@@ -159,7 +159,9 @@ def _direct_kernel(
         for begin, end in ((0, left), (left + copied, needed)):
             for n, width in copy_pieces(begin * depth, end * depth):
                 k.store(scratch, to + n, _constant(0.0, dtype, width))
-        _copy_row(k, isa, inputs[r], source.dtype, scratch, to + left * depth, dtype, copied * depth)
+        _copy_row(
+            k, isa, inputs[r], source.dtype, scratch, to + left * depth, dtype, copied * depth
+        )
 
     def tile(first: Expr, mr: int, panel: Panel) -> None:
         nr, vectors = panel.width, panel.width // lanes

@@ -1,11 +1,11 @@
 """Requantisation as one product whose ends are cut off; the constant of the line is in the bias.
 
 As a `ramp`, this is a line that passes all steps of the reference at the same sums. Where a sum
-begins with its bias at no cost (`sdot`), so it does with the constant: what is `added` to the bias
-is multiplied with it, and moves the line by any fraction of a step. It also moves it by whole steps,
-too many of them; those are a multiple of `2**16`, which is cut off with the upper half when int32
-is narrowed to int16. What is left is a product and `shrn`, which cuts off the fraction: no rounding,
-no zero point, one operation less per vector than with a shift by lanes and `uzp1`.
+begins with its bias at no cost (`sdot`), it does so with the constant: what is `added` to the bias
+is multiplied with it, and moves the line by any fraction of a step. It also moves it by whole
+steps, too many of them; those are a multiple of `2**16`, which is cut off with the upper half when
+int32 is narrowed to int16. What is left is a product and `shrn`, which cuts off the fraction: no
+rounding, no zero point, and neither a shift by lanes nor `uzp1`.
 
 All channels have one shift, so factors that lie far apart leave too few bits to those of the
 smallest; then there is no such line.
@@ -113,9 +113,9 @@ def _found(
 class _Steps:
     """`first[n, c]`: the least sum of channel `c` whose output is at least that of row `n`.
 
-    `reached` and `missed` are that output in fractions of a step, or a bound that holds always: sums
-    lie in `low .. high`, a step at `low` was taken before, one at `high + 1` never is. `short` is
-    one step more than int16 has above nought.
+    `reached` and `missed` are that output in fractions of a step, or a bound that holds always:
+    sums lie in `low .. high`, a step at `low` was taken before, one at `high + 1` never is. `short`
+    is one step more than int16 has above nought.
     """
 
     first: Array
@@ -150,15 +150,11 @@ def _added(
     the nearest to nought; and for which channels there is such a number, of at most `room`."""
     whole = 1 << (_SHORT + 31 + down)
     furthest = min(_MOST_PLACES, (1 << 62) // whole)
-    found, good = np.zeros_like(least), np.zeros(least.shape, bool)
-    open_ = np.flatnonzero(least <= most)
-    for place in sorted(range(-furthest, furthest + 1), key=abs):
-        beyond, factor = place * whole, multiplier[open_]
-        extra = -(-(least[open_] + beyond) // factor)
-        fits = (extra * factor - beyond <= most[open_]) & (np.abs(extra) <= room[open_])
-        found[open_[fits]] = extra[fits]
-        good[open_[fits]] = True
-        open_ = open_[~fits]
-        if not open_.size:
-            break
+    beyond = whole * np.array(sorted(range(-furthest, furthest + 1), key=abs))[:, np.newaxis]
+    found, good = np.zeros_like(least), least <= most
+    some = np.flatnonzero(good)
+    extra = -(-(least[some] + beyond) // multiplier[some])
+    fits = (extra * multiplier[some] - beyond <= most[some]) & (np.abs(extra) <= room[some])
+    found[some] = extra[fits.argmax(axis=0), np.arange(some.size)]
+    good[some] = fits.any(axis=0)
     return found, good

@@ -59,9 +59,10 @@ class Parameters:
 class Int8Epilogue:
     """Requantise, add the zero point, clamp, store; `form` is how signs and shifts are treated.
 
-    `form`: "ramp" and "cut" (straight lines, see `ramp` and `cut_line`), "relu" (clamp at or above the zero point), "right"
-    (every shift at least one to the right), "zero" (shifts of nought too), "left" (left shifts
-    too), "single" (rounded once, every shift at least one to the right), "even" (ONNX).
+    `form`: "ramp" and "cut" (straight lines, see `ramp` and `cut_line`), "relu" (clamp at or above
+    the zero point), "right" (every shift at least one to the right), "zero" (shifts of nought too),
+    "left" (left shifts too), "single" (rounded once, every shift at least one to the right), "even"
+    (ONNX).
     """
 
     isa: Isa
@@ -359,7 +360,7 @@ def pack_parameters(
 
     A block is bias, multiplier, right shift (as a negative number) and, if needed, left shift,
     fraction of the bias, mask and residue of halves. Shifts are less by `units`. One of a ramp is
-    bias, unless it is `folded`, multiplier and offset.
+    bias, unless it is `folded`, multiplier and offset; one of a cut line bias and multiplier.
     """
     if epilogue.ramp is not None:
         ramp = epilogue.ramp
