@@ -43,7 +43,8 @@ class Isa:
     stores_lists: bool = field(default=False, repr=False)
     """Whether float vectors are stored by `st1` of several registers: fewer instructions, and by
     LLVM's model of Neoverse N1, whose pipelines are the Cortex-A76's, half the vector operations.
-    Not in that text either."""
+    That model begins three operations in a cycle, fewer than the pipes take: additions of addresses
+    count too. Not in that text either."""
     halves: bool = field(default=False, repr=False)
     """Whether float32 is clamped as integers, see `clamp`: maxima of 128 bits are of the target's
     `split_operations`. Nor is it in that text: no core's clamps are of both kinds."""
