@@ -134,7 +134,7 @@ def test_sums_are_narrowed_without_saturation_only_where_they_fit(
 
 
 @pytest.mark.parametrize("name", FLOAT_CASES)
-@pytest.mark.parametrize("machine", ["a72", "armv7"])
+@pytest.mark.parametrize("machine", ["a72", "a76", "armv7"])
 def test_float32_rows_are_within_rounding(
     machine: str, name: str, tmp_path: Path, tools: Callable[[str], None]
 ) -> None:
