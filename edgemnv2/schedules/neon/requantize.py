@@ -317,6 +317,19 @@ class Int8Epilogue:
                 k.store(out, at + done, vector)
             done += lanes
 
+    def store_rows(
+        self, k: Builder, out: Any, rows: Sequence[tuple[Expr, Sequence[Expr]]], p: Parameters
+    ) -> None:
+        """`store` of one pixel's sums, or of two with four channels each, which share a vector."""
+        if len(rows) == 1:
+            (at, acc), *_ = rows
+            self.store(k, out, at, acc, p)
+            return
+        values = [self.rescale(k, acc[0], 0, p) for _, acc in rows]
+        ((_, both),) = self.narrow(k, values)
+        for i, (at, _) in enumerate(rows):
+            k.store(out, at, shuffle([both], range(4 * i, 4 * i + 4)))
+
 
 def _ramp_of(
     isa: Isa,
