@@ -41,12 +41,12 @@ REFERENCES = {"twice": _gemmlowp, "even": _half_to_even}
 
 
 def _line(sums: Array, ramp: Ramp, bias: Array) -> Array:
-    """What the instructions do: `shl`, `sqdmulh`, `addhn`, `sqxtn`; 32 bits, which wrap."""
+    """What the instructions do: `shl`, `sqdmulh`, `addhn`, `sqshrn`; 32 bits, which wrap."""
     acc = (sums - bias if ramp.folded else sums + ramp.added).astype(np.int32)
     shifted = (acc.astype(np.int64) << ramp.up).astype(np.int32)
     doubled = 2 * shifted.astype(object) * ramp.multiplier.astype(object) >> 32
     total = doubled.astype(np.int64) + ramp.offset
-    return np.clip(total.astype(np.int32) >> 16, -128, 127)
+    return np.clip(total.astype(np.int32) >> 16 >> ramp.fine, -128, 127)
 
 
 def _case(seed: int, shift: int, rounding: Rounding) -> tuple[Requantize, Any, Array]:

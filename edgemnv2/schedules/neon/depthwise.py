@@ -121,10 +121,11 @@ def _int8(
     zero = source.quant.zero_point
     bias = folded_bias(layer.bias, layer.weight, zero)
     span = span_of(layer.weight, bias)
-    epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp, span)
+    dots = isa.dotprod and len(parts) == 1
+    folds = None if dots else bias
+    epilogue = Int8Epilogue.of(isa, requantize, out.quant.zero_point, layer.clamp, span, folds)
     if epilogue is None:
         return None
-    dots = isa.dotprod and len(parts) == 1
     description = {
         **_description(graph, layer, isa, decisions),
         "zero": zero,
@@ -157,7 +158,7 @@ def _int8(
                     epilogue.store(k, output, to + x * channels, acc, p)
                 continue
             for x in range(count):
-                acc = [p.bias[0], p.bias[1]]
+                products: list[Expr] = []
                 for t in range(0, taps, group):
                     product: Expr = None
                     for tap in range(t, min(t + group, taps)):
@@ -165,6 +166,14 @@ def _int8(
                         term = isa.smull8(column(r, x * stride + q), w[tap])
                         product = term if product is None else product + term
                         product = k.let(product)
+                    products.append(product)
+                if epilogue.folded:
+                    # Two products begin the sums.
+                    one, two = products.pop(0), products.pop(0)
+                    acc = [k.let(isa.saddl(half(one, 4), half(two, 4))) for half in (low, high)]
+                else:
+                    acc = [p.bias[0], p.bias[1]]
+                for product in products:
                     acc = [
                         k.let(isa.saddw(acc[0], low(product, 4))),
                         k.let(isa.saddw(acc[1], high(product, 4))),

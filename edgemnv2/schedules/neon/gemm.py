@@ -81,21 +81,23 @@ def accumulate(
     written_out: int = UNROLL_STEPS,
     peel: bool = True,
     begins: bool = True,
+    apart: int = 0,
 ) -> None:
     """Call `step(x offset, w offset, size, fresh)` over `steps`; equal full steps become a loop.
 
     With `peel` the first step stands alone: it may start the accumulators (`fresh`), so that
     nothing clears them before; `begins` is false for later parts of a sum. Up to `written_out`
-    steps need no loop.
+    steps need no loop. Of more, `apart` stand behind the loop, beside what follows.
     """
     size = steps[0].size
     full = sum(1 for s in steps if s.size == size and s.skip == 0)
     rest = steps[full:]
     if full <= written_out:
-        head, loops = full, 0
+        head, loops, apart = full, 0, 0
     else:
-        head = 1 + (full - 1) % unroll if peel else full % unroll
-        loops = (full - head) // unroll
+        looped = full - apart
+        head = 1 + (looped - 1) % unroll if peel else looped % unroll
+        loops = (looped - head) // unroll
     for i in range(head):
         step(x0 + i * size, w0 + i * size * nr, size, begins and i == 0)
     if loops:
@@ -103,6 +105,8 @@ def accumulate(
             for u in range(unroll):
                 number = ko * unroll + (head + u)
                 step(x0 + number * size, w0 + number * (size * nr), size, False)
+    for i in range(full - apart, full):
+        step(x0 + i * size, w0 + i * size * nr, size, False)
     w_at = full * size * nr
     for s in rest:
         step(x0 + s.channel, w0 + w_at, s.size, begins and full == 0 and s is rest[0])

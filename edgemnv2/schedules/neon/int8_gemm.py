@@ -66,10 +66,17 @@ class Int8Gemm(Gemm):
         w0: Expr,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> None:
-        """`step` over all channels, for each part of the weights."""
+        """`step` over all channels, for each part of the weights.
+
+        A core out of order begins what ends a tile beside its last step, if that is no loop.
+        """
+        apart = int(self.isa.reorders and not self.isa.dotprod)
         for number in range(len(self.parts)):
             at = w0 + number * (self.part_depth * nr)
-            accumulate(k, self.steps, nr, x0, at, self.unroll, step, begins=number == 0)
+            begins = number == 0
+            accumulate(
+                k, self.steps, nr, x0, at, self.unroll, step, begins=begins, apart=apart
+            )
 
     def parameters(self) -> Array:
         """Bias, multiplier and shift, by panels."""

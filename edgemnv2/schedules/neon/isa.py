@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.tir.builder import Builder, cast, concat, constant, intrinsic, reinterpret, shuffle
+from edgemnv2.tir.builder import (
+    Builder,
+    cast,
+    concat,
+    constant,
+    index,
+    intrinsic,
+    reinterpret,
+    shuffle,
+)
 
 __all__ = ["LANES", "Isa", "Maxima", "high", "isa_of", "low"]
 
@@ -121,6 +130,10 @@ class Isa:
         """int16x8 saturated to int8x8."""
         return self._call("sqxtn.v8i8", "vqmovns.v8i8", "int8x8", a)
 
+    def sqshrn16(self, a: Expr, bits: int) -> Expr:
+        """int16x8, shifted right by 1 to 8 bits, saturated to int8x8: AArch64 only."""
+        return intrinsic("llvm.aarch64.neon.sqshrn.v8i8", "int8x8", a, index(bits))
+
     def sqxtun16(self, a: Expr) -> Expr:
         """int16x8 saturated to 0..255, as int8x8."""
         return self._call("sqxtun.v8i8", "vqmovnsu.v8i8", "int8x8", a)
@@ -136,6 +149,10 @@ class Isa:
     def tbl2(self, a: Expr, b: Expr, places: Expr) -> Expr:
         """The bytes of int8x16 `a` and `b` at 16 `places`, nought beyond; AArch64."""
         return intrinsic("llvm.aarch64.neon.tbl2.v16i8", "int8x16", a, b, places)
+
+    def saddl(self, a: Expr, b: Expr) -> Expr:
+        """Sum of two int16x4 in int32."""
+        return cast(a, "int32x4") + cast(b, "int32x4")
 
     def saddw(self, acc: Expr, a: Expr) -> Expr:
         """`acc` plus int16x4 `a`."""

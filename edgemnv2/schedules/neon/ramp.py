@@ -27,6 +27,8 @@ __all__ = ["UNITS", "Ramp", "first_sums", "ramp_of"]
 Array = NDArray[Any]
 UNITS = 16
 """Bits of fraction: what is above them is the output."""
+MOST_FINE = 4
+"""More of them at most, where sums leave room: lines then meet their steps more often."""
 _LIMIT = (1 << 31) - 1
 _MOST_RIGHT = -31
 """Shifts down to which 64 bits hold the products and their halves."""
@@ -49,7 +51,7 @@ _known: dict[tuple[Any, ...], Ramp | None] = {}
 
 @dataclass(frozen=True, eq=False)
 class Ramp:
-    """`((((acc + added) << up) * multiplier) >> 31) + offset`: its upper 16 bits are the output.
+    """`((((acc + added) << up) * multiplier) >> 31) + offset`, its upper 16 bits `>> fine`.
 
     int64 `[C]` each; the product is that of `sqdmulh`, and no sum leaves int32 anywhere. The output
     has its zero point, and is to be clamped. If `folded`, `acc` has no bias, and `added` is nought.
@@ -60,33 +62,34 @@ class Ramp:
     offset: Array
     added: Array
     folded: bool
+    fine: int
 
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """`first[n, c]`: the least sum of channel `c` whose output is at least `heights[n]`.
+    """`first[n, c]`: the least sum of channel `c` whose output is at least `targets[n] >> bits`.
 
     Sums lie in `low .. high`; a step at `low` was taken before, one at `high + 1` never is.
     """
 
-    heights: Array
+    targets: Array
     first: Array
     low: Array
     high: Array
 
     def of(self, channels: Array) -> _Steps:
         return _Steps(
-            self.heights, self.first[:, channels], self.low[channels], self.high[channels]
+            self.targets, self.first[:, channels], self.low[channels], self.high[channels]
         )
 
     def less(self, bias: Array) -> _Steps:
         """The same for sums without their bias."""
-        return _Steps(self.heights, self.first - bias, self.low - bias, self.high - bias)
+        return _Steps(self.targets, self.first - bias, self.low - bias, self.high - bias)
 
     def offsets(self, up: int, multiplier: Array, added: int) -> tuple[Array, Array]:
         """Least and greatest offset with which a line passes every step, int64 `[C]`."""
         below, above = (((self.first - one + added) << up) * multiplier >> 31 for one in (1, 0))
-        target = self.heights[:, np.newaxis] << UNITS
+        target = self.targets[:, np.newaxis]
         least = np.where(self.first <= self.high, target - above, -_LEAST).max(axis=0)
         most = np.where(self.first > self.low, target - 1 - below, _LEAST).min(axis=0)
         return least, most
@@ -121,16 +124,20 @@ def ramp_of(
     clamp: tuple[int, int],
     span: tuple[Array, Array],
     bias: Array | None = None,
+    most_fine: int = 0,
 ) -> Ramp | None:
-    """A line for sums in `span` (with bias), or None. It takes `bias` in, if given and possible."""
+    """A line for sums in `span` (with bias), or None. It takes `bias` in, if given and possible.
+
+    `most_fine`: how many bits what is left of the output may be shifted down at the end.
+    """
     arrays = (requantize.multiplier, requantize.shift, requantize.addend, *span, bias)
     bytes_ = (None if x is None else (x.dtype.str, x.tobytes()) for x in arrays)
     # A compile asks several times for each layer, and the search takes most of scheduling.
-    question = (requantize.rounding, zero_point, clamp, *bytes_)
+    question = (requantize.rounding, zero_point, clamp, most_fine, *bytes_)
     if question not in _known:
         if len(_known) == _MOST_KNOWN:
             _known.clear()
-        _known[question] = _found(requantize, zero_point, clamp, span, bias)
+        _known[question] = _found(requantize, zero_point, clamp, span, bias, most_fine)
     return _known[question]
 
 
@@ -140,30 +147,38 @@ def _found(
     clamp: tuple[int, int],
     span: tuple[Array, Array],
     bias: Array | None,
+    most_fine: int,
 ) -> Ramp | None:
     live = live_shifts(requantize)
     if not live.size or live.max() > 0 or clamp[0] >= clamp[1]:
         return None
     if int(np.min(requantize.shift)) < _MOST_RIGHT:
         return None
-    up = int(np.clip(UNITS + live.max(), 0, 31))
     heights = np.arange(clamp[0] + 1, clamp[1] + 1, dtype=np.int64) - zero_point
     first = first_sums(requantize, heights, span)
     if first is None:
         return None
-    steps = _Steps(heights, first, *(np.asarray(end, np.int64) for end in span))
-    down = np.where(requantize.multiplier == 0, 0, UNITS + requantize.shift.astype(np.int64) - up)
-    half = (np.int64(1) << -down) >> 1
-    multiplier = np.asarray((requantize.multiplier.astype(np.int64) + half) >> -down)
-    if bias is not None:
-        ramp = _search(steps.less(bias), up, multiplier, zero_point, folded=True)
-        if ramp is not None:
-            return ramp
-    return _search(steps, up, multiplier, zero_point, folded=False)
+    low, high = (np.asarray(end, np.int64) for end in span)
+    for folded in (True, False) if bias is not None else (False,):
+        for fine in sorted({most_fine, min(1, most_fine), 0}, reverse=True):
+            bits = UNITS + fine
+            up = int(np.clip(bits + live.max(), 0, 31))
+            steps = _Steps(heights << bits, first, low, high)
+            dead = requantize.multiplier == 0
+            down = np.where(dead, 0, bits + requantize.shift.astype(np.int64) - up)
+            if down.max() > 0:
+                continue
+            half = (np.int64(1) << -down) >> 1
+            multiplier = np.asarray((requantize.multiplier.astype(np.int64) + half) >> -down)
+            some = steps.less(bias) if folded and bias is not None else steps
+            ramp = _search(some, up, multiplier, zero_point, folded=folded, fine=fine)
+            if ramp is not None:
+                return ramp
+    return None
 
 
 def _search(
-    steps: _Steps, up: int, nominal: Array, zero_point: int, *, folded: bool
+    steps: _Steps, up: int, nominal: Array, zero_point: int, *, folded: bool, fine: int
 ) -> Ramp | None:
     """The first line tried for each channel that passes its steps, if all stay in int32."""
     reach = np.maximum(-steps.low, steps.high) + (0 if folded else _MOST_ADDED)
@@ -185,19 +200,19 @@ def _search(
             break
     if pending.size or (np.abs(offset) > _LIMIT).any():
         return None
-    offset = offset + (zero_point << UNITS)
+    offset = offset + (zero_point << (UNITS + fine))
     for end in (steps.low, steps.high):
         line = (((end + added) << up) * multiplier >> 31) + offset
         if (np.maximum(np.abs(line), np.abs(offset)) > _LIMIT).any():
             return None
-    return Ramp(up, multiplier, offset, added, folded)
+    return Ramp(up, multiplier, offset, added, folded, fine)
 
 
 def _turned(steps: _Steps, up: int, nominal: Array) -> Array:
     """For each channel the turn that leaves most room for a whole offset at the tightest steps."""
     turns = np.arange(-_FURTHEST, _FURTHEST + 1)
     best = np.zeros_like(nominal)
-    target = steps.heights << UNITS
+    target = steps.targets
     for c in range(nominal.size):
         low, high, first = steps.low[c], steps.high[c], steps.first[:, c]
         above = first[first <= high] << up

@@ -29,7 +29,7 @@ from edgemnv2.schedules.halves import Halves, corrected, fractions_of, halves_of
 from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.cut_line import CutLine, cut_line_of
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.schedules.neon.ramp import Ramp, ramp_of
+from edgemnv2.schedules.neon.ramp import MOST_FINE, Ramp, ramp_of
 from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
 from edgemnv2.tir.tiling import pack_columns
 
@@ -167,7 +167,7 @@ class Int8Epilogue:
     def key(self) -> tuple[Any, ...]:
         """What of this shapes the code."""
         if self.ramp is not None:
-            return (self.form, self.low, self.high, self.ramp.up, self.folded)
+            return (self.form, self.low, self.high, self.ramp.up, self.folded, self.ramp.fine)
         if self.cut_line is not None:
             return (self.form, self.low, self.high, self.cut_line.down)
         key: tuple[Any, ...] = (self.zero_point, self.low, self.high, self.form, self.has_left)
@@ -213,7 +213,7 @@ class Int8Epilogue:
     def rescale(self, k: Builder, acc: Expr, number: int, p: Parameters) -> Expr:
         """Four requantised channels, without zero point; times `2**units`, not rounded, if so.
 
-        Those of a line are as they are: int16, with the zero point.
+        Those of a line are as they are: int16, with the zero point; of a ramp times `2**fine`.
         """
         if self.cut_line is not None:
             line = k.let(self.isa.sqdmulh32(acc, p.multiplier[number]))
@@ -266,7 +266,9 @@ class Int8Epilogue:
         halves: list[Expr] = []
         for i in range(0, len(values), 2):
             both = k.let(self._short(values[i : i + 2]))
-            if self.units or self.is_line:
+            if self.ramp is not None and self.ramp.fine:
+                halves.append(isa.sqshrn16(both, self.ramp.fine))
+            elif self.units or self.is_line:
                 halves.append(isa.sqxtn16(both))
             elif unsigned:
                 # Saturation at 0 is the clamp at the zero point, -128.
@@ -350,7 +352,8 @@ def _ramp_of(
         return None
     if isa.unzips and bias is None:
         return None
-    ramp = ramp_of(requantize, zero_point, clamp, span, bias)
+    fine = MOST_FINE if isa.arm64 else 0
+    ramp = ramp_of(requantize, zero_point, clamp, span, bias, fine)
     return None if ramp is None or (isa.unzips and not ramp.folded) else ramp
 
 
