@@ -116,7 +116,7 @@ def test_another_offset_is_seen() -> None:
     sums = _sums(span, steps, 0)
     expected = np.clip(_gemmlowp(sums, factor) - 128, -128, 127)
     for unit in (-(1 << 9), 1 << 9):
-        other = Ramp(ramp.up, ramp.multiplier, ramp.offset + unit, ramp.added, folded=False)
+        other = Ramp(ramp.up, ramp.multiplier, ramp.offset + unit, ramp.added, False, 0)
         assert (_line(sums, other, bias) != expected).any()
 
 
