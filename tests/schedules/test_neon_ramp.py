@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from edgemnv2.arithmetic.requantize import Requantize, Rounding
 from edgemnv2.schedules.neon.cut_line import CutLine, cut_line_of
 from edgemnv2.schedules.neon.isa import Isa
-from edgemnv2.schedules.neon.ramp import Ramp, first_sums, ramp_of
+from edgemnv2.schedules.neon.ramp import MOST_FINE, Ramp, first_sums, ramp_of
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 
 Array = Any
@@ -84,16 +85,19 @@ def _sums(span: tuple[Array, Array], steps: Array, seed: int) -> Array:
 @pytest.mark.parametrize("rounding", ["twice", "even"])
 @pytest.mark.parametrize("shift", range(16))
 def test_a_line_gives_the_bytes_of_the_reference(shift: int, rounding: Rounding) -> None:
-    """Over factors, spans, clamps and zero points: with the bias apart, and taken in."""
+    """Over factors, spans, clamps and zero points: bias apart or taken in, finer than 16 bits."""
     lines = folded = 0
+    fines: set[int] = set()
     for seed in range(6):
         factor, span, bias = _case(100 * shift + seed, shift, rounding)
         low, high, zero = CLAMPS[seed % len(CLAMPS)]
         steps = np.arange(low + 1, high + 1) - zero
-        for own in (None, bias):
-            ramp = ramp_of(factor, zero, (low, high), span, own)
+        for own, most_fine in product((None, bias), (0, MOST_FINE)):
+            ramp = ramp_of(factor, zero, (low, high), span, own, most_fine)
             if ramp is None:
                 continue
+            assert ramp.fine <= most_fine
+            fines.add(ramp.fine)
             lines += 1
             folded += ramp.folded
             assert (ramp.added == 0).all() or not ramp.folded
@@ -105,6 +109,7 @@ def test_a_line_gives_the_bytes_of_the_reference(shift: int, rounding: Rounding)
             np.testing.assert_array_equal(made, expected)
     if 1 <= shift <= 10:
         assert lines > folded > 0, "no line was tried"
+        assert len(fines) > 1, "all lines are equally fine"
 
 
 def test_another_offset_is_seen() -> None:

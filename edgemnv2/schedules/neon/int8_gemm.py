@@ -74,9 +74,7 @@ class Int8Gemm(Gemm):
         for number in range(len(self.parts)):
             at = w0 + number * (self.part_depth * nr)
             begins = number == 0
-            accumulate(
-                k, self.steps, nr, x0, at, self.unroll, step, begins=begins, apart=apart
-            )
+            accumulate(k, self.steps, nr, x0, at, self.unroll, step, begins=begins, apart=apart)
 
     def parameters(self) -> Array:
         """Bias, multiplier and shift, by panels."""

@@ -22,7 +22,7 @@ from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.integer import live_shifts
 
-__all__ = ["UNITS", "Ramp", "first_sums", "ramp_of"]
+__all__ = ["MOST_FINE", "UNITS", "Ramp", "first_sums", "ramp_of"]
 
 Array = NDArray[Any]
 UNITS = 16
