@@ -55,8 +55,14 @@ class Int8Gemm(Gemm):
         return split_weights(self.weight)
 
     def key(self) -> dict[str, Any]:
-        """Also the epilogue's form."""
-        return {**super().key(), "epilogue": self.epilogue.key, "parts": len(self.parts)}
+        """Also the epilogue's form, and what stands behind the loop."""
+        key = {**super().key(), "epilogue": self.epilogue.key, "parts": len(self.parts)}
+        return {**key, "apart": self.apart} if self.apart else key
+
+    @property
+    def apart(self) -> int:
+        """Last steps that are no loop: a core out of order begins what ends a tile beside them."""
+        return int(self.isa.reorders and not self.isa.dotprod)
 
     def accumulate(
         self,
@@ -66,15 +72,20 @@ class Int8Gemm(Gemm):
         w0: Expr,
         step: Callable[[Expr, Expr, int, bool], None],
     ) -> None:
-        """`step` over all channels, for each part of the weights.
-
-        A core out of order begins what ends a tile beside its last step, if that is no loop.
-        """
-        apart = int(self.isa.reorders and not self.isa.dotprod)
+        """`step` over all channels, for each part of the weights."""
         for number in range(len(self.parts)):
             at = w0 + number * (self.part_depth * nr)
-            begins = number == 0
-            accumulate(k, self.steps, nr, x0, at, self.unroll, step, begins=begins, apart=apart)
+            accumulate(
+                k,
+                self.steps,
+                nr,
+                x0,
+                at,
+                self.unroll,
+                step,
+                begins=number == 0,
+                apart=self.apart,
+            )
 
     def parameters(self) -> Array:
         """Bias, multiplier and shift, by panels."""
