@@ -1,13 +1,16 @@
 """Makes the logs that ship: `python -m edgemnv2.lab.ship_logs [TARGET ...] [--trials N]`.
 
 One log a target, from the networks that its memory is meant for, pruned to the best record of each
-task. The log of `host` holds times of the machine that made it (its provenance says which): what
-was faster there is likely to be on its like, and `edgemnv2 tune` says it for yours.
+task. What shipped before is where the search begins: of kernels that have changed since, what was
+best is measured anew, and first. The log of `host` holds times of the machine that made it (its
+provenance says which): what was faster there is likely to be on its like, and `edgemnv2 tune` says
+it for yours.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -41,6 +44,8 @@ def ship(name: str, trials: int, seed: int, work: Path, root: Path) -> list[Tune
     target = load_target(name)
     results = []
     folder = work / name
+    if not folder.exists() and (root / name).exists():
+        shutil.copytree(root / name, folder)
     for model in MODELS[name]:
 
         def report(state: Progress, model: str = model) -> None:
@@ -48,7 +53,6 @@ def ship(name: str, trials: int, seed: int, work: Path, root: Path) -> list[Tune
 
         runner = runner_of("cycles" if name in BY_CYCLES else "", target)
         results.append(tune(model, name, [runner], folder, TuneOptions(trials, seed), report))
-    # Not merged with what shipped before: those figures may be of older kernels.
     merge_logs([folder], root / name)
     prune_log(root / name, 1)
     return results

@@ -171,27 +171,36 @@ def tune_graph(
                 f"{folder}: holds {log.metric}, but runner {bench.runner_name} measures "
                 f"{first.metric} (give another log_dir=)"
             )
-        _forget_stale(log, bench, tasks, first)
+        guesses = _forget_stale(log, bench, tasks, first)
         log.add_session(_session(graph, bench.runner_name, log.metric, options))
-        return _Session(bench, tasks, log, options, progress).run(first)
+        return _Session(bench, tasks, log, options, progress, guesses).run(first)
     finally:
         bench.close()
 
 
-def _forget_stale(log: TuneLog, bench: TrialBench, tasks: Sequence[Task], today: Trial) -> None:
+def _forget_stale(
+    log: TuneLog, bench: TrialBench, tasks: Sequence[Task], today: Trial
+) -> dict[str, Mapping[str, Any]]:
     """Drop the records of tasks whose kernels are no longer those that were measured.
 
     Those are the ones whose records make another code today; and, a count of the default being
-    exact, those whose default costs something else.
+    exact, those whose default costs something else. What was best of them by the task's name: of
+    other code, it is a good guess still.
     """
-    for task, _ in stale_tasks(log, bench.graph, bench.target, bench.base):
+    stale = [task for task, _ in stale_tasks(log, bench.graph, bench.target, bench.base)]
+    if log.metric != "seconds":
+        for task in tasks:
+            known = log.find(task.key, task.default)
+            if known is not None and known.costs[0] * len(task.layers) != today.costs[task.name]:
+                stale.append(task)
+    guesses: dict[str, Mapping[str, Any]] = {}
+    for task in stale:
+        best = next((r for r in log.best_first(task.key) if applies(task, r)), None)
+        if best is not None:
+            guesses[task.name] = best.decisions
+    for task in stale:
         log.drop(task.key)
-    if log.metric == "seconds":
-        return
-    for task in tasks:
-        known = log.find(task.key, task.default)
-        if known is not None and known.costs[0] * len(task.layers) != today.costs[task.name]:
-            log.drop(task.key)
+    return guesses
 
 
 class _Session:
@@ -204,8 +213,11 @@ class _Session:
         log: TuneLog,
         options: TuneOptions,
         progress: Callable[[Progress], None],
+        guesses: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self.bench, self.tasks, self.log = bench, list(tasks), log
+        self.guesses = dict(guesses)
+        """What each task tries first, by its name."""
         self.options, self.progress = options, progress
         self.state = _State(log)
         self.rounds = 0
@@ -286,7 +298,9 @@ class _Session:
         while busy:
             waiting: list[tuple[Task, list[dict[str, Any]]]] = []
             for task in busy:
-                proposed = search.propose(task)[: left[task.name]]
+                guess = self.guesses.pop(task.name, None)
+                proposed = [dict(guess)] if guess else search.propose(task)
+                proposed = proposed[: left[task.name]]
                 left[task.name] = left[task.name] - len(proposed) if proposed else 0
                 fresh = []
                 for decisions in proposed:
