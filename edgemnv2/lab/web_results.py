@@ -74,7 +74,8 @@ def measure_web(say: Callable[[str], None], int8_model: Path | None = None) -> l
             with serve(site) as address:
                 row = _row(artifact, dtype, address, npm)
             with serve(site, isolated=True) as address:
-                rows.append({**row, "two_threads": _two_threads(address, npm)})
+                two = _two_threads(artifact, address, npm)
+            rows.append({**row, "two_threads": two})
         return rows
 
 
@@ -156,10 +157,7 @@ def serve(folder: Path, *, isolated: bool = False) -> Iterator[str]:
 def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, Any]:
     names = (OURS, *PEERS[dtype])
 
-    def page(engines: Sequence[str], rounds: int) -> str:
-        query = urlencode({"engines": ",".join(engines), "rounds": rounds})
-        return f"{address}/page.html?{query}"
-
+    page = partial(_page, artifact, address)
     opening = (OURS, LOADED, *PEERS[dtype])
     openings = [page((name,), 0) for _ in range(OPENINGS) for name in opening]
     # Against one peer at a time: no third one between.
@@ -199,10 +197,16 @@ def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, A
     return row
 
 
-def _two_threads(address: str, npm: Path) -> dict[str, float]:
+def _page(artifact: Artifact, address: str, engines: Sequence[str], rounds: int) -> str:
+    """The address at which `engines` run the network; `rounds` as `page.js` says."""
+    dtype = artifact.inputs[0].dtype
+    query = urlencode({"engines": ",".join(engines), "dtype": dtype, "rounds": rounds})
+    return f"{address}/page.html?{query}"
+
+
+def _two_threads(artifact: Artifact, address: str, npm: Path) -> dict[str, float]:
     """Seconds on two threads and on one, in turn in an isolated page, and the ratio of pairs."""
-    query = urlencode({"engines": f"{OURS},{ONE}", "rounds": ROUNDS})
-    (result,) = _open([f"{address}/page.html?{query}"], npm)
+    (result,) = _open([_page(artifact, address, (OURS, ONE), ROUNDS)], npm)
     if result["answers"][OURS] != result["answers"][ONE]:
         raise SystemExit(f"{address}: two threads say something else than one")
     two, one = (np.array(result["seconds"][name]) for name in (OURS, ONE))
