@@ -117,7 +117,7 @@ def test_add_a_simd_family_as_it_is_written(
     assert ScheduleOptions.default(host).decisions == {}
 
 
-OPERATOR_FILES = ("layer", "reference", "kernel", "check", "lower", "tflite", "onnx")
+OPERATOR_FILES = ("layer", "reference", "kernel", "check", "lower", "onnx")
 TRY = """
 import sys
 from pathlib import Path
@@ -125,18 +125,14 @@ from edgemnv2.check.verify import SampleChoice, verify
 from edgemnv2.pipeline import compile_graph
 from edgemnv2.runners import runner_for
 from edgemnv2.target import load_target, missing_local_features
-from edgemnv2.ops.floor.layer import Floor
-from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
-from tests.networks.tflite_net import TfliteNet
-from onnx import TensorProto, helper
+from edgemnv2.ops.shrink.layer import Shrink
+from tests.networks.against import onnxruntime_outputs, random_samples, reference
+from tests.networks.onnx_net import one_operator
 
-ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 4, 5]) for n in "xy"]
-graph = helper.make_graph([helper.make_node("Floor", ["x"], ["y"])], "g", ends[:1], ends[1:])
-opset = [helper.make_opsetid("", 17)]
-blob = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+blob = one_operator("Shrink", (1, 3, 4, 5), lambd=0.75, bias=0.25)
 samples = random_samples((1, 3, 4, 5), "float32", 3, 0)
 lowered, ours = reference(blob, ".onnx", samples, Path(sys.argv[1]))
-assert [type(layer) for layer in lowered.layers] == [Floor]
+assert [type(layer) for layer in lowered.layers] == [Shrink]
 assert (ours == onnxruntime_outputs(blob, samples)[0]).all()
 host = load_target("host")
 if missing_local_features(host):
@@ -152,7 +148,7 @@ def test_add_an_operator_as_it_is_written(
 ) -> None:
     """The guide's operator in a copy of the package: complete by the totality test, and right."""
     require_module("onnxruntime")
-    *files, line = blocks(section("Add an operator"), "python")
+    *files, line, lack = blocks(section("Add an operator"), "python")
     assert len(files) == len(OPERATOR_FILES)
     for name in ("edgemnv2", "tests", "pyproject.toml", "targets", "tune_logs"):
         source = REPOSITORY / name
@@ -160,16 +156,20 @@ def test_add_an_operator_as_it_is_written(
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    folder = tmp_path / "edgemnv2" / "ops" / "floor"
+    folder = tmp_path / "edgemnv2" / "ops" / "shrink"
     folder.mkdir()
-    (folder / "__init__.py").write_text('"""The floor of each value."""\n')
+    (folder / "__init__.py").write_text('"""Values nearer to zero."""\n')
     for name, text in zip(OPERATOR_FILES, files, strict=True):
         (folder / f"{name}.py").write_text(text)
     table = tmp_path / "edgemnv2" / "ops" / "table.py"
     text = table.read_text()
-    after = re.search(r'    "exp": .*\n', text)
+    after = re.search(r'    "select": .*\n', text)
     assert after is not None
     table.write_text(text[: after.end()] + f"    {line.strip()}\n" + text[after.end() :])
+    test = tmp_path / "tests" / "ops" / "test_table.py"
+    text = test.read_text()
+    assert text.count("LACKS = {\n") == 1
+    test.write_text(text.replace("LACKS = {\n", f"LACKS = {{\n    {lack.strip()}\n"))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for command in (
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/ops/test_table.py"],
@@ -184,7 +184,7 @@ def test_add_an_operator_as_it_is_written(
 def test_the_files_and_names_that_the_guide_mentions_are_there() -> None:
     text = CONTRIBUTING.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:edgemnv2|tests|targets)/[\w/.-]*\w)`", text):
-        if "floor" in path:  # the guide makes it
+        if "shrink" in path:  # the guide makes it
             continue
         assert (REPOSITORY / path).exists(), path
     for name, file in (

@@ -20,10 +20,10 @@ __all__ = ["settle"]
 Shape = tuple[int, ...]
 # What keeps the shape of the first operand, or spreads two.
 ELEMENTWISE = (
-    "ABS", "ADD", "CAST", "DEQUANTIZE", "DIV", "ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU",
-    "LOG", "LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "MAXIMUM", "MINIMUM", "MUL", "NEG",
-    "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT", "SIGN", "SOFTMAX",
-    "SQRT", "SQUARE", "SUB", "TANH",
+    "ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH",
+    "LEAKY_RELU", "LOG", "LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "MAXIMUM", "MINIMUM", "MUL",
+    "NEG", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT",
+    "SIGN", "SOFTMAX", "SQRT", "SQUARE", "SUB", "TANH",
 )  # fmt: skip
 
 

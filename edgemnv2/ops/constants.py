@@ -48,6 +48,9 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "where": np.where,
     "sqrt": np.sqrt,
     "negative": np.negative,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "round": np.rint,
 }
 
 

@@ -63,6 +63,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "rescale": ("Rescale",),
     "reshape": ("Reshape",),
     "resize": ("Resize",),
+    "rounding": ("Rounding",),
     "rsqrt": ("Rsqrt",),
     "select": ("Select",),
     "sigmoid": ("Sigmoid",),

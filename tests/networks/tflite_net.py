@@ -25,8 +25,9 @@ TYPES = {
 VERSION = 2
 """Of every operator, but for those that have one only."""
 ONE_VERSION = (
-    "DEPTH_TO_SPACE", "ELU", "HARD_SWISH", "L2_NORMALIZATION", "LOGICAL_NOT", "NEG", "POW", "PRELU",
-    "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "SHAPE", "SQUARE", "SQUARED_DIFFERENCE", "SQUEEZE",
+    "CEIL", "DEPTH_TO_SPACE", "ELU", "FLOOR", "HARD_SWISH", "L2_NORMALIZATION", "LOGICAL_NOT",
+    "NEG", "POW", "PRELU", "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "ROUND", "SHAPE", "SQUARE",
+    "SQUARED_DIFFERENCE", "SQUEEZE",
 )  # fmt: skip
 BYTES = 1 << 16
 

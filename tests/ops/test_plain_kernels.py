@@ -57,6 +57,9 @@ def onnx_files() -> Iterator[bytes]:
         "Sigmoid",
         "HardSwish",
         "Sign",
+        "Ceil",
+        "Floor",
+        "Round",
     ):
         yield one_operator(operator, IMAGE)
     yield one_operator("Clip", IMAGE, {"low": np.float32(-0.5), "high": np.float32(0.75)})

@@ -20,6 +20,7 @@ BOTH, SIGNED = ("int8", "uint8"), ("int8",)
 TFLITE: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "ABS": ({}, SIGNED),
     "EXP": ({}, SIGNED),
+    "FLOOR": ({}, ()),
     "GELU": ({"options": "GeluOptions", "approximate": False}, BOTH),
     "GELU by tanh": ({"options": "GeluOptions", "approximate": True}, BOTH),
     "HARD_SWISH": ({}, BOTH),
@@ -148,10 +149,12 @@ def test_elu_equals_litert(dtype: str, tmp_path: Path) -> None:
 
 ONNX: dict[str, tuple[str, dict[str, Any], int]] = {
     "Abs": ("Abs", {}, 17),
+    "Ceil": ("Ceil", {}, 17),
     "Celu": ("Celu", {"alpha": 0.7}, 17),
     "Elu": ("Elu", {"alpha": 1.3}, 17),
     "Erf": ("Erf", {}, 17),
     "Exp": ("Exp", {}, 17),
+    "Floor": ("Floor", {}, 17),
     "Gelu": ("Gelu", {}, 20),
     "Gelu by tanh": ("Gelu", {"approximate": "tanh"}, 20),
     "HardSigmoid": ("HardSigmoid", {}, 17),
@@ -161,6 +164,7 @@ ONNX: dict[str, tuple[str, dict[str, Any], int]] = {
     "Log": ("Log", {}, 17),
     "Mish": ("Mish", {}, 18),
     "Neg": ("Neg", {}, 17),
+    "Round": ("Round", {}, 17),
     "Selu": ("Selu", {}, 17),
     "Sigmoid": ("Sigmoid", {}, 17),
     "Sign": ("Sign", {}, 17),

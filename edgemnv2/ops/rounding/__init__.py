@@ -1,0 +1,1 @@
+"""Whole numbers: the nearest one, the one below, the one above."""
