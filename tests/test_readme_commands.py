@@ -308,6 +308,9 @@ def test_the_first_screen_is_what_is_printed(
     kept = [x for x in said.splitlines() if not re.match(r"(edgemnv2 )?(compile|verify): ", x)]
     shown = found[1].splitlines()
     assert [varies.sub(r"\1", x) for x in kept] == [varies.sub(r"\1", x) for x in shown]
+    # What TVM compiles is most of the code, and the same everywhere.
+    sizes = [re.search(r"^code +([\d.]+) KiB", x, re.MULTILINE) for x in (said, found[1])]
+    assert float(sizes[1][1]) == pytest.approx(float(sizes[0][1]), rel=0.05)
 
 
 @pytest.mark.slow

@@ -112,14 +112,18 @@ def test_a_line_gives_the_bytes_of_the_reference(shift: int, rounding: Rounding)
         assert len(fines) > 1, "all lines are equally fine"
 
 
+def _at_all_steps(factor: Requantize, span: Any) -> tuple[Any, Any]:
+    """Sums around every step of a ReLU layer, and what the reference makes of them."""
+    sums = _sums(span, first_sums(factor, np.arange(1, 256), span), 0)
+    return sums, np.clip(_gemmlowp(sums, factor) - 128, -128, 127)
+
+
 def test_another_offset_is_seen() -> None:
     """The check above can fail: a step further up or down is another line."""
     factor, span, bias = _case(808, 8, "twice")
     ramp = ramp_of(factor, -128, (-128, 127), span)
     assert ramp is not None
-    steps = first_sums(factor, np.arange(1, 256), span)
-    sums = _sums(span, steps, 0)
-    expected = np.clip(_gemmlowp(sums, factor) - 128, -128, 127)
+    sums, expected = _at_all_steps(factor, span)
     for unit in (-(1 << 9), 1 << 9):
         other = Ramp(ramp.up, ramp.multiplier, ramp.offset + unit, ramp.added, False, 0)
         assert (_line(sums, other, bias) != expected).any()
@@ -208,9 +212,7 @@ def test_other_numbers_of_a_line_in_the_bias_are_seen() -> None:
     factor, span, _ = _case(808, 8, "twice")
     line = cut_line_of(factor, -128, (-128, 127), span)
     assert line is not None
-    steps = first_sums(factor, np.arange(1, 256), span)
-    sums = _sums(span, steps, 0)
-    expected = np.clip(_gemmlowp(sums, factor) - 128, -128, 127)
+    sums, expected = _at_all_steps(factor, span)
     assert (_cut(sums, line) == expected).all()
     for other in (
         CutLine(line.down, line.multiplier, line.added + 1),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.integer import live_shifts
+from edgemnv2.schedules.neon.known import Known
 from edgemnv2.schedules.neon.ramp import first_sums
 
 __all__ = ["CutLine", "cut_line_of"]
@@ -40,11 +41,6 @@ _MOST_PLACES = 64
 _TURNS = (0, *(sign * turn for turn in range(1, _FURTHEST + 1) for sign in (1, -1)))
 
 
-_MOST_KNOWN = 256
-_known: dict[tuple[Any, ...], CutLine | None] = {}
-"""Answers by all that they depend on."""
-
-
 @dataclass(frozen=True, eq=False)
 class CutLine:
     """`(((acc + added) * multiplier) >> 31) >> down`: its lower 16 bits are the output.
@@ -58,19 +54,19 @@ class CutLine:
     added: Array
 
 
+_LINES: Known[CutLine | None] = Known()
+
+
 def cut_line_of(
     requantize: Requantize, zero_point: int, clamp: tuple[int, int], span: tuple[Array, Array]
 ) -> CutLine | None:
     """A line for sums in `span` (with bias), or None."""
-    arrays = (requantize.multiplier, requantize.shift, requantize.addend, *span)
-    bytes_ = (None if x is None else (x.dtype.str, x.tobytes()) for x in arrays)
-    # A compile asks several times for each layer.
-    question = (requantize.rounding, zero_point, clamp, *bytes_)
-    if question not in _known:
-        if len(_known) == _MOST_KNOWN:
-            _known.clear()
-        _known[question] = _found(requantize, zero_point, clamp, span)
-    return _known[question]
+    return _LINES.of(
+        requantize,
+        span,
+        (zero_point, clamp),
+        lambda: _found(requantize, zero_point, clamp, span),
+    )
 
 
 def _found(

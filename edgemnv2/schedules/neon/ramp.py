@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edgemnv2.arithmetic.fixed_point import rescaled
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.integer import live_shifts
+from edgemnv2.schedules.neon.known import Known
 
 __all__ = ["MOST_FINE", "UNITS", "Ramp", "first_sums", "ramp_of"]
 
@@ -44,9 +45,6 @@ _TIGHTEST = 24
 """Steps, of 255, at which those are tried; where they pass, the proof is at all."""
 _LEAST = 1 << 63 - 2
 """A bound that holds always."""
-_MOST_KNOWN = 256
-_known: dict[tuple[Any, ...], Ramp | None] = {}
-"""Answers by all that they depend on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +61,9 @@ class Ramp:
     added: Array
     folded: bool
     fine: int
+
+
+_RAMPS: Known[Ramp | None] = Known()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +131,12 @@ def ramp_of(
 
     `most_fine`: how many bits what is left of the output may be shifted down at the end.
     """
-    arrays = (requantize.multiplier, requantize.shift, requantize.addend, *span, bias)
-    bytes_ = (None if x is None else (x.dtype.str, x.tobytes()) for x in arrays)
-    # A compile asks several times for each layer, and the search takes most of scheduling.
-    question = (requantize.rounding, zero_point, clamp, most_fine, *bytes_)
-    if question not in _known:
-        if len(_known) == _MOST_KNOWN:
-            _known.clear()
-        _known[question] = _found(requantize, zero_point, clamp, span, bias, most_fine)
-    return _known[question]
+    return _RAMPS.of(
+        requantize,
+        (*span, bias),
+        (zero_point, clamp, most_fine),
+        lambda: _found(requantize, zero_point, clamp, span, bias, most_fine),
+    )
 
 
 def _found(
