@@ -111,11 +111,13 @@ class WideningGemm(Int8Gemm):
         isa, depth, nr, epilogue = self.isa, self.depth, panel.width, self.epilogue
         acc = k.registers("int32x4", mr * nr)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
+        # Products of one channel keep five pixels' sums in registers, and are enough to not wait.
+        together = 1 if mr > 4 else 2
 
         def step(at: Expr, w_at: Expr, size: int, fresh: bool) -> None:
             a = [k.let(load(p.x, at + r * depth, f"int8x{size}")) for r in range(mr)]
-            for j in range(0, nr, 2):
-                columns = range(j, j + 2)
+            for j in range(0, nr, together):
+                columns = range(j, j + together)
                 wv = [k.let(load(p.weights, w_at + c * size, f"int8x{size}")) for c in columns]
                 pairs = [(r, c) for r in range(mr) for c in columns]
                 products = []

@@ -27,6 +27,8 @@ __all__ = ["POINTWISE", "default_pointwise", "gemm_of", "pointwise_space", "supp
 Array = NDArray[Any]
 SHORT_DEPTH = 64
 """Floats: up to here what ends a tile counts for more than the loads of its sums."""
+SHORT_INT8_DEPTH = 24
+"""The same for int8 without dot products, on cores in order."""
 
 
 def is_half(graph: Graph, layer: Conv2D) -> bool:
@@ -50,7 +52,8 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
-    return {"mr": (1, 2, 3, 4), "nr": (4, 8), "order": order, "unroll": (1, 2)}
+    mr = (1, 2, 3, 4, 5) if isa.arm64 and not single else (1, 2, 3, 4)
+    return {"mr": mr, "nr": (4, 8), "order": order, "unroll": (1, 2)}
 
 
 def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
@@ -94,8 +97,12 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         if pixels == 1:
             return {"mr": 1, "nr": 16, "order": order}
         return {"mr": 7, "nr": 8, "order": order}
-    nr, unroll = (8, 2) if isa.arm64 else (4, 1)
-    return {"mr": 2, "nr": nr, "order": order, "unroll": unroll}
+    if not isa.arm64:
+        return {"mr": 2, "nr": 4, "order": order, "unroll": 1}
+    # In order, loads cost a cycle each, and a tile of 5 x 4 has fewest; its ends cost more.
+    large = not isa.reorders and pixels > 1 and layer.weight.shape[2] > SHORT_INT8_DEPTH
+    mr, nr = (5, 4) if large else (2, 8)
+    return {"mr": mr, "nr": nr, "order": order, "unroll": 2}
 
 
 def supported(layer: Convolution, source: str, out: str, isa: Isa) -> bool:

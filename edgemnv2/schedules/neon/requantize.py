@@ -30,7 +30,7 @@ from edgemnv2.schedules.integer import live_shifts, rounds_to_the_right
 from edgemnv2.schedules.neon.cut_line import CutLine, cut_line_of
 from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.schedules.neon.ramp import MOST_FINE, Ramp, ramp_of
-from edgemnv2.tir.builder import Builder, concat, constant, index, load, shuffle
+from edgemnv2.tir.builder import Builder, concat, constant, index, load, reinterpret, shuffle
 from edgemnv2.tir.tiling import pack_columns
 
 __all__ = ["Int8Epilogue", "Parameters", "pack_parameters"]
@@ -313,8 +313,7 @@ class Int8Epilogue:
                 whole = lanes // 8 * 8
                 if whole:
                     k.store(out, at + done, shuffle([vector], range(whole)))
-                vector = shuffle([vector], range(whole, lanes))
-                k.store(out, at + (done + whole), vector)
+                k.store(out, at + (done + whole), _word(vector, whole // 4, lanes + 4))
             else:
                 k.store(out, at + done, vector)
             done += lanes
@@ -330,7 +329,13 @@ class Int8Epilogue:
         values = [self.rescale(k, acc[0], 0, p) for _, acc in rows]
         ((_, both),) = self.narrow(k, values)
         for i, (at, _) in enumerate(rows):
-            k.store(out, at, shuffle([both], range(4 * i, 4 * i + 4)))
+            k.store(out, at, _word(both, i, 8))
+
+
+def _word(vector: Expr, number: int, lanes: int) -> Expr:
+    """Four of an int8 vector's `lanes`, taken as a word: LLVM takes bytes one by one."""
+    words = reinterpret(vector, f"int32x{lanes // 4}")
+    return reinterpret(shuffle([words], [number]), "int8x4")
 
 
 def _ramp_of(
