@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.schedules.gemm import Pointers
-from edgemnv2.schedules.neon.gemm import Gemm, Step, accumulate, block_pixels, step_block
+from edgemnv2.schedules.neon.gemm import Gemm, Step, accumulate, block_pixels, step_runs
 from edgemnv2.schedules.neon.isa import LANES, high, low
 from edgemnv2.tir.builder import (
     Builder,
@@ -79,11 +79,8 @@ class FloatGemm(Gemm):
     def constants(self) -> list[Array]:
         """Per panel and input channel the panel's weights; biases by panels."""
         blocks = self.panels.blocks()
-        packed = [
-            step_block(self.weight, step)[:, n0 : n0 + n].ravel()
-            for n0, n in blocks
-            for step in self.steps
-        ]
+        steps = step_runs(self.weight, self.steps)
+        packed = [run[:, :, n0 : n0 + n].ravel() for n0, n in blocks for run in steps]
         biases = [self.bias[n0 : n0 + n] for n0, n in blocks]
         return [np.concatenate(part).astype(self.kind) for part in (packed, biases)]
 

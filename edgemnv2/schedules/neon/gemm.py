@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from edgemnv2.schedules.neon.isa import Isa
 from edgemnv2.tir.builder import Builder
 from edgemnv2.tir.tiling import Panel, Panels, runs, walk
 
-__all__ = ["BLOCK_BYTES", "Gemm", "Step", "accumulate", "block_pixels", "step_block", "steps_of"]
+__all__ = ["BLOCK_BYTES", "Gemm", "Step", "accumulate", "block_pixels", "step_runs", "steps_of"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -113,11 +114,19 @@ def accumulate(
         w_at += s.size * nr
 
 
-def step_block(weight: Array, step: Step) -> Array:
-    """Rows of `weight` `[K, N]` that `step` multiplies, the skipped ones zero."""
-    block = np.array(weight[step.channel : step.channel + step.size])
-    block[: step.skip] = 0
-    return block
+def step_runs(weight: Array, steps: list[Step]) -> list[Array]:
+    """`weight` `[K, N]` by steps: `[steps, size, N]` for each run of steps of one size.
+
+    The rows that a step skips are zero.
+    """
+    runs = []
+    for size, same in groupby(steps, lambda step: step.size):
+        run = list(same)
+        blocks = np.stack([weight[step.channel : step.channel + size] for step in run])
+        for block, step in zip(blocks, run, strict=True):
+            block[: step.skip] = 0
+        runs.append(blocks)
+    return runs
 
 
 @dataclass(frozen=True, eq=False)

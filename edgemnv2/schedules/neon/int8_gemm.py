@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
 from edgemnv2.schedules.gemm import Pointers
-from edgemnv2.schedules.neon.gemm import Gemm, accumulate, step_block
+from edgemnv2.schedules.neon.gemm import Gemm, accumulate, step_runs
 from edgemnv2.schedules.neon.isa import high, low
 from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.tir.builder import Builder, broadcast, element, lane, load, reinterpret
@@ -98,11 +97,11 @@ class WideningGemm(Int8Gemm):
 
     def constants(self) -> list[Array]:
         """Per panel, step and channel the step's weights side by side; parameters."""
+        steps = [run for part in self.parts for run in step_runs(part, self.steps)]
         parts = [
-            step_block(part, step)[:, n0 : n0 + n].T.ravel()
+            run[:, :, n0 : n0 + n].transpose(0, 2, 1).ravel()
             for n0, n in self.panels.blocks()
-            for part in self.parts
-            for step in self.steps
+            for run in steps
         ]
         return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
 
@@ -163,11 +162,16 @@ class SdotGemm(Int8Gemm):
 
     def constants(self) -> list[Array]:
         """Per panel and step `[K/4][NR][4]`; parameters."""
-        parts = []
-        for n0, n in self.panels.blocks():
-            for part, step in product(self.parts, self.steps):
-                block = step_block(part, step)[:, n0 : n0 + n]
-                parts.append(block.reshape(step.size // 4, 4, n).transpose(0, 2, 1).ravel())
+        fours = [
+            run.reshape(-1, 4, run.shape[2])
+            for part in self.parts
+            for run in step_runs(part, self.steps)
+        ]
+        parts = [
+            four[:, :, n0 : n0 + n].transpose(0, 2, 1).ravel()
+            for n0, n in self.panels.blocks()
+            for four in fours
+        ]
         return [np.ascontiguousarray(np.concatenate(parts)), self.parameters()]
 
     def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
