@@ -52,8 +52,8 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
         return {"mr": mr, "nr": (8, 12, 16), "order": order, "unroll": (4, 8)}
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
-    mr = (1, 2, 3, 4, 5) if isa.arm64 and not single else (1, 2, 3, 4)
-    return {"mr": mr, "nr": (4, 8), "order": order, "unroll": (1, 2)}
+    pixels = (1, 2, 3, 4, 5) if isa.arm64 and not single else (1, 2, 3, 4)
+    return {"mr": pixels, "nr": (4, 8), "order": order, "unroll": (1, 2)}
 
 
 def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
