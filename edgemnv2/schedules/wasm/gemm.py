@@ -6,6 +6,9 @@ splat; the weights of a panel are widened there, too, once for all pixels of the
 by the instruction that loads them. The sums of a block's pixels are requantised in a loop of their
 own, which keeps the constants of eight channels in vectors.
 
+The pairs of a tile's pixels lie side by side: where a step finds them does not depend on how many
+channels there are, so layers of all depths share one loop.
+
 The loops are functions of their own, which layers share and call often: V8 compiles a function well
 only after it has run for a while, and a call that has begun ends in the slow code. So the first
 inference leaves the slow code early.
@@ -36,6 +39,8 @@ from edgemnv2.tir.builder import (
     element,
     load,
     reinterpret,
+    scalar,
+    shuffle,
     split_tiles,
     symbol_name,
 )
@@ -47,8 +52,8 @@ Expr = Any
 Array = NDArray[Any]
 WIDE = 16
 """Numbers that are widened at once."""
-MANY = 8 * WIDE
-"""Of a block's pixels; fewer are widened where they are wanted."""
+OCTET = 8
+"""Of a pixel's that are widened at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,32 +99,40 @@ class WebInt8Gemm(WidenedGemm):
         """Widen, then multiply, block by block."""
         behind = self.padded * min(self.block, pixels)
         for first, size in runs(k, pixels, self.block):
-            self._widen(k, p, first, size)
+            self._widen_tiles(k, p, first, size, mr)
             self._panels(k, p, 0, first, size, mr, behind)
 
     def emit_gathered(self, k: Builder, p: Pointers, pixels: int, mr: int, order: str) -> None:
         """All pixels are in scratch as int16 already."""
         for first, size in runs(k, pixels, self.block):
-            self._panels(k, p, first, first, size, mr, self.padded * pixels)
+            self._panels(k, p, first, first, size, mr, self.padded * pixels, woven=False)
 
-    def _widen(self, k: Builder, p: Pointers, first: Expr, pixels: int) -> None:
-        """Pixels from `first` on into scratch; many of them by a function of its own."""
-        count = pixels * self.depth
-        if self.depth % 2 or count < MANY:
-            super()._widen(k, p, first, pixels)
-            return
-        begin = k.let(first * self.depth)
-        k.call(_widen("int8"), address(p.x, begin), address(p.scratch, 0), count // WIDE)
-        if count % WIDE:
-            value = load(p.x, begin + (count - WIDE), f"int8x{WIDE}")
-            k.store(p.scratch, count - WIDE, cast(value, f"int16x{WIDE}"))
+    def _widen_tiles(self, k: Builder, p: Pointers, first: Expr, pixels: int, mr: int) -> None:
+        """Pixels from `first` on into scratch, the tiles that `_panels` makes of them."""
+        for start, tiles, each in split_tiles(pixels, mr):
+            k.call(
+                _woven(each, self.depth % OCTET),
+                address(p.x, k.let((first + start) * self.depth)),
+                address(p.scratch, start * self.padded),
+                tiles,
+                self.depth // OCTET,
+            )
 
     def _panels(
-        self, k: Builder, p: Pointers, at: Expr, first: Expr, size: int, mr: int, behind: int
+        self,
+        k: Builder,
+        p: Pointers,
+        at: Expr,
+        first: Expr,
+        size: int,
+        mr: int,
+        behind: int,
+        woven: bool = True,
     ) -> None:
         """`size` pixels, which begin at `at` in scratch, at `first` in the output.
 
-        `behind`: where in scratch a panel's weights are widened.
+        `behind`: where in scratch a panel's weights are widened. `woven`: pairs of a tile's pixels
+        lie side by side, otherwise one pixel behind the other.
         """
         for panel in self.panels.each(k):
             vectors, w0 = panel.width // BLOCK, k.let(panel.packed * self.padded)
@@ -134,23 +147,26 @@ class WebInt8Gemm(WidenedGemm):
             for start, tiles, each in split_tiles(size, mr):
                 x = address(p.scratch, (at + start) * self.padded)
                 made = address(sums, start * vectors)
-                inner = self._sums(each, panel.width, stored)
-                k.call(inner, x, weights, parameters, made, q0, tiles)
+                inner = self._sums(each, panel.width, stored, woven or each == 1)
+                k.call(inner, x, weights, parameters, made, q0, tiles, self.padded // 2)
             to = address(p.out, first * self.panels.channels + panel.channel)
             inner = self._rescaled(vectors)
             k.call(inner, address(sums, 0), parameters, to, q0, size, self.panels.channels)
 
-    def _sums(self, mr: int, width: int, stored: str) -> Builder:
-        """Sums of tiles of `mr` pixels with one panel of `width` channels."""
+    def _sums(self, mr: int, width: int, stored: str, woven: bool) -> Builder:
+        """Sums of tiles of `mr` pixels, of `pairs` of numbers, with a panel of `width` channels."""
         blocks, epilogue = range(width // BLOCK), self.epilogue
-        key = (self.padded, mr, width, self.unroll, stored, epilogue.key)
+        known = self.padded // 2
+        # From a pixel of a pair to the next, and from a pair of a pixel.
+        across, along = (2, 2 * mr) if woven else (self.padded, 2)
+        key = (mr, width, self.unroll, known % self.unroll, stored, across, *epilogue.bias_key)
         k = Builder(symbol_name("sums", {"key": key}))
         x, weights = k.pointer("x", "int16"), k.pointer("weights", stored)
         second, sums = k.pointer("parameters", "int32"), k.pointer("sums", "int32")
-        q0, tiles = k.number("q0"), k.number("tiles")
+        q0, tiles, pairs = (k.number(name) for name in ("q0", "tiles", "pairs"))
         with k.loop(tiles) as tile:
             acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
-            x0 = k.let(tile * (mr * self.padded))
+            pixels = k.view(x, tile * pairs * (2 * mr))
             for j in blocks:
                 bias = k.let(epilogue.bias(second, q0, j))
                 for row in acc:
@@ -162,12 +178,16 @@ class WebInt8Gemm(WidenedGemm):
                     k.let(cast(load(weights, place, f"{stored}x8"), "int16x8")) for place in places
                 ]
                 for r, row in enumerate(acc):
-                    both = reinterpret(load(x, x0 + pair * 2 + r * self.padded, "int16x2"), "int32")
+                    both = reinterpret(load(pixels, pair * along + r * across, "int16x2"), "int32")
                     value = k.let(reinterpret(broadcast(both, BLOCK), "int16x8"))
                     for j in blocks:
                         k.set(row, j, element(row, j) + self.isa.dot(value, loaded[j]))
 
-            reduction(k, self.padded // 2, self.unroll, step)
+            with k.loop(pairs // self.unroll) as i:
+                for u in range(self.unroll):
+                    step(i * self.unroll + u)
+            for number in range(known % self.unroll):
+                step(pairs - 1 - number)
             to = k.let(tile * (mr * width))
             for r, row in enumerate(acc):
                 for j in blocks:
@@ -189,6 +209,52 @@ class WebInt8Gemm(WidenedGemm):
             made = [epilogue.rescale(k, x, f) for x, f in zip(loaded, factors, strict=True)]
             epilogue.store(k, out, k.let(i * channels), made)
         return k
+
+
+def _woven(each: int, rest: int) -> Builder:
+    """`tiles` of `each` int8 pixels as int16, the pairs of a tile's pixels side by side.
+
+    A pixel has eight times `octets` channels and `rest`; half a pair has a zero beside it.
+    """
+    k = Builder(symbol_name("woven", {"key": (each, rest)}))
+    x, out = k.pointer("x", "int8"), k.pointer("out", "int16")
+    tiles, octets = k.number("tiles"), k.number("octets")
+    depth = k.let(octets * OCTET + rest)
+    with k.loop(tiles) as tile:
+        from_, to = k.let(tile * depth * each), k.let(tile * (depth + rest % 2) * each)
+        with k.loop(octets) as octet:
+            rows = []
+            for r in range(each):
+                stored = load(x, from_ + r * depth + octet * OCTET, f"int8x{OCTET}")
+                rows.append(k.let(reinterpret(cast(stored, f"int16x{OCTET}"), "int32x4")))
+            for number, value in enumerate(_interleaved(k, rows)):
+                at = to + (octet * each + number) * OCTET
+                k.store(out, at, reinterpret(value, f"int16x{OCTET}"))
+        begin = octets * OCTET
+        for r in range(each):
+            for number in range(rest + rest % 2):
+                value = scalar(0, "int16")
+                if number < rest:
+                    value = cast(load(x, from_ + r * depth + begin + number, "int8"), "int16")
+                pair, half = divmod(number, 2)
+                k.store(out, to + begin * each + (pair * each + r) * 2 + half, value)
+    return k
+
+
+def _interleaved(k: Builder, rows: list[Expr]) -> list[Expr]:
+    """Lane 0 of all vectors of four, lane 1 of all, and so on, in as many vectors."""
+    if len(rows) == 4:
+        # In two steps of what x86 has one instruction for.
+        halves = [
+            [k.let(shuffle([a, b], lanes)) for a, b in (rows[:2], rows[2:])]
+            for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))
+        ]
+        return [
+            shuffle(pair, lanes) for pair in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))
+        ]
+    count = len(rows)
+    order = [row * 4 + lane for lane in range(4) for row in range(count)]
+    return [shuffle(rows, order[4 * n : 4 * n + 4]) for n in range(count)] if count > 1 else rows
 
 
 def _widen(stored: str) -> Builder:

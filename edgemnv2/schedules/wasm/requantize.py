@@ -51,6 +51,8 @@ HIGH_WORD = 0x41380000
 """The upper word of `HIGH`, by which that number is too large."""
 MOST_PLACES = 24
 """Binary places of `t` at most."""
+SHARED_PLACES = 16
+"""Of those that have as many, if they do."""
 MOST_BITS = 62
 """Of a shift behind the product that int64 can do."""
 AROUND = 2
@@ -150,6 +152,11 @@ class WebEpilogue:
         form = self.channels
         return (self.low, self.high, self.late, form.high, form.places, form.below is None)
 
+    @property
+    def bias_key(self) -> tuple[Any, ...]:
+        """What of this shapes the code that loads biases alone."""
+        return (self.rows, self._head)
+
     def pack(self, bias: Array, panels: Sequence[tuple[int, int]]) -> Array:
         """int32 constants by panels and blocks of four: bias, scale, offset, number below zero.
 
@@ -242,9 +249,19 @@ def _candidates(
     # Less than any step of the product: the nearest whole number of a half is the upper one.
     upwards = 0.0 if requantize.rounding == "even" else np.ldexp(1.0, shift - 33)
     yield _Channels(scale, offset + step / 2 + upwards)
-    places = min(MOST_PLACES, 29 - int(np.ceil(np.log2((most * scale).max() + 2 + 128))))
-    if requantize.rounding == "even" or relu or places < 1:
+    most_places = min(MOST_PLACES, 29 - int(np.ceil(np.log2((most * scale).max() + 2 + 128))))
+    if requantize.rounding == "even" or relu or most_places < 1:
         return
+    # Layers whose shifts are the same share their code.
+    for places in (*([SHARED_PLACES] if most_places > SHARED_PLACES else []), most_places):
+        yield _floored(requantize, scale, offset, step, upwards, places)
+
+
+def _floored(
+    requantize: Requantize, scale: Array, offset: Array, step: Array, upwards: Any, places: int
+) -> _Channels:
+    """The form with `places` binary places, from whose products below zero a number is taken."""
+    shift = requantize.shift.astype(np.int64)
     if requantize.rounding == "twice":
         below = np.rint(np.ldexp(step, places)).astype(np.int64)
     else:
@@ -254,7 +271,7 @@ def _candidates(
         below = (whole & (multiplier != 0)).astype(np.int64)
     # A floor follows, which wants the half that the nearest whole number brings by itself.
     begin = np.ldexp(offset + step / 2 + 0.5, places) - 0.5 + np.ldexp(upwards, places)
-    yield _Channels(np.ldexp(scale, places), begin, places=places, below=below)
+    return _Channels(np.ldexp(scale, places), begin, places=places, below=below)
 
 
 @dataclass(frozen=True, eq=False)
