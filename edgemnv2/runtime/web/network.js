@@ -4,6 +4,8 @@ import { decodeOutputs } from "./decode.js";
 import { ARRAYS, inputOf } from "./pixels.js";
 
 const TRIED_AGAIN = 64; // inferences from one trial of the other number of threads to the next
+const WARMED = 16; // steps of the network from one look at the clock to the next
+const SLICE = 2; // milliseconds of them, until what has come meanwhile has its turn
 
 export class Network {
   // Wants its constants yet, see `fill`.
@@ -13,6 +15,7 @@ export class Network {
     this.threads = 1;
     this.lately = { 1: Infinity, 2: Infinity }; // milliseconds by number of threads
     this.inferences = 0;
+    this.cold = true;
     this.exports = instance.exports;
     this.memory = memory;
     if (this.exports._initialize) this.exports._initialize();
@@ -30,14 +33,31 @@ export class Network {
     };
     if (constants.body) {
       const reader = constants.body.getReader();
-      for (let piece = await reader.read(); !piece.done; piece = await reader.read())
-        put(piece.value);
+      const next = () => this.meanwhile(reader.read());
+      for (let piece = await next(); !piece.done; piece = await next()) put(piece.value);
     } else {
       put(constants);
     }
     if (at !== size) {
       throw new Error(`the constants have ${at} bytes, expected ${size} (take one bundle's files)`);
     }
+  }
+
+  // Waits for what is on its way. In the meantime the network runs once, a little at a time, on what is
+  // in memory: a browser makes its code when it is called, and makes it better when it is called
+  // often, and what waits anyway has the time. Nothing reads what comes of it.
+  async meanwhile(coming) {
+    let waiting = true;
+    const come = () => (waiting = false);
+    coming.then(come, come);
+    while (this.cold) {
+      await turn();
+      if (!waiting) break;
+      const end = performance.now() + SLICE;
+      do this.cold = this.exports.warm(WARMED) === 1;
+      while (this.cold && performance.now() < end);
+    }
+    return coming;
   }
 
   // Runs one inference: typed arrays by the names of the inputs, NHWC; gives those of the outputs.
@@ -138,7 +158,7 @@ export async function instantiate(facts, files, startWorker) {
   }
   network ||= await ofOneThread(facts, files);
   try {
-    await network.fill(await constants);
+    await network.fill(await network.meanwhile(constants));
   } catch (error) {
     await second;
     network.close();
@@ -146,6 +166,13 @@ export async function instantiate(facts, files, startWorker) {
   }
   await second;
   return network;
+}
+
+// When all that is to be done has been done.
+function turn() {
+  if (globalThis.scheduler?.postTask)
+    return scheduler.postTask(() => {}, { priority: "background" });
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 function tellOneThread(facts, error) {
