@@ -32,12 +32,12 @@ from edgemnv2.benchmark.engines.table import write_model
 from edgemnv2.errors import RunnerError
 from edgemnv2.firmware.bundle import bundle
 from edgemnv2.lab.host_results import FLOAT_MODEL, FLOAT_TOLERANCE, INT8_MODEL, machine
+from edgemnv2.lab.web_pages import PEERS_FOLDER, write_pages
 from edgemnv2.ops.store import REFERENCE_FOLDER, load_graph
 from edgemnv2.pipeline import compile_model
 
 __all__ = ["measure_web", "serve", "web_table"]
 
-PEERS_FOLDER = Path(__file__).resolve().parent / "web_peers"
 OURS, ONE, LOADED = "ours", "one", "loaded"
 PEERS = {"float32": ("onnxruntime-web", "litert.js"), "int8": ("litert.js",)}
 FORMATS = {
@@ -96,13 +96,10 @@ def _peers(root: Path, say: Callable[[str], None]) -> Path:
 
 
 def _site(artifact: Artifact, dtype: str, given: Path | None, site: Path, npm: Path) -> Path:
-    """What is served: the page, our bundle, the models of the peers, the peers."""
+    """What is served: the pages, our bundle, the models of the peers, the peers."""
     site.mkdir()
     (site / "models").mkdir()
-    page = (PEERS_FOLDER / "page.html").read_text(encoding="utf-8")
-    page = page.replace("@NAME@", artifact.name)
-    (site / "page.html").write_text(page, encoding="utf-8", newline="\n")
-    shutil.copy(PEERS_FOLDER / "page.js", site)
+    write_pages(site, artifact.name)
     bundle(artifact, "web", site / "ours")
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     for peer in PEERS[dtype]:
@@ -157,11 +154,10 @@ def serve(folder: Path, *, isolated: bool = False) -> Iterator[str]:
 def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, Any]:
     names = (OURS, *PEERS[dtype])
 
-    page = partial(_page, artifact, address)
     opening = (OURS, LOADED, *PEERS[dtype])
-    openings = [page((name,), 0) for _ in range(OPENINGS) for name in opening]
+    openings = [_first(artifact, address, name) for _ in range(OPENINGS) for name in opening]
     # Against one peer at a time: no third one between.
-    pairs = [page((OURS, peer), ROUNDS) for peer in names[1:]]
+    pairs = [_page(artifact, address, (OURS, peer)) for peer in names[1:]]
     results = _open([*openings, *pairs], npm)
     opened = {name: results[at : len(openings) : len(opening)] for at, name in enumerate(opening)}
     first = {name: [result["first"] for result in opened[name]] for name in opening}
@@ -197,16 +193,21 @@ def _row(artifact: Artifact, dtype: str, address: str, npm: Path) -> dict[str, A
     return row
 
 
-def _page(artifact: Artifact, address: str, engines: Sequence[str], rounds: int) -> str:
-    """The address at which `engines` run the network; `rounds` as `page.js` says."""
+def _first(artifact: Artifact, address: str, engine: str) -> str:
+    """The address of the page that is made for `engine`."""
+    return f"{address}/first-{engine}.html?{urlencode({'dtype': artifact.inputs[0].dtype})}"
+
+
+def _page(artifact: Artifact, address: str, engines: Sequence[str]) -> str:
+    """The address at which `engines` run the network in turn."""
     dtype = artifact.inputs[0].dtype
-    query = urlencode({"engines": ",".join(engines), "dtype": dtype, "rounds": rounds})
+    query = urlencode({"engines": ",".join(engines), "dtype": dtype, "rounds": ROUNDS})
     return f"{address}/page.html?{query}"
 
 
 def _two_threads(artifact: Artifact, address: str, npm: Path) -> dict[str, float]:
     """Seconds on two threads and on one, in turn in an isolated page, and the ratio of pairs."""
-    (result,) = _open([_page(artifact, address, (OURS, ONE), ROUNDS)], npm)
+    (result,) = _open([_page(artifact, address, (OURS, ONE))], npm)
     if result["answers"][OURS] != result["answers"][ONE]:
         raise SystemExit(f"{address}: two threads say something else than one")
     two, one = (np.array(result["seconds"][name]) for name in (OURS, ONE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -11,7 +12,16 @@ import pytest
 
 from edgemnv2.errors import RunnerError
 from edgemnv2.lab import web_results
-from edgemnv2.lab.web_results import PACKAGES, PEERS, PEERS_FOLDER, measure_web, serve, web_table
+from edgemnv2.lab.web_pages import FIRST, PEERS_FOLDER, write_pages
+from edgemnv2.lab.web_results import (
+    LOADED,
+    OURS,
+    PACKAGES,
+    PEERS,
+    measure_web,
+    serve,
+    web_table,
+)
 
 
 def row() -> dict[str, Any]:
@@ -59,12 +69,25 @@ def test_a_folder_is_served_with_the_types_that_modules_need(tmp_path: Path) -> 
 def test_every_peer_is_pinned_and_known_to_the_page() -> None:
     pinned = json.loads((PEERS_FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]
     page = (PEERS_FOLDER / "page.js").read_text(encoding="utf-8")
-    ahead = (PEERS_FOLDER / "page.html").read_text(encoding="utf-8")
     for peer in {peer for peers in PEERS.values() for peer in peers}:
         assert pinned[PACKAGES[peer]][0].isdigit()
-        assert f'async "{peer}"()' in page
-        # Whose files are asked for ahead, as ours are.
-        assert f'"{peer}": {{' in ahead
+        assert f'"{peer}": async () =>' in page
+
+
+def test_every_engine_has_a_page_that_asks_ahead_for_its_files(tmp_path: Path) -> None:
+    write_pages(tmp_path, "net")
+    assert FIRST.keys() == {OURS, LOADED, *(peer for peers in PEERS.values() for peer in peers)}
+    for engine, first in FIRST.items():
+        page = (tmp_path / f"first-{engine}.html").read_text(encoding="utf-8")
+        assert "@" not in page.replace("@litertjs", "")
+        asked = set(re.findall(r'<link rel="(?:module)?preload".* href="([^"]*)">', page))
+        assert {"first.js", first.file} < asked
+        assert any(file.endswith(".wasm") for file in asked)
+        script = (tmp_path / first.file).read_text(encoding="utf-8")
+        assert f"import {{ {first.function} }} from" in page
+        assert f"export async function {first.function}()" in script
+    ours = (tmp_path / f"first-{OURS}.html").read_text(encoding="utf-8")
+    assert 'href="/ours/net.wasm"' in ours and 'href="/ours/net.bin"' in ours
 
 
 def test_a_machine_without_a_browser_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

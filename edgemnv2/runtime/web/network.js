@@ -15,7 +15,7 @@ export class Network {
     this.threads = 1;
     this.lately = { 1: Infinity, 2: Infinity }; // milliseconds by number of threads
     this.inferences = 0;
-    this.cold = true;
+    this.cold = "warm" in instance.exports; // code that an older edgemnv2 made has none
     this.exports = instance.exports;
     this.memory = memory;
     if (this.exports._initialize) this.exports._initialize();

@@ -143,32 +143,36 @@ class WebInt8Gemm(WidenedGemm):
                 weights, stored = address(p.scratch, behind), "int16"
             q0 = k.let(panel.packed * self.epilogue.rows)
             parameters = address(p.second, 0)
+            biases, apart = address(p.second, q0 + self.epilogue.head), self.epilogue.apart
             sums = k.registers("int32x4", size * vectors)
             for start, tiles, each in split_tiles(size, mr):
                 x = address(p.scratch, (at + start) * self.padded)
                 made = address(sums, start * vectors)
                 inner = self._sums(each, panel.width, stored, woven or each == 1)
-                k.call(inner, x, weights, parameters, made, q0, tiles, self.padded // 2)
+                k.call(inner, x, weights, biases, made, apart, tiles, self.padded // 2)
             to = address(p.out, first * self.panels.channels + panel.channel)
             inner = self._rescaled(vectors)
             k.call(inner, address(sums, 0), parameters, to, q0, size, self.panels.channels)
 
     def _sums(self, mr: int, width: int, stored: str, woven: bool) -> Builder:
-        """Sums of tiles of `mr` pixels, of `pairs` of numbers, with a panel of `width` channels."""
-        blocks, epilogue = range(width // BLOCK), self.epilogue
+        """Sums of tiles of `mr` pixels, of `pairs` of numbers, with a panel of `width` channels.
+
+        `apart`: from the biases of four channels to the next.
+        """
+        blocks = range(width // BLOCK)
         known = self.padded // 2
         # From a pixel of a pair to the next, and from a pair of a pixel.
         across, along = (2, 2 * mr) if woven else (self.padded, 2)
-        key = (mr, width, self.unroll, known % self.unroll, stored, across, *epilogue.bias_key)
+        key = (mr, width, self.unroll, known % self.unroll, stored, across)
         k = Builder(symbol_name("sums", {"key": key}))
         x, weights = k.pointer("x", "int16"), k.pointer("weights", stored)
-        second, sums = k.pointer("parameters", "int32"), k.pointer("sums", "int32")
-        q0, tiles, pairs = (k.number(name) for name in ("q0", "tiles", "pairs"))
+        biases, sums = k.pointer("biases", "int32"), k.pointer("sums", "int32")
+        apart, tiles, pairs = (k.number(name) for name in ("apart", "tiles", "pairs"))
         with k.loop(tiles) as tile:
             acc = [k.registers("int32x4", len(blocks)) for _ in range(mr)]
             pixels = k.view(x, tile * pairs * (2 * mr))
             for j in blocks:
-                bias = k.let(epilogue.bias(second, q0, j))
+                bias = k.let(load(biases, apart * j, "int32x4"))
                 for row in acc:
                     k.set(row, j, bias)
 

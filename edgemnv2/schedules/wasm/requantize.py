@@ -142,7 +142,7 @@ class WebEpilogue:
         return 5 if self.channels.below is None else 6
 
     @property
-    def _head(self) -> int:
+    def head(self) -> int:
         """int32 constants before all channels: a vector of `HIGH_WORD`, `late` taken off."""
         return BLOCK if self.channels.high else 0
 
@@ -153,16 +153,16 @@ class WebEpilogue:
         return (self.low, self.high, self.late, form.high, form.places, form.below is None)
 
     @property
-    def bias_key(self) -> tuple[Any, ...]:
-        """What of this shapes the code that loads biases alone."""
-        return (self.rows, self._head)
+    def apart(self) -> int:
+        """int32 constants from a block to the next; a block's biases are its first ones."""
+        return self.rows * BLOCK
 
     def pack(self, bias: Array, panels: Sequence[tuple[int, int]]) -> Array:
         """int32 constants by panels and blocks of four: bias, scale, offset, number below zero.
 
         Scale and offset are float64, two rows each.
         """
-        parts = [np.full(self._head, HIGH_WORD - self.late, np.int32)]
+        parts = [np.full(self.head, HIGH_WORD - self.late, np.int32)]
         for first, count in panels:
             for c in range(first, first + count, BLOCK):
                 block = slice(c, c + BLOCK)
@@ -175,11 +175,11 @@ class WebEpilogue:
 
     def bias(self, packed: Any, at: Expr, block: int) -> Expr:
         """Bias of a block; `at` is where the panel's constants begin, but for the head."""
-        return load(packed, at + (self._head + block * self.rows * BLOCK), "int32x4")
+        return load(packed, at + (self.head + block * self.rows * BLOCK), "int32x4")
 
     def load(self, k: Builder, packed: Any, at: Expr, block: int) -> Parameters:
         """The constants of a block."""
-        base = self._head + block * self.rows * BLOCK
+        base = self.head + block * self.rows * BLOCK
 
         def row(number: int) -> Expr:
             return load(packed, at + (base + number * BLOCK), "int32x4")
