@@ -40,5 +40,5 @@ def test_layers_share_their_loops(source: str) -> None:
 def test_int8_layers_of_all_depths_share_one_loop() -> None:
     kernels = kernels_of("mobilenetv2-1.0-224-int8")
     loops = [name for k in kernels.values() if k.code for name in k.code.calls if "sums" in name]
-    # Tiles of four pixels and of three, one pixel in two widths, the stem, whose pixels lie otherwise.
+    # Tiles of four pixels and of fewer, one pixel, and the stem, whose pixels lie otherwise.
     assert len(loops) > 40 and len(set(loops)) <= 5

@@ -1,4 +1,4 @@
-"""A network that is warmed while its weights are on their way: its answers are those of a cold one."""
+"""A network that is warmed while its weights come: its answers are those of a cold one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ for (const form of ["", "_plain"]) {
   };
   const cold = answer(0, 0);
   for (const share of [0, 0.3, 0.8, 1])
-    for (const budget of [1, 7, 40, 1 << 20]) told.push([cold[1], budget, ...answer(share, budget)]);
+    for (const budget of [1, 7, 40, 1 << 20])
+      told.push([cold[1], budget, ...answer(share, budget)]);
 }
 console.log(JSON.stringify(told));
 """
@@ -100,9 +101,7 @@ def test_what_was_warmed_says_what_a_cold_network_says(
     assert_warmed_is_cold(compile_model(name, "wasm", tmp_path / "net"))
 
 
-@pytest.mark.parametrize(
-    "count", [FEW, pytest.param(MANY, marks=SLOW)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=SLOW)], ids=["few", "many"])
 def test_nothing_of_the_vocabulary_traps_on_weights_that_have_not_come(
     count: int, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

@@ -84,7 +84,10 @@ export const facts: Record<string, unknown>;
 /** The name of class `index` of `facts.task`; its number where it has none. */
 export function label(task: unknown, index: number): string;
 
-/** The network, from the files beside this module or from bytes. */
+/**
+ * The network, from the files beside this module or from bytes. While the weights are on their way it
+ * runs once, in slices of two milliseconds, for the browser to make its code; nothing is kept of it.
+ */
 export function load(bytes?: {
   simd?: Uint8Array;
   two?: Uint8Array;

@@ -253,9 +253,7 @@ def _interleaved(k: Builder, rows: list[Expr]) -> list[Expr]:
             [k.let(shuffle([a, b], lanes)) for a, b in (rows[:2], rows[2:])]
             for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))
         ]
-        return [
-            shuffle(pair, lanes) for pair in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))
-        ]
+        return [shuffle(pair, lanes) for pair in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))]
     count = len(rows)
     order = [row * 4 + lane for lane in range(4) for row in range(count)]
     return [shuffle(rows, order[4 * n : 4 * n + 4]) for n in range(count)] if count > 1 else rows
