@@ -25,13 +25,13 @@ from tests.networks.random_tflite import random_network
 from tests.streaming.random_networks import HASTY_PLANNER
 
 FEW = 2
-MANY = 40
+MANY = 20
 SLOW = pytest.mark.slow(ci=True)
 KINDS = (
     "digits",
     pytest.param("digits-detector-int8", marks=SLOW),
     pytest.param("digits-segmenter-int8", marks=SLOW),
-    pytest.param("ssdlite-mobilenetv2-320-int8", marks=SLOW),
+    pytest.param("ssdlite-mobilenetv2-320-int8", marks=pytest.mark.slow),
 )
 
 # Each module without and with a warming that ends at some step, on some part of the constants: the
