@@ -32,7 +32,14 @@ __all__ = [
     "TuneLogError",
     "UnsupportedOperator",
     "UsageError",
+    "counted",
 ]
+
+
+def counted(count: int, noun: str) -> str:
+    """How many there are, for messages: "1 label", "2 classes"."""
+    several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count} {noun if count == 1 else several}"
 
 
 class EdgeError(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import InputError
+from edgemnv2.errors import InputError, counted
 
 __all__ = ["Accuracy", "accuracy", "agreement", "class_scores", "of_two_classes", "top_k"]
 
@@ -54,7 +54,7 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
     """
     scores = class_scores(outputs, labels)
     if len(labels) != len(scores):
-        raise InputError(f"{len(labels)} labels for {len(scores)} outputs; give one for each")
+        raise InputError(f"{counted(len(labels), 'label')} for {counted(len(scores), 'output')}; give one for each")
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
         raise InputError(
             f"labels go from {labels.min()} to {labels.max()} but the model has "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edgemnv2.errors import DynamicShape, ModelError, UsageError
+from edgemnv2.errors import DynamicShape, ModelError, UsageError, counted
 
 __all__ = ["InputShapes", "check_input", "check_names", "check_output", "settled_shape"]
 
@@ -51,7 +51,7 @@ def check_input(name: str, dtype: str, rank: int, file: str, verb: str) -> None:
         )
     if not 1 <= rank <= MOST_DIMENSIONS:
         raise ModelError(
-            f"{file}: input {name!r} has {rank} dimensions (must be 1 to {MOST_DIMENSIONS}; an "
+            f"{file}: input {name!r} has {counted(rank, 'dimension')} (must be 1 to {MOST_DIMENSIONS}; an "
             f"image has 4, [1, C, H, W] or [1, H, W, C]); {verb} the model with such an input"
         )
 
@@ -114,7 +114,7 @@ def _wanted_shape(
     text = f"input_shapes={name}={','.join(map(str, wanted))}"
     shape = tuple(int(extent) for extent in wanted)
     if len(shape) != len(dims):
-        raise UsageError(f"{text}: has {len(shape)} dimensions, the input of {file} {len(dims)}")
+        raise UsageError(f"{text}: has {counted(len(shape), 'dimension')}, the input of {file} {len(dims)}")
     if min(shape, default=1) < 1:
         raise UsageError(f"{text}: every dimension must be 1 or more")
     if len(shape) == IMAGE_DIMENSIONS and shape[0] != 1:

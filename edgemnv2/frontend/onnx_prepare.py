@@ -16,6 +16,7 @@ from edgemnv2.errors import ModelError
 from edgemnv2.frontend.ends import InputShapes, check_input, check_names, settled_shape
 from edgemnv2.frontend.onnx_floats import NARROW, WIDE, to_float32
 from edgemnv2.frontend.onnx_inline import inline_branches
+from edgemnv2.frontend.onnx_nibbles import widen_integers
 from edgemnv2.model import Note
 
 __all__ = ["attribute", "inferred", "prepare"]
@@ -69,6 +70,7 @@ def prepare(
 
     model = onnx.ModelProto()
     model.CopyFrom(proto)
+    widen_integers(model)
     notes = to_float32(model, NARROW)
     _settle_inputs(model, file, input_shapes or {})
     # What one round computes, the size of a padding for instance, tells the shapes of the next.

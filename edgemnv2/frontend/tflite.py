@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from edgemnv2.errors import UnsupportedOperator, UsageError
+from edgemnv2.errors import UnsupportedOperator, UsageError, counted
 from edgemnv2.frontend.ends import (
     InputShapes,
     check_input,
@@ -70,18 +70,18 @@ def _check_ends(graph: TfliteGraph, file: str, wanted: InputShapes) -> None:
 
 
 def _check_bits(graph: TfliteGraph, file: str) -> None:
-    """No activation has 16 bits, no weight 4, and none is sparse."""
+    """No activation has 16 bits, or 4."""
     narrow = [x for x in graph.tensors if x.dtype in ("int4", "int2", "uint4")]
     if narrow:
         raise UnsupportedOperator(
-            f"{file}: {len(narrow)} tensors have {narrow[0].dtype[-1]} bits, the first is "
-            f"{narrow[0].name!r} (weights must have 8 bits, or be floats); convert the model with "
-            "weights of 8 bits"
+            f"{file}: {counted(len(narrow), 'activation')} of {narrow[0].dtype[-1]} bits, the first "
+            f"is {narrow[0].name!r} (must have 8 bits, or be floats); convert the model with "
+            "activations of 8 bits"
         )
     wide = [x for x in graph.tensors if x.dtype == "int16" and x.is_quantized and x.value is None]
     if wide:
         raise UnsupportedOperator(
-            f"{file}: {len(wide)} activations have 16 bits (int16x8), the first is "
+            f"{file}: {counted(len(wide), 'activation')} of 16 bits (int16x8), the first is "
             f"{wide[0].name!r} (integers must have 8 bits); convert the model with 8-bit "
             "activations (TensorFlow: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]), or "
             "give the float model"

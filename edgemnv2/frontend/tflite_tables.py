@@ -16,6 +16,8 @@ from edgemnv2.ops.source import MOST_ELEMENTS, SourceNode, SourceTensor
 __all__ = ["TfliteGraph", "read_tables"]
 
 FILE_IDENTIFIER = b"TFL3"
+LEAST_BYTES = 8
+"""Where the root table lies, and the identifier."""
 TYPES = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
@@ -51,9 +53,11 @@ def read_tables(data: bytes, file: str) -> TfliteGraph:
     import tflite
 
     if data[4:8] != FILE_IDENTIFIER:
+        found = f"bytes 4 to 8 are {data[4:8]!r}, must be {FILE_IDENTIFIER!r}"
+        if len(data) < LEAST_BYTES:
+            found = f"it has {len(data)} bytes" if data else "it is empty"
         raise ModelError(
-            f"{file}: not a TFLite model (bytes 4 to 8 are {data[4:8]!r}, must be "
-            f"{FILE_IDENTIFIER!r}); download or export the file again"
+            f"{file}: not a TFLite model ({found}); download or export the file again"
         )
     with reading(file, len(data)):
         model = tflite.Model.GetRootAs(data, 0)
@@ -96,6 +100,10 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     if buffer.DataLength() > 0 and kind in TYPES:
         buffer.Data(buffer.DataLength() - 1)
         value = np.frombuffer(buffer.DataAsNumpy().tobytes(), TYPES[kind]).reshape(shape)
+    elif buffer.DataLength() > 0 and kind == "INT4":
+        # Constants of eight bits hold the same values.
+        buffer.Data(buffer.DataLength() - 1)
+        dtype, value = "int8", _nibbles(buffer.DataAsNumpy(), shape)
     elif 0 in shape and kind in TYPES:
         # The shape of a scalar, for instance: there is nothing to hold.
         value = np.empty(shape, TYPES[kind])
@@ -111,6 +119,12 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     if dtype == "bool":
         return SourceTensor.of_truths(name, shape, value)
     return SourceTensor(name, shape, dtype, value, scale, zero)
+
+
+def _nibbles(data: Any, shape: tuple[int, ...]) -> Any:
+    """Values of four bits, two in a byte, the first of them in its low half."""
+    halves = np.stack([data << 4, data], axis=1).reshape(-1)[: math.prod(shape)]
+    return (halves.view(np.int8) >> 4).reshape(shape)
 
 
 def _with_unique_names(tensors: list[SourceTensor]) -> list[SourceTensor]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import InputError, UsageError
+from edgemnv2.errors import InputError, UsageError, counted
 from edgemnv2.meaning.anchors import anchors_of, ssd_anchors
 from edgemnv2.meaning.detections import PASSING, detection_outputs, last_maker
 from edgemnv2.meaning.labels import labels_beside, labels_inside
@@ -390,8 +390,8 @@ def labels_left_out(graph: Graph, task: Task) -> str:
 
 def _unused_labels(said: Said, task: Task) -> str:
     none = task.kind in ("unknown", "embedding") or not task.classes
-    needs = "no classes" if none else f"{task.classes} classes"
-    return f"{said.labels_from}: {len(said.labels)} labels, and this {task.kind} has {needs}"
+    needs = "no classes" if none else counted(task.classes, "class")
+    return f"{said.labels_from}: {counted(len(said.labels), 'label')}, and this {task.kind} has {needs}"
 
 
 def _with_labels(task: Task, said: Said) -> Task:

@@ -138,6 +138,7 @@ def test_a_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(data: bytes, tmp_path: Path) -> None:
     message = refusal(data, tmp_path, ModelError)
     assert "not a TFLite model" in message or "damaged or truncated" in message
+    assert ("it is empty" in message) == (not data)
 
 
 def test_the_first_of_several_signatures_is_the_network(tmp_path: Path) -> None:
@@ -149,14 +150,13 @@ def test_the_first_of_several_signatures_is_the_network(tmp_path: Path) -> None:
     assert [type(layer).__name__ for layer in lower(load_model(path)).layers] == ["Clamp"]
 
 
-def test_weights_of_4_bits_are_named(tmp_path: Path) -> None:
+def test_activations_of_4_bits_are_named(tmp_path: Path) -> None:
     net = TfliteNet()
-    x, y = net.tensor((1, 8)), net.tensor((1, 2))
-    halves = np.arange(8, dtype=np.uint8)
-    w = net.tensor((2, 8), "int4", 0.1, data=halves, name="narrow")
-    net.add("FULLY_CONNECTED", [x, w, -1], [y], "FullyConnectedOptions")
-    message = refusal(net.build([x], [y]), tmp_path, UnsupportedOperator)
-    assert "4 bits" in message and "'narrow'" in message and "weights of 8 bits" in message
+    x, y = net.tensor((1, 8), "int8", 0.1), net.tensor((1, 8), "int4", 0.1, name="narrow")
+    net.add("QUANTIZE", [x], [y])
+    net.add("DEQUANTIZE", [y], [z := net.tensor((1, 8))])
+    message = refusal(net.build([x], [z]), tmp_path, UnsupportedOperator)
+    assert "1 activation of 4 bits, the first is 'narrow'" in message
 
 
 def test_a_power_of_integers_is_refused(tmp_path: Path) -> None:

@@ -186,12 +186,13 @@ def test_labels_of_another_number_are_left_out(tmp_path: Path) -> None:
     assert task(path).labels_from == "labels.txt"
 
 
-@pytest.mark.parametrize("lines", [0, 2, 7])
+@pytest.mark.parametrize("lines", [0, 1, 2, 7])
 def test_the_users_labels_of_another_number_are_refused(lines: int, tmp_path: Path) -> None:
     path = forms.classifier(tmp_path)
     names = tmp_path / "mine.txt"
     names.write_text("\n".join(f"l{i}" for i in range(lines)))
-    expected = f"labels=mine.txt: {lines} labels, and this classifier has 4 classes; correct"
+    count = "1 label" if lines == 1 else f"{lines} labels"
+    expected = f"labels=mine.txt: {count}, and this classifier has 4 classes; correct"
     for attempt in (
         lambda: task(path, said(labels=names)),
         lambda: relabelled(task(path), said(labels=names)),
