@@ -16,7 +16,8 @@ def quantize_linear(node: SourceNode, flow: FlowBuilder) -> None:
     rank = len(source.shape)
     axis = int(node.get("axis", 1)) % rank if rank else 0
     zero_point = node.optional(2)
-    dtype = "uint8" if zero_point is None else zero_point.dtype
+    # Without one it is that of `output_dtype` (since opset 21), or uint8: onnx tells.
+    dtype = output.dtype if zero_point is None else zero_point.dtype
     flow.dtypes[output.name] = dtype
     operands = [flow.stored(source), *parameters(node, flow)]
     flow.move("quantize", operands, output, {"axis": axis, "dtype": dtype})
