@@ -14,6 +14,7 @@ from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.onnx_expand import expand
 from edgemnv2.frontend.onnx_inline import inline_composed, inline_functions
 from edgemnv2.frontend.onnx_prepare import inferred, prepare
+from edgemnv2.frontend.onnx_recurrent import unroll
 from edgemnv2.frontend.supported import build_flow
 from edgemnv2.model import TensorSpec, layout_of
 from edgemnv2.ops.model import Model
@@ -42,6 +43,7 @@ def model_from_proto(
     with reading(file, size_bytes):
         expanded, notes = expand(inline_composed(inline_functions(proto, file), file), file)
         fixed, more = prepare(expanded, file, input_shapes)
+        unroll(fixed, file)
         nodes, tensors = _source_nodes(fixed, file)
     initializers = {x.name for x in fixed.graph.initializer}
     inputs = [tensors[x.name] for x in fixed.graph.input if x.name not in initializers]
