@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemnv2.ops.binary.whole import COUNTED
 from edgemnv2.ops.cast.types import add_cast
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode, SourceTensor
@@ -21,9 +22,10 @@ __all__ = ["Counts"]
 EIGHT_BITS = ("int8", "uint8")
 WHOLE = (*EIGHT_BITS, "int32", "int64")
 ARITHMETIC = frozenset((
-    "Abs", "Add", "Div", "Mean", "Mul", "Neg", "Pow", "ReduceL1", "ReduceL2", "ReduceMean",
+    "Abs", "Add", "Div", "Mean", "Mod", "Mul", "Neg", "Pow", "ReduceL1", "ReduceL2", "ReduceMean",
     "ReduceSum", "ReduceSumSquare", "Sign", "Sub", "Sum",
-    "ABS", "ADD", "ADD_N", "DIV", "MEAN", "MUL", "NEG", "POW", "SIGN", "SQUARE",
+    "ABS", "ADD", "ADD_N", "DIV", "FLOOR_DIV", "FLOOR_MOD", "MEAN", "MUL", "NEG", "POW", "SIGN",
+    "SQUARE",
     "SQUARED_DIFFERENCE", "SUB", "SUM",
     "MatMul", "Gemm", "BATCH_MATMUL",
 ))  # fmt: skip
@@ -64,7 +66,8 @@ class Counts:
             name = self.flow.fresh(output)
             made = SourceTensor(name, output.shape, "float32")
         outputs = (made, *node.outputs[1:])
-        rule(replace(node, inputs=(*floats, *node.inputs[count:]), outputs=outputs), self.flow)
+        inputs, attrs = (*floats, *node.inputs[count:]), {**node.attrs, COUNTED: whole}
+        rule(replace(node, inputs=inputs, outputs=outputs, attrs=attrs), self.flow)
         if whole:
             add_cast(self.flow, self._wrapped(made, output), output)
 

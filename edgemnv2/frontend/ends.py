@@ -114,7 +114,9 @@ def _wanted_shape(
     text = f"input_shapes={name}={','.join(map(str, wanted))}"
     shape = tuple(int(extent) for extent in wanted)
     if len(shape) != len(dims):
-        raise UsageError(f"{text}: has {counted(len(shape), 'dimension')}, the input of {file} {len(dims)}")
+        raise UsageError(
+            f"{text}: has {counted(len(shape), 'dimension')}, the input of {file} {len(dims)}"
+        )
     if min(shape, default=1) < 1:
         raise UsageError(f"{text}: every dimension must be 1 or more")
     if len(shape) == IMAGE_DIMENSIONS and shape[0] != 1:

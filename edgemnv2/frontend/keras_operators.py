@@ -27,11 +27,11 @@ FUNCTIONS = {
     "compat.v1.transpose": "Transpose", "concat": "Concatenate", "expand_dims": "ExpandDims",
     "identity": "Identity", "image.resize": "Resize", "math.abs": "Absolute", "math.add": "Add",
     "linalg.matmul": "Matmul", "math.greater": "Greater", "math.less": "Less",
-    "math.argmax": "Argmax", "math.divide": "Divide", "math.exp": "Exp",
+    "math.argmax": "Argmax", "math.ceil": "Ceil", "math.divide": "Divide", "math.exp": "Exp", "math.floor": "Floor",
     "math.l2_normalize": "Normalize", "math.log": "Log", "math.maximum": "Maximum",
     "math.minimum": "Minimum", "math.multiply": "Multiply", "math.negative": "Negative",
     "math.pow": "Power", "math.reduce_max": "Max", "math.reduce_mean": "Mean",
-    "math.reduce_min": "Min", "math.reduce_sum": "Sum", "math.rsqrt": "Rsqrt",
+    "math.reduce_min": "Min", "math.round": "Round", "math.reduce_sum": "Sum", "math.rsqrt": "Rsqrt",
     "math.sigmoid": "Sigmoid", "math.softplus": "Softplus", "math.sqrt": "Sqrt",
     "math.square": "Square", "math.subtract": "Subtract", "math.tanh": "Tanh",
     "math.truediv": "TrueDivide", "nn.bias_add": "Add", "nn.elu": "Elu", "nn.gelu": "Gelu",
@@ -126,6 +126,12 @@ def _clip(net: OnnxNet, given: Arguments) -> str:
 
 def _rsqrt(net: OnnxNet, given: Arguments) -> str:
     return net.add("Div", [net.operand(1.0), net.add("Sqrt", [_first(net, given)])])
+
+
+def _round(net: OnnxNet, given: Arguments) -> str:
+    if given.get(1, "decimals", default=0):
+        raise net.refuse("rounding to decimals", "round to whole numbers")
+    return net.add("Round", [_first(net, given)])
 
 
 def _square(net: OnnxNet, given: Arguments) -> str:
@@ -314,6 +320,7 @@ OPERATORS: dict[str, Convert] = {
     "Argmax": _argmax,
     "AveragePool": _pool("AveragePool"),
     "Cast": _cast,
+    "Ceil": _unary("Ceil"),
     "Celu": _activated("celu"),
     "Clip": _clip,
     "Concatenate": _concatenate,
@@ -323,6 +330,7 @@ OPERATORS: dict[str, Convert] = {
     "Equal": _binary("Equal"),
     "Exp": _unary("Exp"),
     "ExpandDims": _expand_dims,
+    "Floor": _unary("Floor"),
     "Gelu": _gelu,
     "GetItem": _get_item,
     "Greater": _binary("Greater"),
@@ -355,6 +363,7 @@ OPERATORS: dict[str, Convert] = {
     "Relu6": _activated("relu6"),
     "Reshape": _reshape,
     "Resize": _resize,
+    "Round": _round,
     "Rsqrt": _rsqrt,
     "Selu": _activated("selu"),
     "Sigmoid": _activated("sigmoid"),

@@ -20,7 +20,8 @@ __all__ = ["settle"]
 Shape = tuple[int, ...]
 # What keeps the shape of the first operand, or spreads two.
 ELEMENTWISE = (
-    "ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH",
+    "ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR",
+    "FLOOR_DIV", "FLOOR_MOD", "GELU", "HARD_SWISH",
     "LEAKY_RELU", "LOG", "LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "MAXIMUM", "MINIMUM", "MUL",
     "NEG", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT",
     "SIGN", "SOFTMAX", "SQRT", "SQUARE", "SUB", "TANH",

@@ -56,9 +56,7 @@ def read_tables(data: bytes, file: str) -> TfliteGraph:
         found = f"bytes 4 to 8 are {data[4:8]!r}, must be {FILE_IDENTIFIER!r}"
         if len(data) < LEAST_BYTES:
             found = f"it has {len(data)} bytes" if data else "it is empty"
-        raise ModelError(
-            f"{file}: not a TFLite model ({found}); download or export the file again"
-        )
+        raise ModelError(f"{file}: not a TFLite model ({found}); download or export the file again")
     with reading(file, len(data)):
         model = tflite.Model.GetRootAs(data, 0)
         if model.SubgraphsLength() < 1:

@@ -51,7 +51,7 @@ def _model(operator: str, dtype: str, source: str) -> Any:
     elif operator == "Pow":
         constants["b"] = whole(2)
         operands = ["i", "b"]
-    elif operator == "Div":
+    elif operator in ("Div", "Mod"):
         constants["b"] = whole(3)
         operands = ["i", "b"]
     elif operator in ("Sub", "Greater"):

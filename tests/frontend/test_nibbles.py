@@ -91,9 +91,7 @@ def test_onnxruntimes_own_operators_of_older_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["zero point", "attribute"])
 @pytest.mark.parametrize("kind", [*ENDS, *WIDE])
-def test_activations_saturate_at_the_ends_of_their_type(
-    kind: str, by: str, tmp_path: Path
-) -> None:
+def test_activations_saturate_at_the_ends_of_their_type(kind: str, by: str, tmp_path: Path) -> None:
     node = helper.make_node
     constants = [array("s", np.float32(0.3)), narrow("z", kind, (), 3)]
     ends, attrs = ["s", "z"], {}

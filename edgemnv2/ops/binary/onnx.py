@@ -6,6 +6,7 @@ import numpy as np
 
 from edgemnv2.ops.binary.both import comparison, logical_not
 from edgemnv2.ops.binary.powers import add_power
+from edgemnv2.ops.binary.whole import modulo
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
@@ -85,6 +86,7 @@ RULES: dict[str, Rule] = {
     "Sub": _plain("subtract"),
     "Mul": _plain("multiply"),
     "Div": _plain("divide"),
+    "Mod": modulo,
     "Max": _many("maximum"),
     "Mean": _many("add", mean=True),
     "Min": _many("minimum"),

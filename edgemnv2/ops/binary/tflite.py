@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgemnv2.ops.binary.both import comparison, logical_not
 from edgemnv2.ops.binary.powers import add_power
+from edgemnv2.ops.binary.whole import floor_divide, modulo
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 from edgemnv2.ops.tflite_terms import finish
 
@@ -74,6 +75,8 @@ RULES: dict[str, Rule] = {
     "SUB": _plain("subtract"),
     "MUL": _plain("multiply"),
     "DIV": _plain("divide"),
+    "FLOOR_DIV": floor_divide,
+    "FLOOR_MOD": modulo,
     "MINIMUM": _compare("minimum"),
     "MAXIMUM": _compare("maximum"),
     "EQUAL": comparison("equal"),

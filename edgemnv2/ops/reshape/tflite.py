@@ -34,14 +34,7 @@ def product(node: SourceNode, flow: FlowBuilder) -> None:
     flow.alias(node.output, Constant(np.prod(extents, axis=axes, keepdims=keep, dtype=np.int64)))
 
 
-def quotient(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of shapes."""
-    pair = node.value(0, "numbers"), node.value(1, "numbers")
-    flow.alias(node.output, Constant(np.floor_divide(*pair)))
-
-
 RULES: dict[str, Rule] = {
-    "FLOOR_DIV": quotient,
     "REDUCE_PROD": product,
     **dict.fromkeys(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"), reshape),
     "SHAPE": shape,
