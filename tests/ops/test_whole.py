@@ -43,9 +43,7 @@ def onnx_file(operators: tuple[str, ...], divisor: int, kind: str) -> bytes:
     by = numpy_helper.from_array(np.array(divisor, kind.lower()), "d")
     graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [by])
     imports = [helper.make_opsetid("", 17)]
-    return bytes(
-        helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString()
-    )
+    return bytes(helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString())
 
 
 @pytest.mark.parametrize("kind", ["INT64", "INT32"])

@@ -8,7 +8,7 @@ from edgemnv2.ops.binary.both import comparison, logical_not
 from edgemnv2.ops.binary.powers import add_power
 from edgemnv2.ops.binary.whole import modulo
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
 __all__ = ["RULES"]
 
@@ -60,6 +60,27 @@ def power(node: SourceNode, flow: FlowBuilder) -> None:
     add_power(flow, flow.stored(node.input(0)), flow.stored(node.input(1)), node.output)
 
 
+def is_nan(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    # Whatever is a number is not above infinity; `x != x` is what compilers take for false.
+    infinity = Constant(np.array(np.inf, np.float32))
+    name = flow.truth("less_equal", [flow.stored(node.input(0)), infinity], node.output)
+    number = flow.real(SourceTensor.of_truths(name, node.output.shape, None))
+    flow.compute("equal", [number, Constant(np.zeros((), np.float32))], node.output)
+
+
+def is_inf(node: SourceNode, flow: FlowBuilder) -> None:
+    """Infinities of one sign, or of both."""
+    signs = node.get("detect_positive", 1), node.get("detect_negative", 1)
+    x, largest = flow.stored(node.input(0)), np.finfo(np.float32).max
+    if not any(signs):
+        raise Refusal("detect_positive=0 and detect_negative=0", "detect one of them")
+    if all(signs):
+        x = flow.add("abs", [x], flow.fresh(node.input(0)))
+    op, bound = ("greater", largest) if signs[0] else ("less", -largest)
+    flow.compute(op, [x, Constant(np.array(bound, np.float32))], node.output)
+
+
 def batch_normalization(node: SourceNode, flow: FlowBuilder) -> None:
     """Inference mode, constant parameters."""
     if node.get("training_mode", 0):
@@ -78,6 +99,8 @@ RULES: dict[str, Rule] = {
     "Equal": comparison("equal"),
     "Greater": comparison("greater"),
     "GreaterOrEqual": comparison("greater_equal"),
+    "IsInf": is_inf,
+    "IsNaN": is_nan,
     "Less": comparison("less"),
     "LessOrEqual": comparison("less_equal"),
     "Not": logical_not,
