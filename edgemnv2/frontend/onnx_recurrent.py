@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.frontend.onnx_prepare import attribute, inferred
 
-__all__ = ["RECURRENT", "unroll"]
+__all__ = ["CONDITION", "RECURRENT", "unroll"]
 
 Array = NDArray[Any]
 
@@ -26,6 +26,11 @@ ACTIVATIONS = ("HardSigmoid", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh")
 USUAL = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
 MOST_STEPS = 256
 """Of which each is a dozen layers."""
+CONDITION = (
+    f"Weights are constants, sequences whole and of 1 to {MOST_STEPS} steps, which are unrolled; "
+    "no clip, no peepholes"
+)
+"""For the table of operators."""
 
 
 def unroll(model: Any, file: str) -> None:
@@ -66,16 +71,15 @@ class _Steps:
         self.model, self.node, self.known, self.file = model, node, known, file
         self.prefix, self.count = prefix, 0
         self.nodes: list[Any] = []
+        self.values: dict[str, Array] = {}
         opsets = {x.domain or "ai.onnx": x.version for x in model.opset_import}
         self.opset = int(opsets.get("ai.onnx", 1))
         self.op = str(node.op_type)
         self.gates = RECURRENT[self.op]
-        self.batch_first = bool(attribute(node, "layout", 0))
         shape = shapes.get(node.input[0], ())
         if len(shape) != 3:
             self.refuse(f"an input of shape {list(shape)}", "export it with fixed input sizes")
-        first, second, self.features = shape
-        self.length, self.batch = (second, first) if self.batch_first else (first, second)
+        self.length, self.batch, self.features = shape
         self.hidden = self.weight(2, "recurrent weights").shape[2]
         self._check_form()
 
@@ -90,6 +94,8 @@ class _Steps:
         node = self.node
         if not 1 <= self.length <= MOST_STEPS:
             self.refuse(f"{self.length} steps", f"export it with 1 to {MOST_STEPS}")
+        if attribute(node, "layout", 0):
+            self.refuse("the batch in front (layout=1)", "export it with layout=0")
         if attribute(node, "clip", 0.0):
             self.refuse("clip", "export it without")
         if attribute(node, "input_forget", 0):
@@ -142,7 +148,7 @@ class _Steps:
         import onnx
 
         name = self.fresh()
-        array = np.ascontiguousarray(values)
+        array = self.values[name] = np.ascontiguousarray(values)
         self.model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
         return name
 
@@ -162,14 +168,11 @@ class _Steps:
     def write(self) -> None:
         """All nodes, which end in the outputs of the node."""
         x = self.node.input[0]
-        if self.batch_first:
-            x = self.add("Transpose", x, perm=[1, 0, 2])
         direction = str(attribute(self.node, "direction", "forward"))
         found = []
         for index in range(self.weight(1, "weights").shape[0]):
             backwards = direction == "reverse" or index == 1
             found.append(self._direction(x, index, backwards))
-        # Of [steps, directions, batch, hidden]; with the batch in front [batch, steps, ...].
         outputs = [*self.node.output, "", ""][:3]
         if outputs[0]:
             self._whole([states for states, _, _ in found], outputs[0])
@@ -179,16 +182,13 @@ class _Steps:
 
     def _whole(self, directions: list[list[str]], to: str) -> None:
         count, batch, hidden = len(directions), self.batch, self.hidden
+        # Of [steps, directions, batch, hidden].
         rows = []
         for states in directions:
             row = states[0] if len(states) == 1 else self.add("Concat", *states, axis=0)
             rows.append(self.reshaped(row, (self.length, batch, hidden)))
         y = rows[0] if count == 1 else self.add("Concat", *rows, axis=2)
         # [steps, batch, directions * hidden]
-        if self.batch_first:
-            y = self.add("Transpose", y, perm=[1, 0, 2])
-            self.reshaped(y, (batch, self.length, count, hidden), to=to)
-            return
         y = self.reshaped(y, (self.length, batch, count, hidden))
         if batch == 1 or count == 1:
             self.reshaped(y, (self.length, count, batch, hidden), to=to)
@@ -197,12 +197,8 @@ class _Steps:
 
     def _last(self, states: list[str], to: str) -> None:
         count, batch, hidden = len(states), self.batch, self.hidden
-        if not self.batch_first:
-            y = states[0] if count == 1 else self.add("Concat", *states, axis=0)
-            self.reshaped(y, (count, batch, hidden), to=to)
-            return
-        y = states[0] if count == 1 else self.add("Concat", *states, axis=1)
-        self.reshaped(y, (batch, count, hidden), to=to)
+        y = states[0] if count == 1 else self.add("Concat", *states, axis=0)
+        self.reshaped(y, (count, batch, hidden), to=to)
 
     def _direction(self, x: str, index: int, backwards: bool) -> tuple[list[str], str, str]:
         """The states `[batch, hidden]` in the order of time, the last one, and the last cell."""
@@ -236,9 +232,10 @@ class _Steps:
         if len(self.node.input) <= place or not self.node.input[place]:
             return ""
         name = self.node.input[place]
-        if name in self.known and not self.weight(place, "states").any():
-            return ""
-        one = self.cut(name, index, index + 1, 1 if self.batch_first else 0)
+        if name in self.known:
+            states = self.weight(place, "states")
+            return self.constant(states[index]) if states[index].any() else ""
+        one = self.cut(name, index, index + 1, 0)
         return self.reshaped(one, (self.batch, self.hidden))
 
     def _recurrent_constants(self, weights: Array, bias: Array) -> list[str]:
@@ -252,7 +249,14 @@ class _Steps:
 
     def _driven(self, row: str, state: str, weights: str) -> str:
         """A step's products: of its input, and of the state, of which the first one is zero."""
-        return self.add("Add", row, self.add("MatMul", state, weights)) if state else row
+        return self.add("Add", row, self.product(state, weights)) if state else row
+
+    def product(self, state: str, weights: str) -> str:
+        """Of a state and the recurrent weights; at once where the state is a constant."""
+        if state not in self.values:
+            return self.add("MatMul", state, weights)
+        made = self.values[state].astype(np.float64) @ self.values[weights]
+        return self.constant(made.astype(np.float32))
 
     def _rnn(self, row: str, state: str, cell: str, constants: Any, acts: Any) -> tuple[str, str]:
         return self.add(acts[0], self._driven(row, state, constants[0])), ""
@@ -278,7 +282,7 @@ class _Steps:
         if linear:
             bias = linear
             if state:
-                bias = self.add("Add", self.add("MatMul", state, constants[1]), linear)
+                bias = self.add("Add", self.product(state, constants[1]), linear)
             new = self.add("Add", new, self.add("Mul", reset, bias))
         elif state:
             new = self._driven(new, self.add("Mul", reset, state), constants[1])

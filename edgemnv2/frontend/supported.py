@@ -14,6 +14,7 @@ from edgemnv2.frontend.counts import Counts
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.frontend.onnx_inline import COMPOSED
+from edgemnv2.frontend.onnx_recurrent import CONDITION, RECURRENT
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow, constant_output
 from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
@@ -222,6 +223,6 @@ def supported_operators_markdown() -> str:
         known: dict[str, Any] = {**rules_of(format_), **(EXPANSIONS if format_ == "onnx" else {})}
         must = {operator: _condition(rule) for operator, rule in known.items()}
         if format_ == "onnx":
-            must |= dict.fromkeys(COMPOSED, OF_OTHERS)
+            must |= dict.fromkeys(COMPOSED, OF_OTHERS) | dict.fromkeys(RECURRENT, CONDITION)
         lines += [f"| {title} | {operator} | {text} |" for operator, text in sorted(must.items())]
     return "\n".join(lines) + "\n"
