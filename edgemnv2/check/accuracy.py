@@ -55,7 +55,8 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
     scores = class_scores(outputs, labels)
     if len(labels) != len(scores):
         raise InputError(
-            f"{counted(len(labels), 'label')} for {counted(len(scores), 'output')}; give one for each"
+            f"{counted(len(labels), 'label')} for {counted(len(scores), 'output')}; give one for "
+            "each"
         )
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
         raise InputError(

@@ -51,8 +51,9 @@ def check_input(name: str, dtype: str, rank: int, file: str, verb: str) -> None:
         )
     if not 1 <= rank <= MOST_DIMENSIONS:
         raise ModelError(
-            f"{file}: input {name!r} has {counted(rank, 'dimension')} (must be 1 to {MOST_DIMENSIONS}; an "
-            f"image has 4, [1, C, H, W] or [1, H, W, C]); {verb} the model with such an input"
+            f"{file}: input {name!r} has {counted(rank, 'dimension')} (must be 1 to "
+            f"{MOST_DIMENSIONS}; an image has 4, [1, C, H, W] or [1, H, W, C]); {verb} the model "
+            "with such an input"
         )
 
 

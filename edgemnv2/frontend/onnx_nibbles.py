@@ -1,4 +1,4 @@
-"""ONNX -> ONNX: integers of four and of two bits -> integers of eight, which hold the same values."""
+"""ONNX -> ONNX: integers of four and of two bits -> those of eight, which hold the same values."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _widen(tensor: Any, kinds: Any, found: dict[str, int], name: str) -> None:
 
 
 def _stored_kind(node: Any, kinds: Any, found: dict[str, int]) -> int:
-    """The narrow type that a quantise node makes, 0 where it is none; its attribute is rewritten."""
+    """The narrow type that a quantise node makes, 0 if it is none; its attribute is rewritten."""
     kind = found.get(node.input[2], 0) if len(node.input) > 2 else 0
     for attribute in node.attribute:
         if attribute.name == "output_dtype" and attribute.i in kinds:

@@ -173,12 +173,13 @@ class _Steps:
         for index in range(self.weight(1, "weights").shape[0]):
             backwards = direction == "reverse" or index == 1
             found.append(self._direction(x, index, backwards))
-        outputs = [*self.node.output, "", ""][:3]
-        if outputs[0]:
-            self._whole([states for states, _, _ in found], outputs[0])
-        for name, which in zip(outputs[1:], (1, 2), strict=True):
-            if name:
-                self._last([one[which] for one in found], name)
+        whole, last, last_cell = [*self.node.output, "", ""][:3]
+        if whole:
+            self._whole([states for states, _, _ in found], whole)
+        if last:
+            self._last([state for _, state, _ in found], last)
+        if last_cell:
+            self._last([cell for _, _, cell in found], last_cell)
 
     def _whole(self, directions: list[list[str]], to: str) -> None:
         count, batch, hidden = len(directions), self.batch, self.hidden

@@ -74,8 +74,8 @@ def _check_bits(graph: TfliteGraph, file: str) -> None:
     narrow = [x for x in graph.tensors if x.dtype in ("int4", "int2", "uint4")]
     if narrow:
         raise UnsupportedOperator(
-            f"{file}: {counted(len(narrow), 'activation')} of {narrow[0].dtype[-1]} bits, the first "
-            f"is {narrow[0].name!r} (must have 8 bits, or be floats); convert the model with "
+            f"{file}: {counted(len(narrow), 'activation')} of {narrow[0].dtype[-1]} bits, the "
+            f"first is {narrow[0].name!r} (must have 8 bits, or be floats); convert the model with "
             "activations of 8 bits"
         )
     wide = [x for x in graph.tensors if x.dtype == "int16" and x.is_quantized and x.value is None]

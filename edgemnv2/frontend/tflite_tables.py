@@ -53,10 +53,10 @@ def read_tables(data: bytes, file: str) -> TfliteGraph:
     import tflite
 
     if data[4:8] != FILE_IDENTIFIER:
-        found = f"bytes 4 to 8 are {data[4:8]!r}, must be {FILE_IDENTIFIER!r}"
+        fact = f"bytes 4 to 8 are {data[4:8]!r}, must be {FILE_IDENTIFIER!r}"
         if len(data) < LEAST_BYTES:
-            found = f"it has {len(data)} bytes" if data else "it is empty"
-        raise ModelError(f"{file}: not a TFLite model ({found}); download or export the file again")
+            fact = f"it has {len(data)} bytes" if data else "it is empty"
+        raise ModelError(f"{file}: not a TFLite model ({fact}); download or export the file again")
     with reading(file, len(data)):
         model = tflite.Model.GetRootAs(data, 0)
         if model.SubgraphsLength() < 1:

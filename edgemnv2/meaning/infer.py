@@ -391,7 +391,8 @@ def labels_left_out(graph: Graph, task: Task) -> str:
 def _unused_labels(said: Said, task: Task) -> str:
     none = task.kind in ("unknown", "embedding") or not task.classes
     needs = "no classes" if none else counted(task.classes, "class")
-    return f"{said.labels_from}: {counted(len(said.labels), 'label')}, and this {task.kind} has {needs}"
+    given = counted(len(said.labels), "label")
+    return f"{said.labels_from}: {given}, and this {task.kind} has {needs}"
 
 
 def _with_labels(task: Task, said: Said) -> Task:

@@ -41,7 +41,7 @@ def file_of(
     lengths: Any = None,
     **attributes: Any,
 ) -> bytes:
-    """x `[steps, batch, features]` -> `output` of the node (0 all states, 1 the last, 2 its cell)."""
+    """x `[steps, batch, features]` -> `output` (0 all states, 1 the last one, 2 its cell)."""
     random, count, gates = np.random.default_rng(3), DIRECTIONS[direction], RECURRENT[op]
     constants = {
         "w": random.normal(size=(count, gates * HIDDEN, FEATURES)) * 0.5,
@@ -58,7 +58,7 @@ def file_of(
     arrays = [numpy_helper.from_array(np.float32(v), k) for k, v in constants.items()]
     if lengths is not None:
         arrays.append(numpy_helper.from_array(np.array(lengths, np.int32), "n"))
-    outputs = ["", "", ""][:output] + ["y"]
+    outputs = [*[""] * output, "y"]
     node = helper.make_node(
         op, inputs, outputs, hidden_size=HIDDEN, direction=direction, **attributes
     )

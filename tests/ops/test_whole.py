@@ -89,5 +89,5 @@ def test_a_place_on_a_heat_map_is_a_row_and_a_column(target: str, tmp_path: Path
 def test_rests_of_floats_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(one_operator("Mod", (1, 1, 4, 4), {"d": np.float32(2)}, fmod=1))
-    with pytest.raises(UnsupportedOperator, match="Mod with rests of floats.*whole numbers.*floor"):
+    with pytest.raises(UnsupportedOperator, match=r"Mod with rests of floats.*whole numbers"):
         load_model(path)

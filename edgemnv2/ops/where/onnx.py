@@ -41,9 +41,9 @@ def one_hot(node: SourceNode, flow: FlowBuilder) -> None:
     found = [flow.truth("equal", [seen, Constant(x)], output) for x in (places, places - depth)]
     both = SourceTensor.of_truths(f"{found[0]}.either", output.shape, None)
     flow.move("maximum", found, both)
-    values = [Constant(np.array(x, np.float32)) for x in (on, off)]
+    when, otherwise = (Constant(np.array(x, np.float32)) for x in (on, off))
     made = SourceTensor(flow.fresh(output), output.shape, "float32")
-    add_where(flow, both.name, *values, made)
+    add_where(flow, both.name, when, otherwise, made)
     add_cast(flow, made, output)
 
 
