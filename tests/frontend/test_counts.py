@@ -41,6 +41,8 @@ def _model(operator: str, dtype: str, source: str) -> Any:
         if operator == "ReduceSum":
             constants["axes"] = np.array([1], np.int64)
             operands = ["i", "axes"]
+    elif operator == "CumSum":
+        constants["axis"], operands = np.array(2, np.int64), ["i", "axis"]
     elif operator == "TopK":
         constants["k"], operands, more = np.array([2], np.int64), ["i", "k"], ["n"]
     elif operator in ("Abs", "Neg", "Sign"):

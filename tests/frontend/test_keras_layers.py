@@ -295,6 +295,9 @@ OPERATORS: dict[str, tuple[str, dict[str, Any], Any, Callable[[Array], Array]]] 
         lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True),
     ),
     "relu6": ("Relu6", {}, "x", lambda x: np.clip(x, 0, 6)),
+    "the nearest whole number": ("Round", {"decimals": 0}, "x", np.rint),
+    "the one below": ("Floor", {}, "x", np.floor),
+    "the one above": ("Ceil", {}, "x", np.ceil),
 }  # fmt: skip
 
 
@@ -328,6 +331,9 @@ FUNCTIONS: dict[str, tuple[str, list[Any], Callable[[Array], Array]]] = {
         "math.l2_normalize", ["x", 0, 0, {"axis": 3}],
         lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True),
     ),
+    "the nearest whole number": ("math.round", ["x", 0, 0, {}], np.rint),
+    "the one below": ("math.floor", ["x", 0, 0, {}], np.floor),
+    "the one above": ("math.ceil", ["x", 0, 0, {}], np.ceil),
     "padding": (
         "compat.v1.pad", ["x", 0, 0, {"paddings": [[0, 0], [1, 0], [2, 1], [0, 0]]}],
         lambda x: np.pad(x, ((0, 0), (1, 0), (2, 1), (0, 0))),
@@ -435,3 +441,9 @@ def test_all_layers_that_cannot_be_done_are_told_at_once(tmp_path: Path) -> None
     lines = str(error.value).splitlines()
     assert [line.split("'")[1] for line in lines] == ["mine", "deep", "odd"]
     assert all("net.keras: layer" in line and "; " in line for line in lines)
+
+
+def test_rounding_to_decimals_is_refused(tmp_path: Path) -> None:
+    path = tiny_keras(tmp_path / "net.keras", [keras_layer("Round", "r", "x", OPS, decimals=1)])
+    with pytest.raises(UnsupportedOperator, match="'r': rounding to decimals"):
+        load_model(path)

@@ -15,7 +15,7 @@ __all__ = ["RULES"]
 
 Array = NDArray[Any]
 PLAIN = ("int8", "uint8", "int16", "uint16", "int32")
-"""Types of constants; of 4 bits only those in blocks are weights as exporters write them."""
+"""Types of constants; those of 4 bits are of 8 when they come here."""
 
 
 def dequantize_linear(node: SourceNode, flow: FlowBuilder) -> None:
