@@ -24,7 +24,7 @@ RECURRENT = {"GRU": 3, "LSTM": 4, "RNN": 1}
 """Operators, and how many gates each has."""
 ACTIVATIONS = ("HardSigmoid", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh")
 USUAL = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
-MOST_STEPS = 256
+MOST_STEPS = 128
 """Of which each is a dozen layers."""
 CONDITION = (
     f"Weights are constants, sequences whole and of 1 to {MOST_STEPS} steps, which are unrolled; "

@@ -132,7 +132,7 @@ def test_whole_lengths_are_no_obstacle(tmp_path: Path) -> None:
         ({"activations": ["Sigmoid", "Affine", "Tanh"]}, "activation Affine"),
         ({"input_forget": 1}, "coupled gates"),
         ({"layout": 1}, "the batch in front"),
-        ({"steps": 300}, "300 steps.*1 to 256"),
+        ({"steps": 300}, "300 steps.*1 to 128"),
     ],
 )
 def test_other_forms_are_refused_by_name(form: Any, message: str, tmp_path: Path) -> None:
