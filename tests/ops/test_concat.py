@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import PLACES, verified
+from tests.networks.onnx_net import one_operator
 from tests.networks.quantised import random_scale, random_zero_point
 from tests.networks.tflite_net import TfliteNet
 
@@ -190,3 +191,16 @@ def test_constants_between_computed_operands_are_paddings(tmp_path: Path) -> Non
 def test_compiled_networks_agree(axis: int, target: str, tmp_path: Path) -> None:
     blob = split_and_joined((1, 5, 4, 3), axis, "uint8", axis, axis == 3)
     assert verified(blob, ".tflite", target, tmp_path).exact
+
+
+@pytest.mark.parametrize("inputs", [("x", "k"), ("k", "x"), ("k", "x", "k", "x")])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_constants_without_values_add_nothing(
+    inputs: tuple[str, ...], axis: int, tmp_path: Path
+) -> None:
+    shape = (1, 3, 4, 5)
+    empty = np.zeros([0 if i == axis else e for i, e in enumerate(shape)], np.float32)
+    blob = one_operator("Concat", shape, {"k": empty}, inputs=inputs, axis=axis)
+    samples = random_samples(shape, "float32", 2, 0)
+    _, ours = reference(blob, ".onnx", samples, tmp_path)
+    np.testing.assert_array_equal(ours, onnxruntime_outputs(blob, samples)[0].reshape(ours.shape))
