@@ -8,9 +8,9 @@ are bytes from the start of the arena.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 __all__ = [
     "FEED",
@@ -24,6 +24,7 @@ __all__ = [
     "Step",
     "Write",
     "needed_rows",
+    "writers_of",
 ]
 
 FEED = -1
@@ -162,7 +163,7 @@ class RowOp:
         """The first tensor that it writes; most operations write one."""
         return self.writes[0].tensor
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[str, ...]:
         """All tensors that it writes."""
         return tuple(write.tensor for write in self.writes)
@@ -215,6 +216,15 @@ def needed_rows(op: RowOp, heights: tuple[int, ...]) -> tuple[tuple[tuple[str, r
             needed += [(x.tensor, op.rows_made(row, number)) for number, x in enumerate(op.writes)]
         found.append(tuple(needed))
     return tuple(found)
+
+
+def writers_of(ops: Sequence[RowOp]) -> dict[str, list[tuple[int, int]]]:
+    """By tensor who writes it, in order: number of the operation, which of its `writes`."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for number, op in enumerate(ops):
+        for index, write in enumerate(op.writes):
+            found.setdefault(write.tensor, []).append((number, index))
+    return found
 
 
 @dataclass(frozen=True)

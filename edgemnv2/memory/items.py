@@ -84,10 +84,12 @@ def row_items(program: Program, live: Mapping[str, LiveRows], align_bytes: int) 
     Row distances are the row sizes, rounded up to the tensor's own element alignment.
     """
     items = {}
+    contiguous = contiguous_rows(program)
     for name, rows in live.items():
         if name in program.external:
             continue
-        depth = _whole_accesses(program, name, rows, ring_depth(rows))
+        height = program.tensors[name].height
+        depth = _whole_accesses(contiguous.get(name, ()), height, rows, ring_depth(rows))
         stride = -(-rows.row_bytes // program.tensors[name].align_bytes)
         stride *= program.tensors[name].align_bytes
         offset = (np.arange(len(rows.first)) % depth) * stride
@@ -101,30 +103,33 @@ def scratch_item(owner: str, size_bytes: int, first: Numbers, last: Numbers) -> 
     return {name: Item(name, owner, 0, size_bytes, 1, np.zeros_like(first), first, last)}
 
 
-def contiguous_rows(program: Program, name: str) -> list[tuple[int, int]]:
-    """Ranges `start, stop` of rows of `name` that some step wants one behind the other."""
-    found: set[tuple[int, int]] = set()
+def contiguous_rows(program: Program) -> dict[str, list[tuple[int, int]]]:
+    """By tensor the ranges `start, stop` of rows that some step wants one behind the other."""
+    found: dict[str, set[tuple[int, int]]] = {}
     for op in program.ops:
         for number, read in enumerate(op.reads):
-            if read.tensor == name and (read.contiguous or op.rows_per_step > 1):
-                height = program.tensors[name].height
-                found |= {_ends(op.rows_read(number, row, height)) for row in range(op.steps)}
+            if read.contiguous or op.rows_per_step > 1:
+                height = program.tensors[read.tensor].height
+                ranges = {_ends(op.rows_read(number, row, height)) for row in range(op.steps)}
+                found.setdefault(read.tensor, set()).update(ranges)
         for number, write in enumerate(op.writes):
-            if write.tensor == name and op.rows_per_step * write.rows > 1:
-                found |= {_ends(op.rows_made(row, number)) for row in range(op.steps)}
-    return sorted(found)
+            if op.rows_per_step * write.rows > 1:
+                ranges = {_ends(op.rows_made(row, number)) for row in range(op.steps)}
+                found.setdefault(write.tensor, set()).update(ranges)
+    return {name: sorted(ranges) for name, ranges in found.items()}
 
 
 def _ends(rows: range) -> tuple[int, int]:
     return rows.start, rows.stop
 
 
-def _whole_accesses(program: Program, name: str, rows: LiveRows, least: int) -> int:
-    """The least depth from `least` on at which no contiguous access meets the end of the ring."""
-    wanted = [(start, stop) for start, stop in contiguous_rows(program, name) if stop > start + 1]
+def _whole_accesses(
+    ranges: Sequence[tuple[int, int]], height: int, rows: LiveRows, least: int
+) -> int:
+    """The least depth from `least` on at which none of `ranges` meets the end of the ring."""
+    wanted = [(start, stop) for start, stop in ranges if stop > start + 1]
     if not wanted:
         return least
-    height = program.tensors[name].height
     for depth in range(least, len(rows.first)):
         fits = all(start % depth + stop - start <= depth for start, stop in wanted)
         if fits and np.all(rows.first[depth:] > rows.last[:-depth]):

@@ -13,7 +13,7 @@ from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.program import FEED, Program, RowOp, RowOps, Step
 from edgemnv2.streaming.chains import choose_chains
 from edgemnv2.streaming.crossing import Crossings, chain_of, chain_roots, fed_in
-from edgemnv2.streaming.order import ORDERS, block_cuts, cut_points, make_program
+from edgemnv2.streaming.order import ORDERS, block_cuts, chain_steps, cut_points, make_program
 
 __all__ = [
     "ChainPeaks",
@@ -80,7 +80,7 @@ def chain_program(
     arriving = fed_in(rows, first, last, fed)
     outside = external.intersection({*part.inputs, *part.outputs})
     whole = [(0, len(part.ops))]
-    several = len(chain_roots(part, 0, len(part.ops))) > 1
+    several = len(chain_roots(Crossings(part), 0, len(part.ops))) > 1
     programs = [
         make_program(part, whole, fed=arriving, external=outside, orders=[order])
         for order in (ORDERS if several else ORDERS[:1])
@@ -98,10 +98,10 @@ def best_program(
     """The program of `rows` cut into `chains`, each in the order that needs the fewest bytes."""
     steps: list[Step] = []
     arriving = {name: number for number, name in enumerate(fed)}
+    crossings = Crossings(rows)
     for first, last in chains:
-        if len(chain_roots(rows, first, last)) == 1:
-            part = make_program(rows, [(first, last)], fed=fed, external=external)
-            steps += part.steps
+        if len(chain_roots(crossings, first, last)) == 1:
+            steps += chain_steps(crossings, first, last, fed)
             continue
         alone = chain_program(rows, first, last, fed, external)
         for step in alone.steps:

@@ -238,10 +238,11 @@ def _split_rings(program: Program, items: dict[str, Item], multiple: int) -> dic
     inside |= set(program.fed)
     height_out = program.tensors[program.ops[last - 1].output].height
     split: dict[str, Item] = {}
+    contiguous = contiguous_rows(program)
     for name, item in items.items():
         ring = name in inside and item.depth < len(item.first)
         # Classes of rows that are made out of their order may be alive at once.
-        if ring and np.all(np.diff(item.first) >= 0) and not contiguous_rows(program, name):
+        if ring and np.all(np.diff(item.first) >= 0) and name not in contiguous:
             ratio = -(-program.tensors[name].height // max(1, height_out))
             # A class holds one row at a time: no fewer classes than the ring is deep.
             residues = max(multiple, -(-item.depth // ratio)) * ratio

@@ -30,7 +30,7 @@ def plan_threads(
     private_names = program.private()
     outside = {*program.inputs, *program.outputs}
     for name, tensor in program.tensors.items():
-        used = program.used_in(name)
+        used = program.used_in[name]
         if used and name not in private_names | outside:
             sizes[f"shared:{name}"] = (tensor.size_bytes, used[0], used[-1])
     depths: dict[tuple[int, str], int] = {}

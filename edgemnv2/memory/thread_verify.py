@@ -26,7 +26,7 @@ from edgemnv2.memory.grains import (
 )
 from edgemnv2.memory.thread_memory import Ring, ThreadPlan
 from edgemnv2.memory.verify import declared_fault, part_bytes
-from edgemnv2.program import Program
+from edgemnv2.program import Program, writers_of
 from edgemnv2.streaming.bands import BandProgram, BandStep, Stage
 
 __all__ = ["find_thread_fault"]
@@ -123,6 +123,7 @@ class Check:
         self.homes = owner_tables({"arena": plan.arena_bytes, **ends})
         self._numbers: dict[tuple[str, int, int, int], int] = {}
         self._expected: dict[tuple[str, int, int], Owners] = {}
+        self._writers = writers_of(program.ops)
 
     def owner(self, name: str, row: int, writer: int, rows_held: int = 0) -> int:
         """A number for "row `row` of `name`, last written by operation `writer`"."""
@@ -136,17 +137,16 @@ class Check:
             size = self.program.tensors[name].row_bytes
             given = name in self.program.inputs
             found = whole_row(size, self.owner(name, row, GIVEN) if given else NEVER)
-            for number, op in enumerate(self.program.ops[:reader]):
-                for index, write in enumerate(op.writes):
-                    if write.tensor != name:
-                        continue
-                    last = op.rows_made(0 if op.accumulates else op.steps - 1, index)
-                    if write.first_row <= row < last.stop:
-                        held = op.steps if op.accumulates else 0
-                        by = whole_row(size, self.owner(name, row, number, held))
-                        found = (
-                            np.where(part_bytes(write, size), by, found) if write.part_bytes else by
-                        )
+            for number, index in self._writers.get(name, ()):
+                if number >= reader:
+                    break
+                op = self.program.ops[number]
+                write = op.writes[index]
+                last = op.rows_made(0 if op.accumulates else op.steps - 1, index)
+                if write.first_row <= row < last.stop:
+                    held = op.steps if op.accumulates else 0
+                    by = whole_row(size, self.owner(name, row, number, held))
+                    found = np.where(part_bytes(write, size), by, found) if write.part_bytes else by
             self._expected[key] = found
         return self._expected[key]
 

@@ -26,7 +26,7 @@ from edgemnv2.memory.grains import (
     tensors_in,
     whole_row,
 )
-from edgemnv2.program import MemoryPlan, Program, Read, RowOp, Write
+from edgemnv2.program import MemoryPlan, Program, Read, RowOp, Write, writers_of
 
 __all__ = ["find_fault", "part_bytes"]
 
@@ -122,13 +122,9 @@ def outside_fault(program: Program) -> str | None:
 
 def writers_fault(program: Program) -> str | None:
     """Two operations that make one byte, without the second changing it in place."""
+    written = writers_of(program.ops)
     for name, tensor in program.tensors.items():
-        writers = [
-            (op, index)
-            for op in program.ops
-            for index, write in enumerate(op.writes)
-            if write.tensor == name
-        ]
+        writers = [(program.ops[number], index) for number, index in written.get(name, ())]
         if len(writers) == 1 and writers[0][0].writes[writers[0][1]].is_plain:
             # Its rows are apart from one another; their number is checked below.
             op = writers[0][0]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from edgemnv2.program import RowOp, RowOps, RowTensor
 
@@ -68,22 +69,22 @@ class BandProgram:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def used_in(self, name: str) -> list[int]:
-        """Numbers of the stages that read or write tensor `name`."""
-        return [
-            number
-            for number, stage in enumerate(self.stages)
-            if any(
-                name in op.outputs or any(name == read.tensor for read in op.reads)
-                for op in self.ops[stage.first : stage.last]
-            )
-        ]
+    @cached_property
+    def used_in(self) -> Mapping[str, list[int]]:
+        """Of each tensor the numbers of the stages that read or write it."""
+        found: dict[str, list[int]] = {name: [] for name in self.tensors}
+        for number, stage in enumerate(self.stages):
+            ops = self.ops[stage.first : stage.last]
+            names = {name for op in ops for name in op.outputs}
+            for name in names.union(read.tensor for op in ops for read in op.reads):
+                found.setdefault(name, []).append(number)
+        return found
 
     def private(self) -> frozenset[str]:
         """Tensors of which every thread keeps its own rows."""
         found = set()
         for name in self.tensors:
-            stages = self.used_in(name)
+            stages = self.used_in[name]
             if len(stages) == 1 and self.stages[stages[0]].kind == "bands":
                 found.add(name)
         return frozenset(found - {*self.inputs, *self.outputs} - _whole_only(self.ops))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from edgemnv2.program import RowOps
 
@@ -46,14 +47,18 @@ class Crossings:
         for name in rows.outputs:
             self.last[name] = len(rows.ops)
 
+    @cached_property
+    def _everywhere(self) -> list[tuple[str, ...]]:
+        """`at` for all positions."""
+        found: list[list[str]] = [[] for _ in range(len(self.rows.ops) + 1)]
+        for name, first in sorted(self.first.items(), key=lambda item: item[1]):
+            for position in range(first, self.last.get(name, -1) + 1):
+                found[position].append(name)
+        return [tuple(names) for names in found]
+
     def at(self, position: int) -> tuple[str, ...]:
         """All tensors in memory at `position`, in the order in which they were made."""
-        found = [
-            name
-            for name, first in self.first.items()
-            if first <= position <= self.last.get(name, -1)
-        ]
-        return tuple(sorted(found, key=lambda name: self.first[name]))
+        return self._everywhere[position]
 
     def is_carried(self, name: str) -> bool:
         """Whether a tensor lives so long that chains must not wait for its end."""
@@ -91,17 +96,17 @@ def fed_in(rows: RowOps, first: int, last: int, fed: Sequence[str]) -> tuple[str
     return tuple(found)
 
 
-def chain_roots(rows: RowOps, first: int, last: int) -> list[int]:
+def chain_roots(crossings: Crossings, first: int, last: int) -> list[int]:
     """Operations that ask for rows by themselves in the chain `first .. last - 1`.
 
     They make what crosses the end of the chain; what a later operation of the chain updates, that
     one asks for.
     """
-    crossing = set(Crossings(rows).at(last))
+    ops, crossing = crossings.rows.ops, set(crossings.at(last))
     roots = []
     for index in range(first, last):
-        wanted = crossing.intersection(rows.ops[index].outputs)
-        for later in rows.ops[index + 1 : last]:
+        wanted = crossing.intersection(ops[index].outputs)
+        for later in ops[index + 1 : last]:
             if later.updates:
                 wanted -= set(later.outputs)
         if wanted:

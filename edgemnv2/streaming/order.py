@@ -49,21 +49,22 @@ def block_cuts(rows: RowOps) -> list[int]:
 
 
 def chain_steps(
-    rows: RowOps, first: int, last: int, fed: Sequence[str] = (), order: str = "last"
+    crossings: Crossings, first: int, last: int, fed: Sequence[str] = (), order: str = "last"
 ) -> list[Step]:
-    """Steps of the operations `first .. last - 1`, run as one chain.
+    """Steps of the operations `first .. last - 1` of `crossings.rows`, run as one chain.
 
     What crosses into the chain is whole in memory; inputs out of `fed` that no earlier operation
     reads are fed row by row. `order` is one of `ORDERS`.
     """
-    return _Chain(rows, first, last, fed).run(order)
+    return _Chain(crossings, first, last, fed).run(order)
 
 
 class _Chain:
     """The state of one chain while its steps are put in order."""
 
-    def __init__(self, rows: RowOps, first: int, last: int, fed: Sequence[str]) -> None:
-        self.rows = rows
+    def __init__(self, crossings: Crossings, first: int, last: int, fed: Sequence[str]) -> None:
+        self.crossings = crossings
+        self.rows = rows = crossings.rows
         self.first = first
         self.last = last
         self.writers: dict[str, list[int]] = {}
@@ -89,7 +90,7 @@ class _Chain:
         """Follower -> what it waits for: so many steps of an operation, or rows that are fed."""
 
     def run(self, order: str) -> list[Step]:
-        roots = chain_roots(self.rows, self.first, self.last)
+        roots = chain_roots(self.crossings, self.first, self.last)
         if order == "last":
             leader = roots[-1]
             needed = self._ancestors(leader)
@@ -226,8 +227,9 @@ def make_program(
 ) -> Program:
     """The program of `rows` cut into `chains`, in order; `orders`, if given, one per chain."""
     steps: list[Step] = []
+    crossings = Crossings(rows)
     for number, (first, last) in enumerate(chains):
-        steps += chain_steps(rows, first, last, fed, orders[number] if orders else ORDERS[0])
+        steps += chain_steps(crossings, first, last, fed, orders[number] if orders else ORDERS[0])
     return Program(
         tensors=rows.tensors,
         ops=rows.ops,
