@@ -74,7 +74,7 @@ def main() -> int:
         ):
             ratio = result.best_after / result.best_before
             print(
-                f"{name} {model}: {result.best_after:.0f} of {result.best_before:.0f} ({ratio:.4f})"
+                f"{name} {model}: {result.best_after:.6g} of {result.best_before:.6g} ({ratio:.4f})"
             )
     return 0
 

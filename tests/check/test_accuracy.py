@@ -71,7 +71,7 @@ def test_agreement_of_classes_counts_equal_ones():
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(InputError, match="labels go from 0 to 3 but the model has 3 classes"):
         accuracy(outputs([[1, 2, 3], [1, 2, 3]]), np.array([0, 3]))
-    with pytest.raises(InputError, match="1 labels for 2 outputs"):
+    with pytest.raises(InputError, match="1 label for 2 outputs"):
         accuracy(outputs([[1, 2, 3], [1, 2, 3]]), np.array([0]))
     with pytest.raises(InputError, match="are a grid, not class scores"):
         accuracy(np.zeros((1, 2, 2, 3)), np.array([0]))

@@ -83,6 +83,7 @@ def test_published_times_are_cycles_of_their_clock() -> None:
         assert cycles == pytest.approx(float(words[0]) * 1e-3 * hertz / 1e6, rel=1e-3)
 
 
+@pytest.mark.slow(ci=True)
 def test_one_row_is_one_artefact(monkeypatch: pytest.MonkeyPatch) -> None:
     class Estimate:
         def to_dict(self) -> dict[str, Any]:

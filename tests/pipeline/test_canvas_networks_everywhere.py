@@ -50,13 +50,8 @@ def assert_same_answer(found: Answer, wanted: Answer) -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize(
-    ("target", "runner", "count"),
-    [
-        PLACES[0],
-        *(pytest.param(*place, marks=pytest.mark.slow(ci=True)) for place in PLACES[1:]),
-    ],
-)
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize(("target", "runner", "count"), PLACES)
 def test_every_output_is_the_same_bytes(
     target: str,
     runner: str,

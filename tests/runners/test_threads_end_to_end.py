@@ -71,6 +71,7 @@ def test_a_number_without_a_plan_is_refused(host: Path, capsys: pytest.CaptureFi
     )
 
 
+@pytest.mark.slow(ci=True)
 def test_any_number_can_be_planned_for(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
     """Under the emulator, too: more threads than cores, and sleeping ones."""
     require_tool("aarch64-linux-gnu-gcc")

@@ -149,6 +149,7 @@ console.log(JSON.stringify(told));
 """
 
 
+@SLOW
 def test_weights_that_take_their_time_leave_it_for_warming(
     tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
