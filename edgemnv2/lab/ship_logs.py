@@ -33,6 +33,7 @@ MODELS = {
     "rpi4": (*_INT8, *_FLOAT),
     "rpi5": _INT8,
     "x86-64-v3": _INT8[:1],
+    "wasm": _INT8,
 }
 """What each target's log is tuned for."""
 BY_CYCLES = ("rpi3", "rpi4", "rpi5")

@@ -48,7 +48,7 @@ def _space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
         **ranges,
         "order": ("pixel",),
         "block": (1,) if single else (8, 16, 28, 56),
-        "wide": (False,) if single else (False, True),
+        "wide": (0,) if single else (0, 1),
     }
 
 
@@ -60,7 +60,7 @@ def _default(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     chosen = {"mr": 1 if single else 4, "nr": nr, "order": "pixel", "unroll": 1}
     if layer.requantize is None:
         return chosen
-    return {**chosen, "block": 1 if single else 56, "wide": not single}
+    return {**chosen, "block": 1 if single else 56, "wide": int(not single)}
 
 
 def _gemm(
