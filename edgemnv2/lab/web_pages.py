@@ -19,6 +19,15 @@ PEERS_FOLDER = Path(__file__).resolve().parent / "web_peers"
 SCRIPTS = ("page.js", "first.js", "ours.js", "onnxruntime-web.js", "litert.js")
 ONNX = "/node_modules/onnxruntime-web/dist/"
 LITERT = "/node_modules/@litertjs/core/"
+IMPORTS = f"""<script type="importmap">
+{{"imports": {{
+  "@litertjs/core": "{LITERT}dist/index.js",
+  "@litertjs/wasm-utils": "/node_modules/@litertjs/wasm-utils/dist/index.js",
+  "onnxruntime-web": "{ONNX}ort.wasm.min.mjs"
+}}}}
+</script>
+"""
+"""Where all pages find the engines."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,9 @@ FIRST = {
 
 def write_pages(site: Path, name: str) -> None:
     """`page.html`, `first-<engine>.html` and their scripts; `name`: of our artefact."""
-    for file in ("page.html", *SCRIPTS):
+    for file in SCRIPTS:
         shutil.copy(PEERS_FOLDER / file, site)
-    template = (PEERS_FOLDER / "first.html").read_text(encoding="utf-8")
+    _write(site / "page.html", "page.html", {})
     for engine, first in FIRST.items():
         modules = (*first.modules, "first.js", first.file)
         links = [f'<link rel="modulepreload" href="{file}">\n' for file in modules]
@@ -65,5 +74,9 @@ def write_pages(site: Path, name: str) -> None:
             "FILE": first.file,
             "OPEN": first.function,
         }
-        page = site / f"first-{engine}.html"
-        page.write_text(fill(template, values), encoding="utf-8", newline="\n")
+        _write(site / f"first-{engine}.html", "first.html", values)
+
+
+def _write(page: Path, template: str, values: dict[str, str]) -> None:
+    text = (PEERS_FOLDER / template).read_text(encoding="utf-8")
+    page.write_text(fill(text, {"IMPORTS": IMPORTS, **values}), encoding="utf-8", newline="\n")

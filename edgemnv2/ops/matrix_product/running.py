@@ -17,7 +17,8 @@ def cumulative_sum(node: SourceNode, flow: FlowBuilder) -> None:
     """Of floats or whole numbers; the axis is a constant, and has at most 1024 values."""
     source, output = node.input(0), node.output
     rank = len(source.shape)
-    axis, terms = node.ints(1, "axis")[0] % rank, source.shape[node.ints(1, "axis")[0] % rank]
+    axis = node.ints(1, "axis")[0] % rank
+    terms = source.shape[axis]
     if terms > MOST_TERMS:
         raise Refusal(f"{terms} values", "sum up fewer of them")
     if output.is_quantized:
