@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgemnv2.schedules.neon.gemm import steps_of
+from edgemnv2.schedules.neon.gemm import Step, steps_of
+from edgemnv2.schedules.neon.held_gemm import held_steps
 from edgemnv2.tir.builder import (
     Builder,
     build_module,
@@ -95,6 +96,17 @@ def test_steps_read_inside_the_pixel_and_count_each_channel_once(
 ) -> None:
     steps = steps_of(depth, size, smallest)
     assert steps is not None
+    _assert_counted_once(steps, depth)
+
+
+@pytest.mark.parametrize("depth", range(4, 90))
+def test_steps_of_held_pixels_cover_no_more_than_a_quad_twice(depth: int) -> None:
+    steps = held_steps(depth)
+    _assert_counted_once(steps, depth)
+    assert sum(step.size for step in steps) == -(-depth // 4) * 4
+
+
+def _assert_counted_once(steps: list[Step], depth: int) -> None:
     counted: list[int] = []
     for step in steps:
         assert step.channel >= 0

@@ -16,6 +16,7 @@ from edgemnv2.schedules import neon
 from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.neon.gemm import block_pixels
+from edgemnv2.schedules.neon.held_gemm import HELD, holds
 from edgemnv2.schedules.neon.isa import isa_of
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
 from edgemnv2.schedules.neon.sdot_depthwise import pack_dot_weights
@@ -205,7 +206,8 @@ def test_every_decision_gives_the_same_numbers(
         graph = layer_graph(INT8_CASES[case]["kind"], dtype, **kwargs)
         space = neon.space(graph, graph.layers[0], MACHINES[machine])
         smallest = {key: values[0] for key, values in space.items()}
-        largest = {key: values[-1] for key, values in space.items()}
+        # As many pixels as these no core holds.
+        largest = {key: [v for v in values if v != HELD][-1] for key, values in space.items()}
         for decisions in (smallest, largest):
             made, expected = run_case(machine, INT8_CASES[case], dtype, tmp_path, decisions)
             if dtype == "int8":
@@ -271,6 +273,45 @@ def test_int8_blocks_of_pixels_are_tflites_to_the_bit(
     case = {"kind": "pointwise", "height": 3, "width": 16, "cin": 576, "cout": 36}
     made, expected = run_case("a72", case, "int8", tmp_path, {"order": "block"}, rows_per_step=3)
     np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("depth", [4, 7, 16, 22, 24, 32, 43])
+@pytest.mark.parametrize("machine", ["a53", "a72", "armv7"])
+def test_pixels_in_registers_are_tflites_to_the_bit(
+    machine: str, depth: int, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """As many pixels as there are registers for, tails of pixels, panels and depths."""
+    tools(machine)
+    registers = isa_of(MACHINES[machine]).registers
+    most = max((m for m in range(1, 6) if holds(registers, depth, m)), default=0)
+    if not most:
+        pytest.skip("Armv7 has registers for 24 channels")
+    case = {"kind": "pointwise", "height": 2, "width": 7, "cin": depth, "cout": 36}
+    for mr, nr in ((1, 8), (most, 4)):
+        decisions = {"order": HELD, "mr": mr, "nr": nr}
+        folder = tmp_path / f"{mr}x{nr}"
+        folder.mkdir()
+        made, expected = run_case(machine, case, "int8", folder, decisions, rows_per_step=2)
+        np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("kind", ["pointwise", "conv2d"])
+def test_a_weight_of_minus_128_is_not_added_up_in_int16(
+    kind: str, tmp_path: Path, tools: Callable[[str], None]
+) -> None:
+    """Two products of -128 and -128 are 32768: no pixel is held then, whatever a log says."""
+    tools("a72")
+    graph = layer_graph(kind, "int8", width=9, height=4, cin=3 if kind == "conv2d" else 16, cout=32)
+    layer = graph.layers[0]
+    layer = replace(layer, weight=np.full_like(layer.weight, -128))
+    graph = replace(graph, layers=(layer,))
+    decisions = neon.default(graph, layer, MACHINES["a72"])
+    assert decisions["order"] == HELD
+    kernel = neon.row_kernel(graph, layer, {}, MACHINES["a72"], decisions, 1)
+    assert kernel is not None
+    inputs = [np.full_like(each, -128) for each in random_inputs(graph)]
+    made = run_kernel(kernel, graph, inputs, {}, MACHINES["a72"], tmp_path)
+    np.testing.assert_array_equal(made, reference(graph, inputs))
 
 
 def test_blocks_are_whole_tiles_of_about_equal_size() -> None:

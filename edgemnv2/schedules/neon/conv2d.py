@@ -18,6 +18,8 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.schedules.family import LayerKind
 from edgemnv2.schedules.gemm import Ends, stem_builder
+from edgemnv2.schedules.neon.held_gemm import HELD, QUAD
+from edgemnv2.schedules.neon.int8_gemm import pairs_fit
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.pointwise import (
     default_pointwise,
@@ -48,12 +50,16 @@ LONGEST_LIST = 4
 
 def conv2d_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
     """As pointwise, without blocks: one row of windows is in L1 anyway."""
-    return {**pointwise_space(graph, layer, isa), "order": ("panel", "pixel")}
+    space = pointwise_space(graph, layer, isa)
+    orders = tuple(order for order in space["order"] if order in ("panel", "pixel", HELD))
+    return {**space, "order": orders}
 
 
 def default_conv2d(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
     """As pointwise; smaller float tiles, whose window's vectors need registers too."""
-    decisions = {**default_pointwise(graph, layer, isa), "order": "panel"}
+    decisions = default_pointwise(graph, layer, isa)
+    if decisions["order"] != HELD:
+        decisions |= {"order": "panel"}
     if layer.requantize is None and isa.arm64:
         half = graph.tensor_out(layer).dtype == "float16" and decisions["nr"] >= 16
         decisions |= {"mr": 8, "nr": 16 if half else 8}
@@ -80,7 +86,8 @@ def conv2d_kernel(
     depth = rows * taps
     # int8 vectors may cover a few elements more: they meet zero weights. A float there could be a
     # NaN of earlier use, so float rows have no such rest.
-    granule = 1 if not integer else (4 if isa.dotprod else 16)
+    fours = isa.dotprod or (decisions["order"] == HELD and pairs_fit(layer.weight))
+    granule = 1 if not integer else (QUAD if fours else 16)
     padded = -(-depth // granule) * granule
     weight = np.zeros((padded, out.channels), layer.weight.dtype)
     weight[:depth] = layer.weight.reshape(depth, out.channels)

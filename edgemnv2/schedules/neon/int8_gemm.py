@@ -21,7 +21,7 @@ from edgemnv2.schedules.neon.requantize import Int8Epilogue, pack_parameters
 from edgemnv2.tir.builder import Builder, broadcast, element, lane, load, reinterpret
 from edgemnv2.tir.tiling import Panel
 
-__all__ = ["LARGEST_SPLIT", "SdotGemm", "WideningGemm", "split_weights"]
+__all__ = ["LARGEST_SPLIT", "Int8Gemm", "SdotGemm", "WideningGemm", "pairs_fit", "split_weights"]
 
 Expr = Any
 Array = NDArray[Any]
@@ -39,6 +39,14 @@ def split_weights(weight: Array) -> list[Array]:
         return [weight]
     first = np.clip(weight, -127, 127)
     return [first.astype(np.int8), (weight - first).astype(np.int8)]
+
+
+def pairs_fit(weight: Array) -> bool:
+    """Whether two products fit int16: not if both weights are -128, and both inputs.
+
+    Of weights that are a sum of two, neither is.
+    """
+    return weight.dtype != np.int8 or int(weight.min()) > -128
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +94,31 @@ class Int8Gemm(Gemm):
                 apart=self.apart,
             )
 
+    def finish(
+        self,
+        k: Builder,
+        p: Pointers,
+        first: Expr,
+        mr: int,
+        panel: Panel,
+        sums: Callable[[int], list[Expr]],
+    ) -> None:
+        """Requantise and store, pixel by pixel, what `sums` gives of it: int32x4 without bias."""
+        epilogue, nr = self.epilogue, panel.width
+        constants = epilogue.load(k, p.second, k.let(panel.packed * epilogue.rows), nr)
+        rows: list[tuple[Expr, list[Expr]]] = []
+        for r in range(mr):
+            of_pixel = sums(r)
+            if not epilogue.folded:
+                pairs = zip(of_pixel, constants.bias, strict=True)
+                of_pixel = [k.let(total + bias) for total, bias in pairs]
+            rows.append((k.let((first + r) * self.panels.channels + panel.channel), of_pixel))
+            # Four channels of two pixels are narrowed together.
+            if nr == 4 and r % 2 == 0 and r + 1 < mr:
+                continue
+            epilogue.store_rows(k, p.out, rows, constants)
+            rows = []
+
     def parameters(self) -> Array:
         """Bias, multiplier and shift, by panels."""
         return pack_parameters(self.bias, self.requantize, self.panels.blocks(), self.epilogue)
@@ -107,7 +140,7 @@ class WideningGemm(Int8Gemm):
 
     def tile(self, k: Builder, p: Pointers, first: Expr, mr: int, panel: Panel) -> None:
         """Accumulators hold partial sums of one output each, added up at the end."""
-        isa, depth, nr, epilogue = self.isa, self.depth, panel.width, self.epilogue
+        isa, depth, nr = self.isa, self.depth, panel.width
         acc = k.registers("int32x4", mr * nr)
         x0, w0 = k.let(first * depth), k.let(panel.packed * self.packed_depth)
         # Products of one channel keep five pixels' sums in registers, and are enough to not wait.
@@ -139,21 +172,15 @@ class WideningGemm(Int8Gemm):
                         k.set(acc, i, isa.sadalp16(element(acc, i), pair))
 
         self.accumulate(k, nr, x0, w0, step)
-        constants = epilogue.load(k, p.second, k.let(panel.packed * epilogue.rows), nr)
-        rows = []
-        for r in range(mr):
-            sums = []
-            for j in range(0, nr, 4):
-                a = [element(acc, r * nr + j + i) for i in range(4)]
-                total = isa.addp32(k.let(isa.addp32(a[0], a[1])), k.let(isa.addp32(a[2], a[3])))
-                sums.append(k.let(total if epilogue.folded else total + constants.bias[j // 4]))
-            at = k.let((first + r) * self.panels.channels + panel.channel)
-            rows.append((at, sums))
-            # Four channels of two pixels are narrowed together.
-            if nr == 4 and r % 2 == 0 and r + 1 < mr:
-                continue
-            epilogue.store_rows(k, p.out, rows, constants)
-            rows = []
+
+        def sums(r: int) -> list[Expr]:
+            totals = []
+            for i in range(r * nr, (r + 1) * nr, 4):
+                a, b = (isa.addp32(element(acc, i + j), element(acc, i + j + 1)) for j in (0, 2))
+                totals.append(k.let(isa.addp32(k.let(a), k.let(b))))
+            return totals
+
+        self.finish(k, p, first, mr, panel, sums)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,8 @@ from edgemnv2.schedules.halves import span_of
 from edgemnv2.schedules.integer import folded_bias
 from edgemnv2.schedules.neon.float_gemm import FloatGemm
 from edgemnv2.schedules.neon.gemm import Gemm, steps_of
-from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm
+from edgemnv2.schedules.neon.held_gemm import HELD, QUAD, HeldGemm, held_steps, holds
+from edgemnv2.schedules.neon.int8_gemm import LARGEST_SPLIT, SdotGemm, WideningGemm, pairs_fit
 from edgemnv2.schedules.neon.isa import LANES, Isa
 from edgemnv2.schedules.neon.requantize import Int8Epilogue
 from edgemnv2.tir.tiling import panels_of
@@ -34,6 +35,11 @@ SHORT_INT8_DEPTH = 24
 def is_half(graph: Graph, layer: Conv2D) -> bool:
     """Whether the layer computes in float16; a stem may take a float32 image all the same."""
     return "float16" in (graph.tensor_in(layer).dtype, graph.tensor_out(layer).dtype)
+
+
+def _depth(layer: Conv2D) -> int:
+    """Products of one sum."""
+    return int(np.prod(layer.weight.shape[:3]))
 
 
 def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[Any, ...]]:
@@ -53,6 +59,8 @@ def pointwise_space(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, tuple[An
     if isa.dotprod:
         return {"mr": (1,) if single else (4, 5, 6, 7, 8), "nr": (8, 12, 16), "order": order}
     pixels = (1, 2, 3, 4, 5) if isa.arm64 and not single else (1, 2, 3, 4)
+    if holds(isa.registers, _depth(layer), 1):
+        order = (*order, HELD)
     return {"mr": pixels, "nr": (4, 8), "order": order, "unroll": (1, 2)}
 
 
@@ -97,10 +105,27 @@ def default_pointwise(graph: Graph, layer: Conv2D, isa: Isa) -> dict[str, Any]:
         if pixels == 1:
             return {"mr": 1, "nr": 16, "order": order}
         return {"mr": 7, "nr": 8, "order": order}
+    return _default_int8(isa, _depth(layer), channels, pixels)
+
+
+def _held_depths(isa: Isa) -> range:
+    """Of pixels that are best held in registers, see `HeldGemm`: by modelled cycles, and by
+    instructions for Armv7, whose registers hold one pixel of these and larger tiles of less."""
     if not isa.arm64:
-        return {"mr": 2, "nr": 4, "order": order, "unroll": 1}
+        return range(17, 25)
+    return range(QUAD, 33 if isa.reorders else 29)
+
+
+def _default_int8(isa: Isa, depth: int, channels: int, pixels: int) -> dict[str, Any]:
+    """Without dot products."""
+    order = "block" if pixels > 1 else "panel"
+    if depth in _held_depths(isa) and depth <= channels:
+        mr = next(m for m in (3, 2, 1) if holds(isa.registers, depth, m))
+        return {"mr": min(mr, pixels), "nr": 4, "order": HELD, "unroll": 1}
+    if not isa.arm64:
+        return {"mr": min(4, pixels), "nr": 4, "order": order, "unroll": 2}
     # In order, loads cost a cycle each, and a tile of 5 x 4 has fewest; its ends cost more.
-    large = not isa.reorders and pixels > 1 and layer.weight.shape[2] > SHORT_INT8_DEPTH
+    large = not isa.reorders and pixels > 1 and depth > SHORT_INT8_DEPTH
     mr, nr = (5, 4) if large else (2, 8)
     return {"mr": mr, "nr": nr, "order": order, "unroll": 2}
 
@@ -163,8 +188,13 @@ def gemm_of(
         if steps is None:
             return None
         return SdotGemm(isa, weight, bias, panels, steps, 2, requantize, epilogue)
-    # Two products of int8 fit int16 unless both weights are -128 (and both inputs).
-    steps = steps_of(depth, 8 if weight.dtype == np.int8 and int(weight.min()) == -128 else 16, 8)
+    fits = pairs_fit(weight)
+    if decisions["order"] == HELD and fits:
+        if depth < QUAD or not holds(isa.registers, depth, int(decisions["mr"])):
+            return None
+        steps = held_steps(depth)
+        return HeldGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)
+    steps = steps_of(depth, 16 if fits else 8, 8)
     if steps is None:
         return None
     return WideningGemm(isa, weight, bias, panels, steps, unroll, requantize, epilogue)
