@@ -120,7 +120,9 @@ def _default_int8(isa: Isa, depth: int, channels: int, pixels: int) -> dict[str,
     """Without dot products."""
     order = "block" if pixels > 1 else "panel"
     if depth in _held_depths(isa) and depth <= channels:
-        mr = next(m for m in (3, 2, 1) if holds(isa.registers, depth, m))
+        # A core out of order finds enough to begin in two pixels.
+        most = 2 if isa.reorders else 3
+        mr = next(m for m in range(most, 0, -1) if holds(isa.registers, depth, m))
         return {"mr": min(mr, pixels), "nr": 4, "order": HELD, "unroll": 1}
     if not isa.arm64:
         return {"mr": min(4, pixels), "nr": 4, "order": order, "unroll": 2}
