@@ -36,7 +36,7 @@ __all__ = ["emit_code"]
 
 STEP_LOOP = "step_loop.h"
 PROCESSOR = "processor.h"
-VISION = ("camera.py", "decode.py", "draw.py", "geometry.py")
+VISION = ("camera.py", "decode.py", "draw.py", "geometry.py", "labels.py")
 """What `run.py` imports."""
 PAIR_UNROLLS = (16, 8, 4)
 """Pairs of input channels in the unrolled part of the Cortex-M product loop, fastest first: each

@@ -22,6 +22,7 @@ from edgemnv2.meaning.labels import labels_beside, labels_inside
 from edgemnv2.meaning.normalisation import preset_inside
 from edgemnv2.model import TensorSpec
 from edgemnv2.ops.graph import Graph, Tensor
+from edgemnv2.runtime.vision.labels import BACKGROUND_WORDS, fitted, without_background
 from edgemnv2.samples.images import image_input, preset_pixels
 from edgemnv2.samples.pixels import wanted_pixels
 from edgemnv2.task import Box, Said, Task
@@ -40,7 +41,6 @@ METADATA = "edgemnv2"
 COARSE = 4
 """Input pixels that a cell of a grid stands for, at least; finer maps are of pixels."""
 SIGMOIDS = ("sigmoid", "hardsigmoid")
-BACKGROUND_WORDS = ("background", "???", "__background__")
 
 
 def said_by_file(path: Path) -> Said:
@@ -145,16 +145,10 @@ def _detections(graph: Graph, said: Said) -> Task | None:
     if found is None:
         return None
     # Names are of the operator's classes, without the background that some lists begin with.
-    size = len(_without_background(said.labels, found.classes)) or found.classes
+    size = len(without_background(said.labels, found.classes)) or found.classes
     told = "boxes, classes, scores and their count"
     task = Task("detector", told, found.roles, size, "probabilities")
     return replace(task, classes_a_box=found.classes_a_box)
-
-
-def _without_background(labels: tuple[str, ...], classes: int) -> tuple[str, ...]:
-    """The labels of an operator that tells `classes` classes and no background."""
-    extra = classes and len(labels) == classes + 1 and labels[0].lower() in BACKGROUND_WORDS
-    return labels[1:] if extra else labels
 
 
 def _raw_heads(graph: Graph, said: Said) -> Task | None:
@@ -396,17 +390,9 @@ def _unused_labels(said: Said, task: Task) -> str:
 
 
 def _with_labels(task: Task, said: Said) -> Task:
-    """The labels, where their number is that of the classes; one fewer leaves out a background."""
-    labels = said.labels
-    if "count" in task.roles:
-        labels = _without_background(labels, task.classes)
-    with_background = task.background if task.kind == "detector" else True
-    if labels and with_background and len(labels) == task.classes - 1:
-        labels = ("background", *labels)
-    known = not task.classes or len(labels) == task.classes
-    if task.kind in ("unknown", "embedding") or not labels or not known:
-        return task
-    return replace(task, labels=labels, labels_from=said.labels_from)
+    """`task` with the labels, where they suit it."""
+    labels = fitted(said.labels, task.to_dict())
+    return task if labels is None else replace(task, labels=labels, labels_from=said.labels_from)
 
 
 def _with_pixels(task: Task, graph: Graph, said: Said) -> Task:

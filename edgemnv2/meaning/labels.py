@@ -7,13 +7,11 @@ zip has `labels.txt`. Beside a model lie `NAME.labels.txt`, `labels.txt` or `lab
 
 from __future__ import annotations
 
-import csv
-import re
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from edgemnv2.errors import InputError
+from edgemnv2.runtime.vision.labels import lines, table
 
 __all__ = ["labels_beside", "labels_inside", "read_labels"]
 
@@ -36,7 +34,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InputError(
             f"{path}: labels cannot be read ({error.strerror}); give a text file, a label a line"
         ) from None
-    return _table(text, path) if path.suffix == ".csv" else _lines(text)
+    if path.suffix != ".csv":
+        return lines(text)
+    try:
+        return table(text)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def labels_inside(path: Path) -> tuple[tuple[str, ...], str]:
@@ -59,7 +62,7 @@ def labels_inside(path: Path) -> tuple[tuple[str, ...], str]:
                 return (), ""
             text = archive.read(texts[0]).decode("utf-8", "replace")
             place = "Teachable Machine's zip" if path.suffix == ".zip" else "TFLite metadata"
-            return _lines(text), f"{texts[0].filename} in {place}"
+            return lines(text), f"{texts[0].filename} in {place}"
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
         return (), ""
 
@@ -77,46 +80,3 @@ def labels_beside(path: Path) -> tuple[tuple[str, ...], str]:
             if found:
                 return found, name
     return (), ""
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    """One label a line; numbers in front ("0 cat", "0: cat") are not part of it if all have them.
-
-    Empty lines at the end are none; those between stand for classes without a name.
-    """
-    lines = [line.strip() for line in text.splitlines()]
-    while lines and not lines[-1]:
-        lines.pop()
-    numbered = [re.fullmatch(r"(\d+)[:\s,]\s*(.*\S)", line) for line in lines]
-    if lines and all(numbered):
-        pairs = [(int(m[1]), m[2]) for m in numbered if m]
-        if _complete([number for number, _ in pairs]):
-            return tuple(name for _, name in sorted(pairs))
-    return tuple(lines)
-
-
-def _complete(numbers: Sequence[int]) -> bool:
-    return sorted(numbers) == list(range(len(numbers)))
-
-
-def _table(text: str, path: Path) -> tuple[str, ...]:
-    """Names by class index; several lines of one class, as a list of images has, must agree."""
-    reader = csv.DictReader(text.splitlines())
-    if not {"class_index", "name"} <= set(reader.fieldnames or ()):
-        raise InputError(f"{path}: expected the columns class_index and name; add them")
-    names: dict[int, str] = {}
-    for row in reader:
-        number = str(row["class_index"])
-        if not number.isdigit():
-            raise InputError(
-                f"{path}: line {reader.line_num}: class_index {number!r} is no whole number; "
-                "correct it"
-            )
-        if names.setdefault(int(number), str(row["name"])) != str(row["name"]):
-            raise InputError(
-                f"{path}: line {reader.line_num}: class {number} has two names; keep one"
-            )
-    size = max(names, default=-1) + 1
-    if size > MOST_BYTES:
-        raise InputError(f"{path}: class_index {size - 1} is out of any range; correct it")
-    return tuple(names.get(index, "") for index in range(size))

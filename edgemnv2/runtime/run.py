@@ -15,12 +15,14 @@ arrays by name where there are several inputs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import hashlib
 import json
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import numpy as np
 
 # What lies in the folder `vision` beside this file.
 from vision import decode, geometry
+from vision import labels as label_files
 
 # ImageNet's mean and deviation, as torchvision's documentation gives them.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -343,7 +346,17 @@ class Answering:
         self.network, self.top = network, args.top
         self.task = network.manifest["task"]
         if args.labels:
-            self.task["labels"] = args.labels.read_text("utf-8").splitlines()
+            given = read_labels(args.labels)
+            suited = label_files.fitted(given, self.task)
+            if suited is None:
+                classes = (
+                    f"{self.task['classes']} classes" if self.task["classes"] else "no classes"
+                )
+                raise RunError(
+                    f"--labels {args.labels}: {len(given)} labels, and this {self.task['kind']} "
+                    f"has {classes}; correct the file or leave it out"
+                )
+            self.task["labels"] = suited
         self.threshold = args.threshold
 
     def __call__(
@@ -369,13 +382,45 @@ class Answering:
         image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
         names = dict(enumerate(self.task["labels"]))
         page = draw.drawn(image, answer, names, place, note=note)
-        # Whole or not at all: somebody may be looking at the one before.
-        partial = path.with_name(f".{path.name}.part{path.suffix}")
-        try:
-            page.save(partial)
-        except ValueError:
-            raise RunError(f"{path}: cannot be drawn (expected .png, .jpg or .webp)") from None
-        partial.replace(path)
+        with whole_file(path) as partial:
+            try:
+                page.save(partial)
+            except (KeyError, ValueError):
+                raise RunError(f"{path}: cannot be drawn (expected .png, .jpg or .webp)") from None
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file to write that becomes `path` at the end: whole, or not at all.
+
+    Somebody may be looking at the one before. A device or a pipe stays what it is.
+    """
+    device = path.exists() and not path.is_file()
+    partial = path if device else path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        if not device:
+            partial.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        if not device:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The labels of a text file, or of a .csv with the columns class_index and name."""
+    try:
+        text = path.read_text("utf-8-sig")
+        return label_files.table(text) if path.suffix == ".csv" else label_files.lines(text)
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: labels cannot be read ({error}); give UTF-8 text") from None
+    except OSError as error:
+        raise RunError(f"{path}: labels cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
 
 
 def run_folder(answering: Answering, folder: Path, draw: Path | None) -> None:
@@ -384,8 +429,6 @@ def run_folder(answering: Answering, folder: Path, draw: Path | None) -> None:
     files = sorted(x for x in folder.iterdir() if x.suffix.lower() in IMAGES)
     if not files:
         raise RunError(f"{folder}: no pictures ({', '.join(IMAGES)})")
-    if draw is not None:
-        draw.mkdir(parents=True, exist_ok=True)
     for index, file in enumerate(files):
         target = None if draw is None else draw / f"{file.name}.png"
         _, lines = answering(read_pixels(file, channels), file, target)
@@ -428,7 +471,7 @@ def run_tensors(network: Network, args: argparse.Namespace) -> None:
     """The best classes of an .npy or .npz, one a line: score, index, label; a grid's with place."""
     results = network.run(load_sample(network, args.image))
     write_outputs(network, results, args.outputs)
-    labels = args.labels.read_text("utf-8").splitlines() if args.labels else []
+    labels = read_labels(args.labels) if args.labels else ()
     tensor = score_output(network)
     scores = real_scores(tensor, results[tensor["name"]])
     _, height, width, _ = scores.shape
@@ -446,8 +489,24 @@ def write_outputs(network: Network, results: Arrays, path: Path | None) -> None:
         named: dict[str, Any] = {
             x["name"]: to_source(results[x["name"]], x) for x in network.outputs
         }
-        with path.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             np.savez(file, **named)
+
+
+def expect_kept(args: argparse.Namespace) -> None:
+    """RunError where what is to be written is what is read, or is not written at all."""
+    several = args.camera is not None or args.image.is_dir()
+    if several and args.outputs is not None:
+        raise RunError("--outputs: is for one image or array file (leave it out)")
+    if args.image is not None and args.image.is_dir():
+        # Drawn pictures have other names than those beside them.
+        if args.draw is not None and args.draw.exists() and not args.draw.is_dir():
+            raise RunError(f"--draw {args.draw}: is not a folder, and the pictures are one")
+        return
+    for flag, path in (("draw", args.draw), ("outputs", args.outputs)):
+        for read in (args.image, args.labels):
+            if None not in (path, read) and path.exists() and read.exists() and path.samefile(read):
+                raise RunError(f"--{flag} {path}: would be written over what is read")
 
 
 def whole_number(word: str) -> int:
@@ -482,11 +541,16 @@ def main() -> int:
     args = parser.parse_args()
     if (args.image is None) == (args.camera is None):
         parser.error("give an image, a folder, an array file, or --camera")
+    if args.camera is None and args.frames is not None:
+        parser.error("--frames: are those of a --camera")
     try:
+        expect_kept(args)
         network = Network(Path(__file__).resolve().parent)
-        if args.image is not None and (
-            args.image.suffix in (".npy", ".npz") or network.manifest["task"]["kind"] == "unknown"
-        ):
+        unknown = network.manifest["task"]["kind"] == "unknown"
+        if args.image is not None and (args.image.suffix in (".npy", ".npz") or unknown):
+            if args.draw is not None or args.threshold is not None:
+                why = "what its outputs mean is not known" if unknown else "arrays are no pictures"
+                raise RunError(f"--draw and --threshold are about pictures, and {why}")
             run_tensors(network, args)
             return 0
         answering = Answering(network, args)
