@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -58,6 +58,10 @@ class Artifact:
         """Size of the arena that the caller brings."""
         return self.manifest.arena_bytes
 
+    def all_files(self) -> tuple[Path, ...]:
+        """The manifest, and all that it vouches for."""
+        return (self.path / MANIFEST, *(self.path / name for name in sorted(self.manifest.files)))
+
     def files(self, folder: str, suffix: str = "") -> tuple[Path, ...]:
         """Paths of the files below `folder` whose name ends in `suffix`, sorted."""
         return tuple(
@@ -72,13 +76,14 @@ class ArtifactWriter:
 
     With `force`, an older artefact at `output` is replaced; anything else that is there is never
     touched, nor are files that somebody has put into the artefact. Raises ArtifactError before any
-    work is done when `output` cannot be used.
+    work is done when `output` cannot be used, or when one of the files `read` would be replaced.
     """
 
-    def __init__(self, output: Path, *, force: bool = False) -> None:
+    def __init__(self, output: Path, *, force: bool = False, read: Iterable[Path] = ()) -> None:
         self.output = output
         self.manifest: Manifest | None = None
         self._force = force
+        self._read = tuple(read)
         self._draft = ExitStack()
         self._check_output()
 
@@ -131,7 +136,13 @@ class ArtifactWriter:
             raise ArtifactError(f"{self.output}: is not a folder (choose another one with output=)")
 
     def _check_foreign(self) -> None:
-        """ArtifactError for files in the old artefact that compile did not put there."""
+        """ArtifactError for files in the old artefact that compile did not put there, or reads."""
+        for path in self._read:
+            if self.output.resolve() in path.resolve().parents:
+                raise ArtifactError(
+                    f"{path}: lies in the artefact that force=True would replace (copy it to "
+                    "another place first, or choose another folder with output=)"
+                )
         known = {MANIFEST, *_read_manifest(self.output)["files"]}
         foreign = sorted(
             name

@@ -63,7 +63,8 @@ def quantize(
     if io not in ("float32", "int8"):
         raise UsageError(f"io={io}: expected float32 or int8")
     if output is not None:
-        check_writable(Path(output), "output")
+        given = [] if isinstance(source, Network) else [Path(source)]
+        check_writable(Path(output), "output", [*given, *samples.files()])
     graph = as_network(source, input_shapes).graph
     check_float_graph(graph)
     classes = graph.tensors[graph.outputs[0]].channels

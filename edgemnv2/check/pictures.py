@@ -16,6 +16,7 @@ from edgemnv2.artifact import Artifact
 from edgemnv2.check.run import run_set
 from edgemnv2.check.verify import BATCH
 from edgemnv2.errors import InputError, UsageError
+from edgemnv2.export.whole_file import expect_not_read
 from edgemnv2.meaning.infer import relabelled
 from edgemnv2.meaning.told import said
 from edgemnv2.ops.graph import Graph
@@ -134,15 +135,17 @@ def answer_pictures(
     files = _files(pictures)
     targets = _targets(files, pictures.is_dir(), draw)
     _check(artifact, graph, task, neighbours)
+    known = [] if neighbours is None else _files(neighbours)
+    for target in targets:
+        if target is not None:
+            expect_not_read(target, "draw", [*files, *known, labels, *artifact.all_files()])
     preset = preprocess or artifact.manifest.preprocess
     gallery: list[tuple[str, Array]] = []
-    if neighbours is not None:
-        known = _files(neighbours)
-        for start in range(0, len(known), BATCH):
-            part = known[start : start + BATCH]
-            for (file, _), answer, _ in _batch(artifact, runner, graph, part, preset, 0.0, threads):
-                assert answer.embedding is not None
-                gallery.append((file.name, answer.embedding))
+    for start in range(0, len(known), BATCH):
+        part = known[start : start + BATCH]
+        for (file, _), answer, _ in _batch(artifact, runner, graph, part, preset, 0.0, threads):
+            assert answer.embedding is not None
+            gallery.append((file.name, answer.embedding))
     found: list[PictureAnswer] = []
     progress(0, len(files))
     for start in range(0, len(files), BATCH):

@@ -70,7 +70,7 @@ def run(
     if top < 1:
         raise UsageError(f"top={top}: expected at least 1")
     if outputs is not None:
-        check_writable(outputs, "outputs")
+        check_writable(outputs, "outputs", [*choice.files(), *artifact.all_files()])
     graph = load_graph(artifact.path / REFERENCE_FOLDER)
     manifest = artifact.manifest
     inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)

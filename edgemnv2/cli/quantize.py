@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Quantise, write the file and the report, print what it cost; exit code 0."""
-    _check_files(args.output, args.report)
+    _check_files(args)
     import edgemnv2
     from edgemnv2.api import cache_folder, ends_for, write_whole
     from edgemnv2.cli.progress import Bar
@@ -142,10 +142,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_files(output: Path, report: Path | None) -> None:
+def _check_files(args: argparse.Namespace) -> None:
     from edgemnv2.api import check_writable
     from edgemnv2.errors import UsageError
 
+    output, report = args.output, args.report
     if output.suffix != ".onnx":
         raise UsageError(f"--output: {output}: expected a name that ends in .onnx")
     if report is not None and report.suffix not in (".html", ".svg", ".json"):
@@ -155,7 +156,8 @@ def _check_files(output: Path, report: Path | None) -> None:
             continue
         if not path.resolve().parent.is_dir():
             raise UsageError(f"--{argument}: {path.parent}: no such folder; make it first")
-        check_writable(path, argument)
+        read = [Path(args.model), *sample_choice(args).files()]
+        check_writable(path, argument, read)
 
 
 def _report(result: Quantized, suffix: str) -> bytes:

@@ -40,18 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the page or the graphs and prints their paths; exit code 0."""
-    from edgemnv2.api import write_whole
+    from edgemnv2.api import check_writable, write_whole
     from edgemnv2.report.document import report
+    from edgemnv2.report.load import files_read
     from edgemnv2.report.model_explorer import explorer_files
 
+    read = files_read(args.artifacts, args.results)
     if args.format == "html":
         output = args.output or Path("report.html")
         files = {output.name: report(args.artifacts, args.results)}
     else:
         output = args.output or Path("model.json")
         files = explorer_files(args.artifacts, args.results, output.stem)
-    for name, content in files.items():
-        path = output.with_name(name)
+    paths = {output.with_name(name): content for name, content in files.items()}
+    for path in paths:
+        check_writable(path, "output", read)
+    for path, content in paths.items():
         write_whole(path, content.encode(), "output")
         print(path)
     return 0

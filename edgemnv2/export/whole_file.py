@@ -5,18 +5,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgemnv2.errors import UsageError
 
-__all__ = ["check_writable", "write_whole"]
+__all__ = ["check_writable", "expect_not_read", "write_whole"]
 
 
-def check_writable(path: Path, argument: str) -> None:
+def expect_not_read(path: Path, argument: str, read: Iterable[Path | None]) -> None:
+    """UsageError where `path` is one of the files `read`, by whatever name: it would be lost."""
+    for file in read:
+        # A device or a pipe keeps nothing.
+        if file is not None and file.is_file() and path.exists() and path.samefile(file):
+            raise UsageError(
+                f"{argument}={path}: would be written over {file}, which is read (choose another)"
+            )
+
+
+def check_writable(path: Path, argument: str, read: Iterable[Path | None] = ()) -> None:
     """UsageError, as of `write_whole`, before the work whose result would be lost.
 
-    Nothing is left behind, and what is there stays.
+    So, too, for one of the files `read`. Nothing is left behind, and what is there stays.
     """
+    expect_not_read(path, argument, read)
     partial = _partial(path)
     try:
         if path.is_dir():

@@ -71,7 +71,7 @@ def compile_model(
     target = load_target(target_name)
     # Fails before the work, not after it, when the folder cannot be used.
     check_options(options, target)
-    ArtifactWriter(output, force=options.force)
+    ArtifactWriter(output, force=options.force, read=[Path(source)])
     taken = integer_twin(source) if target.is_bare_metal else source
     kept = source_file(taken) if options.keep_source else None
     if options.keep_source and kept is None:

@@ -13,7 +13,7 @@ from edgemnv2.errors import ArtifactError, EdgeError, InputError
 from edgemnv2.manifest import Manifest, decode
 from edgemnv2.report.shapes import KINDS, check_shape
 
-__all__ = ["Result", "Subject", "load"]
+__all__ = ["Result", "Subject", "files_read", "load"]
 
 _KNOWN_BY = {
     "verify": {"passed", "samples"},
@@ -62,6 +62,18 @@ class Subject:
     def of_kind(self, kind: str) -> list[Result]:
         """Results of one verb."""
         return [result for result in self.results if result.kind == kind]
+
+
+def files_read(artifacts: Sequence[Path], results: Sequence[Path] = ()) -> list[Path]:
+    """What must not be written over: results, and all that the artefacts' manifests vouch for.
+
+    Raises ArtifactError for a folder that is no artefact.
+    """
+    found = list(results)
+    for folder in artifacts:
+        _, content, _ = _artifact(folder)
+        found += [folder / name for name in ("manifest.json", *content.get("files", ()))]
+    return found
 
 
 def load(

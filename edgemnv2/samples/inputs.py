@@ -59,6 +59,12 @@ class SampleChoice:
     limit: int | None = None
     preprocess: str | None = None
 
+    def files(self) -> tuple[Path, ...]:
+        """What is read: the file of inputs, or everything in the folder of images."""
+        if self.images is not None and self.images.is_dir():
+            return tuple(self.images.iterdir())
+        return () if self.inputs is None else (self.inputs,)
+
 
 @dataclass(frozen=True, eq=False)
 class InputSet:
