@@ -76,15 +76,11 @@ def run(args: argparse.Namespace) -> int:
     import edgemnv2
     from edgemnv2.errors import UsageError
 
-    for flag, wanted in (("--caches", args.caches), ("--per-layer", args.per_layer)):
-        if args.against and wanted and not args.cycles:
-            raise UsageError(f"--against: times whole inferences (leave {flag} out)")
+    _check_together(args)
     if args.record and (args.against or args.caches or args.cycles):
         raise UsageError("--record: counts steps alone (leave --against, --caches, --cycles out)")
     if args.model and not args.against:
         raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
-    if args.cycles:
-        _check_cycles(args)
     artifact = edgemnv2.open_artifact(args.artifact)
     if args.cycles:
         return _cycles(args, artifact)
@@ -102,10 +98,15 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     if args.json:
-        print(json.dumps(result.to_dict()))
+        print(json.dumps({**result.to_dict(), **_whose(args, artifact)}))
     else:
         print(_text(result))
     return 0
+
+
+def _whose(args: argparse.Namespace, artifact: OpenArtifact) -> dict[str, str]:
+    """What figures are of: by this `report` and `compare` know whose they are."""
+    return {"artifact": str(args.artifact), "name": artifact.name}
 
 
 def _against(args: argparse.Namespace, artifact: OpenArtifact) -> int:
@@ -125,7 +126,7 @@ def _against(args: argparse.Namespace, artifact: OpenArtifact) -> int:
         )
     if args.json:
         shared = {"metric": "seconds", "runner": "local", "samples": result.rounds}
-        print(json.dumps({**shared, **result.to_dict()}))
+        print(json.dumps({**shared, **result.to_dict(), **_whose(args, artifact)}))
         return 0
     print(f"target     {result.target}, threads {result.threads}, {result.rounds} rounds, in turn")
     print("\n".join(f"note       {note}" for note in result.notes))
@@ -157,26 +158,47 @@ def _caches(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     result = edgemnv2.caches(artifact, threads=args.threads, seed=args.seed)
     if args.json:
         shared = {"metric": "bytes", "runner": "qemu-user", "samples": 1}
-        print(json.dumps({**shared, **result.to_dict()}))
+        print(json.dumps({**shared, **result.to_dict(), **_whose(args, artifact)}))
     else:
         print(result.text())
     return 0
 
 
-def _check_cycles(args: argparse.Namespace) -> None:
-    """UsageError for what an estimate of cycles does not know."""
+def _check_together(args: argparse.Namespace) -> None:
+    """UsageError for what a kind of measurement does not heed."""
     from edgemnv2.errors import UsageError
 
-    for flag, given in (
-        ("--caches", args.caches),
-        ("--threads", args.threads != 1),
-        ("--repeat", args.repeat is not None),
-        ("--runner", args.runner or args.ssh or args.serial),
-    ):
+    place = place_of(args)
+    elsewhere = place.runner or place.ssh or place.serial
+    if args.cycles:
+        what = "--cycles: estimates one inference on one thread, emulated"
+        flags = {
+            "--caches": args.caches,
+            "--threads": args.threads != 1,
+            "--repeat": args.repeat is not None,
+            "--runner": elsewhere,
+        }
+    elif args.against:
+        what = "--against: times whole inferences on this machine"
+        flags = {
+            "--caches": args.caches,
+            "--per-layer": args.per_layer,
+            "--runner": elsewhere,
+            "--emulate": args.emulate,
+        }
+    elif args.caches:
+        what = "--caches: counts the misses of one inference, emulated"
+        flags = {
+            "--per-layer": args.per_layer,
+            "--repeat": args.repeat is not None,
+            "--runner": elsewhere,
+        }
+    else:
+        return
+    for flag, given in flags.items():
         if given:
-            raise UsageError(
-                f"--cycles: estimates one inference on one thread, emulated (leave {flag} out)"
-            )
+            said = next((x for x in ("--ssh", "--serial") if getattr(args, x[2:])), flag)
+            raise UsageError(f"{what} (leave {said if flag == '--runner' else flag} out)")
 
 
 def _cycles(args: argparse.Namespace, artifact: OpenArtifact) -> int:
@@ -184,7 +206,10 @@ def _cycles(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     import edgemnv2
 
     result = edgemnv2.cycles(artifact, args.against or (), args.model, seed=args.seed)
-    print(json.dumps(result.to_dict()) if args.json else result.text(args.per_layer))
+    if args.json:
+        print(json.dumps({**result.to_dict(), **_whose(args, artifact)}))
+    else:
+        print(result.text(args.per_layer))
     return 0
 
 

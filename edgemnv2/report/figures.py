@@ -16,7 +16,7 @@ from typing import Any
 
 from edgemnv2.errors import InputError
 from edgemnv2.manifest import Manifest, decode
-from edgemnv2.report.load import load
+from edgemnv2.report.load import kind_of, load
 from edgemnv2.report.shapes import ARTIFACTS, check_shape
 from edgemnv2.report.shapes import FIGURES as SHAPE_OF_FIGURES
 
@@ -47,6 +47,8 @@ FIGURES: Mapping[str, Figure] = {
     "agreement": Figure("same first class as the reference", "percent", False),
 }
 """By name, in the order in which they are shown."""
+COMPARED = ("verify", "bench", "cycles")
+"""Verbs, as `load.Result` calls them, whose results have such figures."""
 COSTS = ("instructions", "cycles", "seconds")
 ENDINGS = (".json", ".jsonl", ".html")
 _BLOCK = re.compile(
@@ -94,7 +96,7 @@ def read_figures(path: Path) -> tuple[NetworkFigures, ...]:
             "bench print with --json)"
         )
     found: dict[tuple[str, str], NetworkFigures] = {}
-    # Those without a name last: an estimate of cycles knows its target only.
+    # Those without a name last: an estimate of cycles once knew its target only.
     for part in sorted(parts, key=lambda x: not x.name):
         of_target = [key for key in found if key[1] == part.target]
         if not part.name and len(of_target) != 1:
@@ -117,10 +119,11 @@ def _parts(path: Path) -> Iterator[NetworkFigures]:
     else:
         for file in sorted(path.iterdir()):
             if file.suffix in ENDINGS or (file / "manifest.json").is_file():
-                yield from _parts(file)
+                yield from _parts(file) if file.is_dir() else _of_file(file, alone=False)
 
 
-def _of_file(path: Path) -> Iterator[NetworkFigures]:
+def _of_file(path: Path, alone: bool = True) -> Iterator[NetworkFigures]:
+    """What a file holds; if not `alone`, it may be of a verb whose figures are not compared."""
     try:
         text = path.read_text(encoding="utf-8")
         block = _BLOCK.search(text) if path.suffix == ".html" else None
@@ -139,7 +142,14 @@ def _of_file(path: Path) -> Iterator[NetworkFigures]:
     for content in objects:
         if not isinstance(content, dict):
             raise InputError(f"{path}: not a JSON object, expected what a verb prints with --json")
-        yield from _of_content(content, path)
+        kind = kind_of(content)
+        if kind in (None, *COMPARED):
+            yield from _of_content(content, path)
+        elif alone and len(objects) == 1:
+            raise InputError(
+                f"{path}: what {kind} prints is not compared (expected what compile, verify or "
+                "bench print with --json)"
+            )
 
 
 def _of_content(content: Mapping[str, Any], path: Path) -> Iterator[NetworkFigures]:
@@ -150,7 +160,7 @@ def _of_content(content: Mapping[str, Any], path: Path) -> Iterator[NetworkFigur
             manifest = decode(entry["manifest"], str(path), partial=True)
             yield _of_manifest(manifest)
             for result in entry.get("results") or ():
-                if result["kind"] in ("bench", "verify"):
+                if result["kind"] in COMPARED:
                     yield _of_result(
                         {**result["content"], "name": manifest.name, "target": manifest.target},
                         path,

@@ -13,7 +13,7 @@ from edgemnv2.errors import ArtifactError, EdgeError, InputError
 from edgemnv2.manifest import Manifest, decode
 from edgemnv2.report.shapes import KINDS, check_shape
 
-__all__ = ["Result", "Subject", "files_read", "load"]
+__all__ = ["Result", "Subject", "files_read", "kind_of", "load"]
 
 _KNOWN_BY = {
     "verify": {"passed", "samples"},
@@ -81,13 +81,14 @@ def load(
 ) -> tuple[list[Subject], list[Result]]:
     """The artefacts with their results, and the results that belong to none of them.
 
-    A result belongs to the artefact whose folder or name its `artifact` key gives; without that
-    key, to the only artefact of its `target`, or to the only one there is. Raises `ArtifactError`
-    for a folder that is no artefact, `InputError` for a result file that no such verb printed.
+    A result belongs to the artefact of its `target` whose folder or name its keys `artifact` and
+    `name` give; without these, to the only one of its target, or to the only one there is. Raises
+    `ArtifactError` for a folder that is no artefact, `InputError` for a result file that no such
+    verb printed.
     """
     read = [_result(path) for path in results]
     folders = [(_folder_name(path), *_artifact(path)) for path in artifacts]
-    owners = [_owner(result.content, folders) for result in read]
+    owners = [_owner(result.content, folders, artifacts) for result in read]
     subjects = [
         Subject(
             folder,
@@ -153,9 +154,14 @@ def _object(
     return content
 
 
+def kind_of(content: Mapping[str, Any]) -> str | None:
+    """The verb that printed it, as in `Result`."""
+    return next((kind for kind, keys in _KNOWN_BY.items() if keys <= content.keys()), None)
+
+
 def _result(path: Path) -> Result:
     content = _object(path, InputError, "expected what a verb prints with --json")
-    kind = next((kind for kind, keys in _KNOWN_BY.items() if keys <= content.keys()), None)
+    kind = kind_of(content)
     if kind is None:
         what = "an artefact's manifest" if "kernels" in content else "none of these"
         raise InputError(
@@ -169,15 +175,23 @@ def _result(path: Path) -> Result:
 def _owner(
     content: Mapping[str, Any],
     folders: Sequence[tuple[str, Manifest, Mapping[str, Any], Mapping[str, Any] | None]],
+    paths: Sequence[Path],
 ) -> int | None:
-    stated = content.get("artifact")
+    """Whose result it is: what it says of name, target and folder leaves one artefact, or none.
+
+    The folder decides among equals only: it may have been moved since.
+    """
+    named, stated, target = (content.get(key) for key in ("name", "artifact", "target"))
+    found = list(range(len(folders)))
+    if target is not None:
+        found = [i for i in found if folders[i][1].target == target]
+    if named is not None:
+        found = [i for i in found if folders[i][1].name == named]
     if stated is not None:
-        wanted = _folder_name(Path(str(stated)))
-        by_folder = [i for i, (folder, *_) in enumerate(folders) if folder == wanted]
-        by_name = [i for i, (_, manifest, *_) in enumerate(folders) if manifest.name == wanted]
-        found = by_folder or by_name
-    elif content.get("target") is not None:
-        found = [i for i, (_, m, *_) in enumerate(folders) if m.target == content["target"]]
-    else:
-        found = list(range(len(folders)))
+        path = Path(str(stated))
+        of_path = [i for i in found if paths[i].resolve() == path.resolve()]
+        of_folder = [i for i in found if folders[i][0] == _folder_name(path)]
+        # Without a name of its own, `artifact` may be the network's.
+        of_name = [i for i in found if folders[i][1].name == _folder_name(path)]
+        found = of_path or of_folder or of_name or (found if named is not None else [])
     return found[0] if len(found) == 1 else None

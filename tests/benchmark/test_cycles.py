@@ -117,6 +117,7 @@ def test_the_command_says_estimated_wherever_it_shows_cycles(
     table = json.loads(capsys.readouterr().out)
     assert table["metric"] == "cycles" and table["is_estimate"] is True
     assert table["cycles"] == table["pipeline"] + table["memory"]
+    assert (table["artifact"], table["name"]) == (str(artifact.path), artifact.name)
 
 
 @pytest.mark.parametrize(

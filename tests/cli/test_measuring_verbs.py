@@ -67,6 +67,26 @@ def test_bench_refuses_in_one_line(host: Path, capsys: pytest.CaptureFixture[str
     assert "is not an artefact folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["--against litert", "--caches", "--cycles"])
+@pytest.mark.parametrize(
+    "flag",
+    ["--ssh pi@board", "--serial /dev/ttyACM0", "--runner local", "--rpc-tracker t:1 --rpc-key k"],
+)
+def test_a_place_that_would_not_be_heeded_is_told(
+    kind: str, flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--against ... --ssh pi@board` measured this machine."""
+    assert main(["bench", str(tmp_path), *kind.split(), *flag.split()]) == 2
+    error = capsys.readouterr().err
+    assert kind.split()[0] in error and "leave --" in error and error.count("\n") == 1
+
+
+def test_figures_name_what_they_are_of(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(host), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["artifact"], result["name"]) == (str(host), load_artifact(host).name)
+
+
 def test_a_runner_that_loses_measurements_is_refused(host: Path) -> None:
     class Forgetful:
         name = "local"

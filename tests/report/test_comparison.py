@@ -15,6 +15,7 @@ from edgemnv2.report.comparison_text import as_markdown, as_text
 from edgemnv2.report.document import report
 from edgemnv2.report.figures import FIGURES, read_figures
 from tests.report.fabricated_artifact import write_artifact
+from tests.report.results_of_verbs import RESULTS
 
 BENCH = {
     "metric": "instructions", "median": 1000.0, "artifact": "net", "target": "mps2-an500",
@@ -65,6 +66,21 @@ def test_artefacts_and_reports_say_the_same(tmp_path: Path) -> None:
     assert alone.values["arena"] > 0 and alone.values["flash"] == 23456 + 34567
     assert whole.values["instructions"] == 1000
     assert alone.layers["block1.depthwise"].schedule == "record-17"
+
+
+def test_a_folder_or_a_page_with_results_of_every_verb_is_compared(tmp_path: Path) -> None:
+    """What has no such figures is passed over there, and refused where it is alone."""
+    folder = write_artifact(tmp_path / "net", target="mps2-an500")
+    same = {"name": "made_up", "artifact": "net", "target": "mps2-an500"}
+    files = [written(tmp_path / "now" / f"{k}.json", v | same) for k, v in RESULTS.items()]
+    page = tmp_path / "report.html"
+    page.write_text(report([folder], files))
+    for path in (tmp_path / "now", page):
+        (found,) = read_figures(path)
+        assert found.values["cycles"] == 1822.9 and found.values["top1"] == 90, path
+    for kind in set(RESULTS) - {"verify", "bench", "cycles"}:
+        with pytest.raises(InputError):
+            read_figures(tmp_path / "now" / f"{kind}.json")
 
 
 def test_cycles_beside_a_count_are_read(tmp_path: Path) -> None:

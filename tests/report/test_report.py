@@ -17,6 +17,7 @@ from edgemnv2.errors import ArtifactError, InputError, UsageError
 from edgemnv2.report.document import report
 from edgemnv2.report.load import load
 from tests.report.fabricated_artifact import fabricated_layers, fabricated_manifest, write_artifact
+from tests.report.results_of_verbs import RESULTS
 
 VERIFY = {
     "passed": True, "samples": 12, "exact": True, "max_abs_error": 0, "top1_agreement": 100.0,
@@ -97,6 +98,26 @@ def test_results_go_to_the_artefact_they_name(one: Path, two: Path, tmp_path: Pa
     subjects, others = load([one, two], files)
     assert [[r.file for r in s.results] for s in subjects] == [["b.json", "c.json"], ["a.json"]]
     assert [r.file for r in others] == ["d.json", "e.json"]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("kind", ["verify", "bench", "cycles", "caches"])
+def test_artefacts_that_have_a_name_or_a_folder_in_common_get_their_own(
+    kind: str, moved: bool, tmp_path: Path
+) -> None:
+    """One network for two targets, two networks for one, and one folder's name below two others."""
+    every = {("a", "rpi4", "up"), ("b", "rpi4", "up"), ("a", "rpi5", "down"), ("b", "rpi5", "up")}
+    ends = [(name, target, tmp_path / where / name / target) for name, target, where in every]
+    folders = [write_artifact(path, name=name, target=target) for name, target, path in ends]
+    files = []
+    for name, target, path in ends:
+        file = tmp_path / f"{name}-{target}.json"
+        said = {"name": name, "target": target, "artifact": "gone" if moved else str(path)}
+        files.append(written(file, RESULTS[kind] | said))
+    subjects, others = load(folders, files)
+    assert not others
+    for (name, target, _), subject in zip(ends, subjects, strict=True):
+        assert [r.file for r in subject.results] == [f"{name}-{target}.json"]
 
 
 def test_an_only_artefact_gets_results_without_a_name(one: Path, tmp_path: Path) -> None:
