@@ -222,7 +222,10 @@ def test_distance_of_the_cores() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--against", "litert", "--caches"], "--against: times whole inferences (leave --caches"),
+        (
+            ["--against", "litert", "--caches"],
+            "--against: times whole inferences on this machine (leave --caches",
+        ),
         (["--against", "litert", "--per-layer"], "(leave --per-layer out)"),
         (["--against", "litert", "--repeat", "0"], "--repeat 0: expected at least 1"),
         (["--model", "m.tflite"], "--model: is an engine's, to be timed beside ours"),
