@@ -414,7 +414,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """The labels of a text file, or of a .csv with the columns class_index and name."""
     try:
         text = path.read_text("utf-8-sig")
-        return label_files.table(text) if path.suffix == ".csv" else label_files.lines(text)
+        read = label_files.table if path.suffix == ".csv" else label_files.lines
+        found: tuple[str, ...] = read(text)
+        return found
     except UnicodeDecodeError as error:
         raise RunError(f"{path}: labels cannot be read ({error}); give UTF-8 text") from None
     except OSError as error:
