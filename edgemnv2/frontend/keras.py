@@ -33,6 +33,10 @@ OF_TENSORFLOW = ("SlicingOpLambda", "TFOpLambda")
 """What Keras 2 wraps functions of TensorFlow's in."""
 OF_KERAS = re.compile(r"keras(\.src)?\.ops\b")
 """Modules of Keras 3 whose classes are operators."""
+UNTAKEN = (
+    "attention_mask", "mask", "return_attention_scores", "use_causal_mask",
+)  # fmt: skip
+"""Keywords of calls of layers, which must be left out, None or False."""
 MOST_OUTPUTS = 8
 """That a refused layer stands for."""
 Values = dict[Reference, str]
@@ -149,20 +153,41 @@ class _Network:
     ) -> list[str]:
         kind = str(layer["class_name"])
         name = str(layer["config"]["name"]) if "name" in layer["config"] else kind
-        if kind in MODELS:
-            return self._model(layer, inputs, (*path, layer))
         try:
+            with self.net.layer(name):
+                if call.keywords.get("training") and _has_batch_norm(layer):
+                    raise self.net.refuse(
+                        "called with training=True, BatchNormalization takes each image's own mean",
+                        "call it with training=False and save the model again",
+                    )
+            if kind in MODELS:
+                return self._model(layer, inputs, (*path, layer))
             with self.net.layer(name):
                 if _is_operator(layer):
                     return self._operator(layer, call)
                 convert = LAYERS.get(kind)
                 if convert is None:
                     raise self.net.refuse(f"{kind} is not supported", _remedy(kind))
-                return [convert(self.net, inputs, layer["config"], self.file.weights(path, layer))]
+                operands = [*inputs, *self._named_operands(call)]
+                weights = self.file.weights(path, layer)
+                made = convert(self.net, operands, layer["config"], weights)
+                return made if isinstance(made, list) else [made]
         except UnsupportedOperator as refusal:
             # All are told at once; what follows goes on with the layer's input.
             self.refused.append(str(refusal))
             return [str(x) for x in inputs[:1]] * MOST_OUTPUTS
+
+    def _named_operands(self, call: Call) -> list[str]:
+        """Tensors among the keywords of a layer's call; UnsupportedOperator for what changes it."""
+        for name in UNTAKEN:
+            given = call.keywords.get(name)
+            if any(given) if isinstance(given, list) else given:
+                raise self.net.refuse(f"called with {name} is not supported", "call it without")
+        found: list[str] = []
+        for name in ("query", "value", "key", "initial_state"):
+            given = call.keywords.get(name) or ()
+            found += [given] if isinstance(given, str) else list(given)
+        return found
 
     def _operator(self, layer: Mapping[str, Any], call: Call) -> list[str]:
         """A layer that is an operator on tensors."""
@@ -208,6 +233,13 @@ def _with_stored_names(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 def _snake_case(name: str) -> str:
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _has_batch_norm(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer, or one of the model that it is, normalises by batches in training."""
+    config = layer["config"]
+    inner = config.get("layers", ()) if isinstance(config, Mapping) else config
+    return layer["class_name"] == "BatchNormalization" or any(map(_has_batch_norm, inner))
 
 
 def _is_operator(layer: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
+from edgemnv2.frontend.keras_recurrent import recurrent_kind
 
 __all__ = ["KerasFile", "read_keras"]
 
@@ -47,6 +48,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "LayerNormalization": ("gamma", "beta"),
     "Normalization": ("mean", "variance", "count"),
     "PReLU": ("alpha",),
+    "RMSNormalization": ("scale",),
     "SeparableConv1D": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
@@ -187,6 +189,45 @@ class _Arrays:
         return np.asarray(dataset).astype(np.float32)
 
 
+def _variables(layer: Layer) -> list[str]:
+    """Names of a layer's own variables in the order in which `.keras` numbers them."""
+    names, config = (
+        list(VARIABLES.get(str(layer["class_name"]), ("kernel", "bias"))),
+        layer["config"],
+    )
+    absent = {"gamma": not config.get("scale", True), "beta": not config.get("center", True)}
+    return [n for n in names if not absent.get(n, False)]
+
+
+def _parts(layer: Layer) -> dict[str, tuple[str, list[str]]]:
+    """Of a layer that is made of others: what stands in front of the names of their variables ->
+    the group in `.keras`, the names there. Empty for a layer that has all variables itself."""
+    kind, of_cell = str(layer["class_name"]), ["kernel", "recurrent_kernel", "bias"]
+    if recurrent_kind(layer):
+        return {"": ("cell", of_cell)}
+    if kind == "Bidirectional":
+        return {f"{way}/": (f"{way}_layer/cell", of_cell) for way in ("forward", "backward")}
+    if kind == "MultiHeadAttention":
+        dense = {x: f"{x}_dense" for x in ("query", "key", "value")}
+        dense["attention_output"] = "output_dense"
+        return {f"{name}/": (group, ["kernel", "bias"]) for name, group in dense.items()}
+    if kind == "TimeDistributed":
+        return {"": ("layer", _variables(layer["config"]["layer"]))}
+    return {}
+
+
+def _prefix(layer: Layer, parts: Mapping[str, Any], owner: str) -> str | None:
+    """Which of the parts of a layer `owner` is: `forward_lstm/lstm_cell/`, `query/`."""
+    if layer["class_name"] == "Bidirectional":
+        backward = layer["config"].get("backward_layer") or {"config": {"name": "backward"}}
+        return (
+            "backward/"
+            if owner.startswith(("backward_", f"{backward['config']['name']}/"))
+            else "forward/"
+        )
+    return next((part for part in parts if owner.startswith(part)), None)
+
+
 class _NamedWeights:
     """`.h5`: the outermost layer's group; datasets are named by layer and variable."""
 
@@ -199,9 +240,16 @@ class _NamedWeights:
         if group is None:
             return {}
         found: dict[str, Array] = {}
+        parts = _parts(layer)
         for raw in group.attrs["weight_names"]:
             name = raw.decode() if isinstance(raw, bytes) else str(raw)
             owner, _, variable = name.rpartition("/")
+            if parts:
+                _, inside, part = f"/{owner}/".partition(f"/{own}/")
+                prefix = _prefix(layer, parts, part) if inside else None
+                if prefix is not None:
+                    found[prefix + variable.split(":")[0]] = self.arrays.read(group[name])
+                continue
             # A layer's name may have slashes itself; some variables have no owner before theirs.
             if owner == own or owner.endswith(f"/{own}") or (not owner and not path):
                 found[variable.split(":")[0]] = self.arrays.read(group[name])
@@ -218,17 +266,10 @@ class _NumberedWeights:
 
     def __call__(self, path: Around, layer: Layer) -> dict[str, Array]:
         place = "/".join(f"layers/{part['stored_name']}" for part in (*path, layer))
-        group = self.group.get(f"{place}/vars")
-        if group is None:
-            return {}
-        arrays = [self.arrays.read(group[str(i)]) for i in range(len(group))]
-        kind = str(layer["class_name"])
-        names = list(VARIABLES.get(kind, ("kernel", "bias")))
-        config = layer["config"]
-        if "gamma" in names:
-            absent = {
-                "gamma": not config.get("scale", True),
-                "beta": not config.get("center", True),
-            }
-            names = [name for name in names if not absent.get(name, False)]
-        return dict(zip(names, arrays, strict=False))
+        parts = _parts(layer) or {"": ("", _variables(layer))}
+        found: dict[str, Array] = {}
+        for prefix, (inner, names) in parts.items():
+            held = self.group.get(f"{place}/{inner}/vars" if inner else f"{place}/vars")
+            arrays = [self.arrays.read(held[str(i)]) for i in range(len(held or ()))]
+            found.update(zip((prefix + name for name in names), arrays, strict=False))
+        return found

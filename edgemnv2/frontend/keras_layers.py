@@ -1,7 +1,7 @@
 """Keras layers as ONNX nodes, one function a layer.
 
 A function gets the net, the names of its operands, the layer's configuration, and its weights; it
-returns the name of its output.
+returns the name of its output, or a list of names.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.frontend.keras_activations import ACTIVATIONS, activate
+from edgemnv2.frontend.keras_attention import attention, multi_head_attention
 from edgemnv2.frontend.keras_net import TO_NHWC, OnnxNet
+from edgemnv2.frontend.keras_recurrent import RECURRENT_LAYERS
 from edgemnv2.frontend.keras_windows import WINDOWS, resized, windowed
 
 __all__ = ["LAYERS"]
 
 Array = NDArray[Any]
-Convert = Callable[[OnnxNet, list[str], Mapping[str, Any], Mapping[str, Array]], str]
+Convert = Callable[[OnnxNet, list[str], Mapping[str, Any], Mapping[str, Array]], "str | list[str]"]
 
 
 def _dense(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
@@ -71,6 +73,16 @@ def _group_norm(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return net.add("Add", [y, net.constant(weights["beta"])]) if "beta" in weights else y
 
 
+def _rms_norm(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
+    if config.get("axis", -1) not in (-1, [-1], net.ranks[x[0]] - 1):
+        raise net.refuse("normalisation over other axes", "normalise over the last axis")
+    axis = net.constant(np.array([-1], np.int64))
+    mean = net.add("ReduceMean", [net.add("Mul", [x[0], x[0]]), axis], keepdims=1)
+    mean = net.add("Add", [mean, net.operand(float(config.get("epsilon", 1e-6)))])
+    y = net.add("Div", [x[0], net.add("Sqrt", [mean])])
+    return net.add("Mul", [y, net.constant(weights["scale"])]) if "scale" in weights else y
+
+
 def _unit_norm(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     axis = config.get("axis", -1)
     if isinstance(axis, list) and len(axis) != 1:
@@ -111,7 +123,7 @@ def _normalization(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return net.add("Div", [centred, net.constant(deviation)])
 
 
-def _binary(op: str) -> Convert:
+def _binary(op: str) -> Callable[[OnnxNet, Any, Any, Any], str]:
     def convert(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
         total = net.operand(x[0])
         for other in x[1:]:
@@ -171,15 +183,26 @@ def _dot(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
     return net.add("ReduceSum", [product, net.constant(np.array([1], np.int64))], keepdims=1)
 
 
-def _attention(net: OnnxNet, x: Any, config: Any, weights: Any) -> str:
-    """Of queries, values, and keys, which are the values where there are none."""
-    if config.get("score_mode", "dot") != "dot":
-        raise net.refuse("attention by sums", "train with score_mode='dot'")
-    query, value, key = (*x, x[1])[:3]
-    scores = net.add("MatMul", [query, net.add("Transpose", [key], perm=[0, 2, 1])])
-    if config.get("use_scale") and weights:
-        scores = net.add("Mul", [scores, net.constant(next(iter(weights.values())))])
-    return net.add("MatMul", [net.add("Softmax", [scores], axis=-1), value])
+def _time_distributed(net: OnnxNet, x: Any, config: Any, weights: Any) -> str | list[str]:
+    """A layer on each step; such as know no steps are the same on all of them at once."""
+    inner = config["layer"]
+    kind, own = str(inner["class_name"]), inner["config"]
+    if kind in ("Flatten", "Reshape"):
+        extents = net.shape(x[0])
+        target = [-1] if kind == "Flatten" else list(own["target_shape"])
+        if -1 in target:
+            known = int(np.prod([e for e in target if e != -1]))
+            target[target.index(-1)] = int(np.prod(extents[2:])) // known
+        shape = np.array([*extents[:2], *target], np.int64)
+        return net.add("Reshape", [x[0], net.constant(shape)], len(shape))
+    axis = own.get("axis", -1)
+    last = net.ranks[x[0]] - 2
+    if kind not in OF_THE_LAST_AXIS or axis not in (-1, [-1], last, [last]):
+        raise net.refuse(
+            f"TimeDistributed of {kind} is not supported",
+            "save the layer inside it alone, and call it for each image of the sequence",
+        )
+    return LAYERS[kind](net, x, {**own, "axis": -1}, weights)
 
 
 NOTHING = (
@@ -189,16 +212,23 @@ NOTHING = (
     "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur",
     "RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective",
     "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear",
-    "RandomTranslation", "RandomWidth", "RandomZoom", "SpatialDropout2D",
+    "RandomTranslation", "RandomWidth", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
 )  # fmt: skip
 """Layers that work in training alone."""
 
+OF_THE_LAST_AXIS = (
+    *NOTHING, "Activation", "BatchNormalization", "Dense", "ELU", "LayerNormalization",
+    "LeakyReLU", "ReLU", "Rescaling", "Softmax",
+)  # fmt: skip
+"""Layers to which the axes in front of the last are all alike."""
+
 LAYERS: dict[str, Convert] = {
     **ACTIVATIONS,
+    **RECURRENT_LAYERS,
     **WINDOWS,
     **dict.fromkeys(NOTHING, _same),
     "Add": _binary("Add"),
-    "Attention": _attention,
+    "Attention": attention,
     "Average": _average,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
@@ -209,13 +239,16 @@ LAYERS: dict[str, Convert] = {
     "LayerNormalization": _layer_norm,
     "Maximum": _binary("Max"),
     "Minimum": _binary("Min"),
+    "MultiHeadAttention": multi_head_attention,
     "Multiply": _binary("Mul"),
     "Normalization": _normalization,
     "Permute": _permute,
+    "RMSNormalization": _rms_norm,
     "RandomCrop": _random_crop,
     "RepeatVector": _repeat,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
     "Subtract": _binary("Sub"),
+    "TimeDistributed": _time_distributed,
     "UnitNormalization": _unit_norm,
 }

@@ -74,6 +74,20 @@ class OnnxNet:
         self.ranks[name] = self.ranks.get(inputs[0], 4) if rank is None else rank
         return name
 
+    def several(
+        self, op: str, inputs: Sequence[str], ranks: Sequence[int], **attrs: Any
+    ) -> list[str]:
+        """A node of several outputs, one for each of `ranks`."""
+        import onnx
+
+        first = self._count + 1
+        self._count += len(ranks)
+        names = [f"{self._layer}.{first + i}" for i in range(len(ranks))]
+        node = onnx.helper.make_node(op, list(inputs), names, name=self._layer, **attrs)
+        self.nodes.append(node)
+        self.ranks.update(zip(names, ranks, strict=True))
+        return names
+
     def operand(self, value: Any) -> str:
         """A tensor by name, or numbers as a constant."""
         return value if isinstance(value, str) else self.constant(np.asarray(value, np.float32))

@@ -22,7 +22,19 @@ Array = NDArray[Any]
 
 RECURRENT = {"GRU": 3, "LSTM": 4, "RNN": 1}
 """Operators, and how many gates each has."""
-ACTIVATIONS = ("HardSigmoid", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh")
+ACTIVATIONS: Mapping[str, Mapping[str, float]] = {
+    "Affine": {"alpha": 1.0, "beta": 0.0},
+    "Elu": {"alpha": 1.0},
+    "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "LeakyRelu": {"alpha": 0.01},
+    "Relu": {},
+    "Sigmoid": {},
+    "Softplus": {},
+    "Softsign": {},
+    "Tanh": {},
+}
+"""And their constants, each where nothing else is said."""
+Activation = tuple[str, dict[str, float]]
 USUAL = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
 MOST_STEPS = 128
 """Of which each is a dozen layers."""
@@ -112,11 +124,26 @@ class _Steps:
         names = [x.decode() if isinstance(x, bytes) else str(x) for x in given or ()]
         names = names or [*USUAL[self.op]] * directions
         spelled = {x.lower(): x for x in ACTIVATIONS}
-        scaled = attribute(node, "activation_alpha", ()) or attribute(node, "activation_beta", ())
+        # Each list holds constants of those functions alone that have one.
+        given_constants = {
+            name: [float(x) for x in attribute(node, f"activation_{name}", ())]
+            for name in ("alpha", "beta")
+        }
+        called: list[Activation] = []
         for name in names:
-            if name.lower() not in spelled or scaled:
+            if name.lower() not in spelled:
                 self.refuse(f"activation {name}", f"use one of {', '.join(ACTIVATIONS)}")
-        called = [spelled[x.lower()] for x in names]
+            op = spelled[name.lower()]
+            if op == "Affine" and not given_constants["alpha"]:
+                # The standard has no usual value.
+                self.refuse(
+                    "activation Affine without its alpha", "export it with activation_alpha"
+                )
+            constants = {
+                k: given_constants[k].pop(0) if given_constants[k] else usual
+                for k, usual in ACTIVATIONS[op].items()
+            }
+            called.append((op, constants))
         self.activations = [called[i * of_each : (i + 1) * of_each] for i in range(directions)]
 
     def weight(self, index: int, what: str) -> Array:
@@ -151,6 +178,14 @@ class _Steps:
         array = self.values[name] = np.ascontiguousarray(values)
         self.model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
         return name
+
+    def activated(self, activation: Activation, x: str) -> str:
+        """A function of every value."""
+        op, constants = activation
+        if op != "Affine":
+            return self.add(op, x, to="", **dict[str, Any](constants))
+        alpha, beta = (self.constant(np.full(1, constants[k], np.float32)) for k in constants)
+        return self.add("Add", self.add("Mul", x, alpha), beta)
 
     def cut(self, x: str, first: int, end: int, axis: int) -> str:
         """`x` from `first` to before `end` along `axis`."""
@@ -260,24 +295,24 @@ class _Steps:
         return self.constant(made.astype(np.float32))
 
     def _rnn(self, row: str, state: str, cell: str, constants: Any, acts: Any) -> tuple[str, str]:
-        return self.add(acts[0], self._driven(row, state, constants[0])), ""
+        return self.activated(acts[0], self._driven(row, state, constants[0])), ""
 
     def _lstm(self, row: str, state: str, cell: str, constants: Any, acts: Any) -> tuple[str, str]:
         size = self.hidden
         sums = self._driven(row, state, constants[0])
-        gates = self.add(acts[0], self.cut(sums, 0, 3 * size, 1))
-        new = self.add(acts[1], self.cut(sums, 3 * size, 4 * size, 1))
+        gates = self.activated(acts[0], self.cut(sums, 0, 3 * size, 1))
+        new = self.activated(acts[1], self.cut(sums, 3 * size, 4 * size, 1))
         cell_new = self.add("Mul", self.cut(gates, 0, size, 1), new)
         if cell:
             kept = self.add("Mul", self.cut(gates, 2 * size, 3 * size, 1), cell)
             cell_new = self.add("Add", kept, cell_new)
-        shown = self.add(acts[2], cell_new)
+        shown = self.activated(acts[2], cell_new)
         return self.add("Mul", self.cut(gates, size, 2 * size, 1), shown), cell_new
 
     def _gru(self, row: str, state: str, cell: str, constants: Any, acts: Any) -> tuple[str, str]:
         size = self.hidden
         gates = self._driven(self.cut(row, 0, 2 * size, 1), state, constants[0])
-        gates = self.add(acts[0], gates)
+        gates = self.activated(acts[0], gates)
         update, reset = self.cut(gates, 0, size, 1), self.cut(gates, size, 2 * size, 1)
         new, linear = self.cut(row, 2 * size, 3 * size, 1), constants[2]
         if linear:
@@ -287,7 +322,7 @@ class _Steps:
             new = self.add("Add", new, self.add("Mul", reset, bias))
         elif state:
             new = self._driven(new, self.add("Mul", reset, state), constants[1])
-        new = self.add(acts[1], new)
+        new = self.activated(acts[1], new)
         rest = self.add("Sub", self.constant(np.ones(1, np.float32)), update)
         made = self.add("Mul", rest, new)
         if state:

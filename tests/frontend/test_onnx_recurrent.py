@@ -114,10 +114,24 @@ def test_a_gate_that_scales_the_product(direction: str, tmp_path: Path) -> None:
         ("LSTM", ("HardSigmoid", "Relu", "Softsign")),
         ("GRU", ("sigmoid", "RELU")),
         ("RNN", ("Relu",)),
+        ("LSTM", ("Sigmoid", "Elu", "LeakyRelu")),
     ],
 )
 def test_other_activations(op: str, names: tuple[str, ...], tmp_path: Path) -> None:
     assert_close(file_of(op, activations=list(names)), tmp_path)
+
+
+def test_constants_of_activations(tmp_path: Path) -> None:
+    """The lists hold constants of those functions alone that have one."""
+    forms: list[tuple[str, list[str], list[float], list[float]]] = [
+        ("LSTM", ["Sigmoid", "Elu", "HardSigmoid"], [0.7, 0.3], [0.4]),
+        ("LSTM", ["HardSigmoid", "Tanh", "Affine"], [0.3, 0.8], [0.4, 0.1]),
+        ("GRU", ["HardSigmoid", "LeakyRelu"], [0.25], []),
+        ("RNN", ["Affine"], [0.5], [0.25]),
+    ]
+    for op, names, alphas, betas in forms:
+        constants = {"activation_alpha": alphas, **({"activation_beta": betas} if betas else {})}
+        assert_close(file_of(op, activations=names, **constants), tmp_path)
 
 
 def test_whole_lengths_are_no_obstacle(tmp_path: Path) -> None:
@@ -129,7 +143,8 @@ def test_whole_lengths_are_no_obstacle(tmp_path: Path) -> None:
     [
         ({"lengths": [STEPS - 1]}, "sequences that end early"),
         ({"clip": 1.0}, "clip"),
-        ({"activations": ["Sigmoid", "Affine", "Tanh"]}, "activation Affine"),
+        ({"activations": ["Sigmoid", "ScaledTanh", "Tanh"]}, "activation ScaledTanh"),
+        ({"activations": ["Affine", "Tanh", "Tanh"]}, "activation Affine without its alpha"),
         ({"input_forget": 1}, "coupled gates"),
         ({"layout": 1}, "the batch in front"),
         ({"steps": 300}, "300 steps.*1 to 128"),
