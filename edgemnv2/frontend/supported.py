@@ -33,7 +33,6 @@ REMEDIES = {
     "If": "export the model without branches (the condition is computed from the image)",
     "Loop": "export the model without loops (torch.onnx.export traces them away)",
     "MatMulNBits": "export the model with weights of 8 bits or floats",
-    "NonMaxSuppression": "cut the model in front of it",
     "Scan": "export the model without loops (torch.onnx.export traces them away)",
     "WHILE": "convert the model without control flow",
 }
@@ -100,7 +99,7 @@ def build_flow(
         if rule is None:
             behind.update(names)
             refusals.append(
-                f"{node.place}: operator {node.operator} is not supported; {_remedy(node.operator)}"
+                f"{node.place}: operator {node.operator} is not supported; {_remedy(node)}"
             )
             continue
         try:
@@ -197,7 +196,15 @@ def _short(fact: str) -> str:
     return fact if len(fact) <= MOST_LETTERS else f"{fact[:MOST_LETTERS]} …"
 
 
-def _remedy(operator: str) -> str:
+def _remedy(node: SourceNode) -> str:
+    operator = node.operator
+    if operator == "NonMaxSuppression":
+        # How many boxes are left depends on the image, so no array has room for them.
+        boxes, scores = ([x.name for x in node.inputs if x is not None] + ["", ""])[:2]
+        return (
+            f"end the model at its boxes {boxes!r} and scores {scores!r} "
+            "(onnx.utils.extract_model), and select boxes from the outputs in the application"
+        )
     for start, remedy in REMEDIES.items():
         if operator.startswith(start):
             return remedy

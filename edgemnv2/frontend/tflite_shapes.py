@@ -20,11 +20,11 @@ __all__ = ["settle"]
 Shape = tuple[int, ...]
 # What keeps the shape of the first operand, or spreads two.
 ELEMENTWISE = (
-    "ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR",
+    "ABS", "ADD", "CAST", "CEIL", "COS", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR",
     "FLOOR_DIV", "FLOOR_MOD", "GELU", "HARD_SWISH",
     "LEAKY_RELU", "LOG", "LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION", "MAXIMUM", "MINIMUM", "MUL",
     "NEG", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT",
-    "SIGN", "SOFTMAX", "SQRT", "SQUARE", "SUB", "TANH",
+    "SIGN", "SIN", "SOFTMAX", "SQRT", "SQUARE", "SUB", "TANH",
 )  # fmt: skip
 
 

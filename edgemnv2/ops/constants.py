@@ -48,9 +48,12 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "where": np.where,
     "sqrt": np.sqrt,
     "negative": np.negative,
+    "atan": np.arctan,
     "ceil": np.ceil,
+    "cos": np.cos,
     "floor": np.floor,
     "round": np.rint,
+    "sin": np.sin,
 }
 
 

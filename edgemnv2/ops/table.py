@@ -75,6 +75,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "tanh": ("Tanh",),
     "top_k": ("TopK",),
     "transpose": ("Transpose",),
+    "trigonometric": ("Trigonometric",),
     "where": ("Where",),
     "window_pool": ("AveragePool", "MaxPool"),
 }

@@ -222,7 +222,7 @@ for _opset in (9, 11, 13):
 
 for _op in (
     "Abs", "Celu", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg",
-    "Relu", "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Tanh",
+    "Relu", "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Tanh", "Atan", "Cos", "Sin",
 ):  # fmt: skip
     FORMS[_op] = form(f"y = {_op}(x)", opset=18)
 for _op in ("Log", "Reciprocal", "Sqrt"):

@@ -60,6 +60,9 @@ def onnx_files() -> Iterator[bytes]:
         "Ceil",
         "Floor",
         "Round",
+        "Sin",
+        "Cos",
+        "Atan",
     ):
         yield one_operator(operator, IMAGE)
     yield one_operator("Clip", IMAGE, {"low": np.float32(-0.5), "high": np.float32(0.75)})

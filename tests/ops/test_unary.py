@@ -149,8 +149,10 @@ def test_elu_equals_litert(dtype: str, tmp_path: Path) -> None:
 
 ONNX: dict[str, tuple[str, dict[str, Any], int]] = {
     "Abs": ("Abs", {}, 17),
+    "Atan": ("Atan", {}, 17),
     "Ceil": ("Ceil", {}, 17),
     "Celu": ("Celu", {"alpha": 0.7}, 17),
+    "Cos": ("Cos", {}, 17),
     "Elu": ("Elu", {"alpha": 1.3}, 17),
     "Erf": ("Erf", {}, 17),
     "Exp": ("Exp", {}, 17),
@@ -168,6 +170,7 @@ ONNX: dict[str, tuple[str, dict[str, Any], int]] = {
     "Selu": ("Selu", {}, 17),
     "Sigmoid": ("Sigmoid", {}, 17),
     "Sign": ("Sign", {}, 17),
+    "Sin": ("Sin", {}, 17),
     "Softplus": ("Softplus", {}, 17),
     "Sqrt": ("Sqrt", {}, 17),
     "Tanh": ("Tanh", {}, 17),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.onnx_terms import axes_of
+from edgemnv2.ops.reduce.factors import add_reduced_product
 from edgemnv2.ops.reduce.onnx_normalisation import RULES as NORMALISATIONS
 from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
 
@@ -70,6 +71,15 @@ def reduce_log_sum_exp(node: SourceNode, flow: FlowBuilder) -> None:
     flow.move("reshape", [whole], output, {"shape": output.shape})
 
 
+def reduce_prod(node: SourceNode, flow: FlowBuilder) -> None:
+    """Axes are constants, of 1024 values or fewer together."""
+    axes, source, output = axes_of(node), node.input(0), node.output
+    if axes is None:
+        flow.alias(output, flow.stored(source))
+        return
+    add_reduced_product(flow, source, output, axes)
+
+
 def global_max_pool(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     axes = tuple(range(2, len(node.input(0).shape)))
@@ -86,6 +96,7 @@ RULES: dict[str, Rule] = {
     "ReduceLogSumExp": reduce_log_sum_exp,
     "ReduceMax": _reduction("max"),
     "ReduceMin": _reduction("min"),
+    "ReduceProd": reduce_prod,
     "ReduceSum": _reduction("sum"),
     "ReduceSumSquare": _of_each("square"),
 }

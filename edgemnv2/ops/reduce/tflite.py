@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.model import LITERT_SUM
+from edgemnv2.ops.reduce.factors import add_reduced_product
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -41,8 +42,14 @@ def total(node: SourceNode, flow: FlowBuilder) -> None:
     flow.compute("reduce", [flow.real(node.input(0))], node.output, attrs)
 
 
+def product(node: SourceNode, flow: FlowBuilder) -> None:
+    """Axes are constants, of 1024 values or fewer together."""
+    add_reduced_product(flow, node.input(0), node.output, _axes(node))
+
+
 RULES: dict[str, Rule] = {
     "REDUCE_MAX": _extreme("max"),
     "REDUCE_MIN": _extreme("min"),
+    "REDUCE_PROD": product,
     "SUM": total,
 }

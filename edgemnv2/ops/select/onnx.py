@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.select.indices import broadcast, counted, select, spread, strided
-from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
 
@@ -70,9 +77,53 @@ def expand(node: SourceNode, flow: FlowBuilder) -> None:
     broadcast(flow, node.input(0), node.output)
 
 
+def gather_elements(node: SourceNode, flow: FlowBuilder) -> None:
+    """Indices are constants."""
+    shape = node.input(0).shape
+    axis = int(node.get("axis", 0)) % len(shape)
+    indices = node.value(1, "indices")
+    places = list(np.indices(indices.shape))
+    places[axis] = np.where(indices < 0, indices + shape[axis], indices)
+    _gather_places(node, flow, shape, np.stack(places, -1))
+
+
+def gather_nd(node: SourceNode, flow: FlowBuilder) -> None:
+    """Indices are constants; batches are of one."""
+    shape, batches = node.input(0).shape, int(node.get("batch_dims", 0))
+    indices = node.value(1, "indices")
+    if any(extent != 1 for extent in shape[:batches]):
+        raise Refusal(f"batch_dims={batches} of {list(shape)}", "index the whole tensor")
+    extents = np.array(shape[batches : batches + indices.shape[-1]])
+    _gather_places(node, flow, shape[batches:], np.where(indices < 0, indices + extents, indices))
+
+
+def _gather_places(
+    node: SourceNode, flow: FlowBuilder, shape: tuple[int, ...], places: Any
+) -> None:
+    """The parts of the operand, seen as `shape`, at `places` `[..., axes]`."""
+    source, axes = node.input(0), places.shape[-1]
+    extents = shape[:axes]
+    if (places < 0).any() or (places >= np.array(extents)).any():
+        raise Refusal(
+            f"an index outside of {list(shape)}", "export the model again", "Indices are inside"
+        )
+    flat = (prod(extents), prod(shape[axes:]))
+    stored = flow.stored(source)
+    seen = replace(source, name=f"{source.name}.flat", shape=flat, value=None)
+    if isinstance(stored, Constant):
+        flow.alias(seen, stored.reshape(flat))
+    else:
+        seen = replace(seen, name=flow.fresh(source, source.dtype, flat))
+        flow.move("reshape", [stored], seen, {"shape": flat})
+    numbers = np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), extents).ravel()
+    select(flow, seen, node.output, [numbers.tolist(), range(flat[1])])
+
+
 RULES: dict[str, Rule] = {
     "Expand": expand,
     "Gather": gather,
+    "GatherElements": gather_elements,
+    "GatherND": gather_nd,
     "Slice": slice_,
     "Split": split,
     "Tile": tile,

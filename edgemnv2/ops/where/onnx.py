@@ -47,8 +47,21 @@ def one_hot(node: SourceNode, flow: FlowBuilder) -> None:
     add_cast(flow, made, output)
 
 
+def trilu(node: SourceNode, flow: FlowBuilder) -> None:
+    """The diagonal's number is a constant."""
+    source, output = node.input(0), node.output
+    number = node.ints(1, "diagonals")[0] if node.optional(1) is not None else 0
+    rows, columns = source.shape[-2:]
+    upper = bool(node.get("upper", 1))
+    kept = ~np.tri(rows, columns, number - 1, bool) if upper else np.tri(rows, columns, number, bool)
+    stored, nought = flow.stored(source), Constant(np.zeros((), source.dtype))
+    shape = (*(1 for _ in source.shape[:-2]), rows, columns)
+    add_where(flow, Constant(kept.reshape(shape).astype(np.uint8)), stored, nought, output)
+
+
 RULES: dict[str, Rule] = {
     "OneHot": one_hot,
     "ThresholdedRelu": thresholded_relu,
+    "Trilu": trilu,
     "Where": where,
 }
