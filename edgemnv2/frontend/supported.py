@@ -87,7 +87,8 @@ def build_flow(
         # What follows a refused node is not looked at: its shapes may be unknown.
         if any(source is not None and source.name in behind for source in node.inputs):
             behind.update(names)
-            if node.operator in rules:
+            # What asks for a shape is there because it was not known.
+            if node.operator in rules or node.operator in ("Shape", "Size"):
                 continue
         with reading(f"{file}: {node.place}"):
             node = settle(replace(node, inputs=tuple(_settled(x, flow) for x in node.inputs)))

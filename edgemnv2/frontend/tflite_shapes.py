@@ -205,6 +205,7 @@ RULES: dict[str, Shaping] = {
     "PACK": _packed,
     "REDUCE_MAX": _reduced,
     "REDUCE_MIN": _reduced,
+    "REDUCE_PROD": _reduced,
     "RESHAPE": _reshaped,
     "SLICE": _sliced,
     "SPLIT": _split,

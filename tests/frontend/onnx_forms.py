@@ -153,8 +153,8 @@ FORMS["Resize to what a shape says"] = form(
 # -- reductions and normalisations -----------------------------------------------------------------
 
 for _op in (
-    "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum",
-    "ReduceSumSquare",
+    "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
+    "ReduceSum", "ReduceSumSquare",
 ):  # fmt: skip
     FORMS[f"{_op} by attribute"] = form(f"y = {_op}<axes=[-1,-2], keepdims=0>(x)", opset=11)
     FORMS[f"{_op} by input"] = form(f"y = {_op}<keepdims=1>(x, a)", opset=18, a=longs(2, 3))
@@ -439,3 +439,28 @@ FORMS["an image of unsigned integers, channels last"] = Form(
     shape=(1, 8, 9, 6),
     dtype="uint8",
 )
+# -- parts at places that are constants ------------------------------------------------------------
+
+for _opset, _axis in ((11, 1), (13, -1), (18, 2)):
+    FORMS[f"GatherElements along {_axis}"] = form(
+        f"y = GatherElements<axis={_axis}>(x, i)", _opset,
+        i=RANDOM.integers(-6, 6, (1, 5, 7, 4)).astype(np.int64),
+    )  # fmt: skip
+for _count, _last in ((1, 1), (5, 2), (7, 3), (9, 4)):
+    FORMS[f"GatherND of {_last} axes"] = form(
+        "y = GatherND(x, i)", 17,
+        i=np.stack([RANDOM.integers(-e, e, (2, _count)) for e in SHAPE[:_last]], -1),
+    )  # fmt: skip
+FORMS["GatherND behind the batch"] = form(
+    "y = GatherND<batch_dims=1>(x, i)", 17, i=RANDOM.integers(0, 6, (1, 4, 2))
+)
+FORMS["what is above the diagonal, as torch's dynamo takes it"] = form(
+    "f = Reshape(x, s) m = MatMul(f, t) p = Transpose<perm=[1,2,0]>(m) y = GatherND(p, i)", 18,
+    s=longs(1, 6, 72), t=normal(72, 6), i=np.stack(np.triu_indices(6), -1),
+)  # fmt: skip
+for _upper in (0, 1):
+    for _number in (-9, -1, 0, 2, 8):
+        FORMS[f"Trilu upper={_upper} from {_number}"] = form(
+            f"y = Trilu<upper={_upper}>(x, k)", 17, k=np.int64(_number)
+        )
+FORMS["Trilu without a number"] = form("y = Trilu<upper=0>(x)", 14)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import compile_graph
@@ -97,6 +98,28 @@ def test_floats_are_close_to_litert(operator: str, axes: tuple[int, ...], tmp_pa
         _, ours = reference(blob, ".tflite", samples, tmp_path)
         theirs = litert(blob, samples)[0].reshape(ours.shape)
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize("axes", [(1,), (3,), (1, 2), (1, 2, 3)])
+def test_products_are_close_to_litert(axes: tuple[int, ...], tmp_path: Path) -> None:
+    shape = (1, 5, 7, 6)
+    for dtype in ("float32", "int8"):
+        quant = {} if dtype == "float32" else {"dtype": dtype, "scale": 0.1, "zero_point": 3}
+        net = TfliteNet()
+        x = net.tensor(shape, **quant)
+        y = net.tensor([e for a, e in enumerate(shape) if a not in axes], **quant)
+        numbers = net.constant(np.array(axes, np.int32))
+        net.add("REDUCE_PROD", [x, numbers], [y], "ReducerOptions", keep_dims=False)
+        blob = net.build([x], [y])
+        if quant:
+            (tmp_path / "net.tflite").write_bytes(blob)
+            with pytest.raises(UnsupportedOperator, match="REDUCE_PROD with quantised values"):
+                load_model(tmp_path / "net.tflite")
+            continue
+        samples = random_samples(shape, dtype, 2, 0)
+        _, ours = reference(blob, ".tflite", samples, tmp_path)
+        theirs = litert(blob, samples)[0].reshape(ours.shape)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("axes", SUBSETS)

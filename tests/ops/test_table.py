@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import edgemnv2.ops
+from edgemnv2.model import SourceFormat
 from edgemnv2.ops.graph import Layer
 from edgemnv2.ops.table import OPERATORS, PARTS, layer_type, part, rules_of
 
@@ -45,6 +46,13 @@ def test_the_table_and_the_folders_are_the_same() -> None:
     folders = {path.parent.name for path in FOLDER.glob("*/layer.py")}
     assert folders == set(OPERATORS)
     assert list(OPERATORS) == sorted(OPERATORS)
+
+
+@pytest.mark.parametrize("format_", ["onnx", "tflite"])
+def test_each_operator_of_a_file_has_one_rule(format_: SourceFormat) -> None:
+    """The later of two would be taken, without a word."""
+    parts = [part(name, format_) for name in OPERATORS]
+    assert sum(len(x.RULES) for x in parts if x) == len(rules_of(format_))
 
 
 @pytest.mark.parametrize("name", OPERATORS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgemnv2.model import LITERT_SUM
+from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.reduce.factors import add_reduced_product
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
@@ -43,7 +46,16 @@ def total(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def product(node: SourceNode, flow: FlowBuilder) -> None:
-    """Axes are constants, of 1024 values or fewer together."""
+    """Of a shape, or of floats; axes are constants, of 1024 values or fewer together."""
+    extents = node.input(0).value
+    if extents is not None:
+        axes = tuple(axis % max(extents.ndim, 1) for axis in node.ints(1, "axes"))
+        keep = bool(node.get("keep_dims", False))
+        made = np.prod(extents, axis=axes, keepdims=keep, dtype=extents.dtype)
+        flow.alias(node.output, Constant(np.asarray(made)))
+        return
+    if node.input(0).is_quantized:
+        raise Refusal("quantised values", "convert the model with this operator in floats")
     add_reduced_product(flow, node.input(0), node.output, _axes(node))
 
 

@@ -26,16 +26,7 @@ def shape(node: SourceNode, flow: FlowBuilder) -> None:
     flow.alias(node.output, Constant(extents))
 
 
-def product(node: SourceNode, flow: FlowBuilder) -> None:
-    """Of a shape."""
-    extents = node.value(0, "numbers")
-    axes = tuple(axis % max(extents.ndim, 1) for axis in node.ints(1, "axes"))
-    keep = bool(node.get("keep_dims", False))
-    flow.alias(node.output, Constant(np.prod(extents, axis=axes, keepdims=keep, dtype=np.int64)))
-
-
 RULES: dict[str, Rule] = {
-    "REDUCE_PROD": product,
     **dict.fromkeys(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"), reshape),
     "SHAPE": shape,
 }

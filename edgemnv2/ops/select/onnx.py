@@ -82,7 +82,7 @@ def gather_elements(node: SourceNode, flow: FlowBuilder) -> None:
     shape = node.input(0).shape
     axis = int(node.get("axis", 0)) % len(shape)
     indices = node.value(1, "indices")
-    places = list(np.indices(indices.shape))
+    places: list[Any] = list(np.indices(indices.shape))
     places[axis] = np.where(indices < 0, indices + shape[axis], indices)
     _gather_places(node, flow, shape, np.stack(places, -1))
 

@@ -53,7 +53,9 @@ def trilu(node: SourceNode, flow: FlowBuilder) -> None:
     number = node.ints(1, "diagonals")[0] if node.optional(1) is not None else 0
     rows, columns = source.shape[-2:]
     upper = bool(node.get("upper", 1))
-    kept = ~np.tri(rows, columns, number - 1, bool) if upper else np.tri(rows, columns, number, bool)
+    kept = (
+        ~np.tri(rows, columns, number - 1, bool) if upper else np.tri(rows, columns, number, bool)
+    )
     stored, nought = flow.stored(source), Constant(np.zeros((), source.dtype))
     shape = (*(1 for _ in source.shape[:-2]), rows, columns)
     add_where(flow, Constant(kept.reshape(shape).astype(np.uint8)), stored, nought, output)
