@@ -49,9 +49,9 @@ UNKNOWABLE = (
 )  # fmt: skip
 # What the evaluator computes wrongly in some forms, or value by value in Python.
 DISTRUSTED = (
-    "AveragePool", "ConvTranspose", "DeformConv", "GridSample", "GroupNormalization", "LpPool",
-    "MaxPool", "MaxRoiPool", "MaxUnpool", "Mean", "NonMaxSuppression", "Resize", "RoiAlign",
-    "Upsample",
+    "AveragePool", "ConvTranspose", "DeformConv", "GatherElements", "GridSample",
+    "GroupNormalization", "LpPool", "MaxPool", "MaxRoiPool", "MaxUnpool", "Mean",
+    "NonMaxSuppression", "Resize", "RoiAlign", "Upsample",
 )  # fmt: skip
 OF_THE_LAST_AXIS = ("Hardmax", "LogSoftmax", "Softmax")
 """Until opset 13 over all axes from one on, which the evaluator does not know."""

@@ -83,7 +83,6 @@ class _Steps:
         self.model, self.node, self.known, self.file = model, node, known, file
         self.prefix, self.count = prefix, 0
         self.nodes: list[Any] = []
-        self.values: dict[str, Array] = {}
         opsets = {x.domain or "ai.onnx": x.version for x in model.opset_import}
         self.opset = int(opsets.get("ai.onnx", 1))
         self.op = str(node.op_type)
@@ -175,7 +174,7 @@ class _Steps:
         import onnx
 
         name = self.fresh()
-        array = self.values[name] = np.ascontiguousarray(values)
+        array = np.ascontiguousarray(values)
         self.model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
         return name
 
@@ -285,14 +284,7 @@ class _Steps:
 
     def _driven(self, row: str, state: str, weights: str) -> str:
         """A step's products: of its input, and of the state, of which the first one is zero."""
-        return self.add("Add", row, self.product(state, weights)) if state else row
-
-    def product(self, state: str, weights: str) -> str:
-        """Of a state and the recurrent weights; at once where the state is a constant."""
-        if state not in self.values:
-            return self.add("MatMul", state, weights)
-        made = self.values[state].astype(np.float64) @ self.values[weights]
-        return self.constant(made.astype(np.float32))
+        return self.add("Add", row, self.add("MatMul", state, weights)) if state else row
 
     def _rnn(self, row: str, state: str, cell: str, constants: Any, acts: Any) -> tuple[str, str]:
         return self.activated(acts[0], self._driven(row, state, constants[0])), ""
@@ -318,7 +310,7 @@ class _Steps:
         if linear:
             bias = linear
             if state:
-                bias = self.add("Add", self.product(state, constants[1]), linear)
+                bias = self.add("Add", self.add("MatMul", state, constants[1]), linear)
             new = self.add("Add", new, self.add("Mul", reset, bias))
         elif state:
             new = self._driven(new, self.add("Mul", reset, state), constants[1])

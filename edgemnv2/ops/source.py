@@ -278,7 +278,7 @@ class FlowBuilder:
             attrs = {"axis": 0, "dtype": output.dtype, **(attrs or {})}
             self.add("quantize", [real, *self._parameters(output)], self.declare(output), attrs)
         elif real != output.name:
-            self.alias(output, self.known.get(real, real))
+            self.alias(output, real)
 
     def move(
         self,
@@ -294,6 +294,7 @@ class FlowBuilder:
 
     def alias(self, output: SourceTensor, name: str | Constant) -> None:
         """`output` is another name of a tensor, or a constant."""
+        name = self.known.get(name, name) if isinstance(name, str) else name
         if isinstance(name, Constant):
             self.known[output.name] = name
         else:

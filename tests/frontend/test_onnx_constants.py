@@ -19,15 +19,28 @@ from tests.networks.against import onnxruntime_outputs
 
 STAY = ("QuantizeLinear", "DequantizeLinear", "com.microsoft")
 IMAGE = (1, 1, 1, 1)
+OF_SCALES = 10
+"""The first opset that has DequantizeLinear."""
 
 
-def _of_a_constant(form: Form) -> Any:
-    """The form's network of random numbers, its outputs added to an image of one pixel."""
+def _of_a_constant(form: Form, late: bool) -> Any:
+    """The form's network of random numbers, its outputs added to an image of one pixel.
+
+    `late`: of integers and their scale, which are no numbers until the nodes are read.
+    """
     model = form.model()
     random = np.random.default_rng(0)
     x = (random.normal(size=form.shape) * 2).astype(np.float32)
     del model.graph.input[:]
-    model.graph.initializer.append(numpy_helper.from_array(x, "x"))
+    if late:
+        integers = np.rint(x * 16).clip(-128, 127).astype(np.int8)
+        constants = {"x.integers": integers, "x.scale": np.float32(1 / 16)}
+        model.graph.node.insert(0, helper.make_node("DequantizeLinear", [*constants], ["x"]))
+    else:
+        constants = {"x": x}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()
+    )
     image = helper.make_tensor_value_info("image", 1, IMAGE)
     model.graph.input.append(image)
     for output in model.graph.output:
@@ -48,12 +61,20 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(
+    "name, late",
+    [
+        pytest.param(name, late, id=f"{name}-{'late' if late else 'early'}")
+        for name, form in KNOWN.items()
+        for late in (False, True)
+        if not late or form.opset >= OF_SCALES
+    ],
+)
 def test_the_constant_is_onnxruntimes(
-    name: str, tmp_path: Path, require_module: Callable[[str], None]
+    name: str, late: bool, tmp_path: Path, require_module: Callable[[str], None]
 ) -> None:
     require_module("onnxruntime")
-    blob = _of_a_constant(KNOWN[name]).SerializeToString()
+    blob = _of_a_constant(KNOWN[name], late).SerializeToString()
     path = tmp_path / "form.onnx"
     path.write_bytes(blob)
     graph = lower(load_model(path))

@@ -133,6 +133,9 @@ def _multiplied(
 ) -> str:
     """The product of two operands, of the node's output's shape."""
     left, right = pair
+    if isinstance(left, Constant) and isinstance(right, Constant):
+        # Of any ranks: what an earlier node was found to be may be a stack of matrices.
+        return flow.add("matmul", pair, flow.fresh(node.output))
     if isinstance(right, Constant):
         matrix = _matrix(node, right, vector=(-1, 1))
         shape = (*shapes[0][:-1], matrix.values.shape[1])
