@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from edgemnv2.provenance import version_of
 from edgemnv2.records.lines import check_record_line
 from edgemnv2.records.lock import locked
 from edgemnv2.records.task import decisions_id
+from edgemnv2.records.together import finish_replacing, replaced_together
 from edgemnv2.target import Target
 from edgemnv2.target_schema import METRICS
 
@@ -132,6 +132,13 @@ class TuneLog:
         if not folder.is_dir():
             return TuneLog._load(folder)
         with locked(folder):
+            try:
+                finish_replacing(folder)
+            except OSError as error:
+                raise TuneLogError(
+                    f"{folder}: a stop has left it half replaced, and the rest cannot be moved "
+                    f"({error.strerror}; load it where it can be written)"
+                ) from error
             return TuneLog._load(folder)
 
     @staticmethod
@@ -212,6 +219,7 @@ class TuneLog:
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder):
                 if self._database is None:
+                    finish_replacing(self.folder)
                     if (self.folder / PROVENANCE).exists():
                         self._take_over(TuneLog.load_header(self.folder))
                     self.write_header()
@@ -289,20 +297,23 @@ class TuneLog:
 
     def write_header(self) -> None:
         """`provenance.json` alone."""
-        text = json.dumps(self.header, indent=1, sort_keys=True) + "\n"
         draft = self.folder / f".{PROVENANCE}.{os.getpid()}"
         try:
-            draft.write_text(text, encoding="utf-8", newline="\n")
+            draft.write_text(self._header_text(), encoding="utf-8", newline="\n")
             draft.replace(self.folder / PROVENANCE)
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
 
+    def _header_text(self) -> str:
+        return json.dumps(self.header, indent=1, sort_keys=True) + "\n"
+
     def save(self, *, alone: bool = False) -> None:
         """Write the folder anew: tasks and records sorted, one record for each decisions.
 
         What others have appended since it was read is taken over and stays, but for what was
-        dropped here; `alone`: what is there is replaced.
+        dropped here; `alone`: what is there is replaced. A stop at any point leaves all that was
+        there, or all that is new.
         """
         self._database = None
         with _writing(self.folder):
@@ -311,23 +322,26 @@ class TuneLog:
     def _write_anew(self, alone: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder):
+            finish_replacing(self.folder)
             if not alone and (self.folder / RECORDS).exists():
                 self._take_over(TuneLog._load(self.folder))
-            with tempfile.TemporaryDirectory(prefix=".sorted.", dir=self.folder) as name:
-                draft = Path(name)
-                database = _open(draft, allow_missing=True)
-                for record in self.records:
-                    _commit(database, record)
-                del database
-                for file in (WORKLOADS, RECORDS) if self.records else ():
-                    lines = (draft / file).read_bytes() if (draft / file).exists() else b""
-                    wanted = len(self.records) if file == RECORDS else 1
-                    if lines != _whole_lines(lines) or lines.count(b"\n") < wanted:
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                for file in (WORKLOADS, RECORDS):
-                    (draft / file).touch()
-                    shutil.move(draft / file, self.folder / file)
-            self.write_header()
+            # Records name workloads by number, the header names records: old beside new is wrong.
+            with replaced_together(self.folder) as draft:
+                self._write_database(draft)
+                (draft / PROVENANCE).write_text(self._header_text(), encoding="utf-8", newline="\n")
+
+    def _write_database(self, draft: Path) -> None:
+        """All records, sorted, into an empty folder; OSError where the disk has no room for all."""
+        database = _open(draft, allow_missing=True)
+        for record in self.records:
+            _commit(database, record)
+        del database
+        for file in (WORKLOADS, RECORDS):
+            (draft / file).touch()
+            lines = (draft / file).read_bytes()
+            wanted = len(self.records) if file == RECORDS else min(len(self.records), 1)
+            if lines != _whole_lines(lines) or lines.count(b"\n") < wanted:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _take_over(self, other: TuneLog) -> None:
         """What `other`, our folder as somebody has left it, has and we lack."""
@@ -506,6 +520,12 @@ def _parse_records(folder: Path) -> tuple[Record, ...]:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
             raise TuneLogError(f"{folder / RECORDS}: a record has no cost")
+        if not all(cost > 0 for cost in costs):
+            raise TuneLogError(
+                f"{folder / RECORDS}: is damaged, record {len(records)} costs "
+                f"{', '.join(f'{cost:g}' for cost in costs)} (expected more than 0; restore it, or "
+                "tune again)"
+            )
         try:
             key, decisions = replay(entry.workload.mod, entry.trace)
             if not isinstance(json.loads(key), dict):

@@ -95,8 +95,6 @@ def check_log(folder: Path, measure: bool = False) -> Checked:
         for name, value in record.decisions.items():
             if value not in record.space.get(name, ()):
                 problems.append(f"{folder}: record {record.id}: {name} = {value} is out of range")
-        if not all(cost > 0 for cost in record.costs):
-            problems.append(f"{folder}: record {record.id}: cost {record.costs} is not positive")
     if not log.header["sessions"]:
         problems.append(f"{folder / PROVENANCE}: names no session that measured the records")
     for session in log.header["sessions"]:

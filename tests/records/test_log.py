@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,14 @@ import pytest
 from edgemnv2.errors import TuneLogError
 from edgemnv2.records.log import PROVENANCE, RECORDS, WORKLOADS, Record, TuneLog
 from edgemnv2.target import load_target
-from edgemnv2.tuner.manage import check_log, export_log, log_folders, merge_logs, prune_log
+from edgemnv2.tuner.manage import (
+    check_log,
+    export_log,
+    log_folders,
+    log_summary,
+    merge_logs,
+    prune_log,
+)
 
 SPACE = {"mr": (1, 2, 4), "nr": (4, 8), "order": ("panel", "pixel")}
 TARGET = load_target("rpi4")
@@ -244,11 +252,82 @@ def test_a_stop_before_the_first_record_leaves_a_log(
 
 def test_check_finds_what_loads_but_is_wrong(tmp_path: Path) -> None:
     log = TuneLog.create(tmp_path / "rpi4", TARGET, "instructions")
-    log.append(_record(1, -3.0))
+    log.append(_record(1, 3.0))
     log.save()
-    problems = "\n".join(check_log(tmp_path / "rpi4").problems)
-    assert "is not positive" in problems and "names no session" in problems
+    assert "names no session" in "\n".join(check_log(tmp_path / "rpi4").problems)
     assert log_folders(tmp_path) == (tmp_path / "rpi4",)
+
+
+@pytest.mark.parametrize("cost", ["0", "-5", "[3,0]"])
+def test_no_reader_takes_a_cost_that_is_none(tmp_path: Path, cost: str) -> None:
+    """What `logs check` calls wrong, `logs show` and a compilation refuse as well."""
+    _log(tmp_path, _record(1, 3.0))
+    costs = cost if cost.startswith("[") else f"[{cost}]"
+    _damage(tmp_path, RECORDS, lambda text: text.replace("[3]", costs))
+    for read in (TuneLog.load, log_summary):
+        with pytest.raises(TuneLogError, match=r"record 0 costs .*expected more than 0"):
+            read(tmp_path)
+    assert "expected more than 0" in check_log(tmp_path).problems[0]
+
+
+class _Cuts:
+    """Copies of a folder as a kill before each of its file operations would leave it."""
+
+    def __init__(self, folder: Path, copies: Path) -> None:
+        self.folder, self.copies = folder, copies
+        self.made: list[Path] = []
+        self.on = False
+        sys.addaudithook(self._seen)
+
+    def _seen(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.on or event not in ("os.rename", "os.rmdir", "os.remove", "os.mkdir"):
+            return
+        self.on = False
+        copy = self.copies / str(len(self.made))
+        shutil.copytree(self.folder, copy)
+        self.made.append(copy)
+        self.on = True
+
+
+@pytest.mark.parametrize("kind", ["pruned", "emptied", "over another log"])
+def test_a_kill_while_a_log_is_written_anew_leaves_the_old_or_the_new(
+    tmp_path: Path, kind: str
+) -> None:
+    """An export has a workload for each task, so that records of one say nothing beside another."""
+    folder = tmp_path / "log"
+    _log(tmp_path / "one", _record(1, 3.0), _record(2, 4.0), _record(1, 2.0, task="b"))
+    _log(tmp_path / "other", _record(4, 9.0, task="c"), session=1)
+    export_log(tmp_path / "one", folder)
+    old = TuneLog.load(folder)
+    old.stamp("net", {old.records[-1].id: "code"})
+    old.write_header()
+    cuts = _Cuts(folder, tmp_path)
+    if kind == "over another log":
+        cuts.on = True
+        new = merge_logs([tmp_path / "other"], folder)
+    else:
+        new = TuneLog.load(folder)
+        if kind == "pruned":
+            new.prune(1)
+        else:
+            new.drop(new.task_keys()[0])
+            new.drop(new.task_keys()[0])
+        cuts.on = True
+        new.save()
+    cuts.on = False
+    assert len(cuts.made) >= 5
+    taken = set()
+    for copy in cuts.made:
+        found = TuneLog.load(copy)
+        expected = new if found.records == new.records else old
+        assert (found.records, found.header) == (expected.records, expected.header)
+        taken.add(expected is new)
+        found.append(_record(4, 7.0, task="d"))
+        found.save()
+        assert len(TuneLog.load(copy).records) == len(expected.records) + 1
+        assert sorted(_files(copy)) == sorted(path.name for path in copy.iterdir()), "drafts stay"
+    assert taken == {True, False}
+    assert TuneLog.load(folder).records == new.records
 
 
 def test_an_export_answers_metaschedules_queries_by_task(tmp_path: Path) -> None:
@@ -284,7 +363,7 @@ log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None
 log = log or TuneLog.create(folder, TARGET, "instructions")
 log.add_session({**SESSION, "seed": number})
 for index in range(25):
-    log.append(_record(1, 1000.0 * number + index, task=f"{number}-{index}"))
+    log.append(_record(1, 1000.0 * number + index + 1, task=f"{number}-{index}"))
     log.stamp(f"net-{number}", {log.records[-1].id: "code"})
     time.sleep(chance.random() / 100)
     if chance.random() < 0.15:
