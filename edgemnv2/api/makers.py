@@ -118,11 +118,11 @@ def tune(
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 
-def check_tuning(trials: int, strategy: str | None) -> None:
+def check_tuning(trials: int, seed: int, strategy: str | None) -> None:
     """UsageError for what `tune` refuses before it has looked at anything."""
     from edgemnv2.tuner.tuner import TuneOptions
 
-    TuneOptions(trials, 0, strategy).check()
+    TuneOptions(trials, seed, strategy).check()
 
 
 def bundle(

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     own = load_target(args.target).name + ("-cycles" if args.metric else "")
     folder = args.log_dir or Path("tune_logs") / own
-    check_tuning(args.trials, args.strategy)
+    check_tuning(args.trials, args.seed, args.strategy)
     with _log_folder(folder), _Bar() as bar:
         bar.stage("import, and measure the default")
         result = edgemnv2.tune(

@@ -89,6 +89,8 @@ class MetaSearch:
         """See `Search`."""
         decisions = dict(sorted(decisions.items()))
         state = self._state(task)
+        # Over between two ticks of a clock: nothing was measured.
+        cost = cost or None
         if cost is not None:
             if decisions == dict(sorted(task.default.items())):
                 state.default_cost = cost

@@ -57,6 +57,8 @@ class TuneOptions:
         """Raise UsageError for what no session can be made with."""
         if self.trials < 1:
             raise UsageError(f"trials={self.trials}: expected at least 1")
+        if self.seed < 0:
+            raise UsageError(f"seed={self.seed}: expected 0 or more")
         if self.strategy is not None:
             check_strategy(self.strategy)
 
@@ -351,7 +353,7 @@ class _Session:
             default = Candidate(task, task.default)
             total = self.state.total()
             self.log.drop(task.key)
-            self.log.append(Record(task.key, dict(task.default), (total,), task.space))
+            self._keep(Record(task.key, dict(task.default), (total,), task.space))
             best, ratio = default, 1.0
             self.tasks.append(task)
             self.state.default[task.name] = 0.0
@@ -367,9 +369,7 @@ class _Session:
                         self._reject(task, candidate.decisions, measured.reason)
                         continue
                     cost = total * measured.ratio
-                    self.log.append(
-                        Record(task.key, dict(candidate.decisions), (cost,), task.space)
-                    )
+                    self._keep(Record(task.key, dict(candidate.decisions), (cost,), task.space))
                     if measured.ratio < min(ratio, 1 - CUT):
                         best, ratio = candidate, measured.ratio
                 if best is not default and self.state.metric == "seconds":
@@ -431,7 +431,12 @@ class _Session:
     def _append_twice(self, candidate: Candidate, cost: float) -> None:
         known = self.log.find(candidate.task.key, candidate.decisions)
         if known is not None:
-            self.log.append(replace(known, costs=(known.costs[0], cost)))
+            self._keep(replace(known, costs=(known.costs[0], cost)))
+
+    def _keep(self, record: Record) -> None:
+        """Into the log; but a layer that is over between two ticks of a clock has no cost."""
+        if all(cost > 0 for cost in record.costs):
+            self.log.append(record)
 
     def _margin(self) -> float:
         return NOISE if self.state.metric == "seconds" else 0.0
@@ -477,13 +482,13 @@ class _Session:
             first = self.log.find(task.key, task.default)
             holds = better and cost <= default
             if first is not None:
-                self.log.append(replace(first, costs=(first.costs[0], default)))
+                self._keep(replace(first, costs=(first.costs[0], default)))
             if dict(candidate.decisions) != dict(task.default):
                 known = self.log.find(task.key, candidate.decisions)
                 if known is not None:
                     # A winner that did not hold must not come before the default.
                     again = cost if holds else max(cost, default * (1 + NOISE))
-                    self.log.append(replace(known, costs=(known.costs[0], again)))
+                    self._keep(replace(known, costs=(known.costs[0], again)))
                 if not holds:
                     self.state.best[task.name] = (self.state.default[task.name], task.default)
 
@@ -496,7 +501,7 @@ class _Session:
         cost = trial.costs[task.name]
         if self.log.find(task.key, decisions) is None:
             each = cost / len(task.layers)
-            self.log.append(Record(task.key, dict(decisions), (each,), task.space))
+            self._keep(Record(task.key, dict(decisions), (each,), task.space))
         self._consider(task, decisions, cost)
 
     def _consider(self, task: Task, decisions: Mapping[str, Any], cost: float) -> None:

@@ -217,6 +217,19 @@ def test_times_end_at_or_below_the_defaults(host: Target, tmp_path: Path) -> Non
     assert set(network["threads"]) == {"thread_chains"}
 
 
+def test_what_costs_nothing_by_the_clock_is_no_record(host: Target, tmp_path: Path) -> None:
+    """No reader takes such a record: the log would be lost."""
+    cheap = tiny_network().layers[0].name
+
+    def price(layer: str, decisions: Mapping[str, Any]) -> float:
+        return 0.0 if layer == cheap else default_price(layer, decisions)
+
+    result = _tune(host, tmp_path / "log", FakeRunner(price), trials=2)
+    records = TuneLog.load(tmp_path / "log").records
+    assert len(records) == result.records > 0
+    assert min(cost for record in records for cost in record.costs) > 0
+
+
 def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Path) -> None:
     _tune(host, tmp_path / "log", trials=1)
     with pytest.raises(TuneLogError, match=r"is a log for x86-64-v3 \(.*\), not for rpi4 \("):
@@ -225,6 +238,8 @@ def test_foreign_logs_and_failing_runners_are_refused(host: Target, tmp_path: Pa
         _tune(host, tmp_path / "log", LocalRunner(), trials=1)
     with pytest.raises(UsageError, match="trials=0"):
         _tune(host, tmp_path / "log", trials=0)
+    with pytest.raises(UsageError, match="seed=-1: expected 0 or more"):
+        _tune(host, tmp_path / "log", seed=-1)
     with pytest.raises(UsageError, match="strategy=guess"):
         _tune(host, tmp_path / "log", strategy="guess")
 
