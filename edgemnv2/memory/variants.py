@@ -14,6 +14,7 @@ __all__ = [
     "CHAINS",
     "IO",
     "arena_align",
+    "check_words",
     "default_chains",
     "default_io",
     "plan_graph",
@@ -37,6 +38,14 @@ def default_io(target: Target) -> str:
 def default_chains(target: Target) -> str:
     """ "memory" on bare metal, where the arena decides what fits; "blocks" elsewhere."""
     return "memory" if target.is_bare_metal else "blocks"
+
+
+def check_words(**given: str | None) -> None:
+    """UsageError for a word of `io`, `chains` or `thread_chains` that is none of theirs."""
+    for name, word in given.items():
+        known = IO if name == "io" else CHAINS
+        if word is not None and word not in known:
+            raise UsageError(f"{name}={word}: expected one of {', '.join(known)}")
 
 
 def thread_chains(rows: RowOps, chains: str) -> list[tuple[int, int]]:
@@ -64,10 +73,7 @@ def plan_graph(
     default the first that is read; the others are whole in the caller's memory then. Raises
     UsageError for other words.
     """
-    if io not in IO:
-        raise UsageError(f"io={io}: expected one of {', '.join(IO)}")
-    if chains not in CHAINS:
-        raise UsageError(f"chains={chains}: expected one of {', '.join(CHAINS)}")
+    check_words(io=io, chains=chains)
     if fed is None:
         # An input that nobody reads has no rows to ask for.
         read = {read.tensor for op in rows.ops for read in op.reads}

@@ -14,7 +14,7 @@ from edgemnv2.errors import UsageError
 from edgemnv2.ops.graph import Graph, Layer
 from edgemnv2.target import Target
 
-__all__ = ["FLOAT16_TOLERANCE", "to_float16"]
+__all__ = ["FLOAT16_TOLERANCE", "check_float16", "to_float16"]
 
 FLOAT16_TOLERANCE = 1e-2
 """Of the largest output. 53 layers round to 11 bits (5e-4 of a value) one after the other; the
@@ -22,16 +22,21 @@ errors add up like a random walk, sqrt(53) * 5e-4 = 4e-3. Torchvision's network 
 came to 4.7e-3."""
 
 
-def to_float16(graph: Graph, target: Target) -> Graph:
-    """`graph` with float16 activations.
-
-    Raises UsageError for a quantised network and for a core without float16 arithmetic.
-    """
+def check_float16(target: Target) -> None:
+    """UsageError for a core without float16 arithmetic."""
     if not target.has("fp16"):
         raise UsageError(
             f"dtype=float16: {target.name} ({target.cpu.core}) has no float16 arithmetic "
             "(leave it out, or choose a target with the feature fp16)"
         )
+
+
+def to_float16(graph: Graph, target: Target) -> Graph:
+    """`graph` with float16 activations.
+
+    Raises UsageError for a quantised network and for a core without float16 arithmetic.
+    """
+    check_float16(target)
     stored = next((x for x in graph.tensors.values() if x.quant is not None), None)
     if stored is not None:
         raise UsageError(

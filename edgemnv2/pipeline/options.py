@@ -8,6 +8,9 @@ from pathlib import Path
 from edgemnv2.codegen.names import check_name
 from edgemnv2.errors import UsageError
 from edgemnv2.frontend.ends import InputShapes
+from edgemnv2.memory.variants import check_words, default_io
+from edgemnv2.passes.to_float16 import check_float16
+from edgemnv2.pipeline.threads import thread_counts
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target
 from edgemnv2.task import NOTHING_SAID, Said
@@ -62,3 +65,9 @@ def check_options(options: CompileOptions, target: Target) -> None:
             raise UsageError(f"{name}={budget}: expected at least 1")
         if budget is not None and not target.is_bare_metal:
             raise UsageError(f"{name}=: {target.name} is a Linux target (leave the budget out)")
+    check_words(io=options.io, chains=options.chains, thread_chains=options.thread_chains)
+    thread_counts(target, options.io or default_io(target), options.threads)
+    if options.dtype == "float16":
+        check_float16(target)
+    elif options.dtype not in (None, "float32"):
+        raise UsageError(f"dtype={options.dtype}: expected float32 or float16")
