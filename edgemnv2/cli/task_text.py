@@ -63,10 +63,15 @@ def answer_lines(found: PictureAnswer, top: int) -> list[str]:
     if answer.mask is not None:
         values = answer.mask.ravel().tolist()
         shares = sorted(((values.count(i), i) for i in set(values)), reverse=True)
-        lines += [f"{n / len(values):12.1%}  {task.label(i)}" for n, i in shares]
+        lines += [f"{_share(n / len(values)):>12}  {task.label(i)}" for n, i in shares]
     if answer.embedding is not None and not found.neighbours:
         lines.append(
             f"{'':14}embedding of {len(answer.embedding)} numbers (see --neighbours, --json)"
         )
     lines += [f"{score:12.4f}  {name}" for name, score in found.neighbours[:top]]
     return lines if len(lines) > 1 else [*lines, f"{'':14}nothing found"]
+
+
+def _share(part: float) -> str:
+    """In percent; what is there is never 0.0 %."""
+    return f"{part:.1%}" if part >= 0.0005 else "<0.1%"

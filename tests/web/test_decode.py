@@ -199,7 +199,7 @@ def test_classes_without_a_name_are_told_from_numbers(
         f"""import {{ answerLines }} from "{(WEB / "draw.js").as_uri()}";
 const lines = (more) => answerLines({{ {none}, ...more }}, {json.dumps(task)}, {place});
 const all = [0, 1, 2].map((index) => ({found}));
-const mask = {{ classes: [0, 1, 2, 2] }};
+const mask = {{ classes: [0, 1, 1, ...Array(2497).fill(2)] }};
 const kinds = [{{ classes: all }}, {{ detections: all }}, {{ centroids: all }}, {{ mask }}];
 console.log(JSON.stringify(kinds.map(lines)));
 """
@@ -208,5 +208,8 @@ console.log(JSON.stringify(kinds.map(lines)));
     assert done.returncode == 0, done.stderr
     kinds = json.loads(done.stdout)
     assert len(kinds) == 4
-    for lines in kinds:
+    for lines in kinds[:3]:
         assert [re.split("[,:]", line)[0] for line in lines] == ["cat", "class 1", "class 2"]
+    # Most of the picture first, and what is there is not 0 %.
+    shares = [line.strip() for line in kinds[3]]
+    assert shares == ["99.9 %  class 2", "0.1 %  class 1", "<0.1 %  cat"]

@@ -276,14 +276,20 @@ export function answerLines(answer, task, place, top = 5) {
     const [y, across] = place.toPicture(x.y, x.x).map(Math.round);
     lines.push(`${said(x)}: x ${across}, y ${y}`);
   }
-  if (answer.mask) {
-    const counts = new Map();
-    for (const index of answer.mask.classes) counts.set(index, (counts.get(index) || 0) + 1);
-    for (const [index, count] of [...counts].sort((a, b) => a[0] - b[0])) {
-      const part = (100 * count) / answer.mask.classes.length;
-      lines.push(`${named(index)}, ${part.toFixed(1)} % of the picture`);
-    }
-  }
+  if (answer.mask) lines.push(...shareLines(answer.mask.classes, named));
   if (answer.embedding) lines.push(`embedding of ${answer.embedding.length} numbers`);
   return lines.length ? lines : ["nothing found"];
+}
+
+// What covers how much of the picture, most first, as `edgemnv2 run` lists it.
+function shareLines(classes, named) {
+  const counts = new Map();
+  for (const index of classes) counts.set(index, (counts.get(index) || 0) + 1);
+  const sorted = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0]);
+  return sorted.map(([index, count]) => {
+    const part = (100 * count) / classes.length;
+    // A space as wide as a digit, so that points stand below each other.
+    const share = (part < 0.05 ? "<0.1" : part.toFixed(1)).padStart(4, "\u2007");
+    return `${share} %  ${named(index)}`;
+  });
 }

@@ -137,6 +137,8 @@ function show(page, { outputs, place }, note) {
   const lines = answerLines(answer, task, place);
   canvas.setAttribute("aria-label", `The picture with the answer: ${lines.join("; ")}`);
   page.lines = lines;
+  // Shares of the picture are no ranks.
+  find("answer").classList.toggle("shares", Boolean(answer.mask));
   // A reader is told only what is new, and while the camera runs no more than it can read out.
   if (!page.camera || performance.now() - page.listed > LISTED_AFTER) renewList(page);
   page.say("");
