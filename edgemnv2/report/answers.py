@@ -44,7 +44,7 @@ def task_html(task: Task) -> str:
         ("labels", "" if features else labels),
     ]
     rows = [[text(key), text(value, True)] for key, value in facts if value]
-    return f"<h3>Task</h3>{table(['', 'what is known'], rows, 'task')}"
+    return f"<h3>Task</h3>{table(['fact', 'what is known'], rows, 'task')}"
 
 
 def agreement_html(results: Sequence[Result]) -> str:

@@ -269,11 +269,14 @@ def block_of(name: str) -> str:
 
 
 def blocks_of(layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Neighbouring layers with one name before the dot, as `(block name, layers)`."""
-    return [
-        (name, list(group))
-        for name, group in groupby(layers, key=lambda x: block_of(str(x.get("name", ""))))
-    ]
+    """Layers with one name before the dot, as `(block name, layers)`, by their first layers.
+
+    Those of a head stand in several places of a detector's order.
+    """
+    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    for layer in layers:
+        blocks.setdefault(block_of(str(layer.get("name", ""))), []).append(layer)
+    return list(blocks.items())
 
 
 def macs_svg(

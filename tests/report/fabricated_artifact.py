@@ -159,7 +159,7 @@ def fabricated_manifest(
                 "op": x["op"],
                 "shape": x["out"],
                 "schedule": schedules[i % 4],
-                "decisions": {"rows": 2, "tile": "4x8"},
+                "decisions": {"rows": 2, "tile": "4x8", "order": "panel", "weights": "int16"},
             }
             for i, x in enumerate(layers)
         ],

@@ -130,6 +130,14 @@ def test_layers_of_one_block_stand_together() -> None:
     assert names == ["stem", "block1", "block2", "block3", "block4", "head", "pool", "classifier"]
 
 
+def test_a_block_in_several_places_of_the_order_is_named_once() -> None:
+    """Two heads of a detector, made in turn."""
+    names = ("low.boxes", "high.boxes", "low.scores", "high.scores")
+    layers = [{"name": name, "op": "conv2d", "macs": 5, "out": [1, 1, 1]} for name in names]
+    found = {block: [x["name"] for x in group] for block, group in blocks_of(layers)}
+    assert found == {"low": ["low.boxes", "low.scores"], "high": ["high.boxes", "high.scores"]}
+
+
 def test_names_cannot_break_the_markup() -> None:
     layer = {"name": '<&">', "op": "conv2d", "macs": 5, "out": [1, 1, 1]}
     assert titles(macs_svg([layer])) == ['<&">: 5 (100.0 %)']

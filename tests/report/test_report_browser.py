@@ -16,6 +16,8 @@ from edgemnv2.report.document import report
 from tests.report.fabricated_artifact import fabricated_layers, write_artifact
 
 WIDTHS = (400, 1400)
+LINE = 21
+"""Of a table's text, in pixels."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -45,6 +47,11 @@ addEventListener("load", () => {
     press(5); sorted.push(column(1));
     press(5); sorted.push(column(1));
     press(1); sorted.push(column(1));
+    const stuck = (table) => {
+      const name = table.tBodies[0].rows[0].cells[1], frame = table.parentElement;
+      frame.scrollLeft = 1e6;
+      return name.getBoundingClientRect().left >= frame.getBoundingClientRect().left;
+    };
     const boxes = [...page.querySelectorAll("svg")].map((x) => x.getBoundingClientRect());
     const beyond = [...page.querySelectorAll("section > *, header > *, footer, .cards > div, li")]
       .filter((x) => x.getBoundingClientRect().right > root.clientWidth + 0.5)
@@ -53,6 +60,9 @@ addEventListener("load", () => {
       width: root.clientWidth, scroll: root.scrollWidth, beyond, sorted,
       plots: boxes.map((box) => [box.width, box.height]),
       json: JSON.parse(page.getElementById("edgemnv2-report").textContent).artifacts.length,
+      tallest: Math.max(...[...layers.tBodies[0].rows].map((row) => row.clientHeight)),
+      unnamed: [...page.querySelectorAll("th")].filter((x) => !/\\w|#/.test(x.textContent)).length,
+      stuck: stuck(layers),
       aria: layers.tHead.rows[0].cells[1].getAttribute("aria-sort"),
     });
   }
@@ -117,6 +127,9 @@ def test_page_works_narrow_and_wide(
         assert ascending == by_macs and descending == by_macs[::-1]
         assert by_name == sorted(by_name) and view["aria"] == "ascending"
         assert view["json"] == 2
+        assert view["unnamed"] == 0
+    # Where the decisions are off the screen, they make no row taller, and its name stays.
+    assert views[0]["tallest"] < 2 * LINE and views[0]["stuck"]
 
 
 def test_the_browser_check_sees_script_errors(
