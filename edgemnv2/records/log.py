@@ -515,7 +515,7 @@ def _parse_records(folder: Path) -> tuple[Record, ...]:
     except Exception as error:  # the parser behind it is C++ and raises what it likes
         reason = (str(error).strip().splitlines() or ["unreadable"])[-1][:MOST_LETTERS]
         raise TuneLogError(f"{folder}: is damaged ({reason})") from error
-    records = []
+    records: list[Record] = []
     for entry in found:
         costs = tuple(float(getattr(c, "value", c)) for c in entry.run_secs or ())
         if not costs:
