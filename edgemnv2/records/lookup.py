@@ -10,7 +10,9 @@ from typing import Any
 
 from edgemnv2.errors import TuneLogError
 from edgemnv2.ops.graph import Graph
-from edgemnv2.records.log import PROVENANCE, RECORDS, Record, TuneLog, core_of
+from edgemnv2.records.files import PROVENANCE, RECORDS
+from edgemnv2.records.log import TuneLog, core_of
+from edgemnv2.records.record import Record
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import Target

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.errors import EdgeError, ModelError, TargetError, TuneLogError
-from edgemnv2.records.log import PROVENANCE, RECORDS, WORKLOADS, TuneLog, write_database
+from edgemnv2.records.files import PROVENANCE, RECORDS, WORKLOADS, write_database
+from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import log_folder, shipped_logs
 from edgemnv2.target import Target, load_target
 from edgemnv2.tuner.stale import outdated, remeasure, runner_of

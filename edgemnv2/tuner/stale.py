@@ -22,8 +22,9 @@ from edgemnv2.frontend import load_model
 from edgemnv2.ops.graph import Graph
 from edgemnv2.ops.kernel import RowKernel
 from edgemnv2.passes import lower
-from edgemnv2.records.log import Record, TuneLog
+from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import applies
+from edgemnv2.records.record import Record
 from edgemnv2.records.task import Task, find_tasks
 from edgemnv2.runners import make_runner
 from edgemnv2.runners.base import Runner

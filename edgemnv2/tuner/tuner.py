@@ -18,8 +18,10 @@ from edgemnv2.passes.split_phases import split_phases
 from edgemnv2.pipeline import CompileOptions
 from edgemnv2.pipeline.options import check_options
 from edgemnv2.provenance import provenance
-from edgemnv2.records.log import PROVENANCE, Record, TuneLog
+from edgemnv2.records.files import PROVENANCE
+from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import applies
+from edgemnv2.records.record import Record
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.runners.base import BoardLost, Runner
 from edgemnv2.target import Target, load_target

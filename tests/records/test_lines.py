@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from edgemnv2.records.files import RECORDS
 from edgemnv2.records.lines import check_record_line
-from edgemnv2.records.log import RECORDS
 
 LOGS = Path(__file__).resolve().parents[2] / "tune_logs"
 NAMES = ("GetSBlock", "Annotate", "b0", "v1")

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from edgemnv2.errors import TuneLogError
-from edgemnv2.records.log import PROVENANCE, RECORDS, WORKLOADS, Record, TuneLog
+from edgemnv2.records.files import PROVENANCE, RECORDS, WORKLOADS
+from edgemnv2.records.log import TuneLog
+from edgemnv2.records.record import Record
 from edgemnv2.target import load_target
 from edgemnv2.tuner.manage import (
     check_log,
@@ -356,7 +358,7 @@ import random, sys, time
 from pathlib import Path
 from tests.records.test_log import SESSION, TARGET, _record
 from edgemnv2.records.log import TuneLog
-from edgemnv2.records.log import PROVENANCE
+from edgemnv2.records.files import PROVENANCE
 number, folder = int(sys.argv[1]), Path(sys.argv[2])
 chance = random.Random(number)
 log = TuneLog.load(folder) if (folder / PROVENANCE).exists() else None

@@ -12,8 +12,9 @@ from edgemnv2.errors import TuneLogError
 from edgemnv2.frontend import load_model
 from edgemnv2.passes import lower
 from edgemnv2.pipeline import CompileOptions, compile_graph
-from edgemnv2.records.log import Record, TuneLog
+from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import best_decisions, log_folder, shipped_logs, tuned_or_default
+from edgemnv2.records.record import Record
 from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.schedules import ScheduleOptions
 from edgemnv2.target import load_target
