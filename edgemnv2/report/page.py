@@ -17,7 +17,8 @@ from edgemnv2.report.canvas import TIMES, kib, si
 from edgemnv2.report.labels import labels
 from edgemnv2.report.layer_chart import layers_svg
 from edgemnv2.report.load import Result, Subject
-from edgemnv2.report.plots import block_of, macs_svg, memory_svg, sizes_svg
+from edgemnv2.report.memory_plot import memory_svg
+from edgemnv2.report.plots import block_of, macs_svg, sizes_svg
 from edgemnv2.report.results import cost_words, layer_costs, results_html, verdict
 from edgemnv2.report.table import Cell, badge, number, table, text
 from edgemnv2.version import __version__

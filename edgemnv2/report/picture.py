@@ -12,7 +12,8 @@ from typing import Any
 
 from edgemnv2.errors import ToolchainError, UsageError
 from edgemnv2.export.whole_file import check_writable, write_whole
-from edgemnv2.report.plots import macs_svg, memory_svg
+from edgemnv2.report.memory_plot import memory_svg
+from edgemnv2.report.plots import macs_svg
 
 __all__ = ["check_picture", "picture_svg", "write_picture"]
 

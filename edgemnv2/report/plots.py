@@ -1,4 +1,4 @@
-"""Pictures of a compiled network as SVG text: memory over the steps, work per block.
+"""Pictures of a compiled network as SVG text: work per block, sizes, curves.
 
 Each function returns one complete `<svg>` element that stands alone as a file and can be put into a
 page as it is: colours follow the reader's light or dark setting, print is light, and hovering over
@@ -8,19 +8,15 @@ a shape names it. No drawing library is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, groupby
 from typing import Any
 
 from edgemnv2.manifest import Manifest
 from edgemnv2.report.canvas import (
     LEFT,
-    PALETTE,
     RIGHT,
     TIMES,
     WIDTH,
     Canvas,
-    coordinate,
     kib,
     si,
     ticks,
@@ -32,200 +28,10 @@ __all__ = [
     "blocks_of",
     "line_svg",
     "macs_svg",
-    "memory_svg",
     "role_class",
     "role_of",
     "sizes_svg",
 ]
-
-# -- memory over the steps ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Neighbouring rows of a tensor that live through the same steps, both ends included."""
-
-    first: int
-    last: int
-    offset: int
-    size_bytes: int
-
-
-def _pieces(tensor: Mapping[str, Any]) -> list[_Piece]:
-    """Where the rows of `tensor` lie and when; rows that form one rectangle are joined."""
-    row_bytes = int(tensor["row_bytes"])
-    slots = tensor.get("slots") or [
-        int(tensor["base"]) + slot * row_bytes for slot in range(int(tensor["depth"]))
-    ]
-    pieces: list[_Piece] = []
-    for row, (first, last) in enumerate(zip(tensor["first"], tensor["last"], strict=True)):
-        offset = int(slots[row % len(slots)])
-        before = pieces[-1] if pieces else None
-        if (
-            before is not None
-            and (before.first, before.last) == (first, last)
-            and before.offset + before.size_bytes == offset
-        ):
-            joined = before.size_bytes + row_bytes
-            pieces[-1] = _Piece(first, last, before.offset, joined)
-        else:
-            pieces.append(_Piece(first, last, offset, row_bytes))
-    return pieces
-
-
-def _in_arena(plan: Mapping[str, Any], steps: int) -> list[dict[str, Any]]:
-    """Tensors that lie in the arena, with live ranges cut to the program's steps.
-
-    What is there before the first step or kept after the last has a step just outside.
-    """
-    tensors = []
-    for tensor in plan.get("tensors", ()):
-        if len(tensor.get("first", ())) and not tensor.get("external"):
-            cut = {key: [min(max(x, 0), steps - 1) for x in tensor[key]] for key in _ENDS}
-            tensors.append({**tensor, **cut})
-    return tensors
-
-
-_ENDS = ("first", "last")
-
-
-def _live_bytes(plan: Mapping[str, Any], steps: int) -> list[int]:
-    """Live bytes at each step: the plan's own figures, or counted from rows and scratch."""
-    if plan.get("live_bytes_per_step"):
-        return [int(x) for x in plan["live_bytes_per_step"]]
-    change = [0] * (steps + 1)
-    for tensor in _in_arena(plan, steps):
-        for first, last in zip(tensor["first"], tensor["last"], strict=True):
-            change[first] += int(tensor["row_bytes"])
-            change[last + 1] -= int(tensor["row_bytes"])
-    live = list(accumulate(change))[:steps]
-    ops = plan.get("ops", ())
-    for step, (op, _) in enumerate(plan.get("steps", ())):
-        if 0 <= op < len(ops):
-            live[step] += int(ops[op].get("scratch_bytes", 0))
-    return live
-
-
-def _step_name(plan: Mapping[str, Any], step: int) -> str:
-    """What runs at `step`: `block3.expand, row 17`."""
-    steps, ops = plan.get("steps", ()), plan.get("ops", ())
-    if not 0 <= step < len(steps):
-        return ""
-    op, row = steps[step]
-    return f"{ops[op]['name']}, row {row}" if 0 <= op < len(ops) else f"next input row, {row}"
-
-
-def memory_svg(plan: Mapping[str, Any]) -> str:
-    """What lives where in the arena over the steps, and the live bytes below; the peak is marked.
-
-    `plan` is the content of an artefact's `memory_plan.json`. One rectangle is a row of a tensor
-    (or several that live equally long): from the step that makes it to the last that reads it.
-    """
-    steps = len(plan["steps"])
-    tensors = _in_arena(plan, steps)
-    live = _live_bytes(plan, steps)
-    arena = int(plan["arena_bytes"])
-    bound = int(plan.get("lower_bound_bytes") or max(live, default=0))
-    peak = plan.get("peak_step")
-    peak = live.index(max(live)) if peak is None and live else int(peak or 0)
-
-    map_top, map_height, gap, live_height = 40, 320, 56, 120
-    live_top = map_top + map_height + gap
-    canvas = Canvas(live_top + live_height + 44, f"memory over {steps} steps, arena {kib(arena)}")
-    right = WIDTH - RIGHT
-    across = (right - LEFT) / steps
-
-    def x_of(step: float) -> float:
-        return LEFT + step * across
-
-    def axis(top: float, height: float, maximum: float) -> float:
-        """Horizontal grid in KiB; returns pixels per byte."""
-        scale = height / max(maximum, 1)
-        for tick in ticks(maximum / 1024):
-            y = top + height - tick * 1024 * scale
-            canvas.line(LEFT, y, right, y)
-            canvas.text(LEFT - 8, y + 4, f"{tick:g} KiB", "soft", "end")
-        return scale
-
-    canvas.text(LEFT, 22, f"What lives where in the arena ({kib(arena)})")
-    scale = axis(map_top, map_height, arena)
-    floor = map_top + map_height
-    labels: list[tuple[float, float, float, str]] = []
-    for index, tensor in enumerate(tensors):
-        data = []
-        pieces = _pieces(tensor)
-        for piece in pieces:
-            top = floor - (piece.offset + piece.size_bytes) * scale
-            width = coordinate((piece.last - piece.first + 1) * across)
-            height = coordinate(piece.size_bytes * scale)
-            data.append(
-                f"M{coordinate(x_of(piece.first))} {coordinate(top)}h{width}v{height}h-{width}z"
-            )
-        depth = len(tensor.get("slots") or ()) or int(tensor["depth"])
-        kept = "whole" if depth >= len(tensor["first"]) else f"{depth} kept"
-        size_bytes = depth * int(tensor["row_bytes"])
-        title = (
-            f"{tensor['name']}: {len(tensor['first'])} rows of {kib(tensor['row_bytes'])}, "
-            f"{kept}, {kib(size_bytes)}, steps {min(tensor['first'])} to {max(tensor['last'])}"
-        )
-        canvas.path("".join(data), f"c{index % PALETTE}", title, 0.82)
-        middle = pieces[len(pieces) // 2]
-        wide = (max(tensor["last"]) - min(tensor["first"]) + 1) * across
-        if wide > 7 * len(tensor["name"]) and size_bytes * scale > 13:
-            centre = x_of((middle.first + middle.last + 1) / 2)
-            y = floor - (middle.offset + middle.size_bytes / 2) * scale
-            labels.append((size_bytes * wide, centre, y, str(tensor["name"])))
-    _place_labels(canvas, labels)
-    for op_index, op in enumerate(plan.get("ops", ())):
-        offset = op.get("scratch_base")
-        if offset is None or not op.get("scratch_bytes"):
-            continue
-        height = op["scratch_bytes"] * scale
-        y = floor - (offset + op["scratch_bytes"]) * scale
-        boxes = "".join(
-            f"M{coordinate(x_of(step))} {coordinate(y)}h{coordinate(across)}v{coordinate(height)}"
-            f"h-{coordinate(across)}z"
-            for step, (which, _) in enumerate(plan["steps"])
-            if which == op_index
-        )
-        canvas.path(boxes, "other", f"scratch of {op['name']}: {kib(op['scratch_bytes'])}", 0.6)
-
-    peak_bytes = max(live, default=0)
-    canvas.text(
-        LEFT, live_top - 14, f"Live bytes: at most {kib(peak_bytes)}, lower bound {kib(bound)}"
-    )
-    scale = axis(live_top, live_height, max(arena, peak_bytes))
-    floor = live_top + live_height
-    outline = [f"M{coordinate(LEFT)} {coordinate(floor)}"]
-    for value, run in groupby(enumerate(live), key=lambda item: item[1]):
-        length = sum(1 for _ in run)
-        outline.append(f"V{coordinate(floor - value * scale)}h{length * across:.2f}")
-    canvas.path("".join(outline) + f"V{coordinate(floor)}z", "c0", "live bytes", 0.55)
-    canvas.line(LEFT, floor - bound * scale, right, floor - bound * scale, "bound")
-    canvas.line(LEFT, floor, right, floor, "axis")
-    for tick in ticks(steps, 8):
-        if tick <= steps and float(tick).is_integer():
-            canvas.text(x_of(tick), floor + 18, f"{tick:.0f}", "soft", "middle")
-    canvas.text(right, floor + 36, "step of the row program", "soft", "end")
-
-    mark = x_of(peak + 0.5)
-    canvas.line(mark, map_top, mark, floor, "mark")
-    words = f"peak at step {peak}: {_step_name(plan, peak)}".removesuffix(": ")
-    beyond = mark + 7 * len(words) > right
-    canvas.text(mark + (-6 if beyond else 6), 36, words, "alert", "end" if beyond else "start")
-    return canvas.svg()
-
-
-def _place_labels(canvas: Canvas, labels: Sequence[tuple[float, float, float, str]]) -> None:
-    """Names of the largest tensors first; one that would cover another is left out."""
-    taken: list[tuple[float, float, float]] = []
-    for _, x, y, name in sorted(labels, key=lambda item: (-item[0], item[3])):
-        half = 3.5 * len(name)
-        x = min(max(x, LEFT + half), WIDTH - RIGHT - half)
-        if all(abs(x - x1) > half + h1 or abs(y - y1) > 13 for x1, y1, h1 in taken):
-            taken.append((x, y, half))
-            canvas.text(x, y + 4, name, "halo", "middle")
-
 
 # -- work per block ----------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from edgemnv2.report.canvas import kib, si, ticks
-from edgemnv2.report.plots import blocks_of, line_svg, macs_svg, memory_svg, role_of
+from edgemnv2.report.memory_plot import memory_svg
+from edgemnv2.report.plots import blocks_of, line_svg, macs_svg, role_of
 from tests.report.fabricated_artifact import fabricated_layers, fabricated_plan
 
 SVG = "{http://www.w3.org/2000/svg}"
