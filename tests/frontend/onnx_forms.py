@@ -275,6 +275,14 @@ FORMS["Gemm with the constant on the left"] = form(
 )
 FORMS["MatMul with the constant on the left"] = form("y = MatMul(w, x)", w=normal(5, 8))
 FORMS["MatMul of maps"] = form("y = MatMul(x, w)", w=normal(9, 5))
+FORMS["MatMul with a stack of constants"] = form("y = MatMul(x, w)", w=normal(6, 9, 5))
+FORMS["MatMul with a stack of constants on the left"] = form("y = MatMul(w, x)", w=normal(6, 5, 8))
+FORMS["MatMul of one map with a stack of constants"] = form(
+    "f = Flatten(x) y = MatMul(f, w)", w=normal(3, 432, 5) / 20
+)
+FORMS["MatMul of a stack of constants with one matrix"] = form(
+    "f = Flatten<axis=2>(x) y = MatMul(w, f)", w=normal(3, 2, 4, 6)
+)
 FORMS["MatMul of a batch of one"] = form(
     "f = Flatten(x) y = MatMul(f, w)", w=normal(1, 432, 5) / 20
 )

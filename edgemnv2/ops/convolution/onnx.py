@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.matrix_product.product import add_product
+from edgemnv2.ops.matrix_product.product import (
+    add_product,
+    add_stacked,
+    product_shape,
+    turned,
+)
 from edgemnv2.ops.onnx_terms import image, over_lines, spatial
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
 
@@ -119,7 +125,7 @@ def gemm(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def matmul(node: SourceNode, flow: FlowBuilder) -> None:
-    """A constant matrix is the same for every row of the other."""
+    """A constant operand is at most 64 matrices."""
     pair = [flow.stored(node.input(i)) for i in (0, 1)]
     out = _multiplied(node, flow, pair, [node.input(i).shape for i in (0, 1)])
     flow.alias(node.output, out)
@@ -136,6 +142,10 @@ def _multiplied(
     if isinstance(left, Constant) and isinstance(right, Constant):
         # Of any ranks: what an earlier node was found to be may be a stack of matrices.
         return flow.add("matmul", pair, flow.fresh(node.output))
+    if isinstance(right, Constant) and prod(shapes[1][:-2]) > 1:
+        return add_stacked(flow, (left, shapes[0]), right, node.output)
+    if isinstance(left, Constant) and prod(shapes[0][:-2]) > 1 and len(shapes[1]) > 1:
+        return _by_columns(node, flow, left, (right, shapes[1]))
     if isinstance(right, Constant):
         matrix = _matrix(node, right, vector=(-1, 1))
         shape = (*shapes[0][:-1], matrix.values.shape[1])
@@ -166,16 +176,23 @@ def _multiplied(
     return flow.add("reshape", [out], flow.fresh(node.output), attrs)
 
 
+def _by_columns(
+    node: SourceNode, flow: FlowBuilder, left: Constant, right: tuple[str, tuple[int, ...]]
+) -> str:
+    """A stack of constants by a computed tensor: (A B) turned is B turned by A turned."""
+    matrices = left.real().swapaxes(-1, -2)
+    name, shape = turned(flow, *right, node.output)
+    made = product_shape(shape, matrices.shape)
+    target = replace(node.output, shape=made)
+    out = add_stacked(flow, (name, shape), Constant(matrices), target)
+    return turned(flow, out, made, node.output)[0]
+
+
 def _matrix(node: SourceNode, constant: Constant, vector: tuple[int, int]) -> Constant:
     """`[K, N]` of a constant operand: a vector as `vector` says, axes of 1 in front left out."""
     shape = constant.values.shape
     if len(shape) == 1:
         shape = tuple(constant.values.size if e == -1 else e for e in vector)
-    elif any(e != 1 for e in shape[:-2]):
-        raise Refusal(
-            f"a constant operand of shape {list(shape)}",
-            "export the classifier as a plain linear layer",
-        )
     return _checked(node, constant.reshape(shape[-2:]))
 
 

@@ -6,11 +6,14 @@ from math import prod
 
 import numpy as np
 
+from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, SourceTensor
 
-__all__ = ["add_product", "product_shape", "turned"]
+__all__ = ["MOST_MATRICES", "add_product", "add_stacked", "product_shape", "turned"]
 
 Shape = tuple[int, ...]
+MOST_MATRICES = 64
+"""Of a constant operand: each is a layer of its own."""
 
 
 def product_shape(left: Shape, right: Shape) -> Shape:
@@ -48,4 +51,38 @@ def add_product(
     name = flow.add("matrix_product", operands, flow.fresh(output, shape=made))
     if made == output.shape:
         return name
+    return flow.step("reshape", name, output, shape=output.shape)
+
+
+def add_stacked(
+    flow: FlowBuilder, left: tuple[str, Shape], right: Constant, output: SourceTensor
+) -> str:
+    """`left`, a computed tensor, by a stack of constant matrices, of the shape of `output`.
+
+    A product for each matrix (of heads of attention there are few); Refusal for more than
+    `MOST_MATRICES`, and for stacks of which only some axes are spread.
+    """
+    name, shape = left
+    given = shape if len(shape) > 1 else (1, *shape)
+    made = product_shape(given, right.values.shape)
+    count, stacks = prod(made[:-2]), (prod(given[:-2]), prod(right.values.shape[:-2]))
+    if count > MOST_MATRICES or not set(stacks) <= {1, count}:
+        raise Refusal(
+            f"a constant operand of shape {list(right.values.shape)} for one of {list(shape)}",
+            "write it as convolutions",
+            f"A constant operand is at most {MOST_MATRICES} matrices",
+        )
+    matrices = Constant(right.real().reshape(-1, *right.values.shape[-2:]))
+    flat = (stacks[0], *given[-2:])
+    name = flow.step("reshape", name, output, to_shape=flat, shape=flat)
+    parts = []
+    for index in range(count):
+        part, one = name, (1, *flat[1:])
+        if stacks[0] > 1:
+            taken = ([index], *map(range, flat[1:]))
+            part = flow.step("select", name, output, to_shape=one, indices=taken)
+        matrix = Constant(matrices.values[index])
+        parts.append(flow.add("matmul", [part, matrix], flow.fresh(output, shape=(1, *made[-2:]))))
+    whole = (count, *made[-2:])
+    name = flow.add("concat", parts, flow.fresh(output, shape=whole), {"axis": 0})
     return flow.step("reshape", name, output, shape=output.shape)
