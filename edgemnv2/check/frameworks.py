@@ -149,6 +149,8 @@ def _litert(content: bytes, kernels: Any) -> Run:
             if tuple(end["shape"]) != x.shape:
                 interpreter.resize_tensor_input(end["index"], x.shape)
         interpreter.allocate_tensors()
+        # Every inference of ours begins with states of zeros.
+        interpreter.reset_all_variables()
         for end in interpreter.get_input_details():
             interpreter.set_tensor(end["index"], inputs[end["name"]])
         interpreter.invoke()

@@ -15,6 +15,7 @@ from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.onnx_expand import EXPANSIONS
 from edgemnv2.frontend.onnx_inline import COMPOSED
 from edgemnv2.frontend.onnx_recurrent import CONDITION, RECURRENT
+from edgemnv2.frontend.tflite_recurrent import LSTM, LSTM_CONDITION
 from edgemnv2.model import SourceFormat
 from edgemnv2.ops.flow import Flow, constant_output
 from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceNode, SourceTensor
@@ -34,7 +35,8 @@ REMEDIES = {
     "Loop": "export the model without loops (torch.onnx.export traces them away)",
     "MatMulNBits": "export the model with weights of 8 bits or floats",
     "Scan": "export the model without loops (torch.onnx.export traces them away)",
-    "WHILE": "convert the model without control flow",
+    "WHILE": "convert the model without control flow (a Keras LSTM, GRU or SimpleRNN with "
+    "unroll=True; its .keras file needs nothing)",
 }
 OF_OTHERS = "What the standard makes it of is in this table"
 MOST_REFUSALS = 8
@@ -232,5 +234,7 @@ def supported_operators_markdown() -> str:
         must = {operator: _condition(rule) for operator, rule in known.items()}
         if format_ == "onnx":
             must |= dict.fromkeys(COMPOSED, OF_OTHERS) | dict.fromkeys(RECURRENT, CONDITION)
+        else:
+            must[LSTM] = LSTM_CONDITION
         lines += [f"| {title} | {operator} | {text} |" for operator, text in sorted(must.items())]
     return "\n".join(lines) + "\n"

@@ -16,6 +16,7 @@ from edgemnv2.frontend.ends import (
 )
 from edgemnv2.frontend.layout import input_layout
 from edgemnv2.frontend.supported import build_flow
+from edgemnv2.frontend.tflite_recurrent import unroll
 from edgemnv2.frontend.tflite_shapes import settle
 from edgemnv2.frontend.tflite_tables import TfliteGraph, read_tables
 from edgemnv2.model import TensorSpec, layout_of
@@ -33,8 +34,10 @@ def load_tflite(path: Path, input_shapes: InputShapes | None = None) -> Model:
     data = path.read_bytes()
     graph = read_tables(data, path.name)
     _check_ends(graph, path.name, input_shapes or {})
+    # Before the bits: the cells of one of integers have 16, which is not what is to be said.
+    nodes = unroll(graph.nodes, path.name)
     _check_bits(graph, path.name)
-    flow = build_flow(graph.nodes, graph.inputs, graph.outputs, path.name, "tflite", settle)
+    flow = build_flow(nodes, graph.inputs, graph.outputs, path.name, "tflite", settle)
     outputs = [replace(x, shape=flow.shapes.get(x.name, x.shape)) for x in graph.outputs]
     return Model(
         path.stem,

@@ -41,6 +41,7 @@ def litert(blob: bytes, samples: list[Array]) -> list[Array]:
     interpreter.allocate_tensors()
     results: list[list[Array]] = []
     for sample in samples:
+        interpreter.reset_all_variables()
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
         interpreter.invoke()
         details = interpreter.get_output_details()

@@ -42,6 +42,7 @@ class _Tensor:
     zero_point: Any
     axis: int
     signature: tuple[int, ...] | None = None
+    variable: bool = False
 
 
 class TfliteNet:
@@ -61,15 +62,16 @@ class TfliteNet:
         axis: int = 0,
         name: str | None = None,
         signature: tuple[int, ...] | None = None,
+        variable: bool = False,
     ) -> int:
         """A new tensor; `data` makes it a constant, `scale` a quantised one.
 
-        `signature` is the shape with -1 for what the converter does not know.
+        A `variable` keeps its values between inferences. `signature` is the shape with -1 for what the converter does not know.
         """
         number = len(self.tensors)
         shape = tuple(int(x) for x in shape)
         name = name or f"t{number}"
-        made = _Tensor(name, shape, dtype, data, scale, zero_point, axis, signature)
+        made = _Tensor(name, shape, dtype, data, scale, zero_point, axis, signature, variable)
         self.tensors.append(made)
         return number
 
@@ -151,6 +153,8 @@ class TfliteNet:
         tflite.TensorAddType(b, TYPES[tensor.dtype])
         tflite.TensorAddBuffer(b, buffer)
         tflite.TensorAddName(b, name)
+        if tensor.variable:
+            tflite.TensorAddIsVariable(b, True)
         if quantisation is not None:
             tflite.TensorAddQuantization(b, quantisation)
         return int(tflite.TensorEnd(b))
