@@ -133,7 +133,7 @@ class _Steps:
         return self.add("SLICE", [x, self.constant(begin), self.constant(shape)], shape)
 
     def stacked(self, places: tuple[int, ...]) -> SourceTensor:
-        """The weights of all gates `[4 * hidden, K]`, in the order of `GATES`, stored as they are."""
+        """Weights of all gates `[4 * hidden, K]` in the order of `GATES`, stored as they are."""
         parts = [self.node.input(places[gate]) for gate in GATES]
         values = np.concatenate([np.asarray(x.value) for x in parts])
         whole = replace(parts[0], shape=values.shape, value=values)

@@ -66,7 +66,8 @@ class TfliteNet:
     ) -> int:
         """A new tensor; `data` makes it a constant, `scale` a quantised one.
 
-        A `variable` keeps its values between inferences. `signature` is the shape with -1 for what the converter does not know.
+        A `variable` keeps its values between inferences. `signature` is the shape
+        with -1 for what the converter does not know.
         """
         number = len(self.tensors)
         shape = tuple(int(x) for x in shape)
