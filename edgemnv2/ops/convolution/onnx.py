@@ -142,9 +142,10 @@ def _multiplied(
     if isinstance(left, Constant) and isinstance(right, Constant):
         # Of any ranks: what an earlier node was found to be may be a stack of matrices.
         return flow.add("matmul", pair, flow.fresh(node.output))
-    if isinstance(right, Constant) and prod(shapes[1][:-2]) > 1:
+    if isinstance(left, str) and isinstance(right, Constant) and prod(shapes[1][:-2]) > 1:
         return add_stacked(flow, (left, shapes[0]), right, node.output)
-    if isinstance(left, Constant) and prod(shapes[0][:-2]) > 1 and len(shapes[1]) > 1:
+    many = prod(shapes[0][:-2]) > 1 and len(shapes[1]) > 1
+    if many and isinstance(left, Constant) and isinstance(right, str):
         return _by_columns(node, flow, left, (right, shapes[1]))
     if isinstance(right, Constant):
         matrix = _matrix(node, right, vector=(-1, 1))
