@@ -24,7 +24,7 @@ Array = NDArray[Any]
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 LSTM_CONDITION = (
     f"Floats, weights are constants, sequences of 1 to {MOST_STEPS} steps, which are unrolled; no "
-    "peepholes, projection, normalisation or clip, four gates; states are zeros at every inference"
+    "peepholes, projection or normalisation, four gates; states are zeros at every inference"
 )
 """For the table of operators."""
 # Places of operands: of input, forget, cell and output gate each.
@@ -97,9 +97,6 @@ class _Steps:
             state = node.optional(i)
             if state is not None and (state.value is not None or state.name in made):
                 self.refuse("a state that is given", "convert it with states that are zeros")
-        for clip in ("cell_clip", "proj_clip"):
-            if node.get(clip, 0.0):
-                self.refuse(clip, "convert it without")
         if node.get("diagonal_recurrent_tensors", False):
             self.refuse("diagonal recurrent weights", "convert it with whole ones")
         fused = str(node.get("fused_activation_function", "TANH"))
@@ -158,6 +155,15 @@ class _Steps:
     def _activated(self, x: SourceTensor) -> SourceTensor:
         return self.add(self.fused, [x], x.shape) if self.fused else x
 
+    def _clipped(self, cell: SourceTensor, steps: int) -> SourceTensor:
+        """Within `cell_clip` (Keras 2 writes 10); a tanh adds 1 at most in a step."""
+        clip = float(self.node.get("cell_clip", 0.0))
+        if clip <= 0 or (self.fused == "TANH" and steps <= clip):
+            return cell
+        for operator, end in (("MINIMUM", clip), ("MAXIMUM", -clip)):
+            cell = self.add(operator, [cell, self.constant([end], np.float32)], cell.shape)
+        return cell
+
     def _write(self, x: SourceTensor, length: int, batch: int) -> None:
         size, width = self.hidden, 4 * self.hidden
         flat = self.reshaped(x, (length * batch, x.shape[2]))
@@ -180,7 +186,7 @@ class _Steps:
             if cell is not None:
                 kept = self.add("MUL", [self.cut(gates, (0, size), one), cell], one)
                 added = self.add("ADD", [kept, added], one)
-            cell = added
+            cell = self._clipped(added, time + 1)
             shown = self._activated(cell)
             state = self.add("MUL", [self.cut(gates, (0, 2 * size), one), shown], one)
             states.append(state)

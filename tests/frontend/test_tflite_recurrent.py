@@ -67,6 +67,7 @@ def file_of(
     return net.build([x], [y])
 
 
+@pytest.mark.parametrize("clip", [0.0, 0.25, 2.5, 10.0])
 @pytest.mark.parametrize("fused", ["TANH", "RELU", "RELU6"])
 @pytest.mark.parametrize("time_major, batch", [(False, 1), (True, 1), (True, 3)])
 @pytest.mark.parametrize("steps", [1, STEPS])
@@ -75,11 +76,12 @@ def test_every_state_is_litert_s(
     time_major: bool,
     batch: int,
     steps: int,
+    clip: float,
     tmp_path: Path,
     require_module: Callable[[str], None],
 ) -> None:
     require_module("ai_edge_litert")
-    blob = file_of(time_major, batch, steps, fused=fused)
+    blob = file_of(time_major, batch, steps, fused=fused, cell_clip=clip)
     shape = (steps, batch, FEATURES) if time_major else (batch, steps, FEATURES)
     samples = random_samples(shape, "float32", 3, 0)
     (theirs,) = litert(blob, samples)
@@ -107,7 +109,6 @@ def test_weights_of_integers(tmp_path: Path) -> None:
         ({"extra": (10,)}, "peepholes"),
         ({"extra": (17,)}, "a projection"),
         ({"extra": (21,)}, "normalised gates"),
-        ({"cell_clip": 1.0}, "cell_clip"),
         ({"fused": "SIGN_BIT"}, "activation SIGN_BIT"),
         ({"diagonal_recurrent_tensors": True}, "diagonal recurrent weights"),
         ({"steps": 300}, "300 steps.*1 to 128"),
