@@ -233,6 +233,7 @@ def test_the_longest_step_is_counted_and_kept(
     assert step.instructions > sum(result.step_values) / artifact.manifest.steps
 
 
+@pytest.mark.slow(ci=True)
 def test_time_is_no_longest_step(tmp_path: Path) -> None:
     import edgemnv2
 

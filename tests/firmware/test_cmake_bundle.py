@@ -156,6 +156,7 @@ def test_a_debugger_is_the_console_for_who_asks(tmp_path: Path, m7: Artifact) ->
     assert verdict(said) == "PASS"
 
 
+@pytest.mark.slow(ci=True)
 def test_a_board_without_a_known_uart_asks_for_one_and_takes_it(
     tmp_path: Path, m7: Artifact
 ) -> None:

@@ -83,6 +83,7 @@ def test_force_replaces_no_file_of_the_users_own(
     assert mine.read_bytes() == b"years of work"
 
 
+@pytest.mark.slow(ci=True)
 def test_what_is_there_stays_unless_forced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

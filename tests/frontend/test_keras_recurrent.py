@@ -285,7 +285,9 @@ def test_keywords_that_change_a_layer_are_refused(word: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("target", ["host", pytest.param("rpi4", marks=pytest.mark.slow(ci=True))])
-@pytest.mark.parametrize("kind", list(GATES))
+@pytest.mark.parametrize(
+    "kind", [k if k == "LSTM" else pytest.param(k, marks=pytest.mark.slow(ci=True)) for k in GATES]
+)
 def test_compiled(kind: str, target: str, tmp_path: Path) -> None:
     path = _file(tmp_path, kind, _weights(kind), reset_after=False)
     assert verified(path.read_bytes(), ".keras", target, tmp_path).passed

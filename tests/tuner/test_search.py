@@ -66,9 +66,10 @@ def test_evolutionary_search_repeats_nothing_and_ends_when_the_space_does() -> N
 
 
 def test_evolutionary_search_follows_what_it_is_told() -> None:
-    best = min(assignments(_task()), key=_cost)
+    tries = _task().size // 5
+    least = min(_cost(decisions) for decisions in assignments(_task()))
     for seed in range(3):
-        assert best in _proposed("evolutionary", seed, 12)
+        assert least in {_cost(decisions) for decisions in _proposed("evolutionary", seed, tries)}
 
 
 def test_a_candidate_that_could_not_be_used_does_not_stop_the_search() -> None:

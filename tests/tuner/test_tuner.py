@@ -78,6 +78,7 @@ def test_the_same_seed_gives_the_same_candidates(
     assert runners[0].seen != runners[2].seen
 
 
+@pytest.mark.slow(ci=True)
 def test_after_ctrl_c_all_is_kept_and_a_rerun_resumes(host: Target, tmp_path: Path) -> None:
     log = tmp_path / "log"
     first = _tune(host, log, FakeRunner(after=3))
@@ -217,6 +218,7 @@ def test_times_end_at_or_below_the_defaults(host: Target, tmp_path: Path) -> Non
     assert set(network["threads"]) == {"thread_chains"}
 
 
+@pytest.mark.slow(ci=True)
 def test_what_costs_nothing_by_the_clock_is_no_record(host: Target, tmp_path: Path) -> None:
     """No reader takes such a record: the log would be lost."""
     cheap = tiny_network().layers[0].name
