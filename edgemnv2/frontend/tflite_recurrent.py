@@ -134,9 +134,12 @@ class _Steps:
         parts = [self.node.input(places[gate]) for gate in GATES]
         values = np.concatenate([np.asarray(x.value) for x in parts])
         whole = replace(parts[0], shape=values.shape, value=values)
-        if any(x.scale is not None for x in parts):
-            rows = parts[0].shape[0]
-            scales = [np.broadcast_to(np.ravel(x.scale), rows) for x in parts]  # type: ignore[arg-type]
+        scales = [
+            np.broadcast_to(np.ravel(x.scale), x.shape[:1]) for x in parts if x.scale is not None
+        ]
+        if len(scales) not in (0, len(parts)):
+            self.refuse("weights of two types", "convert it again")
+        if scales:
             zeros = np.zeros(values.shape[0], np.int64)
             whole = replace(whole, scale=np.concatenate(scales), zero_point=zeros)
         return whole
@@ -146,8 +149,8 @@ class _Steps:
         parts = []
         for gate in GATES:
             bias = self.node.optional(BIASES[gate])
-            none = bias is None or bias.value is None
-            parts.append(np.zeros(self.hidden, np.float32) if none else np.ravel(bias.value))  # type: ignore[union-attr,arg-type]
+            values = None if bias is None else bias.value
+            parts.append(np.zeros(self.hidden, np.float32) if values is None else np.ravel(values))
         return self.constant(np.concatenate(parts), np.float32)
 
     # -- the network -----------------------------------------------------------------------------
