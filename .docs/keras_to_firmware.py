@@ -18,7 +18,8 @@ import edgemnv2
 from edgemnv2 import Place, SampleChoice
 from edgemnv2.report.document import report
 from edgemnv2.report.layer_chart import layers_svg
-from edgemnv2.report.plots import macs_svg, memory_svg
+from edgemnv2.report.memory_plot import memory_svg
+from edgemnv2.report.plots import macs_svg
 
 MODEL, PHOTOS = Path(sys.argv[1]), Path(sys.argv[2])
 BOARD = "nucleo-h743zi"
