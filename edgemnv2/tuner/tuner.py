@@ -26,7 +26,7 @@ from edgemnv2.records.task import Task, find_tasks, network_tasks
 from edgemnv2.runners.base import BoardLost, Runner
 from edgemnv2.target import Target, load_target
 from edgemnv2.tuner.search import Neighbours, check_strategy, default_strategy, make_search
-from edgemnv2.tuner.stale import codes_of, stale_tasks
+from edgemnv2.tuner.stale import codes_of, costs_agree, stale_tasks
 from edgemnv2.tuner.trial import FINAL_PAIRS, Candidate, Trial, TrialBench
 from edgemnv2.tuner.whole import Versus, built, outgrown, threads_of, versus
 
@@ -187,16 +187,17 @@ def _forget_stale(
 ) -> dict[str, Mapping[str, Any]]:
     """Drop the records of tasks whose kernels are no longer those that were measured.
 
-    Those are the ones whose records make another code today; and, a count of the default being
-    exact, those whose default costs something else. What was best of them by the task's name: of
+    Those are the ones whose records make another code today, and those whose default costs
+    something else. What was best of them by the task's name: of
     other code, it is a good guess still.
     """
     stale = [task for task, _ in stale_tasks(log, bench.graph, bench.target, bench.base)]
-    if log.metric != "seconds":
-        for task in tasks:
-            known = log.find(task.key, task.default)
-            if known is not None and known.costs[0] * len(task.layers) != today.costs[task.name]:
-                stale.append(task)
+    for task in tasks:
+        known = log.find(task.key, task.default)
+        if known is not None and not costs_agree(
+            log.metric, known.costs[0] * len(task.layers), today.costs[task.name]
+        ):
+            stale.append(task)
     guesses: dict[str, Mapping[str, Any]] = {}
     for task in stale:
         best = next((r for r in log.best_first(task.key) if applies(task, r)), None)

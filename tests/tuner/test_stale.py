@@ -19,7 +19,7 @@ from edgemnv2.schedules import ScheduleOptions, avx2, family_of
 from edgemnv2.target import Target, load_target, missing_local_features
 from edgemnv2.tir.code import Code
 from edgemnv2.tuner.manage import check_log
-from edgemnv2.tuner.stale import code_digest, outdated, runner_of
+from edgemnv2.tuner.stale import code_digest, costs_agree, outdated, runner_of
 from edgemnv2.tuner.tuner import TuneOptions, tune_graph
 from tests.tuner.fake_runner import FakeRunner, default_price
 from tests.tuner.tiny_network import tiny_network
@@ -234,6 +234,47 @@ def test_times_of_other_kernels_are_not_mixed_with_todays(host: Target, tmp_path
     after = TuneLog.load(tmp_path)
     assert all(record.cost > 1e-11 for record in after.best_first(stale.key))
     assert min(record.cost for record in after.best_first(fresh.key)) == 2e-12
+
+
+@pytest.mark.slow(ci=True)
+@pytest.mark.parametrize(("metric", "share", "kept"), [
+    ("cycles", 1.002, True), ("cycles", 0.998, True), ("cycles", 1.05, False),
+    ("instructions", 1.002, False),
+])  # fmt: skip
+def test_records_outlive_what_estimates_differ_by(
+    host: Target, tmp_path: Path, metric: str, share: float, kept: bool
+) -> None:
+    """The caches that cycles are estimated with see other addresses when another layer changes."""
+
+    class Estimate(FakeRunner):
+        def run(self, *args: Any, **wanted: Any) -> Any:
+            return replace(super().run(*args, **wanted), metric=metric)
+
+    def dearer(layer: str, decisions: Mapping[str, Any]) -> float:
+        return share * default_price(layer, decisions)
+
+    def costs() -> dict[tuple[str, str], float]:
+        """First costs of layers' records; those of the whole network are of each session."""
+        log = TuneLog.load(tmp_path)
+        return {
+            (task.name, str(record.decisions)): record.costs[0]
+            for task in find_tasks(tiny_network(), host, ScheduleOptions.default(host))
+            for record in log.best_first(task.key)
+        }
+
+    tune_graph(tiny_network(), host, [Estimate()], tmp_path, TuneOptions(2))
+    before = costs()
+    tune_graph(tiny_network(), host, [Estimate(dearer)], tmp_path, TuneOptions(2))
+    assert (before.items() <= costs().items()) == kept
+
+
+@pytest.mark.parametrize(("metric", "known", "today", "agree"), [
+    ("instructions", 1000, 1000, True), ("instructions", 1000, 1001, False),
+    ("cycles", 1000, 1010, True), ("cycles", 1000, 990, True), ("cycles", 1000, 1011, False),
+    ("seconds", 1.0, 2.0, True),
+])  # fmt: skip
+def test_costs_of_the_same_code(metric: str, known: float, today: float, agree: bool) -> None:
+    assert costs_agree(metric, known, today) == agree
 
 
 def test_a_log_is_measured_anew_by_what_measured_it(require_tool: Callable[[str], str]) -> None:
