@@ -33,8 +33,12 @@ class LiveRows:
 def live_rows(program: Program) -> dict[str, LiveRows]:
     """Live ranges of every tensor of `program`, external ones included."""
     count = len(program.steps)
-    first = {name: [UNMADE] * tensor.height for name, tensor in program.tensors.items()}
-    last = {name: [UNMADE] * tensor.height for name, tensor in program.tensors.items()}
+    tensors = program.tensors
+    touched = {*program.inputs, *program.outputs}
+    touched.update(read.tensor for op in program.ops for read in op.reads)
+    touched.update(name for op in program.ops for name in op.outputs)
+    first = {name: [UNMADE] * tensors[name].height for name in touched}
+    last = {name: [UNMADE] * tensors[name].height for name in touched}
     for name in program.inputs:
         if name not in program.fed:
             first[name] = [-1] * len(first[name])
@@ -60,8 +64,8 @@ def live_rows(program: Program) -> dict[str, LiveRows]:
         last[name] = [UNMADE if made == UNMADE else count for made in first[name]]
     return {
         name: _made_rows(first[name], last[name], tensor.row_bytes)
-        for name, tensor in program.tensors.items()
-        if max(first[name]) != UNMADE
+        for name, tensor in tensors.items()
+        if name in touched and max(first[name]) != UNMADE
     }
 
 

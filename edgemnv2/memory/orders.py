@@ -12,7 +12,7 @@ from dataclasses import replace
 from edgemnv2.memory.live import live_bytes_per_step, live_rows
 from edgemnv2.program import FEED, Program, RowOp, RowOps, Step
 from edgemnv2.streaming.chains import choose_chains
-from edgemnv2.streaming.crossing import Crossings, chain_of, chain_roots, fed_in
+from edgemnv2.streaming.crossing import Crossings, chain_of, chain_roots
 from edgemnv2.streaming.order import ORDERS, block_cuts, chain_steps, cut_points, make_program
 
 __all__ = [
@@ -45,12 +45,21 @@ class ChainPeaks:
 
     def __init__(self, rows: RowOps) -> None:
         self.rows = rows
+        self._crossings: dict[tuple[str, ...], Crossings] = {}
         self._known: dict[tuple[object, ...], int] = {}
+
+    def crossings(self, fed: Sequence[str]) -> Crossings:
+        """Those of `rows` with the inputs `fed`."""
+        key = tuple(fed)
+        if key not in self._crossings:
+            self._crossings[key] = Crossings(self.rows, fed)
+        return self._crossings[key]
 
     def peak(self, first: int, last: int, fed: Sequence[str], external: frozenset[str]) -> int:
         """That of the chain `first .. last - 1` in its best order."""
-        part = chain_of(self.rows, first, last, fed)
-        arriving = fed_in(self.rows, first, last, fed)
+        crossings = self.crossings(fed)
+        part = chain_of(crossings, first, last)
+        arriving = crossings.fed_in(first, last)
         key = (
             first,
             last,
@@ -59,7 +68,9 @@ class ChainPeaks:
             external.intersection(part.inputs + part.outputs),
         )
         if key not in self._known:
-            self._known[key] = peak_bytes(chain_program(self.rows, first, last, fed, external))
+            self._known[key] = min(
+                map(peak_bytes, _chain_programs(crossings, first, last, external))
+            )
         return self._known[key]
 
     def least(self, fed: Sequence[str], external: frozenset[str]) -> int:
@@ -72,20 +83,39 @@ class ChainPeaks:
         return max(bound(first, last) for first, last in chains)
 
 
-def chain_program(
-    rows: RowOps, first: int, last: int, fed: Sequence[str], external: frozenset[str]
-) -> Program:
+def chain_program(crossings: Crossings, first: int, last: int, external: frozenset[str]) -> Program:
     """The chain `first .. last - 1` alone, in the order that needs the fewest bytes."""
-    part = chain_of(rows, first, last, fed)
-    arriving = fed_in(rows, first, last, fed)
-    outside = external.intersection({*part.inputs, *part.outputs})
-    whole = [(0, len(part.ops))]
-    several = len(chain_roots(Crossings(part), 0, len(part.ops))) > 1
-    programs = [
-        make_program(part, whole, fed=arriving, external=outside, orders=[order])
-        for order in (ORDERS if several else ORDERS[:1])
-    ]
+    programs = _chain_programs(crossings, first, last, external)
     return programs[0] if len(programs) == 1 else min(programs, key=peak_bytes)
+
+
+def _chain_programs(
+    crossings: Crossings, first: int, last: int, external: frozenset[str]
+) -> list[Program]:
+    """The chain `first .. last - 1` alone, in each order that its roots leave open."""
+    part = chain_of(crossings, first, last)
+    arriving = crossings.fed_in(first, last)
+    number = {FEED - crossings.fed.index(name): FEED - n for n, name in enumerate(arriving)}
+    several = len(chain_roots(crossings, first, last)) > 1
+    programs = []
+    for order in ORDERS if several else ORDERS[:1]:
+        steps = [
+            Step(number[step.op] if step.op < 0 else step.op - first, step.row)
+            for step in chain_steps(crossings, first, last, order)
+        ]
+        programs.append(
+            Program(
+                tensors=part.tensors,
+                ops=part.ops,
+                steps=tuple(steps),
+                chains=((0, len(part.ops)),),
+                inputs=part.inputs,
+                outputs=part.outputs,
+                fed=arriving,
+                external=external.intersection({*part.inputs, *part.outputs}),
+            )
+        )
+    return programs
 
 
 def best_program(
@@ -98,12 +128,12 @@ def best_program(
     """The program of `rows` cut into `chains`, each in the order that needs the fewest bytes."""
     steps: list[Step] = []
     arriving = {name: number for number, name in enumerate(fed)}
-    crossings = Crossings(rows)
+    crossings = Crossings(rows, fed)
     for first, last in chains:
         if len(chain_roots(crossings, first, last)) == 1:
-            steps += chain_steps(crossings, first, last, fed)
+            steps += chain_steps(crossings, first, last)
             continue
-        alone = chain_program(rows, first, last, fed, external)
+        alone = chain_program(crossings, first, last, external)
         for step in alone.steps:
             name = alone.fed_by(step)
             op = step.op + first if name is None else FEED - arriving[name]

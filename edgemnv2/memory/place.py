@@ -35,6 +35,8 @@ class Placer:
     def __init__(self, items: Mapping[str, Item], align_bytes: int) -> None:
         self.items = items
         self.align = align_bytes
+        self.pairs = 0
+        """Pairs of items that were looked at, which is what placing takes."""
         names = list(items)
         # Of each item, by those others that may not be anywhere.
         self._near = {
@@ -50,6 +52,7 @@ class Placer:
         Returns the name of the offending item as soon as the span reaches `limit`. With `rng`,
         equally good places are sometimes taken from the other end.
         """
+        self.pairs += len(order) ** 2
         base: dict[str, int] = {}
         low = high = 0
         grower = order[0] if order else ""

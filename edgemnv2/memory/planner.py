@@ -29,6 +29,10 @@ REFINE_PAIRS = 200_000_000
 is chosen. Networks of one large input need 5 to 50 million. Where an input alone decides the arena,
 as one of floats does, every cut is as good as another; and where rows are of few bytes, as those of
 a signal, alignment keeps every order from the bound, however long it is tried."""
+PLACE_PAIRS = 100_000_000
+"""The same for placing chains while they are chosen; those behind are placed once. Networks of maps
+need 1 to 30 million; a recurrent one, whose many small tensors alignment keeps from the bound, asks
+for hundreds of chains."""
 CYCLE_MULTIPLES = (1, 2, 3)
 """Rows of the chain's output after which the addresses of its rings repeat."""
 
@@ -61,10 +65,10 @@ def least_memory_chains(
     `peaks` of the same `rows`, where some are known already.
     """
     known = peaks or ChainPeaks(rows)
-    effort = _Effort(REFINE_PAIRS)
+    effort, placing = _Effort(REFINE_PAIRS), _Effort(PLACE_PAIRS)
 
     def single(first: int, last: int) -> Program:
-        return chain_program(rows, first, last, fed, external)
+        return chain_program(known.crossings(fed), first, last, external)
 
     def bound(first: int, last: int) -> int:
         return known.peak(first, last, fed, external)
@@ -79,7 +83,9 @@ def least_memory_chains(
         leading = [
             name for name in dict.fromkeys(program.inputs + program.outputs) if name in items
         ]
-        placed = Placer(items, align_bytes).search(leading, target, CHAIN_TRIES)
+        placer = Placer(items, align_bytes)
+        placed = placer.search(leading, target, CHAIN_TRIES if placing.pairs > 0 else 1)
+        placing.pairs -= placer.pairs
         if first == 0 and placed.span >= target + align_bytes:
             _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES, effort)
         return placed.span

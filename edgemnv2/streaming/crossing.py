@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from edgemnv2.program import RowOps
+from edgemnv2.streaming.demand import Demands
 
-__all__ = ["LONG_LIFE", "Crossings", "chain_of", "chain_roots", "fed_in"]
+__all__ = ["LONG_LIFE", "Crossings", "chain_of", "chain_roots"]
 
 LONG_LIFE = 8
 """Operations over which a tensor is kept before it counts as carried along (a skip connection, a
@@ -24,6 +25,7 @@ class Crossings:
 
     def __init__(self, rows: RowOps, fed: Sequence[str] = ()) -> None:
         self.rows = rows
+        self.fed = tuple(fed)
         self.first: dict[str, int] = {}
         """Tensor -> the first position that it crosses."""
         self.last: dict[str, int] = {}
@@ -46,6 +48,25 @@ class Crossings:
         self.outputs = frozenset(rows.outputs)
         for name in rows.outputs:
             self.last[name] = len(rows.ops)
+
+    @cached_property
+    def demands(self) -> Demands:
+        """What each step asks for."""
+        return Demands(self.rows)
+
+    @cached_property
+    def _fed_at(self) -> dict[str, int]:
+        """Fed input -> the operation that reads it first."""
+        found: dict[str, int] = {}
+        for index, op in enumerate(self.rows.ops):
+            for read in op.reads:
+                if read.tensor in self.fed:
+                    found.setdefault(read.tensor, index)
+        return found
+
+    def fed_in(self, first: int, last: int) -> tuple[str, ...]:
+        """Those fed inputs that are first read by the operations `first .. last - 1`."""
+        return tuple(n for n in self.fed if first <= self._fed_at.get(n, -1) < last)
 
     @cached_property
     def _everywhere(self) -> list[tuple[str, ...]]:
@@ -86,16 +107,6 @@ class Crossings:
         )
 
 
-def fed_in(rows: RowOps, first: int, last: int, fed: Sequence[str]) -> tuple[str, ...]:
-    """Those out of `fed` that are first read by the operations `first .. last - 1`."""
-    found = []
-    for name in fed:
-        readers = [i for i, op in enumerate(rows.ops) if any(r.tensor == name for r in op.reads)]
-        if readers and first <= readers[0] < last:
-            found.append(name)
-    return tuple(found)
-
-
 def chain_roots(crossings: Crossings, first: int, last: int) -> list[int]:
     """Operations that ask for rows by themselves in the chain `first .. last - 1`.
 
@@ -115,13 +126,12 @@ def chain_roots(crossings: Crossings, first: int, last: int) -> list[int]:
     return roots or [last - 1]
 
 
-def chain_of(rows: RowOps, first: int, last: int, fed: Sequence[str] = ()) -> RowOps:
+def chain_of(crossings: Crossings, first: int, last: int) -> RowOps:
     """The operations `first .. last - 1` as a network of its own, with all that it must keep."""
-    crossings = Crossings(rows, fed)
-    arriving = fed_in(rows, first, last, fed)
+    rows = crossings.rows
     return replace(
         rows,
         ops=rows.ops[first:last],
-        inputs=(*arriving, *crossings.at(first)),
+        inputs=(*crossings.fed_in(first, last), *crossings.at(first)),
         outputs=crossings.at(last),
     )

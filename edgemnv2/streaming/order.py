@@ -7,10 +7,10 @@ rows that it reads. So a row is alive as short as possible and nothing is ever c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from edgemnv2.program import FEED, Program, RowOps, Step, needed_rows
-from edgemnv2.streaming.crossing import Crossings, chain_roots, fed_in
+from edgemnv2.program import FEED, Program, RowOps, Step
+from edgemnv2.streaming.crossing import Crossings, chain_roots
 
 __all__ = ["ORDERS", "block_cuts", "chain_steps", "cut_points", "make_program"]
 
@@ -48,44 +48,35 @@ def block_cuts(rows: RowOps) -> list[int]:
     return [*kept, *points[1:][-1:]]
 
 
-def chain_steps(
-    crossings: Crossings, first: int, last: int, fed: Sequence[str] = (), order: str = "last"
-) -> list[Step]:
+def chain_steps(crossings: Crossings, first: int, last: int, order: str = "last") -> list[Step]:
     """Steps of the operations `first .. last - 1` of `crossings.rows`, run as one chain.
 
-    What crosses into the chain is whole in memory; inputs out of `fed` that no earlier operation
-    reads are fed row by row. `order` is one of `ORDERS`.
+    What crosses into the chain is whole in memory; fed inputs that no earlier operation reads
+    arrive row by row. `order` is one of `ORDERS`.
     """
-    return _Chain(crossings, first, last, fed).run(order)
+    return _Chain(crossings, first, last).run(order)
 
 
 class _Chain:
     """The state of one chain while its steps are put in order."""
 
-    def __init__(self, crossings: Crossings, first: int, last: int, fed: Sequence[str]) -> None:
+    def __init__(self, crossings: Crossings, first: int, last: int) -> None:
         self.crossings = crossings
         self.rows = rows = crossings.rows
         self.first = first
         self.last = last
-        self.writers: dict[str, list[int]] = {}
-        for index in range(first, last):
-            for name in rows.ops[index].outputs:
-                self.writers.setdefault(name, []).append(index)
-        self.done = dict.fromkeys(range(first, last), 0)
-        self.feeds = {name: FEED - fed.index(name) for name in fed_in(rows, first, last, fed)}
+        self.demands = crossings.demands
+        self.done = [0] * last
+        """Steps that each operation has made."""
+        fed = crossings.fed
+        self.feeds = {name: FEED - fed.index(name) for name in crossings.fed_in(first, last)}
         self.fed_rows = dict.fromkeys(self.feeds, 0)
+        self._fed_by = {-1 - rows.inputs.index(name): name for name in self.feeds}
         self.steps: list[Step] = []
         self.followers: set[int] = set()
         self.following: dict[int, list[int]] = {}
         """Operation -> followers that may be able to go on once it has made a step."""
         self.is_following = False
-        self._askers: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        self._needed = {
-            index: needed_rows(
-                rows.ops[index], tuple(rows.tensors[x.tensor].height for x in rows.ops[index].reads)
-            )
-            for index in range(first, last)
-        }
         self._waits: dict[int, tuple[int, int]] = {}
         """Follower -> what it waits for: so many steps of an operation, or rows that are fed."""
 
@@ -129,7 +120,8 @@ class _Chain:
             found.add(at)
             op = self.rows.ops[at]
             names = [read.tensor for read in op.reads] + list(op.outputs if op.updates else ())
-            waiting += [w for name in names for w in self.writers.get(name, ()) if w < at]
+            writers = [w for name in names for w in self.demands.writers.get(name, ())]
+            waiting += [w for w in writers if self.first <= w < at]
         return found
 
     def _feed(self, name: str, stop: int) -> None:
@@ -138,32 +130,14 @@ class _Chain:
             self.fed_rows[name] += 1
             self._follow(self.feeds[name])
 
-    def _asked(self, name: str, wanted: range, before: int) -> Iterator[tuple[int, int]]:
-        """(writer, steps) that make the rows `wanted`, among the writers before `before`.
-
-        A writer whose rows another one updates is asked by that one.
-        """
-        key = (name, before)
-        if key not in self._askers:
-            preceding = [index for index in self.writers.get(name, ()) if index < before]
-            changed = [n for n, index in enumerate(preceding) if self.rows.ops[index].updates]
-            self._askers[key] = [
-                (index, at)
-                for index in preceding[changed[-1] if changed else 0 :]
-                for at, tensor in enumerate(self.rows.ops[index].outputs)
-                if tensor == name
-            ]
-        for index, at in self._askers[key]:
-            yield index, self.rows.ops[index].steps_for(at, wanted)
-
     def _make_step(self, index: int) -> None:
         row = self.done[index]
-        for name, wanted in self._needed[index][row]:
-            if name in self.feeds:
-                self._feed(name, wanted.stop)
-            for writer, steps in self._asked(name, wanted, index):
-                while self.done[writer] < steps:
-                    self._make_step(writer)
+        for source, count in self.demands.new(index)[row]:
+            if source >= self.first:
+                while self.done[source] < count:
+                    self._make_step(source)
+            elif source in self._fed_by:
+                self._feed(self._fed_by[source], count)
         if self.done[index] > row:
             # A follower's step that another follower just asked for.
             return
@@ -202,18 +176,19 @@ class _Chain:
 
     def _missing(self, index: int, row: int) -> tuple[int, int] | None:
         """What the step at `row` must wait for, and how many of it; None where all can be had."""
-        for name, wanted in self._needed[index][row]:
-            if name in self.feeds and self.fed_rows[name] < wanted.stop:
-                return self.feeds[name], wanted.stop
-            for writer, steps in self._asked(name, wanted, index):
-                if self.done[writer] >= steps:
-                    continue
-                if writer not in self.followers:
-                    return writer, steps
-                # What an operation reads never goes back: its last step needs the most.
-                missing = self._missing(writer, steps - 1)
-                if missing is not None:
-                    return missing
+        for source, count in self.demands.every(index)[row]:
+            if source in self._fed_by:
+                name = self._fed_by[source]
+                if self.fed_rows[name] < count:
+                    return self.feeds[name], count
+            if source < self.first or self.done[source] >= count:
+                continue
+            if source not in self.followers:
+                return source, count
+            # What an operation reads never goes back: its last step needs the most.
+            missing = self._missing(source, count - 1)
+            if missing is not None:
+                return missing
         return None
 
 
@@ -227,9 +202,9 @@ def make_program(
 ) -> Program:
     """The program of `rows` cut into `chains`, in order; `orders`, if given, one per chain."""
     steps: list[Step] = []
-    crossings = Crossings(rows)
+    crossings = Crossings(rows, fed)
     for number, (first, last) in enumerate(chains):
-        steps += chain_steps(crossings, first, last, fed, orders[number] if orders else ORDERS[0])
+        steps += chain_steps(crossings, first, last, orders[number] if orders else ORDERS[0])
     return Program(
         tensors=rows.tensors,
         ops=rows.ops,

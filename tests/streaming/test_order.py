@@ -33,7 +33,7 @@ def _two_heads(tail: int) -> RowOps:
 def test_every_root_gets_all_of_its_steps() -> None:
     rows = _two_heads(3)
     for order in ORDERS:
-        steps = chain_steps(Crossings(rows), 0, len(rows.ops), ("image",), order)
+        steps = chain_steps(Crossings(rows, ("image",)), 0, len(rows.ops), order)
         assert len(steps) == len(set(steps))
         for index, op in enumerate(rows.ops):
             assert [s.row for s in steps if s.op == index] == list(range(op.steps)), order
@@ -43,7 +43,7 @@ def test_every_root_gets_all_of_its_steps() -> None:
 def test_followers_take_rows_while_they_are_there() -> None:
     """Each row of the head right behind the row that it reads."""
     rows = _two_heads(2)
-    steps = chain_steps(Crossings(rows), 0, len(rows.ops), (), "last")
+    steps = chain_steps(Crossings(rows), 0, len(rows.ops), "last")
     for row in range(8):
         assert steps.index(Step(1, row)) == steps.index(Step(0, row)) + 1
 
@@ -73,7 +73,7 @@ def test_sums_take_rows_as_they_come() -> None:
     )
     rows = _rows(ops, ("image",), ("out", "late"))
     rows.tensors["sums"] = RowTensor("sums", 1, 8)  # type: ignore[index]
-    steps = chain_steps(Crossings(rows), 0, 4, (), "last")
+    steps = chain_steps(Crossings(rows), 0, 4, "last")
     assert [steps.index(Step(1, r)) - steps.index(Step(0, r)) for r in range(8)] == [1] * 8
 
 
