@@ -30,9 +30,9 @@ is chosen. Networks of one large input need 5 to 50 million. Where an input alon
 as one of floats does, every cut is as good as another; and where rows are of few bytes, as those of
 a signal, alignment keeps every order from the bound, however long it is tried."""
 PLACE_PAIRS = 100_000_000
-"""The same for placing chains while they are chosen; those behind are placed once. Networks of maps
-need 1 to 30 million; a recurrent one, whose many small tensors alignment keeps from the bound, asks
-for hundreds of chains."""
+"""The same for placing chains while they are chosen; of those that come later the bound counts.
+Networks of maps need 1 to 30 million; a recurrent one, whose many small tensors alignment keeps
+from the bound, asks for thousands of chains."""
 CYCLE_MULTIPLES = (1, 2, 3)
 """Rows of the chain's output after which the addresses of its rings repeat."""
 
@@ -80,11 +80,13 @@ def least_memory_chains(
         if not items:
             return 0
         target = max(enough, int(live_bytes_per_step(program, live).max()))
+        if placing.pairs <= 0:
+            return target
         leading = [
             name for name in dict.fromkeys(program.inputs + program.outputs) if name in items
         ]
         placer = Placer(items, align_bytes)
-        placed = placer.search(leading, target, CHAIN_TRIES if placing.pairs > 0 else 1)
+        placed = placer.search(leading, target, CHAIN_TRIES)
         placing.pairs -= placer.pairs
         if first == 0 and placed.span >= target + align_bytes:
             _, placed = _refine(program, items, placed, target, align_bytes, CHAIN_TRIES, effort)

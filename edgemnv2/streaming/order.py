@@ -163,7 +163,7 @@ class _Chain:
         wait = self._waits.get(index)
         if wait is not None and self._made(wait[0]) < wait[1]:
             return False
-        wait = self._missing(index, self.done[index])
+        wait = self._missing(index, self.done[index], set())
         if wait is not None:
             self._waits[index] = wait
         return wait is None
@@ -174,8 +174,12 @@ class _Chain:
             return self.done[source]
         return next(self.fed_rows[name] for name, feed in self.feeds.items() if feed == source)
 
-    def _missing(self, index: int, row: int) -> tuple[int, int] | None:
-        """What the step at `row` must wait for, and how many of it; None where all can be had."""
+    def _missing(self, index: int, row: int, had: set[tuple[int, int]]) -> tuple[int, int] | None:
+        """What the step at `row` must wait for, and how many of it; None where all can be had.
+
+        `had`: what is known to be so. The cells of a recurrent layer have three or four ways from
+        each to the one before it, which no walk may follow all.
+        """
         for source, count in self.demands.every(index)[row]:
             if source in self._fed_by:
                 name = self._fed_by[source]
@@ -183,12 +187,15 @@ class _Chain:
                     return self.feeds[name], count
             if source < self.first or self.done[source] >= count:
                 continue
+            if (source, count) in had:
+                continue
             if source not in self.followers:
                 return source, count
             # What an operation reads never goes back: its last step needs the most.
-            missing = self._missing(source, count - 1)
+            missing = self._missing(source, count - 1, had)
             if missing is not None:
                 return missing
+            had.add((source, count))
         return None
 
 

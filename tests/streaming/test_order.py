@@ -124,3 +124,20 @@ def test_feeds_name_their_input() -> None:
     rows = _rows(ops, ("left", "right"), ("out",))
     program = make_program(rows, [(0, 1)], fed=("left", "right"))
     assert [program.fed_by(step) for step in program.steps[:3]] == ["left", "right", None]
+
+
+def test_a_follower_with_many_ways_to_what_it_waits_for_is_looked_through_once() -> None:
+    """2 ** 60 ways lead from the last cell to the first; each order comes to an end, and right."""
+    cells = 60
+    ops = [_op("begin", "image", "h0", steps=1)]
+    for i in range(cells):
+        ops += [_op(f"update{i}", f"h{i}", f"u{i}", steps=1)]
+        ops += [_op(f"reset{i}", f"h{i}", f"r{i}", steps=1)]
+        ops += [
+            RowOp(f"cell{i}", 0, (Read(f"u{i}"), Read(f"r{i}")), (Write(f"h{i + 1}"),), 1),
+        ]
+    ops += [_op("other", "image", "end")]
+    rows = _rows(tuple(ops), ("image",), (f"h{cells}", "end"))
+    for order in ORDERS:
+        steps = chain_steps(Crossings(rows, ("image",)), 0, len(ops), order)
+        assert len(steps) == sum(op.steps for op in ops) + 8
