@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,27 +142,38 @@ def _litert(content: bytes, kernels: Any) -> Run:
         experimental_op_resolver_type=kernels,
         experimental_preserve_all_tensors=True,
     )
+    names = _names(interpreter.get_tensor_details())
 
     def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
         for end in interpreter.get_input_details():
-            x = inputs[end["name"]]
+            x = inputs[names[end["index"]]]
             if tuple(end["shape"]) != x.shape:
                 interpreter.resize_tensor_input(end["index"], x.shape)
         interpreter.allocate_tensors()
         # Every inference of ours begins with states of zeros.
         interpreter.reset_all_variables()
         for end in interpreter.get_input_details():
-            interpreter.set_tensor(end["index"], inputs[end["name"]])
+            interpreter.set_tensor(end["index"], inputs[names[end["index"]]])
         interpreter.invoke()
         found: dict[str, Array] = {}
         for tensor in interpreter.get_tensor_details():
             try:
-                found.setdefault(tensor["name"], interpreter.get_tensor(tensor["index"]).copy())
-            except ValueError:  # temporaries and constants that hold no data
+                found[names[tensor["index"]]] = interpreter.get_tensor(tensor["index"]).copy()
+            except (KeyError, ValueError):  # temporaries and constants that hold no data
                 continue
         return found
 
     return run
+
+
+def _names(details: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Each tensor's name by its number, as `read_tables` tells apart those of one name or none."""
+    names: dict[int, str] = {}
+    for tensor in details:
+        index = tensor["index"]
+        name = tensor["name"] or f"tensor{index}"
+        names[index] = f"{name}#{index}" if name in names.values() else name
+    return names
 
 
 def _onnx(source: Path) -> Run:

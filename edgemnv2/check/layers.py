@@ -67,7 +67,10 @@ def compare_layers(
         inputs = [values[x] for x in layer.inputs]
         ours = run_layer(graph, layer, inputs)
         values[layer.output] = ours
-        origin = graph.origins.get(layer.output, "")
+        origin = graph.origins.get(layer.output)
+        if not origin:
+            # It has no tensor in the file; LiteRT's own temporaries have no name either.
+            continue
         order = graph.orders.get(layer.output)
         other = _as_stored(theirs.get(origin), target, ours, order)
         if other is None:

@@ -99,9 +99,10 @@ def check_source(graph: Graph, source: Path, batch: Array | Mapping[str, Array])
     judge, outputs = open_source(source), _Outputs()
     layers: dict[str, LayerErrors] = {}
     integers = any(x.quant is not None for x in graph.tensors.values())
-    reason = _drifts(graph) or (BUILT_IN if judge.rounds_otherwise and integers else None)
+    rounds_otherwise = judge.rounds_otherwise and integers
+    reason = _drifts(graph) or (BUILT_IN if rounds_otherwise else None)
     decided = decided_by_floats(graph)
-    allowance = partial(_allowed, reason=reason)
+    allowance = partial(_allowed, reason=reason, rounds_otherwise=rounds_otherwise)
     has_near_ties = False
     makers = {layer.output: layer.name for layer in graph.layers}
     samples = min(len(array) for array in batch.values())
@@ -122,7 +123,7 @@ def check_source(graph: Graph, source: Path, batch: Array | Mapping[str, Array])
                 has_near_ties = True
             elif outputs.first is None:
                 outputs.first = makers.get(name, name), end.name
-    share = MOST_SHARE_BUILT_IN if reason == BUILT_IN else MOST_SHARE
+    share = MOST_SHARE_BUILT_IN if rounds_otherwise else MOST_SHARE
     wrong = next(((x.layer, x.tensor) for x in layers.values() if _is_wrong(graph, x, share)), None)
     if reason is None and outputs.first is None and has_near_ties:
         reason = "the last bits of floats decide about near ties"
@@ -237,13 +238,19 @@ def _is_wrong(graph: Graph, found: LayerErrors, most: float) -> bool:
 
 
 def _allowed(
-    graph: Graph, layer: Layer, inputs: Sequence[Array], right: Array, reason: str | None
+    graph: Graph,
+    layer: Layer,
+    inputs: Sequence[Array],
+    right: Array,
+    reason: str | None,
+    rounds_otherwise: bool,
 ) -> float:
     """By how much an output value of one layer may differ from the framework's."""
     kinds = {note.kind for note in graph.notes}
     if LITERT_SUM in kinds and right.dtype == np.int8:
-        # All others are exact; this one is the reference kernel's own fault.
-        return np.inf if isinstance(layer, Reduce) and layer.function == "sum" else 0.0
+        # This is a reference kernel's own fault; its others are exact.
+        is_sum = isinstance(layer, Reduce) and layer.function == "sum"
+        return np.inf if is_sum else ONE_STEP * rounds_otherwise
     if right.dtype.kind != "f":
         return ONE_STEP if reason is not None and right.dtype.itemsize == 1 else 0.0
     finite = np.abs(right[np.isfinite(right)])

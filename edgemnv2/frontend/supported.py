@@ -26,7 +26,7 @@ __all__ = ["build_flow", "supported_operators_markdown"]
 # What to do about operators that people do come with.
 REMEDIES = {
     **dict.fromkeys(
-        ("Fused", "Nhwc", "QLinearReduceMean", "QLinearWhere", "Skip"),
+        ("Fused", "Nhwc", "QLinearReduceMean", "Skip"),
         "export without graph optimisation (onnxruntime: ORT_DISABLE_ALL)",
     ),
     "CALL_ONCE": "convert the model without variables (tf.Variable) that are set as it runs",
@@ -179,7 +179,9 @@ def _settled(tensor: SourceTensor | None, flow: FlowBuilder) -> SourceTensor | N
         return replace(tensor, shape=flow.shapes.get(tensor.name, tensor.shape))
     known = flow.known[tensor.name]
     values = known.values if known.scale is not None else known.values.astype(tensor.dtype)
-    return replace(tensor, value=values, scale=known.scale, zero_point=known.zero_point)
+    return replace(
+        tensor, value=values, scale=known.scale, zero_point=known.zero_point, axis=known.axis
+    )
 
 
 def _message(file: str, refusals: list[str], nodes: int) -> str:

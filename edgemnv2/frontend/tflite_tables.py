@@ -106,6 +106,7 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
         # The shape of a scalar, for instance: there is nothing to hold.
         value = np.empty(shape, TYPES[kind])
     scale = zero = None
+    axis = 0
     quant = tensor.Quantization()
     if quant is not None and quant.ScaleLength() and dtype not in ("float32", "float16"):
         scale = np.array([quant.Scale(i) for i in range(quant.ScaleLength())], np.float32)
@@ -113,10 +114,11 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
         zero = np.array([quant.ZeroPoint(i) for i in range(count)] or [0], np.int64)
         if scale.size > 1 and zero.size == 1:
             zero = np.repeat(zero, scale.size)
+        axis = int(quant.QuantizedDimension())
     name = (tensor.Name() or b"").decode() or f"tensor{index}"
     if dtype == "bool":
         return SourceTensor.of_truths(name, shape, value)
-    return SourceTensor(name, shape, dtype, value, scale, zero)
+    return SourceTensor(name, shape, dtype, value, scale, zero, axis=axis)
 
 
 def _nibbles(data: Any, shape: tuple[int, ...]) -> Any:

@@ -76,7 +76,7 @@ class Constant:
         return self if self.scale is None else Constant(self.real())
 
     def reshape(self, shape: tuple[int, ...]) -> Constant:
-        """The constant in another shape; ValueError if that would split the quantised axis."""
+        """The constant in another shape; its real numbers where that splits the axis of scales."""
         values = self.values.reshape(shape)
         if not self.per_axis:
             return replace(self, values=values, axis=0)
@@ -85,9 +85,7 @@ class Constant:
         for axis, extent in enumerate(values.shape):
             if extent == size and int(np.prod(values.shape[:axis], dtype=np.int64)) == before:
                 return replace(self, values=values, axis=axis)
-        raise ValueError(
-            f"reshape {self.values.shape} to {shape} splits axis {self.axis} of scales"
-        )
+        return Constant(self.real().reshape(shape))
 
     def take(self, indices: list[int], axis: int) -> Constant:
         """The constant at some indices of one axis."""

@@ -58,6 +58,8 @@ class SourceTensor:
     zero_point: Array | None = None
     truth: bool = False
     """Whether it is a boolean, which is stored as the number 0 or 1."""
+    axis: int = 0
+    """The one along which scales run, if there are several and the operator does not say."""
 
     @classmethod
     def of_truths(cls, name: str, shape: tuple[int, ...], value: Array | None) -> SourceTensor:
@@ -84,13 +86,14 @@ class SourceTensor:
         zero = 0 if self.zero_point is None else int(self.zero_point.reshape(-1)[0])
         return QuantParams(float(self.scale.reshape(-1)[0]), zero)
 
-    def constant(self, axis: int = 0) -> Constant:
-        """Its values; `axis` is the one along which scales run, if there are several."""
+    def constant(self, axis: int | None = None) -> Constant:
+        """Its values; `axis` is the one along which scales run, where the operator says it."""
         assert self.value is not None
+        axis = self.axis if axis is None else axis
         if self.scale is None or self.dtype == "float32":
             return Constant(self.value)
         zero = np.zeros(1, np.int32) if self.zero_point is None else self.zero_point
-        extent = self.value.shape[axis] if self.value.ndim else 1
+        extent = self.value.shape[axis] if -self.value.ndim <= axis < self.value.ndim else 1
         if self.scale.size not in (1, extent) or zero.size not in (1, self.scale.size):
             raise Refusal(
                 f"{self.scale.size} scales and {zero.size} zero points for the {extent} channels "
@@ -219,13 +222,13 @@ class FlowBuilder:
 
     # -- operands --------------------------------------------------------------------------------
 
-    def stored(self, tensor: SourceTensor, axis: int = 0) -> str | Constant:
+    def stored(self, tensor: SourceTensor, axis: int | None = None) -> str | Constant:
         """What the tensor stores: its name, or its constant."""
         if tensor.name in self.known:
             return self.known[tensor.name]
         return tensor.constant(axis) if tensor.is_constant else self.declare(tensor)
 
-    def real(self, tensor: SourceTensor, axis: int = 0) -> str | Constant:
+    def real(self, tensor: SourceTensor, axis: int | None = None) -> str | Constant:
         """The real numbers that the tensor stands for."""
         stored = self.stored(tensor, axis)
         if isinstance(stored, Constant) or not tensor.is_quantized:

@@ -13,9 +13,13 @@ from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from edgemnv2.check.frameworks import open_source
 from edgemnv2.check.onnx_weights import PLACES, with_unsigned_weights
+from edgemnv2.check.layers import LayerErrors, compare_layers
 from edgemnv2.check.source import check_source
 from edgemnv2.errors import InputError
 from edgemnv2.frontend import load_model
+from edgemnv2.ops.abs.layer import Abs
+from edgemnv2.ops.graph import Layer
+from edgemnv2.ops.square.layer import Square
 from edgemnv2.ops.unary import Unary
 from edgemnv2.passes import lower
 from edgemnv2.samples.inputs import random_set
@@ -137,6 +141,44 @@ def test_newer_versions_run_on_the_reference_kernels_that_there_are(
     graph = lower(load_model(path))
     found = check_source(graph, path, random_set(graph, 2, 0).arrays)
     assert found.passed and found.judged_by == "outputs" and "reference" in found.framework
+
+
+@pytest.mark.parametrize("names", ["aab", "abb", "aba", "aaa", "a  ", "  a", "ab#1"])
+def test_tensors_of_one_name_or_none_are_told_apart(
+    names: str, tmp_path: Path, require_module: Callable[[str], None]
+) -> None:
+    require_module("ai_edge_litert")
+    net = TfliteNet()
+    x, middle, y = (net.tensor((1, 4, 6, 8)) for _ in range(3))
+    for tensor, name in zip(net.tensors, names, strict=False):
+        tensor.name = name.strip()
+    net.add("ABS", [x], [middle])
+    net.add("NEG", [middle], [y], "NegOptions")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    graph = lower(load_model(path))
+    batch = random_set(graph, 2, 0).arrays
+    assert check_source(graph, path, batch).passed
+    wrong = replace(graph, layers=tuple(_twice_the_abs(x) for x in graph.layers))
+    found = check_source(wrong, path, batch)
+    assert not found.passed and found.layer == graph.layers[0].name
+
+
+def _twice_the_abs(layer: Layer) -> Layer:
+    return Square(layer.name, layer.inputs, layer.output) if isinstance(layer, Abs) else layer
+
+
+def test_what_the_file_has_no_tensor_of_is_compared_with_no_temporary(tmp_path: Path) -> None:
+    net = TfliteNet()
+    x, y = net.tensor((1, 4, 6, 8), name="x"), net.tensor((1, 4, 6, 8), name="y")
+    net.add("ABS", [x], [y])
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    graph = replace(lower(load_model(path)), origins={})
+    batch = random_set(graph, 1, 0).arrays
+    found: dict[str, LayerErrors] = {}
+    compare_layers(graph, batch, {"": np.full((1, 4, 6, 8), 7, np.float32)}, found)
+    assert not found
 
 
 def test_what_no_kernels_run_is_refused_by_the_first_reason(

@@ -131,6 +131,35 @@ def test_floats_that_are_quantised_are_judged_by_layer(tmp_path: Path) -> None:
     assert found.passed and found.judged_by == "layers"
 
 
+def test_built_in_kernels_round_sums_otherwise_where_floats_drift_too(tmp_path: Path) -> None:
+    """ROUND has no reference kernel, so sums in front of it are those of the other kernels."""
+    random, net = np.random.default_rng(3), TfliteNet()
+    x = net.tensor((1, 32, 32, 8), "int8", 0.0117, -128, name="x")
+    sums = net.tensor((1, 32, 32, 8), "int8", 0.0189, -49, name="sums")
+    floats, whole = (net.tensor((1, 32, 32, 8), name=name) for name in ("floats", "whole"))
+    y = net.tensor((1, 32, 32, 8), "int8", 0.5, 0, name="y")
+    weight = random.integers(-9, 10, (8, 1, 1, 8)).astype(np.int8)
+    scales = random.uniform(0.01, 0.02, 8).astype(np.float32)
+    bias = random.integers(-900, 900, 8).astype(np.int32)
+    operands = [
+        x,
+        net.constant(weight, scale=scales),
+        net.constant(bias, scale=np.float32(0.0117) * scales),
+    ]
+    fields = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    net.add("CONV_2D", operands, [sums], "Conv2DOptions", padding=0, **fields)
+    net.add("DEQUANTIZE", [sums], [floats])
+    net.add("ROUND", [floats], [whole])
+    net.add("QUANTIZE", [whole], [y])
+    graph, path = _read(net, x, y, tmp_path)
+    batch = random_set(graph, 4, 0).arrays
+    found = check_source(graph, path, batch)
+    assert found.passed and "built-in" in found.framework and found.judged_by == "layers"
+    wrong, name = _with(graph, Conv2D, clamp=(-128.0, 60.0))
+    found = check_source(wrong, path, batch)
+    assert not found.passed and found.layer == name
+
+
 def _q_dq(scales: tuple[float, float], zeros: tuple[int, int], folder: Path) -> Path:
     constants = []
     for index, (scale, zero) in enumerate(zip(scales, zeros, strict=True)):

@@ -27,8 +27,6 @@ RECIPES, REPORTS = CASES / "recipes", CASES / "reports"
 MODULES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 
 REFUSED = {
-    # Fused by onnxruntime for itself.
-    "ort_ort_ext.onnx": r"FusedConv is not supported; .*ORT_DISABLE_ALL",
     # 16-bit activations.
     "keras_top10_int16x8.tflite": r"16 bits .*convert the model with 8-bit activations",
     "ort_int16.onnx": r"type int16 .*quantise to 8 bits",

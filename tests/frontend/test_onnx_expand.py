@@ -105,6 +105,24 @@ def classifier(kind: str) -> bytes:
     return net.build(net.add("QGemm", operands, MICROSOFT, transB=1, alpha=1.0))
 
 
+def computed_product() -> bytes:
+    """A product of two activations, as of attention."""
+    net = Net()
+    x = net.convolution(net.x)
+    turned = [net.add("Transpose", x[:1], perm=[0, 1, 3, 2]), *x[1:]]
+    return net.build(net.add("QLinearMatMul", [*x, *turned, *net.ends(0.4, -7)]))
+
+
+def choice() -> bytes:
+    net = Net()
+    a, b = net.convolution(net.x), net.convolution(net.x)
+    real = [net.add("DequantizeLinear", x) for x in (a, b)]
+    operands = [net.add("Greater", real), *a, *b]
+    return net.build(net.add("QLinearWhere", [*operands, *net.ends(0.061, 3)], MICROSOFT))
+
+
+CHOICE = "QLinearWhere"
+"""Its operands have scales of their own, so it works on the floats that they stand for."""
 NETWORKS = {
     "QLinearConv": lambda: (lambda n: n.build(n.convolution(n.x)[0]))(Net()),
     "QLinearAdd": lambda: two_operands("QLinearAdd", 0.083),
@@ -118,6 +136,8 @@ NETWORKS = {
     "QLinearLeakyRelu": lambda: one_operand("QLinearLeakyRelu", alpha=0.1),
     "QLinearMatMul": lambda: classifier("QLinearMatMul"),
     "QGemm": lambda: classifier("QGemm"),
+    "QLinearMatMul of two activations": computed_product,
+    CHOICE: choice,
 }
 KERNELS_OF_THEIR_OWN = {"QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearConcat"}
 """What onnxruntime computes by kernels that round otherwise than its float operators do."""
@@ -128,7 +148,8 @@ def test_integers_are_onnxruntimes(name: str, tmp_path: Path) -> None:
     blob = NETWORKS[name]()
     samples = random_samples((1, 4, 8, 8), "int8", 12, 1)
     graph, ours = reference(blob, ".onnx", samples, tmp_path)
-    assert all(tensor.quant is not None for tensor in graph.tensors.values())
+    integers = all(tensor.quant is not None for tensor in graph.tensors.values())
+    assert integers or name == CHOICE
     theirs = onnxruntime_outputs(blob, samples)[0]
     gap = np.abs(ours.astype(int) - theirs.reshape(ours.shape))
     assert gap.max() <= 1

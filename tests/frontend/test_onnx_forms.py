@@ -14,8 +14,10 @@ from edgemnv2.ops.execute import run
 from edgemnv2.passes import lower
 from edgemnv2.samples.images import to_nhwc, to_source
 from tests.frontend.onnx_forms import FORMS, Form
+from tests.frontend.onnx_fused_forms import FUSED_FORMS
 from tests.networks.against import onnxruntime_outputs
 
+ALL = FORMS | FUSED_FORMS
 TOLERANCE = 1e-4
 """Of the largest output."""
 
@@ -27,12 +29,12 @@ def _image(form: Form) -> Any:
     return (random.normal(size=form.shape) * 2).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_form_is_onnxruntimes(
     name: str, tmp_path: Path, require_module: Callable[[str], None]
 ) -> None:
     require_module("onnxruntime")
-    form = FORMS[name]
+    form = ALL[name]
     blob, x = form.model().SerializeToString(), _image(form)
     path = tmp_path / "form.onnx"
     path.write_bytes(blob)

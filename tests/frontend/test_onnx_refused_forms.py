@@ -31,8 +31,8 @@ FORMS: dict[str, tuple[Form, str]] = {
         ),
         "without branches",
     ),
-    "FusedConv": (
-        form('y = com.microsoft.FusedConv<activation="Relu">(x, w)', w=normal(4, 6, 3, 3)),
+    "FusedConv with another activation": (
+        form('y = com.microsoft.FusedConv<activation="Elu">(x, w)', w=normal(4, 6, 3, 3)),
         "ORT_DISABLE_ALL",
     ),
     "NhwcMaxPool": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
 
@@ -14,7 +14,14 @@ def reshape(node: SourceNode, flow: FlowBuilder) -> None:
     """-"""
     stored = flow.stored(node.input(0))
     if isinstance(stored, Constant):
-        flow.alias(node.output, stored.reshape(node.output.shape))
+        shaped = stored.reshape(node.output.shape)
+        if node.output.is_quantized and shaped.scale is None:
+            raise Refusal(
+                f"{list(stored.values.shape)} to {list(node.output.shape)} across the channels of scales",
+                "quantise the model again",
+                "A constant has one scale, or one for each channel",
+            )
+        flow.alias(node.output, shaped)
         return
     flow.move("reshape", [stored], node.output, {"shape": node.output.shape})
 
