@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from edgemnv2.check.frameworks import open_source
-from edgemnv2.check.onnx_weights import PLACES, with_unsigned_weights
 from edgemnv2.check.layers import LayerErrors, compare_layers
+from edgemnv2.check.onnx_weights import PLACES, with_unsigned_weights
 from edgemnv2.check.source import check_source
 from edgemnv2.errors import InputError
 from edgemnv2.frontend import load_model

@@ -48,7 +48,11 @@ def _file(axis: int | None, dtype: str, rounded: bool) -> bytes:
     ("axis", "dtype"), [(None, "int8"), (None, "uint8"), *((axis, "int8") for axis in range(4))]
 )
 def test_they_are_litert_s(
-    axis: int | None, dtype: str, rounded: bool, tmp_path: Path, require_module: Callable[[str], None]
+    axis: int | None,
+    dtype: str,
+    rounded: bool,
+    tmp_path: Path,
+    require_module: Callable[[str], None],
 ) -> None:
     require_module("ai_edge_litert")
     blob = _file(axis, dtype, rounded)

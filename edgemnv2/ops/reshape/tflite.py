@@ -16,8 +16,9 @@ def reshape(node: SourceNode, flow: FlowBuilder) -> None:
     if isinstance(stored, Constant):
         shaped = stored.reshape(node.output.shape)
         if node.output.is_quantized and shaped.scale is None:
+            shapes = f"{list(stored.values.shape)} to {list(node.output.shape)}"
             raise Refusal(
-                f"{list(stored.values.shape)} to {list(node.output.shape)} across the channels of scales",
+                f"{shapes} across the channels of scales",
                 "quantise the model again",
                 "A constant has one scale, or one for each channel",
             )
