@@ -137,8 +137,8 @@ def test_built_in_kernels_round_sums_otherwise_where_floats_drift_too(tmp_path: 
     x = net.tensor((1, 32, 32, 8), "int8", 0.0117, -128, name="x")
     sums = net.tensor((1, 32, 32, 8), "int8", 0.0189, -49, name="sums")
     floats, whole = (net.tensor((1, 32, 32, 8), name=name) for name in ("floats", "whole"))
-    y = net.tensor((1, 32, 32, 8), "int8", 0.5, 0, name="y")
-    weight = random.integers(-4, 5, (8, 1, 1, 8)).astype(np.int8)
+    y = net.tensor((1, 32, 32, 8), "int8", name="y")
+    weight = random.integers(-9, 10, (8, 1, 1, 8)).astype(np.int8)
     scales = random.uniform(0.01, 0.02, 8).astype(np.float32)
     bias = random.integers(-900, 900, 8).astype(np.int32)
     operands = [
@@ -150,7 +150,7 @@ def test_built_in_kernels_round_sums_otherwise_where_floats_drift_too(tmp_path: 
     net.add("CONV_2D", operands, [sums], "Conv2DOptions", padding=0, **fields)
     net.add("DEQUANTIZE", [sums], [floats])
     net.add("ROUND", [floats], [whole])
-    net.add("QUANTIZE", [whole], [y])
+    net.add("CAST", [whole], [y], "CastOptions")
     graph, path = _read(net, x, y, tmp_path)
     batch = random_set(graph, 4, 0).arrays
     found = check_source(graph, path, batch)
