@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgemnv2.check.onnx_weights import with_unsigned_weights
 from edgemnv2.errors import InputError
+from edgemnv2.frontend.tflite_tables import operator_number
 
 __all__ = ["PACKAGES", "Judge", "available", "open_source"]
 
@@ -125,7 +126,7 @@ def _lower_version(data: bytearray, operator: str, version: int) -> bool:
     changed = False
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
-        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == number:
+        if operator_number(code) == number:
             table = code._tab
             place = table.Pos + table.Offset(VERSION_FIELD)
             if code.Version() == version:

@@ -7,17 +7,20 @@ import re
 from functools import cache
 from typing import Any
 
+import flatbuffers
 import numpy as np
 
 from edgemnv2.errors import ModelError
 from edgemnv2.frontend.damage import reading
 from edgemnv2.ops.source import MOST_ELEMENTS, SourceNode, SourceTensor
 
-__all__ = ["TfliteGraph", "read_tables"]
+__all__ = ["TfliteGraph", "operator_number", "read_tables"]
 
 FILE_IDENTIFIER = b"TFL3"
 LEAST_BYTES = 8
 """Where the root table lies, and the identifier."""
+BUILTIN_CODE_FIELD = 10
+"""Of an operator's code: where its table has the place of `builtin_code`, the fourth field."""
 TYPES = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
@@ -63,7 +66,7 @@ def read_tables(data: bytes, file: str) -> TfliteGraph:
             raise ModelError(f"{file}: the file holds no network; convert the model again")
         # Others are of other signatures, or of control flow, whose operators are refused by name.
         graph = model.Subgraphs(0)
-        tensors = [_tensor(model, graph.Tensors(i), i) for i in range(graph.TensorsLength())]
+        tensors = [_tensor(model, data, graph.Tensors(i), i) for i in range(graph.TensorsLength())]
         tensors = _with_unique_names(tensors)
         nodes = [
             _node(model, graph.Operators(i), tensors, i) for i in range(graph.OperatorsLength())
@@ -87,21 +90,19 @@ def _names(enumeration: str) -> dict[int, str]:
     return {value: key for key, value in members.items() if isinstance(value, int)}
 
 
-def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
+def _tensor(model: Any, file: bytes, tensor: Any, index: int) -> SourceTensor:
     shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
     if math.prod(max(extent, 1) for extent in shape) > MOST_ELEMENTS:
         raise ValueError("a tensor larger than any memory")
     kind = _names("TensorType").get(tensor.Type(), "UNKNOWN")
     dtype = np.dtype(TYPES[kind]).name if kind in TYPES else kind.lower()
-    buffer = model.Buffers(tensor.Buffer())
+    held = _held(model.Buffers(tensor.Buffer()), file)
     value: Any = None
-    if buffer.DataLength() > 0 and kind in TYPES:
-        buffer.Data(buffer.DataLength() - 1)
-        value = np.frombuffer(buffer.DataAsNumpy().tobytes(), TYPES[kind]).reshape(shape)
-    elif buffer.DataLength() > 0 and kind == "INT4":
+    if held and kind in TYPES:
+        value = np.frombuffer(held, TYPES[kind]).reshape(shape)
+    elif held and kind == "INT4":
         # Constants of eight bits hold the same values.
-        buffer.Data(buffer.DataLength() - 1)
-        dtype, value = "int8", _nibbles(buffer.DataAsNumpy(), shape)
+        dtype, value = "int8", _nibbles(np.frombuffer(held, np.uint8), shape)
     elif 0 in shape and kind in TYPES:
         # The shape of a scalar, for instance: there is nothing to hold.
         value = np.empty(shape, TYPES[kind])
@@ -119,6 +120,24 @@ def _tensor(model: Any, tensor: Any, index: int) -> SourceTensor:
     if dtype == "bool":
         return SourceTensor.of_truths(name, shape, value)
     return SourceTensor(name, shape, dtype, value, scale, zero, axis=axis)
+
+
+def _held(buffer: Any, file: bytes) -> bytes:
+    """The bytes of a buffer: its own, or those at its place behind the tables.
+
+    AI Edge Quantizer writes larger constants there, beyond what offsets of 32 bits would reach.
+    """
+    count = buffer.DataLength()
+    if count:
+        buffer.Data(count - 1)
+        return bytes(buffer.DataAsNumpy().tobytes())
+    # As LiteRT has it, 0 and 1 say that there is none.
+    start, size = buffer.Offset(), buffer.Size()
+    if start <= 1 or size <= 1:
+        return b""
+    if start + size > len(file):
+        raise ValueError("a buffer that ends behind the file")
+    return file[start : start + size]
 
 
 def _nibbles(data: Any, shape: tuple[int, ...]) -> Any:
@@ -143,8 +162,7 @@ def _with_unique_names(tensors: list[SourceTensor]) -> list[SourceTensor]:
 
 def _node(model: Any, operator: Any, tensors: list[SourceTensor], index: int) -> SourceNode:
     code = model.OperatorCodes(operator.OpcodeIndex())
-    # Files before 2020 have the deprecated field only.
-    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    builtin = operator_number(code)
     name = _names("BuiltinOperator").get(builtin, str(builtin))
     attrs = _options(operator)
     if name == "CUSTOM" and code.CustomCode():
@@ -160,6 +178,18 @@ def _node(model: Any, operator: Any, tensors: list[SourceTensor], index: int) ->
     if not outputs:
         raise ValueError("an operator without outputs")
     return SourceNode(name, f"operator {index} ({outputs[0].name!r})", inputs, outputs, attrs)
+
+
+def operator_number(code: Any) -> int:
+    """Which operator an operator's code says, as LiteRT reads it: the larger one of two fields.
+
+    Files before 2020 have the deprecated one only, those of AI Edge Quantizer the other one, which
+    `code.BuiltinCode` does not look at where it is below 127.
+    """
+    table = code._tab
+    place = table.Offset(BUILTIN_CODE_FIELD)
+    number = table.Get(flatbuffers.number_types.Int32Flags, place + table.Pos) if place else 0
+    return max(int(number), code.DeprecatedBuiltinCode())
 
 
 def _options(operator: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tflite
 
 from tests.networks.against import litert, onnxruntime_outputs, random_samples, reference
 from tests.networks.compiled import PLACES, verified
@@ -54,6 +55,50 @@ def test_batch_matmul_is_litert_s(
     require_module("ai_edge_litert")
     for seed in range(1 if dtype == "float32" else 8):
         blob = product(dtype, shape, adjoint, seed)
+        samples = random_samples(shape, dtype, 2, seed)
+        (theirs,) = litert(blob, samples)
+        _, ours = reference(blob, ".tflite", samples, tmp_path)
+        theirs = theirs.reshape(ours.shape)
+        np.testing.assert_allclose(ours, theirs, atol=0 if dtype == "int8" else 1e-4)
+
+
+def layer_of_two(dtype: str, shape: tuple[int, ...], seed: int, bias: bool = False) -> bytes:
+    """Rows of an input by rows of its negative, or of what it is rescaled to; FULLY_CONNECTED."""
+    net, random = TfliteNet(), np.random.default_rng(seed)
+    quantised = dtype != "float32"
+
+    def quant() -> dict[str, Any]:
+        scale, zero = 10.0 ** random.uniform(-3, 0), int(random.integers(-20, 20))
+        return {"scale": scale, "zero_point": zero} if quantised else {}
+
+    x, flat = net.tensor(shape, dtype, **quant()), (int(np.prod(shape[:-1])), shape[-1])
+    other = net.tensor(shape, dtype, **quant())
+    name = "QUANTIZE" if quantised else "NEG"
+    net.add(name, [x], [other], "QuantizeOptions" if quantised else "NegOptions")
+    of_other = {"scale": net.tensors[other].scale, "zero_point": net.tensors[other].zero_point}
+    rows = net.tensor(flat, dtype, **of_other)
+    target = net.constant(np.array(flat, np.int32))
+    net.add("RESHAPE", [other, target], [rows], "ReshapeOptions")
+    y = net.tensor((*shape[:-1], flat[0]), dtype, **quant())
+    added = net.constant(random.normal(size=flat[0]).astype(np.float32)) if bias else -1
+    clamp = tflite.ActivationFunctionType.RELU if seed % 2 else 0
+    fields = {"keep_num_dims": True, "fused_activation_function": clamp}
+    net.add("FULLY_CONNECTED", [x, rows, added], [y], "FullyConnectedOptions", **fields)
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (1, 5, 7), (1, 3, 2, 6)])
+@pytest.mark.parametrize("kind", ["float32", "float32 with a bias", "int8"])
+def test_a_layer_of_two_computed_operands_is_litert_s(
+    kind: str,
+    shape: tuple[int, ...],
+    require_module: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    require_module("ai_edge_litert")
+    dtype = kind.split()[0]
+    for seed in range(2 if dtype == "float32" else 8):
+        blob = layer_of_two(dtype, shape, seed, bias="bias" in kind)
         samples = random_samples(shape, dtype, 2, seed)
         (theirs,) = litert(blob, samples)
         _, ours = reference(blob, ".tflite", samples, tmp_path)
@@ -124,6 +169,10 @@ def _close(blob: bytes, shape: tuple[int, ...], folder: Path) -> None:
 @pytest.mark.parametrize("target", PLACES)
 def test_compiled_products_are_the_reference(target: str, tmp_path: Path) -> None:
     found = verified(product("int8", (1, 3, 5, 7), (False, True)), ".tflite", target, tmp_path)
+    assert found.passed and found.exact
+    (tmp_path / "layer").mkdir()
+    blob = layer_of_two("int8", (1, 5, 7), 1)
+    found = verified(blob, ".tflite", target, tmp_path / "layer")
     assert found.passed and found.exact
     if target == "host":
         (tmp_path / "onnx").mkdir()

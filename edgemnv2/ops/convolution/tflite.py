@@ -8,8 +8,9 @@ import numpy as np
 
 from edgemnv2.model import DYNAMIC_RANGE
 from edgemnv2.ops.flow import Constant
+from edgemnv2.ops.matrix_product.product import add_product, turned
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode, SourceTensor
-from edgemnv2.ops.tflite_terms import finish, same_padding, spatial
+from edgemnv2.ops.tflite_terms import activation_of, finish, same_padding, spatial
 
 __all__ = ["RULES"]
 
@@ -44,7 +45,10 @@ def depthwise_conv_2d(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
-    """Weights and bias are constants."""
+    """Weights and bias are constants; or both operands are computed, without a bias."""
+    if not isinstance(flow.stored(node.input(1)), Constant):
+        _product_of_two(node, flow)
+        return
     source, matrix = node.input(0), _weights(node, flow, axis=0)
     _one_arithmetic(node, flow, source, matrix)
     outer, inner = matrix.values.shape
@@ -59,6 +63,27 @@ def fully_connected(node: SourceNode, flow: FlowBuilder) -> None:
         return
     product = flow.add("matmul", operands, flow.fresh(node.output, shape=(rows, outer)))
     finish(node, flow, "reshape", [product], {"shape": node.output.shape})
+
+
+def _product_of_two(node: SourceNode, flow: FlowBuilder) -> None:
+    """Scores of attention and the like, which converters write as a layer, too."""
+    source, other, output = node.input(0), node.input(1), node.output
+    left, right = flow.real(source), flow.real(other)
+    if isinstance(left, Constant) or isinstance(right, Constant):
+        raise Refusal("a constant left operand", "write the product the other way round")
+    bias = [] if node.optional(2) is None else [flow.real(node.input(2))]
+    if bias and (output.is_quantized or not isinstance(bias[0], Constant)):
+        raise Refusal(
+            f"computed weights {other.name!r} and a bias", "add the bias in an operator of its own"
+        )
+    inner = other.shape[-1]
+    rows = prod(source.shape) // inner
+    flat = flow.step("reshape", left, source, to_shape=(rows, inner), shape=(rows, inner))
+    name, shape = turned(flow, right, other.shape, other)
+    made = add_product(flow, (flat, (rows, inner)), (name, shape), output, dense=True)
+    if bias:
+        made = flow.add("add", [made, *bias], flow.fresh(output))
+    flow.result(made, output, activation_of(node))
 
 
 def space_to_batch(node: SourceNode, flow: FlowBuilder) -> None:

@@ -30,6 +30,8 @@ def kernels(graph: Graph, layer: Layer) -> dict[str, RowKernel]:
         "integer": layer.requantize is not None,
         **even_facts(layer.requantize),
     }
+    if layer.requantize is not None and layer.requantize.rounding == "once":
+        facts["rounding"] = "once"
     # Not noalias: a matrix may be multiplied by itself.
     k = Builder(symbol_name("plain_matrix_product", facts), noalias=False, scope="global")
     left, right = k.pointer("row0", a.dtype), k.pointer("row1", b.dtype)

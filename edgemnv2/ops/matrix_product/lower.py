@@ -55,13 +55,15 @@ def lower(node: Node, to: Lowering) -> None:
 
 
 def integer(node: Node, site: Site, to: Lowering) -> None:
-    """TFLite's BATCH_MATMUL, or ONNX's product of real numbers, rounded once."""
+    """TFLite's BATCH_MATMUL or FULLY_CONNECTED, or ONNX's product of real numbers, rounded once."""
     quants = site.x if len(site.x) == 2 else site.x * 2
     inputs = site.inputs if len(site.inputs) == 2 else site.inputs * 2
     if to.format == "onnx":
         factor = to.arithmetic.product_requantize(quants[0], quants[1], site.y)
     else:
         scale = np.array([quants[1].scale], np.float32)
-        factor = to.arithmetic.convolution_requantize(quants[0], scale, site.y, 1)
+        tflite = to.arithmetic
+        rule = tflite.dense_requantize if node.attrs.get("dense") else tflite.convolution_requantize
+        factor = rule(quants[0], scale, site.y, 1)
     common = {**site.common, "inputs": inputs, "depth": to.tensors[inputs[0]].channels}
     to.add(MatrixProduct(**common, clamp=site.clamp, requantize=factor))

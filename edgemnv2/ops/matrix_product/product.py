@@ -37,9 +37,16 @@ def turned(flow: FlowBuilder, name: str, shape: Shape, like: SourceTensor) -> tu
 
 
 def add_product(
-    flow: FlowBuilder, left: tuple[str, Shape], right: tuple[str, Shape], output: SourceTensor
+    flow: FlowBuilder,
+    left: tuple[str, Shape],
+    right: tuple[str, Shape],
+    output: SourceTensor,
+    dense: bool = False,
 ) -> str:
-    """The product of two float tensors of 1 to 4 axes, of the shape of `output`."""
+    """The product of two float tensors of 1 to 4 axes, of the shape of `output`.
+
+    `dense`: of integers it is rounded as by TFLite's FULLY_CONNECTED.
+    """
     pair = []
     for (name, shape), vector in ((left, (1, -1)), (right, (-1, 1))):
         if len(shape) == 1:
@@ -48,7 +55,8 @@ def add_product(
         pair.append((name, shape))
     made = product_shape(pair[0][1], pair[1][1])
     operands = [name for name, _ in pair]
-    name = flow.add("matrix_product", operands, flow.fresh(output, shape=made))
+    attrs = {"dense": True} if dense else {}
+    name = flow.add("matrix_product", operands, flow.fresh(output, shape=made), attrs)
     if made == output.shape:
         return name
     return flow.step("reshape", name, output, shape=output.shape)
