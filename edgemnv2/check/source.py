@@ -250,7 +250,7 @@ def _allowed(
     if LITERT_SUM in kinds and right.dtype == np.int8:
         # This is a reference kernel's own fault; its others are exact.
         is_sum = isinstance(layer, Reduce) and layer.function == "sum"
-        return np.inf if is_sum else ONE_STEP * rounds_otherwise
+        return np.inf if is_sum else ONE_STEP * (rounds_otherwise or _rounds_computed_floats(graph))
     if right.dtype.kind != "f":
         return ONE_STEP if reason is not None and right.dtype.itemsize == 1 else 0.0
     finite = np.abs(right[np.isfinite(right)])

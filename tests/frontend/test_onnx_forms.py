@@ -15,9 +15,10 @@ from edgemnv2.passes import lower
 from edgemnv2.samples.images import to_nhwc, to_source
 from tests.frontend.onnx_forms import FORMS, Form
 from tests.frontend.onnx_fused_forms import FUSED_FORMS
+from tests.frontend.onnx_index_forms import INDEX_FORMS
 from tests.networks.against import onnxruntime_outputs
 
-ALL = FORMS | FUSED_FORMS
+ALL = FORMS | FUSED_FORMS | INDEX_FORMS
 TOLERANCE = 1e-4
 """Of the largest output."""
 

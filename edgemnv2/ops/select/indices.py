@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import MOST_ELEMENTS, FlowBuilder, Refusal, SourceTensor
 
-__all__ = ["broadcast", "counted", "select", "spread", "strided"]
+__all__ = ["broadcast", "counted", "gather_places", "seen_as", "select", "spread", "strided"]
 
 
 def counted(indices: Sequence[int], extent: int) -> list[int]:
@@ -105,3 +108,35 @@ def select(
     # Axes that go away.
     inner = flow.add("select", [stored], flow.fresh(output, output.dtype, shape), attrs)
     flow.move("reshape", [inner], output, {"shape": output.shape})
+
+
+def gather_places(
+    flow: FlowBuilder,
+    source: SourceTensor,
+    shape: tuple[int, ...],
+    places: Any,
+    output: SourceTensor,
+) -> None:
+    """The parts of `source`, seen as `shape`, at constant `places` `[..., axes]`."""
+    axes = places.shape[-1]
+    extents = shape[:axes]
+    if (places < 0).any() or (places >= np.array(extents)).any():
+        raise Refusal(
+            f"an index outside of {list(shape)}", "export the model again", "Indices are inside"
+        )
+    flat = (prod(extents), prod(shape[axes:]))
+    seen = seen_as(flow, source, flat)
+    numbers = np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), extents).ravel()
+    select(flow, seen, output, [numbers.tolist(), range(flat[1])])
+
+
+def seen_as(flow: FlowBuilder, source: SourceTensor, shape: tuple[int, ...]) -> SourceTensor:
+    """`source` in another shape."""
+    stored = flow.stored(source)
+    seen = replace(source, name=f"{source.name}.flat", shape=shape, value=None)
+    if isinstance(stored, Constant):
+        flow.alias(seen, stored.reshape(shape))
+        return seen
+    seen = replace(seen, name=flow.fresh(source, source.dtype, shape))
+    flow.move("reshape", [stored], seen, {"shape": shape})
+    return seen

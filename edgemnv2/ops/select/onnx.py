@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.select.indices import broadcast, counted, select, spread, strided
+from edgemnv2.ops.select.computed import gather_at, gather_each, gather_parts
+from edgemnv2.ops.select.indices import (
+    broadcast,
+    counted,
+    gather_places,
+    seen_as,
+    select,
+    spread,
+    strided,
+)
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -59,9 +65,12 @@ def split(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def gather(node: SourceNode, flow: FlowBuilder) -> None:
-    """Indices are constants along one axis."""
+    """Indices are along one axis."""
     source = node.input(0)
     axis = int(node.get("axis", 0)) % len(source.shape)
+    if node.input(1).value is None:
+        gather_at(flow, source, node.input(1), node.output, axis, from_behind=True)
+        return
     indices = [list(range(extent)) for extent in source.shape]
     indices[axis] = counted(node.ints(1, "indices"), source.shape[axis])
     select(flow, source, node.output, indices)
@@ -78,45 +87,31 @@ def expand(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def gather_elements(node: SourceNode, flow: FlowBuilder) -> None:
-    """Indices are constants."""
+    """Computed indices span the other axes."""
     shape = node.input(0).shape
     axis = int(node.get("axis", 0)) % len(shape)
+    if node.input(1).value is None:
+        gather_each(flow, node.input(0), node.input(1), node.output, axis, from_behind=True)
+        return
     indices = node.value(1, "indices")
     places: list[Any] = list(np.indices(indices.shape))
     places[axis] = np.where(indices < 0, indices + shape[axis], indices)
-    _gather_places(node, flow, shape, np.stack(places, -1))
+    gather_places(flow, node.input(0), shape, np.stack(places, -1), node.output)
 
 
 def gather_nd(node: SourceNode, flow: FlowBuilder) -> None:
-    """Indices are constants; batches are of one."""
+    """Batches are of one."""
     shape, batches = node.input(0).shape, int(node.get("batch_dims", 0))
-    indices = node.value(1, "indices")
     if any(extent != 1 for extent in shape[:batches]):
         raise Refusal(f"batch_dims={batches} of {list(shape)}", "index the whole tensor")
+    if node.input(1).value is None:
+        seen = seen_as(flow, node.input(0), shape[batches:])
+        gather_parts(flow, seen, node.input(1), node.output, from_behind=True)
+        return
+    indices = node.value(1, "indices")
     extents = np.array(shape[batches : batches + indices.shape[-1]])
-    _gather_places(node, flow, shape[batches:], np.where(indices < 0, indices + extents, indices))
-
-
-def _gather_places(
-    node: SourceNode, flow: FlowBuilder, shape: tuple[int, ...], places: Any
-) -> None:
-    """The parts of the operand, seen as `shape`, at `places` `[..., axes]`."""
-    source, axes = node.input(0), places.shape[-1]
-    extents = shape[:axes]
-    if (places < 0).any() or (places >= np.array(extents)).any():
-        raise Refusal(
-            f"an index outside of {list(shape)}", "export the model again", "Indices are inside"
-        )
-    flat = (prod(extents), prod(shape[axes:]))
-    stored = flow.stored(source)
-    seen = replace(source, name=f"{source.name}.flat", shape=flat, value=None)
-    if isinstance(stored, Constant):
-        flow.alias(seen, stored.reshape(flat))
-    else:
-        seen = replace(seen, name=flow.fresh(source, source.dtype, flat))
-        flow.move("reshape", [stored], seen, {"shape": flat})
-    numbers = np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), extents).ravel()
-    select(flow, seen, node.output, [numbers.tolist(), range(flat[1])])
+    places = np.where(indices < 0, indices + extents, indices)
+    gather_places(flow, node.input(0), shape[batches:], places, node.output)
 
 
 RULES: dict[str, Rule] = {

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from edgemnv2.ops.select.indices import broadcast, counted, select, spread, strided
+from edgemnv2.ops.select.computed import gather_at, gather_parts
+from edgemnv2.ops.select.indices import (
+    broadcast,
+    counted,
+    gather_places,
+    select,
+    spread,
+    strided,
+)
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -92,14 +100,27 @@ def unpack(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 def gather(node: SourceNode, flow: FlowBuilder) -> None:
-    """Indices are constants along one axis."""
+    """Indices are along one axis; batches are of one."""
     source = node.input(0)
-    if int(node.get("batch_dims", 0)):
-        raise Refusal(f"batch_dims={node.get('batch_dims')}", "gather along one axis")
+    batches = int(node.get("batch_dims", 0))
+    if any(extent != 1 for extent in source.shape[:batches]):
+        raise Refusal(f"batch_dims={batches} of {list(source.shape)}", "gather along one axis")
     axis = int(node.get("axis", 0)) % len(source.shape)
+    if node.input(1).value is None:
+        gather_at(flow, source, node.input(1), node.output, axis, from_behind=False)
+        return
     indices = [list(range(extent)) for extent in source.shape]
     indices[axis] = counted(node.ints(1, "indices"), source.shape[axis])
     select(flow, source, node.output, indices)
+
+
+def gather_nd(node: SourceNode, flow: FlowBuilder) -> None:
+    """-"""
+    source, indices = node.input(0), node.input(1)
+    if indices.value is not None:
+        gather_places(flow, source, source.shape, indices.value, node.output)
+        return
+    gather_parts(flow, source, indices, node.output, from_behind=False)
 
 
 def tile(node: SourceNode, flow: FlowBuilder) -> None:
@@ -142,6 +163,7 @@ def mirror_pad(node: SourceNode, flow: FlowBuilder) -> None:
 RULES: dict[str, Rule] = {
     "BROADCAST_TO": broadcast_to,
     "GATHER": gather,
+    "GATHER_ND": gather_nd,
     "MIRROR_PAD": mirror_pad,
     "REVERSE_V2": reverse,
     "SLICE": slice_,
