@@ -24,9 +24,8 @@ WHOLE = (*EIGHT_BITS, "int32", "int64")
 ARITHMETIC = frozenset((
     "Abs", "Add", "CumSum", "Div", "Mean", "Mod", "Mul", "Neg", "Pow", "ReduceL1", "ReduceL2",
     "ReduceMean", "ReduceSum", "ReduceSumSquare", "Sign", "Sub", "Sum",
-    "ABS", "ADD", "ADD_N", "DIV", "FLOOR_DIV", "FLOOR_MOD", "MEAN", "MUL", "NEG", "POW", "SIGN",
-    "SQUARE",
-    "SQUARED_DIFFERENCE", "SUB", "SUM",
+    "ABS", "ADD", "ADD_N", "CUMSUM", "DIV", "FLOOR_DIV", "FLOOR_MOD", "MEAN", "MUL", "NEG", "POW",
+    "SIGN", "SQUARE", "SQUARED_DIFFERENCE", "SUB", "SUM",
     "MatMul", "Gemm", "BATCH_MATMUL",
 ))  # fmt: skip
 """Operators whose result is not what is stored, somewhere else."""
@@ -37,7 +36,7 @@ COMPARISONS = frozenset((
 """Which layers have for integers of 32 and 64 bits."""
 ORDER = COMPARISONS | {"Max", "Min", "TopK", "MAXIMUM", "MINIMUM", "TOPK_V2"}
 """Those that only ask which value is larger: integers of 8 bits that are quantised stay stored."""
-ONE_OPERAND = ("CumSum", "Reduce", "TopK", "TOPK_V2", "SUM", "MEAN")
+ONE_OPERAND = ("CUMSUM", "CumSum", "Reduce", "TopK", "TOPK_V2", "SUM", "MEAN")
 """How operators begin whose further inputs are axes and numbers."""
 ROUND = 1 << 16
 """A multiple of 256 above the size of whatever two values of 8 bits make."""

@@ -78,6 +78,7 @@ def build_flow(
                 )
             if source is not None and source.value is not None:
                 _check_numbers(source, f"{file}: {node.place}")
+                _check_quantisation(source, f"{file}: {node.place}")
         names = [tensor.name for tensor in node.outputs]
         for name in names:
             if name in made:

@@ -203,6 +203,8 @@ RULES: dict[str, Shaping] = {
     "MAX_POOL_2D": _windowed,
     "MEAN": _reduced,
     "PACK": _packed,
+    "REDUCE_ALL": _reduced,
+    "REDUCE_ANY": _reduced,
     "REDUCE_MAX": _reduced,
     "REDUCE_MIN": _reduced,
     "REDUCE_PROD": _reduced,

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 AT_LEAST_ONE = ("stride", "dilation", "groups", "kernel", "pool_size", "block")
 """Attributes that count something there must be."""
 INTEGER_TYPES = ("int8", "uint8", "int16")
+COUNTED = QuantParams(1.0, 0)
+"""Of integers that are numbers themselves, truths for instance."""
 
 
 MOST_ELEMENTS = 1 << 28
@@ -205,8 +207,21 @@ class FlowBuilder:
         if value is None:
             self.nodes.append(node)
         else:
-            self.known[output] = value
+            self.known[output] = self._kept(value, output)
         return output
+
+    def _kept(self, value: Constant, output: str) -> Constant:
+        """What the file stores for a constant `value`, where `output` is one that it quantises."""
+        quant, dtype = self.quants.get(output), self.dtypes.get(output, "")
+        if value.scale is not None or quant in (None, COUNTED) or dtype not in INTEGER_TYPES:
+            return value
+        assert quant is not None
+        values, scale = value.values, np.float32(quant.scale)
+        if values.dtype.kind == "f":
+            limits = np.iinfo(dtype)
+            stored = np.rint(values.astype(np.float32) / scale) + quant.zero_point
+            values = np.clip(stored, limits.min, limits.max)
+        return Constant(values.astype(dtype), np.array(scale), np.array(quant.zero_point, np.int32))
 
     def note(self, kind: str, text: str) -> None:
         """Say once what is computed otherwise than the file's framework does."""

@@ -6,6 +6,7 @@ from math import prod
 
 from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.matrix_product.product import add_product, add_stacked, turned
+from edgemnv2.ops.matrix_product.running import cumulative_sum
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -36,4 +37,4 @@ def batch_matmul(node: SourceNode, flow: FlowBuilder) -> None:
     flow.result(add_product(flow, (left, shape), (right, other), node.output), node.output)
 
 
-RULES: dict[str, Rule] = {"BATCH_MATMUL": batch_matmul}
+RULES: dict[str, Rule] = {"BATCH_MATMUL": batch_matmul, "CUMSUM": cumulative_sum}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
+from edgemnv2.ops.flow import Constant
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
 
 __all__ = ["RULES"]
@@ -19,8 +24,13 @@ def pad(node: SourceNode, flow: FlowBuilder) -> None:
     value = 0.0 if quant is None else float(quant.zero_point)
     if len(node.inputs) > 2:
         value = float(node.value(2, "a fill value").reshape(-1)[0])
+    stored = flow.stored(source)
+    if isinstance(stored, Constant) and not stored.per_axis:
+        padded = np.pad(stored.values, pairs, constant_values=stored.values.dtype.type(value))
+        flow.alias(node.output, replace(stored, values=padded))
+        return
     attrs = {"pairs": pairs, "value": value, "mode": "constant"}
-    flow.move("pad", [flow.stored(source)], node.output, attrs)
+    flow.move("pad", [stored], node.output, attrs)
 
 
 RULES: dict[str, Rule] = {"PAD": pad, "PADV2": pad}

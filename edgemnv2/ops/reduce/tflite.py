@@ -60,6 +60,8 @@ def product(node: SourceNode, flow: FlowBuilder) -> None:
 
 
 RULES: dict[str, Rule] = {
+    "REDUCE_ALL": _extreme("min"),
+    "REDUCE_ANY": _extreme("max"),
     "REDUCE_MAX": _extreme("max"),
     "REDUCE_MIN": _extreme("min"),
     "REDUCE_PROD": product,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgemnv2.ops.cast.types import add_cast
 from edgemnv2.ops.flow import Constant
-from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode, SourceTensor
-from edgemnv2.ops.where.choice import add_where
+from edgemnv2.ops.source import FlowBuilder, Rule, SourceNode
+from edgemnv2.ops.where.choice import add_one_hot, add_where
 
 __all__ = ["RULES"]
 
@@ -30,21 +29,8 @@ def one_hot(node: SourceNode, flow: FlowBuilder) -> None:
     """The depth, and the values on and off, are constants."""
     indices, output = node.input(0), node.output
     depth, (off, on) = node.ints(1, "depth")[0], node.value(2, "values").reshape(-1)
-    rank = len(output.shape)
-    axis = int(node.get("axis", -1)) % rank
-    apart = (*indices.shape[:axis], 1, *indices.shape[axis:])
-    name = flow.fresh(indices, indices.dtype, apart)
-    seen = flow.add("reshape", [flow.stored(indices)], name, {"shape": apart})
-    across = [depth if i == axis else 1 for i in range(rank)]
-    places = np.arange(depth, dtype=indices.dtype).reshape(across)
-    # Indices below zero count from the end.
-    found = [flow.truth("equal", [seen, Constant(x)], output) for x in (places, places - depth)]
-    both = SourceTensor.of_truths(f"{found[0]}.either", output.shape, None)
-    flow.move("maximum", found, both)
-    when, otherwise = (Constant(np.array(x, np.float32)) for x in (on, off))
-    made = SourceTensor(flow.fresh(output), output.shape, "float32")
-    add_where(flow, both.name, when, otherwise, made)
-    add_cast(flow, made, output)
+    axis = int(node.get("axis", -1)) % len(output.shape)
+    add_one_hot(flow, indices, output, axis, depth, (on, off), from_behind=True)
 
 
 def trilu(node: SourceNode, flow: FlowBuilder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgemnv2.ops.source import FlowBuilder, Refusal, Rule, SourceNode
-from edgemnv2.ops.where.choice import add_where
+from edgemnv2.ops.where.choice import add_one_hot, add_where
 
 __all__ = ["RULES"]
 
@@ -17,4 +17,16 @@ def select(node: SourceNode, flow: FlowBuilder) -> None:
     add_where(flow, operands[0], operands[1], operands[2], node.output)
 
 
-RULES: dict[str, Rule] = {"SELECT": select, "SELECT_V2": select}
+def one_hot(node: SourceNode, flow: FlowBuilder) -> None:
+    """The depth, and the values on and off, are constants."""
+    (depth,) = node.ints(1, "a depth")
+    ends = [node.input(i) for i in (2, 3)]
+    for index in (2, 3):
+        node.value(index, "values")
+    on, off = (float(x.constant().real().reshape(-1)[0]) for x in ends)
+    output = node.output
+    axis = int(node.get("axis", -1)) % len(output.shape)
+    add_one_hot(flow, node.input(0), output, axis, depth, (on, off), from_behind=False)
+
+
+RULES: dict[str, Rule] = {"ONE_HOT": one_hot, "SELECT": select, "SELECT_V2": select}
