@@ -49,7 +49,7 @@ class Expander:
         self.count += 1
         return f"{self.current.output[0]}.{what}{self.count}"
 
-    def constant(self, what: str, value: Array) -> str:
+    def constant(self, what: str, value: Array | np.float32) -> str:
         """A new constant."""
         name = self.fresh(what)
         tensor = self.numpy_helper.from_array(np.array(value, order="C"), name)

@@ -189,7 +189,7 @@ def operator_number(code: Any) -> int:
     table = code._tab
     place = table.Offset(BUILTIN_CODE_FIELD)
     number = table.Get(flatbuffers.number_types.Int32Flags, place + table.Pos) if place else 0
-    return max(int(number), code.DeprecatedBuiltinCode())
+    return max(int(number), int(code.DeprecatedBuiltinCode()))
 
 
 def _options(operator: Any) -> dict[str, Any]:

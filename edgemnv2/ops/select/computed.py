@@ -45,8 +45,8 @@ def gather_at(
     table = _shaped(flow, _floats(flow, source), source, (before, extent, after))
     table = _turned(flow, table, source, (before, extent, after))
     table = _shaped(flow, table, source, (extent, before * after))
-    made = _taken(flow, numbers, table, (count, extent, before * after), source)
-    made = _shaped(flow, made, source, (count, before, after))
+    taken = _taken(flow, numbers, table, (count, extent, before * after), source)
+    made = _shaped(flow, taken, source, (count, before, after))
     _result(flow, _turned(flow, made, source, (count, before, after)), source, output)
 
 
@@ -83,20 +83,26 @@ def gather_each(
         )
     rows, extent, count = prod(shape[i] for i in others), shape[axis], wanted[axis]
     order = (*others, axis)
-    numbers = _permuted(flow, _indices(flow, indices), indices, wanted, order)
-    numbers = _shaped(flow, numbers, indices, (rows * count, 1))
-    numbers = _counted(flow, numbers, indices, (rows * count, 1), np.array([extent]), from_behind)
+    arranged = _permuted(flow, _indices(flow, indices), indices, wanted, order)
+    column = _shaped(flow, arranged, indices, (rows * count, 1))
+    numbers = _counted(flow, column, indices, (rows * count, 1), np.array([extent]), from_behind)
     table = _permuted(flow, _floats(flow, source), source, shape, order)
     table = _shaped(flow, table, source, (rows, extent, 1))
-    hot = _hot(flow, numbers, (rows * count, extent), source)
-    hot = _shaped(flow, hot, source, (rows, count, extent))
+    hot = flow.step(
+        "reshape",
+        _hot(flow, numbers, (rows * count, extent), source),
+        source,
+        to_shape=(rows, count, extent),
+        shape=(rows, count, extent),
+    )
     if isinstance(table, Constant):
         raise Refusal("a constant table", "index it along one axis")
     like = replace(output, name=f"{output.name}.each", shape=(rows, count, 1))
     made = add_product(flow, (hot, (rows, count, extent)), (table, (rows, extent, 1)), like)
-    made = _shaped(flow, made, source, tuple(wanted[i] for i in order))
+    turned_shape = tuple(wanted[i] for i in order)
     back = tuple(order.index(i) for i in range(len(shape)))
-    turned = _permuted(flow, made, source, tuple(wanted[i] for i in order), back)
+    shaped = _shaped(flow, made, source, turned_shape)
+    turned = _permuted(flow, shaped, source, turned_shape, back)
     _result(flow, turned, source, output)
 
 
@@ -125,8 +131,8 @@ def _numbers(
 ) -> str:
     """`[count, 1]`: the number of each row of indices `[count, axes]`, axes of `extents`."""
     sizes = np.asarray(extents)
-    name = _shaped(flow, _indices(flow, indices), indices, shape)
-    name = _counted(flow, name, indices, shape, sizes, from_behind)
+    column = _shaped(flow, _indices(flow, indices), indices, shape)
+    name = _counted(flow, column, indices, shape, sizes, from_behind)
     if len(sizes) == 1:
         return name
     steps = np.concatenate([np.cumprod(sizes[:0:-1])[::-1], [1]]).astype(np.float32)
