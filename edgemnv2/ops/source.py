@@ -206,8 +206,15 @@ class FlowBuilder:
         value = None if node.tensors else evaluate(node, self.source)
         if value is None:
             self.nodes.append(node)
-        else:
-            self.known[output] = self._kept(value, output)
+            return output
+        if op == "quantize" and self.quants.get(output, COUNTED) != COUNTED:
+            # LiteRT computes them in integers as it runs, step by step.
+            raise Refusal(
+                "quantised constants alone",
+                "fold constants before the model is quantised, or leave this part in floats",
+                "Some operand is computed from the input",
+            )
+        self.known[output] = self._kept(value, output)
         return output
 
     def _kept(self, value: Constant, output: str) -> Constant:

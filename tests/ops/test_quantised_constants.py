@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemnv2.errors import ModelError
+from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend import load_model
 from tests.networks.against import litert, random_samples, reference
 from tests.networks.tflite_net import TfliteNet
@@ -79,6 +79,21 @@ def test_it_is_litert_s(
     (theirs,) = litert(blob, samples)
     _, ours = reference(blob, ".tflite", samples, tmp_path)
     np.testing.assert_array_equal(ours, theirs.reshape(ours.shape))
+
+
+@pytest.mark.parametrize("operator", ["ADD", "SUB", "MUL"])
+def test_arithmetic_of_them_alone_is_refused(operator: str, tmp_path: Path) -> None:
+    """What integers make of it is another number than what floats do."""
+    net = TfliteNet()
+    x, made, y = (net.tensor(SHAPE, "int8", **FIRST) for _ in range(3))
+    pair = [net.constant(np.full(SHAPE, value, np.int8), **FIRST) for value in (7, 9)]
+    options = f"{operator.capitalize()}Options"
+    net.add(operator, pair, [made], options)
+    net.add("ADD", [x, made], [y], "AddOptions")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net.build([x], [y]))
+    with pytest.raises(UnsupportedOperator, match=r"quantised constants alone .*fold constants"):
+        load_model(path)
 
 
 @pytest.mark.parametrize("scale", [np.inf, np.nan, -0.5])
