@@ -8,7 +8,7 @@ sizes are bytes, all times seconds. What the user can put right is raised as a s
 
 from __future__ import annotations
 
-from edgemnv2.api.checks import against, analyze, bench, caches, cycles, verify
+from edgemnv2.api.checks import against, analyze, bench, caches, check_peers, cycles, verify
 from edgemnv2.api.makers import (
     bundle,
     check_archive,
@@ -52,6 +52,7 @@ __all__ = [
     "caches",
     "check_archive",
     "check_log",
+    "check_peers",
     "check_tuning",
     "check_writable",
     "compile",

@@ -25,6 +25,7 @@ from edgemnv2.ops.graph import Graph
 from edgemnv2.pipeline import lower_source
 from edgemnv2.runners.place import Place
 from edgemnv2.samples.inputs import SampleChoice
+from edgemnv2.target import load_target
 
 if TYPE_CHECKING:
     from edgemnv2.benchmark.against import AgainstResult
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from edgemnv2.benchmark.locality import Locality
     from edgemnv2.check.analyze import Analysis
 
-__all__ = ["against", "analyze", "bench", "caches", "cycles", "verify"]
+__all__ = ["against", "analyze", "bench", "caches", "check_peers", "cycles", "verify"]
 
 
 def verify(
@@ -121,9 +122,12 @@ def bench(
     from edgemnv2.benchmark import latency
 
     subject = opened(artifact)
+    runner = subject.runner(place)
+    if record and not latency.counts_steps(runner):
+        raise UsageError(f"record=True: {runner.name} counts no steps (use an emulator)")
     result = latency.bench(
         subject.artifact,
-        subject.runner(place),
+        runner,
         repeat=repeat,
         threads=threads,
         per_layer=per_layer or record,
@@ -131,10 +135,7 @@ def bench(
     )
     if record:
         if result.longest_step is None:
-            raise UsageError(
-                f"record=True: {result.runner} measures {result.metric}, and steps are counted in "
-                "instructions (use an emulator)"
-            )
+            raise UsageError("record=True: no steps were counted (leave threads= out)")
         record_longest_step(subject.artifact, result.longest_step)
     return result
 
@@ -165,6 +166,13 @@ def against(
         seed=seed,
         progress=progress,
     )
+
+
+def check_peers(peers: Sequence[str], models: Sequence[Path]) -> None:
+    """UsageError for what `against` and `cycles` refuse before they have looked at an artefact."""
+    from edgemnv2.benchmark.engines.table import choose_models
+
+    choose_models(peers, models)
 
 
 def caches(artifact: OpenArtifact | str | Path, *, threads: int = 1, seed: int = 0) -> Locality:
@@ -208,5 +216,7 @@ def analyze(
     """
     from edgemnv2.check import analyze as needs
 
+    if target is not None:
+        load_target(target)  # fails before the work, not after it
     network = as_network(source, input_shapes, progress)
     return needs.analyze(network.graph, None if target is None else str(target), progress, io)

@@ -113,8 +113,8 @@ def tune(
     options = tuner.TuneOptions(trials, seed, strategy, flash_budget)
     options.check()
     hardware = load_target(target)
-    graph = as_network(source, input_shapes).graph
     runners = _runners_for(place or Place(), hardware, metric)
+    graph = as_network(source, input_shapes).graph
     return tuner.tune_graph(graph, hardware, runners, Path(log_dir), options, progress)
 
 

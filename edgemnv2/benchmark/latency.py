@@ -85,8 +85,7 @@ def bench(
     """
     if repeat is not None and repeat < 1:
         raise UsageError(f"repeat={repeat}: expected at least 1")
-    emulated = runner.name.startswith("qemu")
-    count = repeat or DEFAULT_REPEAT["instructions" if emulated else "seconds"]
+    count = repeat or DEFAULT_REPEAT["instructions" if counts_steps(runner) else "seconds"]
     sample = random_sample(artifact, seed)
     result = runner.run(artifact, [sample], repeat=count, threads=threads, layers=per_layer)
     if result.metric is None or len(result.values) != count:
@@ -115,6 +114,11 @@ def bench(
         notes=result.notes,
         longest_step=longest_step(artifact, result),
     )
+
+
+def counts_steps(runner: Runner) -> bool:
+    """Whether `runner` counts the instructions of each step; others take the time of inferences."""
+    return runner.name.startswith("qemu")
 
 
 def longest_step(artifact: Artifact, result: RunResult) -> LongestStep | None:

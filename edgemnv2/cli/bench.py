@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 
 if TYPE_CHECKING:
-    from edgemnv2 import OpenArtifact
+    from edgemnv2 import OpenArtifact, Place
     from edgemnv2.benchmark.latency import BenchResult
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -32,16 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `bench`."""
     parser.add_argument("artifact", type=Path, help="the folder that `compile` made")
     parser.add_argument(
-        "--repeat", type=int, metavar="N", help="inferences to measure (50; 1 where they are exact)"
+        "--repeat",
+        type=int,
+        action=Bounded,
+        least=1,
+        metavar="N",
+        help="inferences to measure (50; 1 where they are exact)",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    parser.add_argument(
+        "--threads", type=int, action=Bounded, least=1, default=1, metavar="N", help="threads (1)"
+    )
     parser.add_argument("--per-layer", action="store_true", help="one row a layer")
     parser.add_argument(
         "--record",
         action="store_true",
         help="write the longest step, in instructions, into the artefact's manifest",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random input (0)")
+    parser.add_argument(
+        "--seed", type=int, action=Bounded, least=0, default=0, help="of the random input (0)"
+    )
     parser.add_argument(
         "--against",
         type=lambda text: text.split(","),
@@ -74,13 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; exit code 0."""
     import edgemnv2
+    from edgemnv2.api import check_peers
     from edgemnv2.errors import UsageError
 
-    _check_together(args)
+    place = place_of(args)
+    _check_together(args, place)
     if args.record and (args.against or args.caches or args.cycles):
         raise UsageError("--record: counts steps alone (leave --against, --caches, --cycles out)")
     if args.model and not args.against:
         raise UsageError("--model: is an engine's, to be timed beside ours (name it: --against)")
+    check_peers(args.against or (), args.model)
     artifact = edgemnv2.open_artifact(args.artifact)
     if args.cycles:
         return _cycles(args, artifact)
@@ -90,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         return _caches(args, artifact)
     result = edgemnv2.bench(
         artifact,
-        place=place_of(args),
+        place=place,
         repeat=args.repeat,
         threads=args.threads,
         per_layer=args.per_layer,
@@ -164,11 +177,10 @@ def _caches(args: argparse.Namespace, artifact: OpenArtifact) -> int:
     return 0
 
 
-def _check_together(args: argparse.Namespace) -> None:
+def _check_together(args: argparse.Namespace, place: Place) -> None:
     """UsageError for what a kind of measurement does not heed."""
     from edgemnv2.errors import UsageError
 
-    place = place_of(args)
     elsewhere = place.runner or place.ssh or place.serial
     if args.cycles:
         what = "--cycles: estimates one inference on one thread, emulated"

@@ -48,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the bundle, and say what is in it."""
     import edgemnv2
+    from edgemnv2.errors import UsageError
 
+    if args.single_file and args.format not in ("web", "all"):
+        raise UsageError("--single-file: is for --format web (leave it out)")
     artifact = edgemnv2.open_artifact(args.artifact)
     output = args.output or Path(f"{artifact.name}-{args.format}")
     made = edgemnv2.bundle(artifact, args.format, output, single_file=args.single_file)

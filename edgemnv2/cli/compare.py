@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.words import as_flags
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -43,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, words in LIMITS.items():
         group.add_argument(f"--max-{name}", metavar="LIMIT", help=words)
     parser.add_argument(
-        "--layers", type=int, default=10, metavar="N", help="changed layers shown (10)"
+        "--layers",
+        type=int,
+        action=Bounded,
+        least=0,
+        default=10,
+        metavar="N",
+        help="changed layers shown (10)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="for a pull request")
@@ -52,12 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 where a limit is exceeded."""
-    from edgemnv2.errors import UsageError
     from edgemnv2.report.comparison import compare
     from edgemnv2.report.comparison_text import as_markdown, as_text
 
-    if args.layers < 0:
-        raise UsageError(f"--layers {args.layers}: expected 0 or more")
     given = {_dest(name): getattr(args, f"max_{_dest(name)}") for name in LIMITS}
     limits = {name: text for name, text in given.items() if text is not None}
     found = compare(args.before, args.after, limits)

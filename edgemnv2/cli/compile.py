@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.progress import Stages
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
 from edgemnv2.cli.sizes import size_bytes
@@ -66,6 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=int,
+        action=Bounded,
+        least=1,
         metavar="N",
         help="plan for N threads besides one (Linux: 2 and 4, as far as the target has cores; on a "
         "microcontroller with two cores: none, 2 can be had)",
@@ -78,12 +81,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--code-size-budget",
         type=int,
+        action=Bounded,
+        least=1,
         metavar="N",
         help="most bytes of machine code on Cortex-M (no limit, which is the fastest)",
     )
     parser.add_argument(
         "--flash-budget",
         type=size_bytes,
+        action=Bounded,
+        least=1,
         metavar="SIZE",
         help="most bytes of constants on Cortex-M, whose faster forms take more: 2M, 1800K (what "
         "the board has)",

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgemnv2.cli.bounded import Bounded
+
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """
@@ -50,7 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 help="where kernels have changed, count the networks anew and compare",
             )
         if name == "prune":
-            action.add_argument("--keep", type=int, default=1, metavar="N", help="a task (1)")
+            action.add_argument(
+                "--keep",
+                type=int,
+                action=Bounded,
+                least=1,
+                default=1,
+                metavar="N",
+                help="a task (1)",
+            )
         action.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 

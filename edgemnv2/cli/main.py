@@ -162,19 +162,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if empty := _empty_argument(words):
         print(f"edgemnv2 {wanted or ''}: {empty}".replace(" :", ":"), file=sys.stderr)
         return 2
-    args = parser.parse_args(words)
     if arguments is None:
         # A process of its own: what is half made is cleared away as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
     try:
+        args = parser.parse_args(words)
+        module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
         return int(module.run(args))
     except EdgeError as error:
-        print(f"edgemnv2 {args.verb}: {as_flags(str(error))}", file=sys.stderr)
+        print(f"edgemnv2 {wanted}: {as_flags(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         # Folders and files are written in one go at the end, or kept on purpose (tuning logs).
-        print(f"edgemnv2 {args.verb}: interrupted", file=sys.stderr)
+        print(f"edgemnv2 {wanted}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; nobody is left to tell.

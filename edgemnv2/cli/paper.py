@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from edgemnv2.cli.bounded import Bounded
+
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = "edgemnv2 paper\nedgemnv2 paper --json\nedgemnv2 paper --plot figure1.svg"
@@ -18,19 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=Path, metavar="FILE.svg", help="also draw figure 1's experiment"
     )
     parser.add_argument(
-        "--seed", type=int, default=2, metavar="S", help="of figure 1's random matrices"
+        "--seed",
+        type=int,
+        action=Bounded,
+        least=0,
+        default=2,
+        metavar="S",
+        help="of figure 1's random matrices",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the tables (or JSON), writes the picture; exit code 0."""
     from edgemnv2.api import check_writable, write_whole
-    from edgemnv2.errors import UsageError
     from edgemnv2.paper.overview import figure_1_svg, paper
     from edgemnv2.paper.text import render
 
-    if args.seed < 0:
-        raise UsageError(f"--seed: {args.seed} is negative, expected 0 or more")
     if args.plot is not None:
         check_writable(args.plot, "plot")
     content = paper(args.seed)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
 from edgemnv2.cli.verify import sample_choice
 
@@ -40,9 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = inputs.add_mutually_exclusive_group(required=True)
     source.add_argument("--images", type=Path, help="a folder of images, with labels.csv or not")
     source.add_argument("--inputs", type=Path, help="a .npz in the model's own names and layout")
-    source.add_argument("--random", type=int, metavar="N", help="seeded random inputs")
-    inputs.add_argument("--seed", type=int, default=0, help="of the random inputs (0)")
-    inputs.add_argument("--limit", type=int, metavar="N", help="the first N inputs only")
+    source.add_argument(
+        "--random", type=int, action=Bounded, least=1, metavar="N", help="seeded random inputs"
+    )
+    inputs.add_argument(
+        "--seed", type=int, action=Bounded, least=0, default=0, help="of the random inputs (0)"
+    )
+    inputs.add_argument(
+        "--limit", type=int, action=Bounded, least=1, metavar="N", help="the first N inputs only"
+    )
     inputs.add_argument(
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
@@ -51,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_argument(
         "--calibrate-every",
         type=int,
+        action=Bounded,
+        least=1,
         metavar="K",
         help="inputs 0, K, 2K... calibrate and the others evaluate; 1: all do both (default: at "
         "most 100 and at most half calibrate)",

@@ -45,12 +45,13 @@ def run(args: argparse.Namespace) -> int:
     from edgemnv2.report.load import files_read
     from edgemnv2.report.model_explorer import explorer_files
 
+    page = args.format == "html"
+    output = args.output or Path("report.html" if page else "model.json")
     read = files_read(args.artifacts, args.results)
-    if args.format == "html":
-        output = args.output or Path("report.html")
+    check_writable(output, "output", read)
+    if page:
         files = {output.name: report(args.artifacts, args.results)}
     else:
-        output = args.output or Path("model.json")
         files = explorer_files(args.artifacts, args.results, output.stem)
     paths = {output.with_name(name): content for name, content in files.items()}
     for path in paths:

@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.progress import Bar
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 from edgemnv2.cli.task_text import answer_lines
 from edgemnv2.cli.verify import add_sample_arguments, sample_choice
 
 if TYPE_CHECKING:
-    from edgemnv2 import OpenArtifact
+    from edgemnv2 import OpenArtifact, Place
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     answers.add_argument(
         "--threshold",
         type=float,
+        action=Bounded,
         metavar="P",
         help="least score that counts (the network's own, mostly 0.5; of a classifier 0)",
     )
@@ -59,11 +61,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outputs", type=Path, help="the .npz to write, in the model's own names and layouts"
     )
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="best classes shown (5)")
+    parser.add_argument(
+        "--top",
+        type=int,
+        action=Bounded,
+        least=1,
+        default=5,
+        metavar="N",
+        help="best classes shown (5)",
+    )
     parser.add_argument(
         "--labels", type=Path, help="a label a line, or a .csv (as recorded in the artefact)"
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    parser.add_argument(
+        "--threads", type=int, action=Bounded, least=1, default=1, metavar="N", help="threads (1)"
+    )
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -72,16 +84,17 @@ def run(args: argparse.Namespace) -> int:
     """Run and print the best classes; exit code 0."""
     import edgemnv2
 
+    _check_together(args)
+    samples, place = sample_choice(args), place_of(args)
     artifact = edgemnv2.open_artifact(args.artifact)
     if args.pictures is not None:
-        return _answer(args, artifact)
-    _check_without_pictures(args)
+        return _answer(args, artifact, place)
     task = artifact.task_with(args.labels)
     result = artifact.predict(
-        sample_choice(args),
+        samples,
         outputs=args.outputs,
         top=args.top,
-        place=place_of(args),
+        place=place,
         threads=args.threads,
     )
     if args.json:
@@ -107,31 +120,32 @@ def run(args: argparse.Namespace) -> int:
         for index, score, (row, column) in zip(
             prediction.classes, prediction.scores, prediction.positions, strict=True
         ):
-            place = f"  row {row} column {column}" if result.grid else ""
+            at = f"  row {row} column {column}" if result.grid else ""
             label = f"  {task.labels[index]}" if index < len(task.labels) else ""
-            print(f"{score:12.4f}  {index:5d}{label}{place}")
+            print(f"{score:12.4f}  {index:5d}{label}{at}")
     if args.outputs:
         print(f"written    {args.outputs}")
     return 0
 
 
-def _check_without_pictures(args: argparse.Namespace) -> None:
+def _check_together(args: argparse.Namespace) -> None:
+    """UsageError for flags about a PICTURE without one, and for others with one."""
     from edgemnv2.errors import UsageError
 
-    for flag in ("draw", "threshold", "neighbours"):
+    flags: tuple[str, ...]
+    if args.pictures is None:
+        flags = ("draw", "threshold", "neighbours")
+        what = "is about a PICTURE (give one behind the artefact)"
+    else:
+        flags = ("images", "inputs", "random", "outputs", "limit")
+        what = "does not go with a PICTURE (leave one of them out)"
+    for flag in flags:
         if getattr(args, flag) is not None:
-            raise UsageError(f"--{flag}: is about a PICTURE (give one behind the artefact)")
+            raise UsageError(f"--{flag}: {what}")
 
 
-def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
+def _answer(args: argparse.Namespace, artifact: OpenArtifact, place: Place) -> int:
     """What the network says of photographs."""
-    from edgemnv2.errors import UsageError
-
-    if args.top < 1:
-        raise UsageError(f"--top {args.top}: expected at least 1")
-    for flag in ("images", "inputs", "random", "outputs", "limit"):
-        if getattr(args, flag) is not None:
-            raise UsageError(f"--{flag}: does not go with a PICTURE (leave one of them out)")
     with Bar("run", "picture") as bar:
         answers = artifact.answer(
             args.pictures,
@@ -140,7 +154,7 @@ def _answer(args: argparse.Namespace, artifact: OpenArtifact) -> int:
             neighbours=args.neighbours,
             labels=args.labels,
             preprocess=args.preprocess,
-            place=place_of(args),
+            place=place,
             threads=args.threads,
             progress=bar.update,
         )

@@ -61,12 +61,15 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def place_of(args: argparse.Namespace) -> Place:
-    """The place that the arguments name; without any, the artefact's own."""
+    """The place that the arguments name; without any, the artefact's own.
+
+    UsageError, before any work, for a place that is none.
+    """
     from edgemnv2 import Place
 
     # A tracker that only the environment names does not ask for rpc.
     rpc = getattr(args, "rpc_given", False) or args.runner == "rpc"
-    return Place(
+    place = Place(
         runner=args.runner or ("rpc" if rpc and not (args.ssh or args.serial) else None),
         ssh=args.ssh,
         serial=args.serial,
@@ -74,6 +77,8 @@ def place_of(args: argparse.Namespace) -> Place:
         rpc_key=args.rpc_key if rpc else None,
         emulate=args.emulate,
     )
+    place.check()
+    return place
 
 
 def _tracker_from_environment() -> str | None:

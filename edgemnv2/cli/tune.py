@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.progress import Bar
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
@@ -37,9 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an .onnx, .tflite, .keras or .h5 file, or a built-in name")
     parser.add_argument("--target", required=True, help="a name that `targets` lists, or a .toml")
     parser.add_argument(
-        "--trials", type=int, default=64, metavar="N", help="candidates for each task (64)"
+        "--trials",
+        type=int,
+        action=Bounded,
+        least=1,
+        default=64,
+        metavar="N",
+        help="candidates for each task (64)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the candidates' order (0)")
+    parser.add_argument(
+        "--seed", type=int, action=Bounded, least=0, default=0, help="of the candidates' order (0)"
+    )
     parser.add_argument(
         "--strategy",
         metavar="S",
@@ -54,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flash-budget",
         type=size_bytes,
+        action=Bounded,
+        least=1,
         metavar="SIZE",
         help="what constants may take on Cortex-M: candidates with larger ones are tried, too (of "
         "each layer no more than by default)",
@@ -75,9 +86,10 @@ def run(args: argparse.Namespace) -> int:
     import edgemnv2
     from edgemnv2.api import check_tuning, load_target
 
+    check_tuning(args.trials, args.seed, args.strategy)
+    place = place_of(args)
     own = load_target(args.target).name + ("-cycles" if args.metric else "")
     folder = args.log_dir or Path("tune_logs") / own
-    check_tuning(args.trials, args.seed, args.strategy)
     with _log_folder(folder), _Bar() as bar:
         bar.stage("import, and measure the default")
         result = edgemnv2.tune(
@@ -87,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
             trials=args.trials,
             seed=args.seed,
             strategy=args.strategy,
-            place=place_of(args),
+            place=place,
             metric=args.metric,
             flash_budget=args.flash_budget,
             input_shapes=input_shapes(args),

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemnv2.cli.bounded import Bounded
 from edgemnv2.cli.progress import Bar
 from edgemnv2.cli.runner_arguments import add_runner_arguments, place_of
 from edgemnv2.cli.shape_arguments import add_shape_argument, input_shapes
@@ -38,9 +39,15 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--images", type=Path, help="a folder of images, with labels.csv or not")
     group.add_argument("--inputs", type=Path, help="a .npz in the model's own names and layout")
-    group.add_argument("--random", type=int, metavar="N", help="seeded random inputs")
-    group.add_argument("--seed", type=int, default=0, help="of the random inputs (0)")
-    group.add_argument("--limit", type=int, metavar="N", help="the first N inputs only")
+    group.add_argument(
+        "--random", type=int, action=Bounded, least=1, metavar="N", help="seeded random inputs"
+    )
+    group.add_argument(
+        "--seed", type=int, action=Bounded, least=0, default=0, help="of the random inputs (0)"
+    )
+    group.add_argument(
+        "--limit", type=int, action=Bounded, least=1, metavar="N", help="the first N inputs only"
+    )
     group.add_argument(
         "--preprocess",
         choices=("torchvision", "keras", "raw"),
@@ -73,32 +80,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="against_source",
         help="leave that check out",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    parser.add_argument(
+        "--threads", type=int, action=Bounded, least=1, default=1, metavar="N", help="threads (1)"
+    )
     add_runner_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def sample_choice(args: argparse.Namespace) -> SampleChoice:
-    """The `SampleChoice` that the arguments describe."""
+    """The `SampleChoice` that the arguments describe; UsageError for one that is none."""
     from edgemnv2 import SampleChoice
 
-    return SampleChoice(
+    choice = SampleChoice(
         args.images, args.inputs, args.random, args.seed, args.limit, args.preprocess
     )
+    choice.check()
+    return choice
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when every output matches, else 1."""
     import edgemnv2
+    from edgemnv2.errors import UsageError
 
+    samples, place = sample_choice(args), place_of(args)
+    if args.input_shape and args.model is None:
+        raise UsageError("--input-shape: is of a model (give MODEL behind the artefact)")
     artifact = edgemnv2.open_artifact(args.artifact)
     with Bar("verify", "sample") as bar:
         result = edgemnv2.verify(
             artifact,
-            sample_choice(args),
+            samples,
             model=args.model,
             input_shapes=input_shapes(args),
-            place=place_of(args),
+            place=place,
             threads=args.threads,
             progress=bar.update,
             against_source=args.against_source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemnv2.errors import UsageError
-from edgemnv2.runners import RunnerOptions
+from edgemnv2.runners import RunnerOptions, make_runner
 
 __all__ = ["Place"]
 
@@ -45,6 +45,11 @@ class Place:
         if len(implied) > 1 and not self.runner:
             raise UsageError(f"boards by {' and '.join(implied)}: give one of them, or runner=")
         return self.runner or next(iter(implied), None)
+
+    def check(self) -> None:
+        """UsageError for several boards, and for one whose address is missing or none."""
+        if self.implied is not None:
+            make_runner(self.implied, self.options)
 
     @property
     def options(self) -> RunnerOptions:

@@ -51,7 +51,7 @@ class SshRunner(Runner):
     def __init__(self, address: str, options: Sequence[str] = ()) -> None:
         match = re.fullmatch(r"([\w.+-]+@)?([\w.-]+|\[[0-9a-fA-F:]+\])(?::(\d+))?", address)
         # An address that starts with a dash would be an option of ssh.
-        if not match or match[2].startswith("-"):
+        if not match or address.startswith("-") or match[2].startswith("-"):
             raise UsageError(f"ssh={address}: expected USER@HOST or USER@HOST:PORT")
         self._address = address
         self._host = (match[1] or "") + match[2].strip("[]")

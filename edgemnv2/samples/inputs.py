@@ -59,6 +59,11 @@ class SampleChoice:
     limit: int | None = None
     preprocess: str | None = None
 
+    def check(self) -> None:
+        """UsageError for sources that go together with no network."""
+        if self.random is not None and (self.images is not None or self.inputs is not None):
+            raise _several()
+
     def files(self) -> tuple[Path, ...]:
         """What is read: the file of inputs, or everything in the folder of images."""
         if self.images is not None and self.images.is_dir():
@@ -116,10 +121,9 @@ def choose_inputs(
     Raises UsageError for several sources and for numbers below 1, InputError for unsuitable files.
     """
     image, many = image_input(graph), len(graph.inputs) > 1
-    given = [x for x in (choice.images, choice.inputs, choice.random) if x is not None]
-    both = many and choice.images is not None and choice.inputs is not None
-    if len(given) > (2 if both else 1):
-        raise UsageError("inputs: give one of images=, inputs= and random=, not several")
+    choice.check()
+    if not many and choice.images is not None and choice.inputs is not None:
+        raise _several()
     preset = choice.preprocess or default_preset
     tensor = graph.tensors[graph.inputs[image]]
     if choice.images is not None:
@@ -134,6 +138,10 @@ def choose_inputs(
         return _of(graph, image, known)
     count = DEFAULT_RANDOM if choice.random is None else choice.random
     return random_set(graph, count, choice.seed).first(choice.limit)
+
+
+def _several() -> UsageError:
+    return UsageError("inputs: give one of images=, inputs= and random=, not several")
 
 
 def _of(graph: Graph, image: int, samples: Samples) -> InputSet:

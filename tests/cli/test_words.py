@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ import edgemnv2.cli.words
 from edgemnv2.cli.completion import completion
 from edgemnv2.cli.main import main, make_parser
 from edgemnv2.cli.words import ARGUMENTS, as_flags
+
+PACKAGE = Path(edgemnv2.cli.words.__file__).parents[1]
 
 
 def test_the_examples_in_the_docstring_hold() -> None:
@@ -25,6 +28,22 @@ def test_every_argument_becomes_a_flag_that_some_verb_has() -> None:
     assert len(known) > 50
     for name in ARGUMENTS:
         assert as_flags(f"{name}=3: no").removesuffix(" 3: no") in known, name
+
+
+def test_every_argument_that_a_usage_error_names_becomes_a_flag() -> None:
+    """`--metric` was told as `metric=`."""
+    commands = next(a for a in make_parser()._actions if a.dest == "verb").choices
+    assert commands is not None
+    flags = {a.dest for parser in commands.values() for a in parser._actions}
+    named = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UsageError":
+                texts = (x.value for x in ast.walk(node) if isinstance(x, ast.Constant))
+                for text in texts:
+                    named |= set(re.findall(r"(?<![\w./=-])([a-z][a-z_]+)=", str(text)))
+    assert len(named) > 20
+    assert named & flags <= set(ARGUMENTS)
 
 
 def test_what_is_no_argument_stays() -> None:

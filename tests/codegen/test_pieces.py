@@ -238,7 +238,7 @@ def test_time_is_no_longest_step(tmp_path: Path) -> None:
     import edgemnv2
 
     compile_model(MODEL, "host", tmp_path / "net")
-    with pytest.raises(UsageError, match="counted in instructions"):
+    with pytest.raises(UsageError, match="local counts no steps"):
         edgemnv2.bench(tmp_path / "net", repeat=1, record=True)
 
 

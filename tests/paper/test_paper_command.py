@@ -42,7 +42,7 @@ def test_a_picture_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> No
 
 
 def test_a_negative_seed_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="negative"):
+    with pytest.raises(UsageError, match="expected 0 or more"):
         call("--seed", "-1")
 
 

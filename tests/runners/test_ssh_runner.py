@@ -149,7 +149,7 @@ def test_a_board_that_is_not_there_is_one_line(
 
 
 def test_addresses_are_checked() -> None:
-    for address in ("-oProxyCommand=x", "a b", "host:port", "user@"):
+    for address in ("-oProxyCommand=x", "-a@b", "a@-b", "a b", "host:port", "user@"):
         with pytest.raises(UsageError, match="expected USER@HOST"):
             SshRunner(address)
     with pytest.raises(UsageError, match="runner=ssh needs ssh="):
