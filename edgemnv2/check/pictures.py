@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -85,11 +86,11 @@ class PictureAnswer:
                 for x in answer.centroids
             ]
         if answer.mask is not None:
-            indices, counts = np.unique(answer.mask, return_counts=True)
-            found["shares"] = {
-                task.label(int(i)): int(n) / answer.mask.size
-                for i, n in zip(indices, counts, strict=True)
-            }
+            # Classes of one label, as maps of towns have several "void", are one share.
+            areas: Counter[str] = Counter()
+            for i, n in zip(*np.unique(answer.mask, return_counts=True), strict=True):
+                areas[task.label(int(i))] += int(n)
+            found["shares"] = {label: n / answer.mask.size for label, n in areas.items()}
         if answer.embedding is not None:
             found["embedding"] = [float(x) for x in answer.embedding]
             found["neighbours"] = [{"name": n, "similarity": s} for n, s in self.neighbours]

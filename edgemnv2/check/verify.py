@@ -115,6 +115,43 @@ def verify(
         graph = load_graph(artifact.path / REFERENCE_FOLDER)
     manifest = artifact.manifest
     inputs = choose_inputs(graph, choice, manifest.preprocess, fit=manifest.task.fit)
+    ends, stack = _run_both(artifact, runner, graph, inputs, threads, progress)
+    _find_near_ties(ends, artifact, runner, graph, inputs)
+    worst = max(ends, key=lambda end: (not end.passed, end.comparison.max_abs_error))
+    divergence = None
+    failed = next((end for end in ends if not end.passed), None)
+    if failed is not None and failed.comparison.position is not None:
+        sample = failed.comparison.position[0]
+        _check_range(graph, inputs.batch(sample, sample + 1))
+        divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
+    against, why_not = _against_source(graph, origin, inputs)
+    return VerifyResult(
+        passed=failed is None and (against is None or against.passed),
+        samples=len(inputs),
+        exact=all(end.comparison.exact for end in ends),
+        different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
+        max_abs_error=worst.comparison.max_abs_error,
+        tolerance=worst.comparison.tolerance,
+        **_score_figures(graph, manifest.task, ends, inputs.labels),
+        first_divergence=divergence,
+        runner=runner.name,
+        reference=f"NumPy, {'integer' if graph.is_integer else 'float32'}, of {source}",
+        outputs=tuple(end.check() for end in ends),
+        stack_bytes=stack,
+        against_source=against,
+        not_against_source=why_not,
+    )
+
+
+def _run_both(
+    artifact: Artifact,
+    runner: Runner,
+    graph: Graph,
+    inputs: InputSet,
+    threads: int,
+    progress: Callable[[int, int], None],
+) -> tuple[list[_End], int | None]:
+    """Every output of all samples, by the reference and by `runner`; bytes of stack, if known."""
     outputs: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     expected: dict[str, list[Array]] = {spec.name: [] for spec in graph.output_specs}
     stack: int | None = None
@@ -136,43 +173,28 @@ def verify(
         _End(name, np.concatenate(expected[name]), np.concatenate(outputs[name]), relative)
         for name in outputs
     ]
-    _find_near_ties(ends, artifact, runner, graph, inputs)
-    worst = max(ends, key=lambda end: (not end.passed, end.comparison.max_abs_error))
-    divergence = None
-    failed = next((end for end in ends if not end.passed), None)
-    if failed is not None and failed.comparison.position is not None:
-        sample = failed.comparison.position[0]
-        _check_range(graph, inputs.batch(sample, sample + 1))
-        divergence = _diverging_layer(artifact, runner, graph, inputs.batch(sample, sample + 1))
-    against, why_not = _against_source(graph, origin, inputs)
+    return ends, stack
+
+
+def _score_figures(
+    graph: Graph, task: Task, ends: Sequence[_End], labels: Array | None
+) -> dict[str, float | None]:
+    """Agreement and accuracies of the output that can be class scores, by their names in the
+    result."""
     index = score_index(graph)
-    scores = ends[index]
-    actual, wanted_scores = scores.actual, scores.wanted
-    least = _least(manifest.task, graph.output_specs[index])
-    if least is not None and manifest.task.kind == "classifier":
-        actual, wanted_scores = (of_two_classes(x, least) for x in (actual, wanted_scores))
+    actual, wanted = ends[index].actual, ends[index].wanted
+    least = _least(task, graph.output_specs[index])
+    if least is not None and task.kind == "classifier":
+        actual, wanted = (of_two_classes(x, least) for x in (actual, wanted))
         least = None
-    top1, top5 = _accuracy(actual, inputs.labels)
-    reference_top1, _ = _accuracy(wanted_scores, inputs.labels)
-    return VerifyResult(
-        passed=failed is None and (against is None or against.passed),
-        samples=count,
-        exact=all(end.comparison.exact for end in ends),
-        different_samples=len(set[int]().union(*(end.different_samples() for end in ends))),
-        max_abs_error=worst.comparison.max_abs_error,
-        tolerance=worst.comparison.tolerance,
-        top1_agreement=agreement(actual, wanted_scores, least),
-        top1=top1,
-        top5=top5,
-        reference_top1=reference_top1,
-        first_divergence=divergence,
-        runner=runner.name,
-        reference=f"NumPy, {'integer' if graph.is_integer else 'float32'}, of {source}",
-        outputs=tuple(end.check() for end in ends),
-        stack_bytes=stack,
-        against_source=against,
-        not_against_source=why_not,
-    )
+    top1, top5 = _accuracy(actual, labels)
+    reference_top1, _ = _accuracy(wanted, labels)
+    return {
+        "top1_agreement": agreement(actual, wanted, least),
+        "top1": top1,
+        "top5": top5,
+        "reference_top1": reference_top1,
+    }
 
 
 def _against_source(

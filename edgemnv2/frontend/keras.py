@@ -168,6 +168,11 @@ class _Network:
                 convert = LAYERS.get(kind)
                 if convert is None:
                     raise self.net.refuse(f"{kind} is not supported", _remedy(kind))
+                if _is_quantised(layer):
+                    raise self.net.refuse(
+                        "quantised by Keras",
+                        "save the model as it was before, and quantise that (edgemnv2 quantize)",
+                    )
                 operands = [*inputs, *self._named_operands(call)]
                 weights = self.file.weights(path, layer)
                 made = convert(self.net, operands, layer["config"], weights)
@@ -240,6 +245,13 @@ def _has_batch_norm(layer: Mapping[str, Any]) -> bool:
     config = layer["config"]
     inner = config.get("layers", ()) if isinstance(config, Mapping) else config
     return layer["class_name"] == "BatchNormalization" or any(map(_has_batch_norm, inner))
+
+
+def _is_quantised(layer: Mapping[str, Any]) -> bool:
+    """Whether the layer's weights are integers with scales, as Keras 3's `quantize` makes them."""
+    policy = layer["config"].get("dtype")
+    kind = policy.get("class_name", "") if isinstance(policy, Mapping) else policy
+    return "Quantized" in str(kind) or "_from_" in str(kind)
 
 
 def _is_operator(layer: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import ModelError
+from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.keras_recurrent import recurrent_kind
 
@@ -41,9 +41,16 @@ for attribute in file.attrs.values():
 file.visititems(lambda name, item: [None for value in item.attrs.values()])
 """
 """A program that reads all there is in an HDF5 file but the arrays."""
+KERNEL = ("kernel", "bias")
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "Attention": ("scale",),
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "Conv1D": KERNEL,
+    "Conv2D": KERNEL,
+    "Conv2DTranspose": KERNEL,
+    "Dense": KERNEL,
+    "DepthwiseConv1D": KERNEL,
+    "DepthwiseConv2D": KERNEL,
     "GroupNormalization": ("gamma", "beta"),
     "LayerNormalization": ("gamma", "beta"),
     "Normalization": ("mean", "variance", "count"),
@@ -52,7 +59,8 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "SeparableConv1D": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
-"""Names of a layer's variables in the order in which `.keras` numbers them."""
+"""Names of a layer's variables in the order in which `.keras` numbers them. What is not here has
+none that an inference needs."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +199,9 @@ class _Arrays:
 
 def _variables(layer: Layer) -> list[str]:
     """Names of a layer's own variables in the order in which `.keras` numbers them."""
-    names, config = (
-        list(VARIABLES.get(str(layer["class_name"]), ("kernel", "bias"))),
-        layer["config"],
-    )
-    absent = {"gamma": not config.get("scale", True), "beta": not config.get("center", True)}
-    return [n for n in names if not absent.get(n, False)]
+    names, config = VARIABLES.get(str(layer["class_name"]), ()), layer["config"]
+    flags = {"gamma": "scale", "beta": "center", "bias": "use_bias"}
+    return [n for n in names if config.get(flags.get(n, ""), True)]
 
 
 def _parts(layer: Layer) -> dict[str, tuple[str, list[str]]]:
@@ -271,5 +276,12 @@ class _NumberedWeights:
         for prefix, (inner, names) in parts.items():
             held = self.group.get(f"{place}/{inner}/vars" if inner else f"{place}/vars")
             arrays = [self.arrays.read(held[str(i)]) for i in range(len(held or ()))]
+            if names and len(arrays) > len(names):
+                # Numbers say nothing of what they are: a scale would be taken for a bias.
+                raise UnsupportedOperator(
+                    f"{self.arrays.file}: layer {layer['config']['name']!r}: has {len(arrays)} "
+                    f"variables, and a {layer['class_name']} is known to have {', '.join(names)}; "
+                    "save it as Keras's own layer, not quantised"
+                )
             found.update(zip((prefix + name for name in names), arrays, strict=False))
         return found

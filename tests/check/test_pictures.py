@@ -14,7 +14,11 @@ import pytest
 from PIL import Image
 
 import edgemnv2
+from edgemnv2.check.pictures import PictureAnswer
 from edgemnv2.errors import InputError, UsageError
+from edgemnv2.runtime.vision.decode import Answer
+from edgemnv2.runtime.vision.geometry import Placement
+from edgemnv2.task import Task
 from tests.meaning import forms
 from tests.meaning.test_infer import MAPS
 
@@ -112,6 +116,15 @@ def test_the_foreground_is_what_the_threshold_makes_it(
     assert (shares[0], shares[-1]) == (1.0, 0.0)
     assert shares[2] == shares[3] and 0 < shares[3] < 1
     assert len(set(shares)) > 3
+
+
+def test_classes_of_one_label_share_it() -> None:
+    """The second one was lost."""
+    mask = np.array([[0, 1], [2, 2]])
+    task = Task("segmenter", "a test", labels=("void", "road", "void"))
+    whole = Placement(2, 2, (2, 2), (2, 2), 0, 0)
+    answer = PictureAnswer("a.png", Answer("segmenter", mask=mask), whole, task)
+    assert answer.to_dict()["shares"] == {"void": 0.75, "road": 0.25}
 
 
 def test_run_py_takes_a_folder_and_a_camera(

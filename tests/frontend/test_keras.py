@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,8 @@ import pytest
 
 from edgemnv2.errors import ModelError, UnsupportedOperator
 from edgemnv2.frontend import load_model
+from edgemnv2.frontend.keras import _snake_case
+from edgemnv2.frontend.keras_file import VARIABLES
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.execute import run
 from edgemnv2.ops.graph import Graph
@@ -109,6 +112,31 @@ def test_a_file_without_an_end_is_told_and_not_waited_for(
         file.attrs["model_config"] = "{}"
     with pytest.raises(ModelError, match=r"m\.h5: the HDF5 library finds no end in it"):
         load_model(tmp_path / "m.h5")
+
+
+def test_weights_quantised_by_keras_are_refused(tmp_path: Path) -> None:
+    """The kernel is integers there; what is multiplied by its scale was taken without."""
+    kernel, scale = np.ones((3, 2), np.int8), np.full(2, 0.1, np.float32)
+    policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
+    for dtype in (policy, "int8_from_float32"):
+        path = tiny_keras(
+            tmp_path / "net.keras",
+            [keras_layer("Dense", "d", "x", use_bias=False, dtype=dtype)],
+            {"dense": [kernel, scale]},
+        )
+        with pytest.raises(UnsupportedOperator, match=r"net\.keras: layer 'd': quantised by Keras"):
+            load_model(path)
+
+
+@pytest.mark.parametrize("kind", sorted(VARIABLES))
+def test_more_variables_than_are_known_are_refused(kind: str, tmp_path: Path) -> None:
+    arrays = [np.ones(3, np.float32)] * (len(VARIABLES[kind]) + 1)
+    path = tiny_keras(
+        tmp_path / "net.keras", [keras_layer(kind, "d", "x")], {_snake_case(kind): arrays}
+    )
+    known = re.escape(", ".join(VARIABLES[kind]))
+    with pytest.raises(UnsupportedOperator, match=f"'d': has {len(arrays)} variables, .* {known};"):
+        load_model(path)
 
 
 def test_doubles_and_integers_are_floats(tmp_path: Path) -> None:

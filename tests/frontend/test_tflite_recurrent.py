@@ -40,7 +40,9 @@ def file_of(
 
     def constant(*shape: int) -> int:
         values = (random.normal(size=shape) * 0.5).astype(np.float32)
-        if weights == "float32" or len(shape) == 1:
+        # "mixed": integers for what is multiplied by the input, by the first gate alone.
+        whole = weights == "float32" or (weights == "mixed" and len(net.tensors) > 1)
+        if whole or len(shape) == 1:
             return net.constant(values)
         scale = float(np.abs(values).max()) / 127
         return net.constant(np.rint(values / scale).astype(np.int8), scale=scale)
@@ -105,6 +107,7 @@ def test_weights_of_integers(tmp_path: Path) -> None:
     "form, message",
     [
         ({"dtype": "int8"}, "integer activations"),
+        ({"weights": "mixed"}, "weights of two types"),
         ({"without": (1, 5, 12)}, "coupled gates"),
         ({"extra": (10,)}, "peepholes"),
         ({"extra": (17,)}, "a projection"),
