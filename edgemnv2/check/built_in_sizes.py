@@ -7,9 +7,10 @@ of them again.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -75,8 +76,11 @@ def largest_built_in(target: Target) -> BuiltInSize | None:
     return max(fitting, key=lambda size: size.macs, default=None)
 
 
-def main() -> int:
-    """Make the file again; progress on stderr."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the file again, in four minutes; progress on stderr."""
+    argparse.ArgumentParser(
+        prog="python -m edgemnv2.check.built_in_sizes", description=main.__doc__
+    ).parse_args(arguments)
     found: list[Mapping[str, object]] = []
     for target in map(load_target, SET_TARGETS):
         for width in PUBLISHED_WIDTHS:

@@ -61,7 +61,9 @@ def _described(graph: Graph, count: int) -> str:
 
 def main() -> None:
     """Prints the figures of the built-in networks, or of a file."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.lab.canvas_results", description=main.__doc__
+    )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()

@@ -131,7 +131,9 @@ def _shorten_names(graph: Any) -> None:
 
 def main() -> None:
     """Writes both files."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.lab.quantize_canvas_networks", description=main.__doc__
+    )
     parser.add_argument("--output", type=Path, default=FOLDER)
     options = parser.parse_args()
     for task in ("detector", "segmenter"):

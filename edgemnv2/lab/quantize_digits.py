@@ -62,7 +62,9 @@ def heldout_classes(data: NDArray[Any], model: Path) -> NDArray[np.int64]:
 
 def main() -> None:
     """Writes `digits_int8.onnx` and prints its accuracy on the held-out images."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.lab.quantize_digits", description=main.__doc__
+    )
     parser.add_argument("--output", type=Path, default=digits.INT8_MODEL)
     options = parser.parse_args()
     data, found = quantized_digits()

@@ -542,7 +542,9 @@ def as_input(pixels: np.ndarray) -> Tensor:
 
 def main() -> None:
     """Trains one of the two and writes it."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.lab.train_canvas_networks", description=main.__doc__
+    )
     parser.add_argument("task", choices=("detector", "segmenter"))
     parser.add_argument(
         "--epochs", type=int, help="default 22 for the detector, 2 for the segmenter"

@@ -163,7 +163,9 @@ def write_images(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 def main() -> None:
     """Trains, writes `digits.onnx`, `digits_heldout.npz`, `digits_images/`, prints the accuracy."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.lab.train_digits", description=main.__doc__
+    )
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

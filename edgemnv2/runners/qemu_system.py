@@ -230,13 +230,13 @@ class QemuSystemRunner(Runner):
         if board is None:
             raise UsageError(
                 f"{artifact.path}: no emulator has the board {target.name}, and none that we know "
-                f"has its core, {target.cpu.core} (use --runner serial with the board itself)"
+                f"has its core, {target.cpu.core} (use runner=serial with the board itself)"
             )
         if not (target.machine or self._emulate):
             raise UsageError(
                 f"{artifact.path}: no emulator has the board {target.name} (run.machine is empty "
-                f"in its target file); --emulate runs the same code on {board.machine}, which has "
-                f"a {target.cpu.core} too"
+                f"in its target file); emulate=True runs the same code on {board.machine}, which "
+                f"has a {target.cpu.core} too"
             )
         return board
 

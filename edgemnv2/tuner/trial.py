@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.compare import compare
 from edgemnv2.check.decisions import decided_by_floats
-from edgemnv2.check.verify import traced_tensors
+from edgemnv2.check.divergence import traced_tensors
 from edgemnv2.codegen.constants import pack_constants
 from edgemnv2.errors import RunnerError
 from edgemnv2.memory.variants import default_chains

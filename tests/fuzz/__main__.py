@@ -35,7 +35,9 @@ def summary(outcomes: list[Outcome]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the seeds and print the summary."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--start", type=int, default=0, metavar="SEED")
     parser.add_argument("--step", type=int, default=1, help="every how many seeds")

@@ -45,7 +45,7 @@ def main() -> None:
     """Until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--compile-every", type=int, default=1)

@@ -20,7 +20,9 @@ from tests.interruptions.verbs import VERBS
 
 def main(arguments: list[str] | None = None) -> int:
     """Stop them all, and print what was found."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.interruptions", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--moments", type=int, default=50, metavar="N", help="of each verb (50)")
     parser.add_argument("--verb", choices=tuple(VERBS), action="append")
     parser.add_argument("--fault", choices=FAULTS, action="append")

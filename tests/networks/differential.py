@@ -169,7 +169,9 @@ def compile_network(net: RandomNet, seed: int, target: str, folder: Path) -> Out
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare networks and print the summary; exit code 1 unless it passes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.networks.differential", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--count", type=int, default=20000)
     parser.add_argument("--start", type=int, default=0, metavar="SEED")
     parser.add_argument("--onnx", action="store_true", help="ONNX instead of TFLite")

@@ -76,7 +76,9 @@ def outcome_on(target: Target, seed: int, folder: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run networks until `--count` were compared, print what became of them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.networks.emulated", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--target", required=True)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--start", type=int, default=0, metavar="SEED")

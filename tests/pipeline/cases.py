@@ -131,7 +131,9 @@ def _keras_gap(graph: Graph, path: Path) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Try the cases and print a table; exit code 1 unless all are right."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.pipeline.cases", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("files", nargs="*", metavar="FILE", help="names of files; all without")
     parser.add_argument("--target", action="append", choices=TARGETS)
     args = parser.parse_args(arguments)

@@ -18,7 +18,9 @@ from tests.release.built import build, environment, main_job
 
 def main(arguments: list[str] | None = None) -> int:
     """Try them all, and print a line for each."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.release", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--python", action="append", metavar="PYTHON", help="an interpreter")
     args = parser.parse_args(arguments)
     failed = 0

@@ -7,6 +7,7 @@ ends at all, and with which words, is what the tests next door guard.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
@@ -136,6 +137,9 @@ ROWS: tuple[Callable[[Path], Iterator[Row]], ...] = (
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        prog="python -m tests.runners.farm_times", description=(__doc__ or "").splitlines()[0]
+    ).parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         process = start(["compile", MEASURED, "--target", "host", "-o", "net"], folder)

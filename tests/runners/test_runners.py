@@ -156,7 +156,7 @@ def test_runners_refuse_what_they_cannot_run(artifact_for) -> None:
 def test_a_board_without_emulator_is_named(tmp_path: Path) -> None:
     artifact = make_tiny_artifact(tmp_path / "art", "rpi-pico")
     assert default_runner(artifact) == "serial"
-    with pytest.raises(UsageError, match=r"no emulator has the board rpi-pico .*--emulate runs"):
+    with pytest.raises(UsageError, match=r"no emulator has the board rpi-pico .*emulate=True runs"):
         make_runner("qemu-system").run(artifact, tiny_samples(1))
 
 

@@ -83,7 +83,9 @@ def compare(now: Sequence[str], targets: Sequence[str] = ()) -> subprocess.Compl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="figures", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.safeguards.figures", description=__doc__.split("\n", 1)[0]
+    )
     parser.add_argument("--write", action="store_true", help="make release.jsonl anew")
     parser.add_argument("--only", action="append", default=[], metavar="TARGET")
     args = parser.parse_args(arguments)

@@ -172,7 +172,9 @@ def is_same(ours: Array, stored: Array) -> bool:
 
 def main() -> None:
     """Record the file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.safeguards.fuzz_outputs", description=__doc__.split("\n", 1)[0]
+    )
     parser.add_argument("--record", action="store_true", required=True)
     parser.parse_args()
     record()

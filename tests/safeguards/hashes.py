@@ -303,7 +303,9 @@ def check(records: dict[Job, Record], path: Path = STORED) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 where something differs or nothing was compared."""
-    parser = argparse.ArgumentParser(prog="hashes", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.safeguards.hashes", description=__doc__.split("\n", 1)[0]
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="compare with hashes.json")
     action.add_argument("--write", action="store_true", help="make hashes.json anew")

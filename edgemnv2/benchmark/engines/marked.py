@@ -8,6 +8,7 @@ then each of `MARKED` has a mark before and behind it.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemnv2.benchmark.engines.table import make_peer
+from edgemnv2.benchmark.engines.table import PEERS, make_peer
 
 __all__ = ["MARKED", "MARK_CALLS", "main"]
 
@@ -26,16 +27,23 @@ MARK_CALLS = {"aarch64": 173, "x86_64": 110}
 
 def main(arguments: Sequence[str]) -> int:
     """Run the engine once to warm up and `MARKED` times between marks; write its outputs."""
-    name, model, sample, output = arguments
+    parser = argparse.ArgumentParser(
+        prog="python -m edgemnv2.benchmark.engines.marked", description=main.__doc__
+    )
+    parser.add_argument("engine", choices=sorted(PEERS))
+    parser.add_argument("model", type=Path)
+    parser.add_argument("input", type=Path, help="a .npz: the names of the arrays, then these")
+    parser.add_argument("output", type=Path, help="a .npz")
+    args = parser.parse_args(arguments)
     # A keyword of `savez` could not be any name: names are the first array.
-    names, *arrays = np.load(sample).values()
-    peer = make_peer(name, Path(model), 1, dict(zip(names.tolist(), arrays, strict=True)))
+    names, *arrays = np.load(args.input).values()
+    peer = make_peer(args.engine, args.model, 1, dict(zip(names.tolist(), arrays, strict=True)))
     peer.infer()
     for _ in range(MARKED):
         os.getppid()
         peer.infer()
         os.getppid()
-    np.savez(output, *peer.outputs())
+    np.savez(args.output, *peer.outputs())
     print(f"edgemnv2 version {peer.version}")
     return 0
 
