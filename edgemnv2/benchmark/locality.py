@@ -148,6 +148,20 @@ def locality_text(rows: Sequence[Locality]) -> str:
     return "\n".join(lines)
 
 
+def _ways(text: str) -> list[str]:
+    words = text.split(",")
+    if not set(words) <= set(CHAINS):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected some of {','.join(CHAINS)}")
+    return words
+
+
+def _counts(text: str) -> list[int]:
+    words = text.split(",")
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers of threads, as in 1,2,4")
+    return [int(word) for word in words]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare the ways of cutting one model; exit code 0, 1 with a message, or 2 (usage)."""
     parser = argparse.ArgumentParser(prog="python -m edgemnv2.benchmark.locality")
@@ -155,14 +169,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", required=True, help="a Linux target with L1 and L2")
     parser.add_argument(
         "--threads",
-        type=lambda text: [int(word) for word in text.split(",")],
+        type=_counts,
         default=[1],
         metavar="N[,N]",
         help="numbers of threads (1)",
     )
     parser.add_argument(
         "--chains",
-        type=lambda text: text.split(","),
+        type=_ways,
         default=CHAINS,
         metavar="WAY[,WAY]",
         help=f"some of {','.join(CHAINS)} (all; memory takes minutes to plan)",

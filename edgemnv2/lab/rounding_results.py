@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemnv2.arithmetic.requantize import Requantize
-from edgemnv2.errors import EdgeError
+from edgemnv2.errors import EdgeError, UsageError
 from edgemnv2.frontend import load_model
 from edgemnv2.lab.layer_errors import layer_errors, some_inputs
 from edgemnv2.lab.quantization_results import DATA, EVERY, IMAGES, MODEL, PRESET, peer_file
@@ -44,6 +44,8 @@ def measure_rounding(
     say: Callable[[str], None], folder: Path | None = None
 ) -> list[dict[str, Any]]:
     """A row for each file of `folder`, and for torchvision's."""
+    if not any((folder or CASES).glob("*.onnx")):
+        raise UsageError(f"{folder or CASES}: expected a folder with .onnx files")
     with tempfile.TemporaryDirectory() as made:
         return [
             _row(path, graph, batch, say)

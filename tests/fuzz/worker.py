@@ -43,13 +43,13 @@ def case(seed: int, *, shared: bool = False) -> tuple[str, bytes, np.random.Gene
 
 def main() -> None:
     """Until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--compile-every", type=int, default=1)
     args = parser.parse_args()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     first = Path(tempfile.mkdtemp(dir=args.folder))
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = size + MEMORY_BYTES + SPARE_BYTES
