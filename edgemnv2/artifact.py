@@ -247,7 +247,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ArtifactError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise ArtifactError(f"{file}: is not JSON ({error})") from error
+        raise ArtifactError(f"{file}: is not JSON ({error}; compile again)") from error
     if not isinstance(manifest, dict):
         raise ArtifactError(f"{file}: is not a manifest (expected a JSON object)")
     return manifest

@@ -33,6 +33,7 @@ __all__ = [
     "UnsupportedOperator",
     "UsageError",
     "counted",
+    "reason",
 ]
 
 
@@ -40,6 +41,11 @@ def counted(count: int, noun: str) -> str:
     """How many there are, for messages: "1 label", "2 classes"."""
     several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count} {noun if count == 1 else several}"
+
+
+def reason(error: Exception) -> str:
+    """Why, for messages that name the file themselves: "No such file or directory"."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 class EdgeError(Exception):
@@ -51,11 +57,11 @@ class UsageError(EdgeError):
 
 
 class ModelError(EdgeError):
-    """The model file cannot be read or is not a MobileNetV2 that we can compile."""
+    """The model file cannot be read or is not a network that we can compile."""
 
 
 class UnsupportedOperator(ModelError):  # noqa: N818 - named for the fact, as the message is
-    """A node of the model is outside MobileNetV2's vocabulary."""
+    """A node of the model is an operator, or a form of one, that is not taken."""
 
 
 class DynamicShape(ModelError):  # noqa: N818 - named for the fact, as the message is

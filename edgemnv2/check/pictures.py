@@ -16,7 +16,7 @@ from PIL import Image
 from edgemnv2.artifact import Artifact
 from edgemnv2.check.run import run_set
 from edgemnv2.check.verify import BATCH
-from edgemnv2.errors import InputError, UsageError
+from edgemnv2.errors import InputError, UsageError, reason
 from edgemnv2.export.whole_file import expect_not_read
 from edgemnv2.meaning.infer import relabelled
 from edgemnv2.meaning.told import said
@@ -249,7 +249,9 @@ def _save(image: Image.Image, path: Path) -> None:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        raise InputError(f"draw={path}: cannot be written ({error}); give another file") from error
+        raise InputError(
+            f"draw={path}: cannot be written ({reason(error)}); give another file"
+        ) from error
 
 
 def _nearest(answer: Answer, gallery: Sequence[tuple[str, Array]]) -> tuple[tuple[str, float], ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import os
 import re
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from edgemnv2.cli.words import as_flags
-from edgemnv2.errors import EdgeError, UsageError
+from edgemnv2.errors import EdgeError, UsageError, reason
 from edgemnv2.version import __version__
 
 __all__ = ["VERBS", "main", "make_parser"]
@@ -53,6 +54,8 @@ exit codes: 0 good, 1 failed / does not fit / does not match, 2 usage
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Of an output that is redirected."""
 
 
 def make_parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
@@ -168,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = parser.parse_args(words)
         module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
-        return int(module.run(args))
+        code = int(module.run(args))
+        sys.stdout.flush()
+        return code
     except EdgeError as error:
         print(f"edgemnv2 {wanted}: {as_flags(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
@@ -178,7 +183,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; nobody is left to tell.
+        _drop_output(arguments is None)
         return 1
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        # Files name themselves, with the verb's own words: this is `edgemnv2 ... > file`.
+        _drop_output(arguments is None)
+        print(f"edgemnv2 {wanted}: output cannot be written ({reason(error)})", file=sys.stderr)
+        return 1
+
+
+def _drop_output(own_process: bool) -> None:
+    """What could not be written is not tried again when Python ends, which would tell it anew."""
+    if own_process:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

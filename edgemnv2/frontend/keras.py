@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator, reason
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.ends import InputShapes
 from edgemnv2.frontend.keras_calls import Arguments, Call, Reference, parsed_call
@@ -55,7 +55,7 @@ def load_keras(path: Path, input_shapes: InputShapes | None = None) -> Model:
             proto = net.proto(_Network(net, file, path.name).whole())
         except OSError as error:  # of h5py, which reads as it is asked
             raise ModelError(
-                f"{path.name}: its weights cannot be read ({error}); save the model again"
+                f"{path.name}: its weights cannot be read ({reason(error)}); save the model again"
             ) from error
     model = model_from_proto(proto, path.name, input_shapes=input_shapes)
     return replace(model, name=path.stem, sha256=hashlib.sha256(data).hexdigest())

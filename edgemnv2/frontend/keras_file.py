@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import ModelError, UnsupportedOperator
+from edgemnv2.errors import ModelError, UnsupportedOperator, reason
 from edgemnv2.frontend.damage import reading
 from edgemnv2.frontend.keras_recurrent import recurrent_kind
 
@@ -95,7 +95,8 @@ def read_keras(path: Path) -> KerasFile:
             return _h5(h5py.File(path, "r"), path.name)
         except (OSError, zipfile.BadZipFile) as error:
             raise ModelError(
-                f"{path.name}: not a Keras model, or a truncated one ({error}); save it again"
+                f"{path.name}: not a Keras model, or a truncated one ({reason(error)}); "
+                "save it again"
             ) from error
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edgemnv2.errors import InputError
+from edgemnv2.errors import InputError, reason
 from edgemnv2.task import Box
 
 __all__ = ["anchors_of", "read_anchors", "ssd_anchors"]
@@ -79,9 +79,9 @@ def read_anchors(path: Path) -> tuple[Box, ...]:
         else:
             values = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None, ndmin=2)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path}: anchors cannot be read ({why}); give a .npy, .csv, .txt or .json file"
+            f"{path}: anchors cannot be read ({reason(error)}); give a .npy, .csv, .txt or "
+            ".json file"
         ) from None
     return _checked(np.asarray(values, np.float64), path.name)
 

@@ -8,14 +8,16 @@ provenance.json                metric, target, versions, every session that adde
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import TuneLogError
+from edgemnv2.errors import TuneLogError, reason
 from edgemnv2.provenance import version_of
 from edgemnv2.records.lines import check_record_line
 from edgemnv2.records.record import Record
@@ -27,6 +29,7 @@ __all__ = [
     "SCHEMA",
     "WORKLOADS",
     "commit_record",
+    "expect_whole",
     "open_database",
     "read_header",
     "read_records",
@@ -69,7 +72,7 @@ def read_header(folder: Path) -> dict[str, Any]:
             f"{folder}: is not a tuning log, it has no {PROVENANCE} (`edgemnv2 tune` makes one)"
         ) from error
     except (OSError, ValueError) as error:
-        raise TuneLogError(f"{path}: cannot be read ({error})") from error
+        raise TuneLogError(f"{path}: cannot be read ({reason(error)})") from error
     expected = ("codes", "metric", "schema", "sessions", "target", "unit", "versions")
     if isinstance(header, dict) and header.get("schema", SCHEMA) != SCHEMA:
         raise TuneLogError(
@@ -209,8 +212,22 @@ def write_database(folder: Path, records: Iterable[Record]) -> None:
     Larger than a log for that.
     """
     database = open_database(folder, allow_missing=True)
+    count, keys = 0, set()
     for record in records:
         commit_record(database, record, record.key)
+        count += 1
+        keys.add(record.key)
+    del database
+    expect_whole(folder, len(keys), count)
+
+
+def expect_whole(folder: Path, workloads: int, records: int) -> None:
+    """OSError where the disk had no room for so many lines: MetaSchedule's writer does not say."""
+    for file, wanted in ((WORKLOADS, workloads), (RECORDS, records)):
+        (folder / file).touch()
+        lines = (folder / file).read_bytes()
+        if lines != whole_lines(lines) or lines.count(b"\n") < wanted:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def commit_record(database: Any, record: Record, key: str = "") -> None:

@@ -22,6 +22,7 @@ from edgemnv2.records.files import (
     SCHEMA,
     WORKLOADS,
     commit_record,
+    expect_whole,
     open_database,
     read_header,
     read_records,
@@ -285,12 +286,7 @@ class TuneLog:
         for record in self.records:
             commit_record(database, record)
         del database
-        for file in (WORKLOADS, RECORDS):
-            (draft / file).touch()
-            lines = (draft / file).read_bytes()
-            wanted = len(self.records) if file == RECORDS else min(len(self.records), 1)
-            if lines != whole_lines(lines) or lines.count(b"\n") < wanted:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        expect_whole(draft, min(len(self.records), 1), len(self.records))
 
     def _take_over(self, other: TuneLog) -> None:
         """What `other`, our folder as somebody has left it, has and we lack."""
@@ -320,7 +316,7 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise TuneLogError(
             f"{folder}: cannot be written ({error.strerror}); what it has is kept, make room or "
-            "give another folder, and tune again to go on"
+            "give another folder, and do it again to go on"
         ) from error
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import InputError
+from edgemnv2.errors import InputError, reason
 from edgemnv2.manifest import Manifest, decode
 from edgemnv2.report.load import kind_of, load
 from edgemnv2.report.shapes import ARTIFACTS, check_shape
@@ -137,7 +137,8 @@ def _of_file(path: Path, alone: bool = True) -> Iterator[NetworkFigures]:
         raise InputError(f"{path}: no such file or folder") from error
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: cannot be read ({error}); expected JSON of a verb, or a page of report"
+            f"{path}: cannot be read ({reason(error)}); expected JSON of a verb, or a page "
+            "of report"
         ) from error
     for content in objects:
         if not isinstance(content, dict):

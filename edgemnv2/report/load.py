@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemnv2.artifact import Artifact, load_artifact
-from edgemnv2.errors import ArtifactError, EdgeError, InputError
+from edgemnv2.errors import ArtifactError, EdgeError, InputError, reason
 from edgemnv2.manifest import Manifest, decode
 from edgemnv2.report.shapes import KINDS, check_shape
 
@@ -148,7 +148,7 @@ def _object(
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise kind(f"{path}: cannot be read ({error}), {remedy}") from error
+        raise kind(f"{path}: cannot be read ({reason(error)}), {remedy}") from error
     if not isinstance(content, dict):
         raise kind(f"{path}: not a JSON object, {remedy}")
     return content

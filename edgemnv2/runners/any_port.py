@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemnv2.errors import RunnerError, ToolchainError
+from edgemnv2.errors import RunnerError, ToolchainError, reason
 from edgemnv2.runners.line_port import LinePort
 
 __all__ = ["AnyPort"]
@@ -35,8 +35,8 @@ class AnyPort(LinePort):
             self._port: Any = serial.Serial(device, BAUD, timeout=_SLICE_SECONDS, exclusive=True)
         except (OSError, ValueError) as error:
             raise RunnerError(
-                f"{device}: cannot be opened ({error}); is the board plugged in, and does no other "
-                "program use the port?"
+                f"{device}: cannot be opened ({reason(error)}); is the board plugged in, and does "
+                "no other program use the port?"
             ) from error
 
     def write(self, data: bytes, timeout_seconds: float) -> None:
@@ -47,13 +47,13 @@ class AnyPort(LinePort):
         except self._refused as error:
             raise RunnerError(f"{self.device}: takes no data (is the board running?)") from error
         except OSError as error:
-            raise RunnerError(f"{self.device}: was lost ({error})") from error
+            raise RunnerError(f"{self.device}: was lost ({reason(error)})") from error
 
     def _receive(self, timeout_seconds: float) -> bytes:
         try:
             return bytes(self._port.read(max(1, self._port.in_waiting)))
         except OSError as error:
-            raise RunnerError(f"{self.device}: was lost ({error})") from error
+            raise RunnerError(f"{self.device}: was lost ({reason(error)})") from error
 
     def _close(self) -> None:
         self._port.close()

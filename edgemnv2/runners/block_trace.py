@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemnv2.codegen.elf import read_elf
-from edgemnv2.errors import RunnerError
+from edgemnv2.errors import RunnerError, reason
 from edgemnv2.runners.insn_plugin import built_plugin, mark_address
 
 __all__ = ["Block", "BlockTrace", "Section", "foreign_trace_arguments", "trace_arguments"]
@@ -69,7 +69,7 @@ class BlockTrace:
                         executions, pairs = {}, []
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise RunnerError(
-                f"QEMU: the plugin that traces blocks wrote no trace ({error})"
+                f"QEMU: the plugin that traces blocks wrote no trace ({reason(error)})"
             ) from (error)
         return cls(tuple(found), tuple(sections))
 

@@ -15,7 +15,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemnv2.errors import InputError, UsageError
+from edgemnv2.errors import InputError, UsageError, reason
 from edgemnv2.model import TensorSpec
 from edgemnv2.npz import read_npz
 from edgemnv2.ops.graph import Graph
@@ -216,7 +216,7 @@ def _read(path: str | Path, specs: tuple[TensorSpec, ...] | list[TensorSpec]) ->
         raise InputError(f"{path}: no such file; give a .npz file of inputs") from None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{place}: not a readable .npz file ({error}); write it with numpy.savez"
+            f"{place}: not a readable .npz file ({reason(error)}); write it with numpy.savez"
         ) from None
     return {spec: _checked(_named(arrays, spec, place), spec, place) for spec in specs}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemnv2.errors import EdgeError, ModelError, TargetError, TuneLogError
+from edgemnv2.errors import EdgeError, ModelError, TargetError, TuneLogError, reason
 from edgemnv2.records.files import PROVENANCE, RECORDS, WORKLOADS, write_database
 from edgemnv2.records.log import TuneLog
 from edgemnv2.records.lookup import log_folder, shipped_logs
@@ -204,11 +205,17 @@ def export_log(folder: Path, output: Path) -> None:
     Raises TuneLogError where `output` has a database already or cannot be written.
     """
     log = TuneLog.load(folder)
-    if any((output / name).exists() for name in (WORKLOADS, RECORDS)):
+    if any((output / name).exists() for name in (WORKLOADS, RECORDS, PROVENANCE)):
         raise TuneLogError(f"{output}: has a database already (give another folder)")
+    is_new = not output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / PROVENANCE, output / PROVENANCE)
         write_database(output, log.records)
     except OSError as error:
-        raise TuneLogError(f"{output}: cannot be written ({error})") from error
+        with contextlib.suppress(OSError):
+            for name in (WORKLOADS, RECORDS, PROVENANCE):
+                (output / name).unlink(missing_ok=True)
+            if is_new:
+                output.rmdir()
+        raise TuneLogError(f"{output}: cannot be written ({reason(error)})") from error
