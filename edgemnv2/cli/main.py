@@ -161,7 +161,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
     wanted = next((word for word in words if not word.startswith("-")), None)
-    parser = make_parser([wanted] if wanted in VERBS else [])
     if empty := _empty_argument(words):
         print(f"edgemnv2 {wanted or ''}: {empty}".replace(" :", ":"), file=sys.stderr)
         return 2
@@ -169,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A process of its own: what is half made is cleared away as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args = parser.parse_args(words)
+        # Imports take long enough for a Ctrl-C.
+        args = make_parser([wanted] if wanted in VERBS else []).parse_args(words)
         module = importlib.import_module(f"edgemnv2.cli.{args.verb}")
         code = int(module.run(args))
         sys.stdout.flush()
