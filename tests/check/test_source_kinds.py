@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgemnv2.check.frameworks import open_source
+from edgemnv2.check.layers import LayerErrors, compare_layers
 from edgemnv2.check.source import check_source
 from edgemnv2.errors import UnsupportedOperator
 from edgemnv2.frontend import load_model
@@ -17,7 +19,9 @@ from edgemnv2.model import DYNAMIC_RANGE, LITERT_SUM
 from edgemnv2.ops.binary.layer import Binary
 from edgemnv2.ops.convolution.layer import Conv2D
 from edgemnv2.ops.graph import Graph, Layer
+from edgemnv2.ops.quantize.layer import Quantize
 from edgemnv2.passes import lower
+from edgemnv2.samples.images import to_source
 from edgemnv2.samples.inputs import random_set
 from tests.networks.tflite_net import TfliteNet
 
@@ -158,6 +162,67 @@ def test_built_in_kernels_round_sums_otherwise_where_floats_drift_too(tmp_path: 
     wrong, name = _with(graph, Conv2D, clamp=(-128.0, -49.0))
     found = check_source(wrong, path, batch)
     assert not found.passed and found.layer == name
+
+
+def test_minus_infinity_is_litert_s_lowest_number(tmp_path: Path) -> None:
+    """As a causal mask has it: LiteRT's ADD ends at the lowest float."""
+    net = TfliteNet()
+    x, y = net.tensor((1, 4, 6), name="x"), net.tensor((1, 4, 6), name="y")
+    masked = net.tensor((1, 4, 6), name="masked")
+    mask = np.where(np.tri(4, 6, dtype=bool), 0, -np.inf).astype(np.float32)
+    net.add("ADD", [x, net.constant(mask)], [masked], "AddOptions")
+    net.add("SOFTMAX", [masked], [y], "SoftmaxOptions", beta=1.0)
+    graph, path = _read(net, x, y, tmp_path)
+    sample = {"x": random_set(graph, 1, 0).arrays["x"]}
+    found: dict[str, LayerErrors] = {}
+    theirs = open_source(path)({n: to_source(sample[n], graph.input_specs[0]) for n in sample})
+    compare_layers(graph, sample, theirs, found)
+    assert found and not any(errors.different for errors in found.values())
+
+
+def test_a_dynamic_product_may_be_reshaped_on_the_way(tmp_path: Path) -> None:
+    """What the product is off by shows where the file has a tensor again."""
+    random, net = np.random.default_rng(0), TfliteNet()
+    x = net.tensor((1, 16, CHANNELS), name="x")
+    weight = random.integers(-127, 128, (24, CHANNELS)).astype(np.int8)
+    made, apart = net.tensor((1, 16, 24), name="made"), net.tensor((1, 16, 3, 8), name="apart")
+    y = net.tensor((1, 16, 1, 8), name="y")
+    net.add("FULLY_CONNECTED", [x, net.constant(weight, scale=0.01), -1], [made],
+            "FullyConnectedOptions", keep_num_dims=True)  # fmt: skip
+    target = net.constant(np.array([1, 16, 3, 8], np.int32))
+    net.add("RESHAPE", [made, target], [apart], "ReshapeOptions")
+    ends = [net.constant(np.array(v, np.int32)) for v in ([0, 0, 1, 0], [1, 16, 1, 8])]
+    net.add("SLICE", [apart, *ends], [y], "SliceOptions")
+    graph, path = _read(net, x, y, tmp_path)
+    batch = random_set(graph, 3, 0).arrays
+    assert check_source(graph, path, batch).passed
+    changed = _with(graph, Conv2D, weight=-_first(graph, Conv2D).weight)[0]
+    assert not check_source(changed, path, batch).passed
+
+
+def test_a_sum_beside_floats_that_are_quantised(tmp_path: Path) -> None:
+    """A few values one step off are next to halves, many or more are a fault."""
+    net = TfliteNet()
+    x = net.tensor((1, 16, 16, 4), name="x")
+    made = net.tensor((1, 16, 16, 4), name="abs")
+    stored = net.tensor((1, 16, 16, 4), "int8", 0.5, 0, name="stored")
+    y = net.tensor((1, 16, 16, 1), "int8", 1.0, 0, name="y")
+    net.add("ABS", [x], [made])
+    net.add("QUANTIZE", [made], [stored])
+    axis = net.constant(np.array([3], np.int32))
+    net.add("SUM", [stored, axis], [y], "ReducerOptions", keep_dims=True)
+    graph, path = _read(net, x, y, tmp_path)
+    other, name = _with(graph, Quantize, rounding="even")
+    for halves, passed in ((4, True), (400, False)):
+        batch = np.zeros((1, 16, 16, 4), np.float32)
+        batch.reshape(-1)[:halves] = 0.25
+        assert check_source(graph, path, {"x": batch}).passed
+        found = check_source(other, path, {"x": batch})
+        assert found.passed == passed and found.layer == (None if passed else name)
+
+
+def _first(graph: Graph, kind: type[Conv2D]) -> Conv2D:
+    return next(x for x in graph.layers if isinstance(x, kind))
 
 
 def _q_dq(scales: tuple[float, float], zeros: tuple[int, int], folder: Path) -> Path:
