@@ -47,8 +47,12 @@ def _one_hot(axis: int, dtype: str) -> bytes:
     classes, shape = _classes(net, x, 3)
     made = [*shape]
     made.insert(len(made) if axis < 0 else axis, 4)
-    y = net.tensor(made, dtype)
-    values = [net.constant(np.array(v, dtype)) for v in (7, 2)]
+    ends: dict[str, Any] = {"scale": 1 / 256, "zero_point": -128} if dtype == "int8" else {}
+    y = net.tensor(made, dtype, **ends)
+    values = [net.constant(np.array(v, dtype), **ends) for v in (7, 2)]
+    if dtype == "int8":
+        # As the converter writes them: of a scale of their own.
+        values[1] = net.constant(np.array(-3, dtype), scale=0.5)
     inputs = [classes, net.constant(np.array(4, np.int32)), *values]
     net.add("ONE_HOT", inputs, [y], "OneHotOptions", axis=axis)
     return net.build([x], [y])
@@ -118,7 +122,7 @@ CASES = {
     **{
         f"ONE_HOT {axis} {dtype}": (_one_hot, (axis, dtype))
         for axis in (-1, 0, 1, 2)
-        for dtype in ("float32", "int32")
+        for dtype in ("float32", "int32", "int8")
     },
     **{
         f"{operator} {axes} {keep}": (_every, (operator, axes, keep))

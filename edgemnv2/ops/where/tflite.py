@@ -20,11 +20,12 @@ def select(node: SourceNode, flow: FlowBuilder) -> None:
 def one_hot(node: SourceNode, flow: FlowBuilder) -> None:
     """The depth, and the values on and off, are constants."""
     (depth,) = node.ints(1, "a depth")
-    ends = [node.input(i) for i in (2, 3)]
-    for index in (2, 3):
-        node.value(index, "values")
-    on, off = (float(x.constant().real().reshape(-1)[0]) for x in ends)
     output = node.output
+    on, off = (float(node.value(i, "values").reshape(-1)[0]) for i in (2, 3))
+    if output.is_quantized and output.quant is not None:
+        # They are what is stored, whatever the file says that they stand for.
+        scale, zero = output.quant.scale, output.quant.zero_point
+        on, off = (scale * (value - zero) for value in (on, off))
     axis = int(node.get("axis", -1)) % len(output.shape)
     add_one_hot(flow, node.input(0), output, axis, depth, (on, off), from_behind=False)
 
