@@ -208,6 +208,7 @@ def test_the_header_names_the_steps() -> None:
     assert "int32_t net_step(struct net_inference *inference, int32_t budget);" in text
 
 
+@pytest.mark.slow(ci=True)
 def test_the_longest_step_is_counted_and_kept(
     tmp_path: Path, require_tool: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ def netduino(artifact: Artifact, folder: Path) -> str:
     return check_over_the_line(artifact, [*command.split(), "-monitor", "none"])
 
 
+@pytest.mark.slow(ci=True)
 def test_an_stm32f405_boots_talks_and_is_exact_though_its_clock_never_starts(
     tmp_path: Path, require_tool: Need
 ) -> None:

@@ -38,6 +38,7 @@ def made() -> CorePlan:
     return plan_cores(ONE, cost, 1 << 20, 8)
 
 
+@pytest.mark.slow(ci=True)
 def test_real_plans_pass(made: CorePlan) -> None:
     assert fault_of(made) is None
     for seed in range(12):

@@ -240,6 +240,7 @@ def test_labels_beside_the_images_change_nothing_in_the_file(graph, samples, qua
     assert result.int8_accuracy is not None
 
 
+@pytest.mark.slow(ci=True)
 def test_a_classifier_gets_a_range_for_its_scores_unless_told_otherwise(graph, samples, quantized):
     assert quantized.scheme.endswith("output range for class scores")
     assert quantize(graph, samples, head="scores").onnx == quantized.onnx
@@ -268,6 +269,7 @@ def ended_at(graph: Graph, name: str) -> Graph:
     return replace(graph, layers=graph.layers[:count], outputs=(name,), output_specs=(spec,))
 
 
+@pytest.mark.slow(ci=True)
 def test_calibration_is_kept_by_hash_and_damage_is_noticed(graph, samples, tmp_path):
     few = samples.select([0, 1])
     first = quantize(graph, few, cache=tmp_path)
@@ -439,6 +441,7 @@ def test_the_verb_refuses_in_one_line(
 # -- real models -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow(ci=True)
 def test_a_keras_model_with_softmax_keeps_its_classes(shared_data: Path):
     path = shared_data / "models" / "st_mobilenet_v2_0.35_128_tfs_channel_first.onnx"
     graph = lower(load_model(path))

@@ -68,6 +68,7 @@ def check(model: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert said["metric"] == "seconds" and said["median"] > 0 and said["runner"] == "serial"
 
 
+@pytest.mark.slow(ci=True)
 def test_verify_is_exact_and_bench_measures_over_the_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,7 @@ def test_outputs_times_trace_and_notes_come_back_and_nothing_stays(
     assert leftovers(board[1]) == []
 
 
+@pytest.mark.slow(ci=True)
 def test_a_held_board_keeps_programs_until_the_end(
     board: tuple[str, list[str]], tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

@@ -53,6 +53,7 @@ def _records(folder: Path) -> set[tuple[str, tuple[float, ...]]]:
     return {(record.id, record.costs) for record in TuneLog.load(folder).records}
 
 
+@pytest.mark.slow(ci=True)
 def test_the_best_is_found_kept_and_never_worse_than_the_default(
     host: Target, tmp_path: Path
 ) -> None:
